@@ -1,0 +1,54 @@
+"""The errors that a person can put right, and nothing else.
+
+FdsweepError
+├── ConfigError     a value that the user gave
+├── DataError       a data set that is missing or not what it should be
+├── StorageError    a place that cannot be read or written
+├── ClusterError    devices that are not there, a cluster that does not answer
+└── ReplicateError  one training run that cannot go on (the others do)
+"""
+
+
+class FdsweepError(Exception):
+    """What happened, where, and what to do next.
+
+    All three are positional, so that the error survives the pickling between Ray processes.
+
+    Example:
+        >>> print(ConfigError("0 seeds asked for", "--seeds", "Give 1 or more"))
+        --seeds: 0 seeds asked for. Give 1 or more.
+    """
+
+    def __init__(self, what: str, where: str = "", fix: str = "") -> None:
+        super().__init__(what, where, fix)
+        self.what, self.where, self.fix = what, where, fix
+
+    def __str__(self) -> str:
+        place = f"{self.where}: " if self.where else ""
+        return f"{place}{self.what}." + (f" {self.fix}." if self.fix else "")
+
+
+class ConfigError(FdsweepError):
+    """A value given by the user cannot be used."""
+
+
+class DataError(FdsweepError):
+    """A data set is missing, damaged, or not the one that was expected."""
+
+
+class StorageError(FdsweepError):
+    """The storage cannot be read or written."""
+
+
+class ClusterError(FdsweepError):
+    """The devices asked for are not there, or the cluster does not answer."""
+
+
+class ReplicateError(FdsweepError):
+    """One replicate's training cannot go on; other replicates are not touched."""
+
+
+def unknown(kind: str, name: object, allowed: object, where: str) -> ConfigError:
+    """The error for a `name` that is not among the `allowed` names."""
+    names = ", ".join(sorted(str(item) for item in allowed))  # type: ignore[attr-defined]
+    return ConfigError(f"unknown {kind} {str(name)!r}", where, f"Choose from: {names}")

@@ -1,0 +1,40 @@
+"""The one spelling of a configuration, and the content key taken from it."""
+
+import dataclasses
+import hashlib
+import json
+import math
+
+from search_spaces.errors import ConfigError
+
+
+def canonical(value: object, where: str = "config") -> object:
+    """`value` in JSON types with one spelling.
+
+    Dataclasses become dictionaries and tuples lists. 1 and 1.0 spell differently: validated
+    models make the type certain before a key is taken.
+
+    Raises:
+        ConfigError: `value` holds something without a stable spelling (NaN, a set, an object).
+    """
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        value = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+    if isinstance(value, dict) and all(isinstance(name, str) for name in value):
+        return {name: canonical(item, f"{where}.{name}") for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [canonical(item, f"{where}[{i}]") for i, item in enumerate(value)]
+    if value is None or isinstance(value, str | int):
+        return value
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    raise ConfigError(f"a {type(value).__name__} has no stable spelling", where, "Use plain values")
+
+
+def spell(value: object) -> str:
+    """The canonical JSON text of `value`."""
+    return json.dumps(canonical(value), sort_keys=True)
+
+
+def content_key(**parts: object) -> str:
+    """Name of a result: 20 hex digits of sha256 over everything that decides its numbers."""
+    return hashlib.sha256(spell(parts).encode()).hexdigest()[:20]
