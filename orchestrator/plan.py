@@ -1,0 +1,178 @@
+"""From a sweep to trials with content keys: what is done and what is left. Pure functions."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from search_spaces.configs import NetworkConfig, StudentConfig, TrialConfig, TrialKind
+from search_spaces.keys import content_key
+from search_spaces.sweep import Row, Sweep
+from trainers import backbones, distillers
+from trainers.data import DatasetInfo
+from trainers.loop import LOOP_VERSION
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One row of the study in one direction."""
+
+    row: Row
+    teacher_modality: str
+    student_modality: str
+    config: StudentConfig
+
+    @cached_property
+    def key(self) -> str:
+        """Content key of the cell's results."""
+        return self.config.key
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The trials that are left of a study, teachers first, and what is done already.
+
+    `done` and `total` count student replicates.
+    """
+
+    sweep: str
+    cells: tuple[Cell, ...]
+    seeds: tuple[int, ...]
+    teachers: tuple[TrialConfig, ...]
+    students: tuple[TrialConfig, ...]
+    done: int
+    total: int
+
+    @property
+    def left(self) -> int:
+        """Replicates to train, teachers included."""
+        return sum(len(trial.seeds) for trial in (*self.teachers, *self.students))
+
+
+def make_cells(sweep: Sweep, info: DatasetInfo) -> tuple[Cell, ...]:
+    """Every row of `sweep` in every direction, direction by direction.
+
+    Raises:
+        ConfigError: a method, option, backbone or direction that does not exist.
+    """
+    networks = {m.name: _network(sweep, info, m.name) for m in info.modalities}
+    cells = []
+    for teacher, student in info.directions(sweep.directions):
+        for row in sweep.rows:
+            method = distillers.registry.get(row.method)
+            options = distillers.resolve_options(row.method, row.options)
+            sample = distillers.build(
+                row.method, num_classes=2, student_dim=4, teacher_dim=4, **options
+            )  # refuses option values that do not fit together, before anything runs
+            needs_teacher = sample.needs_teacher
+            config = StudentConfig(
+                network=networks[student],
+                method=row.method,
+                method_version=method.version,
+                options=options,
+                teacher=networks[teacher] if needs_teacher else None,
+                teacher_state=row.teacher if needs_teacher else "trained",
+                teacher_channels=row.teacher_channels if needs_teacher else "ordered",
+                pairing=row.pairing if needs_teacher else "paired",
+            )
+            cells.append(Cell(row, teacher, student, config))
+    return tuple(cells)
+
+
+def sweep_name(sweep: Sweep, cells: Sequence[Cell]) -> str:
+    """`study-dataset-` and six digits of what is studied; seeds and directions are not part."""
+    rows = [row.model_dump(exclude={"paper"}) for row in sweep.rows]
+    setting = cells[0].config.network
+    digits = content_key(
+        rows=rows,
+        backbones=sweep.backbones,
+        optim=setting.optim,
+        data=setting.data_fingerprint,
+    )[:6]
+    return f"{sweep.study}-{sweep.dataset}-{digits}"
+
+
+def make_plan(
+    sweep: Sweep,
+    cells: tuple[Cell, ...],
+    *,
+    finished: set[tuple[str, int]],
+    missing_teachers: Callable[[str, tuple[int, ...]], tuple[int, ...]],
+    storage: str,
+    seeds_per_trial: int | None = None,
+) -> Plan:
+    """The trials for what is not in `finished`, and for the teachers missing for them.
+
+    Args:
+        sweep: the study.
+        cells: what `make_cells` gave for it.
+        finished: (key, seed) of the replicates whose results are stored.
+        missing_teachers: tells which seeds of a teacher key are not in the storage.
+        storage: where the workers find teachers and leave them.
+        seeds_per_trial: how many replicates a trial holds; all of a cell by default.
+    """
+    size = seeds_per_trial or len(sweep.seeds)
+    groups = [sweep.seeds[i : i + size] for i in range(0, len(sweep.seeds), size)]
+
+    def trials(
+        kind: TrialKind, key: str, config: StudentConfig, left: set[int]
+    ) -> list[TrialConfig]:
+        return [
+            TrialConfig(
+                kind=kind,
+                key=key,
+                config=config,
+                seeds=tuple(seed for seed in group if seed in left),
+                group=f"{group[0]}-{content_key(seeds=group)[:6]}",
+                storage=storage,
+            )
+            for group in groups
+            if left.intersection(group)
+        ]
+
+    students: list[TrialConfig] = []
+    wanted: dict[str, tuple[NetworkConfig, set[int]]] = {}
+    by_key = {cell.key: cell for cell in cells}
+    for key, cell in by_key.items():
+        left = {seed for seed in sweep.seeds if (key, seed) not in finished}
+        students += trials("student", key, cell.config, left)
+        if cell.config.teacher_key and cell.config.teacher:
+            entry = wanted.setdefault(cell.config.teacher_key, (cell.config.teacher, set()))
+            entry[1].update(left)
+    teachers: list[TrialConfig] = []
+    for key, (network, seeds) in wanted.items():
+        left = set(missing_teachers(key, tuple(sorted(seeds))))
+        teachers += trials("teacher", key, teacher_config(network), left)
+    total = len(by_key) * len(sweep.seeds)
+    return Plan(
+        sweep=sweep_name(sweep, cells),
+        cells=cells,
+        seeds=sweep.seeds,
+        teachers=tuple(teachers),
+        students=tuple(students),
+        done=total - sum(len(trial.seeds) for trial in students),
+        total=total,
+    )
+
+
+def teacher_config(network: NetworkConfig) -> StudentConfig:
+    """How a teacher is trained: by cross-entropy alone."""
+    none = distillers.registry.get("none")
+    return StudentConfig(network=network, method="none", method_version=none.version)
+
+
+def _network(sweep: Sweep, info: DatasetInfo, modality: str) -> NetworkConfig:
+    for name in sweep.backbones:
+        info.modality(name)
+    backbone = backbones.registry.get(
+        sweep.backbones.get(modality, info.modality(modality).backbone)
+    )
+    given = {"epochs": sweep.epochs, "batch_size": sweep.batch_size, "lr": sweep.lr}
+    return NetworkConfig(
+        dataset=info.name,
+        data_fingerprint=info.fingerprint,
+        modality=modality,
+        backbone=backbone.name,
+        backbone_version=backbone.version,
+        loop_version=LOOP_VERSION,
+        optim=replace(info.optim, **{k: v for k, v in given.items() if v is not None}),
+    )

@@ -1,0 +1,128 @@
+"""What the terminal shows while a study runs: one bar, and one line per running trial."""
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from search_spaces.configs import TrialConfig
+
+LINE_EVERY_S = 10.0
+
+
+@dataclass
+class Counts:
+    """Replicates by what became of them, and the best student so far (validation accuracy)."""
+
+    total: int
+    done: int = 0
+    failed: int = 0
+    running: dict[tuple[str, str], str] = field(default_factory=dict)
+    best: tuple[float, str] | None = None
+
+    @property
+    def left(self) -> int:
+        """Replicates not yet ended and not in training now."""
+        return self.total - self.done - self.failed - len(self.running)
+
+    def line(self, elapsed: float) -> str:
+        """The counter line: done, failed, running, left, best so far, time to go."""
+        ended = self.done + self.failed
+        parts = [
+            f"{self.done} done",
+            f"{self.failed} failed",
+            f"{len(self.running)} running",
+            f"{max(self.left, 0)} left",
+        ]
+        if self.best:
+            parts.append(f"best val {100 * self.best[0]:.1f} ({self.best[1]})")
+        if ended and ended < self.total:
+            parts.append(f"ETA {clock(elapsed / ended * (self.total - ended))}")
+        return " · ".join(parts)
+
+
+def clock(seconds: float) -> str:
+    """`seconds` as 3:05 or 1:02:03."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+class Progress:
+    """Shows `Counts` on stderr: live on a terminal, a line now and then elsewhere.
+
+    Use as a context manager. `names` gives the words for each trial key.
+    """
+
+    def __init__(self, total: int, names: dict[str, str], console: Console | None = None) -> None:
+        self.counts = Counts(total)
+        self.names = names
+        self.console = console or Console(stderr=True)
+        self.start = self.printed = time.monotonic()
+        self.live = Live(console=self.console, refresh_per_second=4, transient=True)
+
+    def __enter__(self) -> "Progress":
+        if self.console.is_terminal:
+            self.live.start()
+            self.show()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.live.stop()
+        self.console.print(self.counts.line(self.elapsed), highlight=False)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self.start
+
+    def started(self, trial: TrialConfig) -> None:
+        """A trial has its resources."""
+        self.counts.running[trial.key, trial.group] = f"{self.names[trial.key]}: starting"
+        self.show()
+
+    def epoch(self, trial: TrialConfig, metrics: dict[str, Any]) -> None:
+        """A replicate finished an epoch."""
+        self.counts.running[trial.key, trial.group] = (
+            f"{self.names[trial.key]}: seed {metrics['seed']}, "
+            f"epoch {metrics['epoch']}/{metrics['epochs']}, val {100 * metrics['val_accuracy']:.1f}"
+        )
+        self.show()
+
+    def ended(self, trial: TrialConfig, seed: int, val_accuracy: float | None) -> None:
+        """A replicate ended, with its validation accuracy, or failed (None)."""
+        if val_accuracy is None:
+            self.counts.failed += 1
+        else:
+            self.counts.done += 1
+            best = self.counts.best
+            if trial.kind == "student" and (best is None or val_accuracy > best[0]):
+                self.counts.best = (val_accuracy, self.names[trial.key])
+        if seed == trial.seeds[-1]:
+            self.counts.running.pop((trial.key, trial.group), None)
+        self.show()
+
+    def say(self, text: str) -> None:
+        """Print a line above the bar."""
+        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    def show(self) -> None:
+        """Bring the terminal up to date."""
+        line = self.counts.line(self.elapsed)
+        if self.live.is_started:
+            ended = self.counts.done + self.counts.failed
+            bar = Table.grid(padding=(0, 1))
+            bar.add_row(
+                ProgressBar(total=self.counts.total, completed=ended, width=30),
+                Text(f"{ended}/{self.counts.total}  {line}"),
+            )
+            lines = [Text(f"  {text}", style="dim") for text in self.counts.running.values()]
+            self.live.update(Group(bar, *lines))
+        elif time.monotonic() - self.printed >= LINE_EVERY_S:
+            self.printed = time.monotonic()
+            self.say(f"{clock(self.elapsed)}  {line}")

@@ -1,0 +1,138 @@
+"""Push the trials of a plan through Ray Tune: teachers first, then students."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Protocol
+
+from ray import tune
+
+from orchestrator.cluster import DRIVER_CPUS, Allotment
+from orchestrator.plan import Plan
+from orchestrator.trial import fit_trial, train_name
+from search_spaces import files
+from search_spaces.configs import TrialConfig
+
+
+class Observer(Protocol):
+    """Who is told what happens; every call comes from the driver's main thread."""
+
+    def started(self, trial: TrialConfig) -> None:
+        """The trial has its resources."""
+
+    def epoch(self, trial: TrialConfig, metrics: dict[str, Any]) -> None:
+        """A replicate finished an epoch: `seed`, `epoch`, `epochs`, `loss`, `val_accuracy`."""
+
+    def finished(self, trial: TrialConfig, seed: int, outcome: dict[str, Any]) -> None:
+        """A replicate ended well; `outcome` is that of `trainers.replicate.run_replicate`."""
+
+    def failed(self, trial: TrialConfig, seed: int, error: str, traceback: str) -> None:
+        """A replicate ended badly."""
+
+
+def run_plan(plan: Plan, allotment: Allotment, storage: str, observer: Observer) -> None:
+    """Train what `plan` has left. One failing trial never touches another.
+
+    A student whose teacher failed fails with it.
+    """
+    lost = _run_stage(plan.teachers, allotment, storage, observer)
+    students = []
+    for trial in plan.students:
+        orphans = {seed for seed in trial.seeds if (trial.config.teacher_key, seed) in lost}
+        for seed in orphans:
+            observer.failed(trial, seed, "its teacher failed", "")
+        seeds = tuple(seed for seed in trial.seeds if seed not in orphans)
+        if seeds:
+            students.append(replace(trial, seeds=seeds))
+    _run_stage(students, allotment, storage, observer)
+
+
+def _run_stage(
+    trials: Sequence[TrialConfig], allotment: Allotment, storage: str, observer: Observer
+) -> set[tuple[str, int]]:
+    """Run `trials`; the (key, seed) that failed."""
+    if not trials:
+        return set()
+    relay = _Relay(trials, observer)
+    trainable = tune.with_resources(
+        tune.with_parameters(fit_trial, trials=list(trials), allotment=allotment),
+        {"CPU": DRIVER_CPUS},
+    )
+    tuner = tune.Tuner(
+        trainable,
+        param_space={"index": tune.grid_search(list(range(len(trials))))},
+        tune_config=tune.TuneConfig(
+            max_concurrent_trials=allotment.concurrent,
+            trial_name_creator=lambda trial: _name(trials, trial),
+            trial_dirname_creator=lambda trial: _name(trials, trial),
+        ),
+        run_config=tune.RunConfig(
+            name="tune",
+            storage_path=f"{storage}/ray",
+            callbacks=[relay],
+            verbose=0,
+        ),
+    )
+    tuner.fit()
+    return relay.lost
+
+
+class _Relay(tune.Callback):
+    """Turns Tune's callbacks into the observer's calls and counts every replicate once."""
+
+    def __init__(self, trials: Sequence[TrialConfig], observer: Observer) -> None:
+        self.trials, self.observer = trials, observer
+        self.ended: set[tuple[str, int]] = set()
+        self.lost: set[tuple[str, int]] = set()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # Tune pickles its callbacks; this one is of no use in another process
+
+    def on_trial_start(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+        """Tell that a trial started."""
+        self.observer.started(self._config(trial))
+
+    def on_trial_result(
+        self, iteration: int, trials: Any, trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        """Tell of an epoch or of a replicate's end."""
+        config = self._config(trial)
+        if "outcome" not in result:
+            self.observer.epoch(config, result)
+            return
+        seed, outcome = result["seed"], json.loads(result["outcome"])
+        if (config.key, seed) in self.ended:
+            return
+        self.ended.add((config.key, seed))
+        if "error" in outcome:
+            self._fail(config, seed, outcome["error"], outcome["traceback"])
+        else:
+            self.observer.finished(config, seed, outcome)
+
+    def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+        """Drop the checkpoints of a trial that needs none any more."""
+        config = self._config(trial)
+        system, root = files.locate(config.storage)
+        folder = f"{root}/ray/train/{train_name(config)}"
+        if files.exists(system, folder):
+            system.delete_dir(folder)
+
+    def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+        """Tell that the replicates which a broken trial did not finish failed."""
+        config = self._config(trial)
+        error = trial.get_pickled_error() or trial.get_error() or "the trial broke off"
+        for seed in config.seeds:
+            if (config.key, seed) not in self.ended:
+                self.ended.add((config.key, seed))
+                self._fail(config, seed, str(error).splitlines()[-1], str(error))
+
+    def _fail(self, config: TrialConfig, seed: int, error: str, traceback: str) -> None:
+        self.lost.add((config.key, seed))
+        self.observer.failed(config, seed, error, traceback)
+
+    def _config(self, trial: Any) -> TrialConfig:
+        return self.trials[trial.config["index"]]
+
+
+def _name(trials: Sequence[TrialConfig], trial: Any) -> str:
+    return train_name(trials[trial.config["index"]])

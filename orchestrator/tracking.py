@@ -1,0 +1,187 @@
+"""MLflow, written by the driver alone: a mirror of what is in the results.
+
+Experiment per sweep; a parent run per invocation that trained something; a child run per
+replicate with parameters, final metrics and the curves per epoch. What a reader groups by stands
+in tags `fdsweep.*`.
+"""
+
+import json
+import os
+import time
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from search_spaces.errors import StorageError
+
+BATCH = 1000
+"""Metrics per request, MLflow's own limit."""
+
+
+def tracking_uri(storage: str) -> str:
+    """MLFLOW_TRACKING_URI if set, else the SQLite file in a local storage.
+
+    Raises:
+        StorageError: object storage cannot hold an SQLite file.
+    """
+    given = os.environ.get("MLFLOW_TRACKING_URI")
+    if given:
+        return given
+    if "://" in storage:
+        raise StorageError(
+            "MLflow's SQLite file cannot lie in object storage",
+            storage,
+            "Set MLFLOW_TRACKING_URI to a tracking server",
+        )
+    return f"sqlite:///{Path(storage).absolute() / 'mlflow.db'}"
+
+
+class Tracker:
+    """Writes one sweep's runs in a thread of its own, so that training never waits for MLflow.
+
+    Use as a context manager: leaving it waits until everything is written and raises what went
+    wrong there.
+    """
+
+    def __init__(self, storage: str, sweep: str, tags: dict[str, str]) -> None:
+        self.uri = tracking_uri(storage)
+        self.artifacts = None if "://" in storage else Path(storage).absolute() / "mlartifacts"
+        self.sweep, self.tags = sweep, tags
+        self.pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mlflow")
+        self.pending: list[Future[None]] = []
+        self.parent = ""
+
+    def __enter__(self) -> "Tracker":
+        self.submit(self._open)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *exc: object) -> None:
+        self.submit(self._close, "FINISHED" if kind is None else "KILLED")
+        self.pool.shutdown()
+        for future in self.pending:
+            future.result()
+
+    def submit(self, call: Any, *args: Any) -> None:
+        """Have `call(*args)` done after everything submitted before."""
+        self.pending.append(self.pool.submit(call, *args))
+
+    def log(
+        self, row: dict[str, Any], curves: Iterable[tuple[int, str, str, float]], name: str
+    ) -> None:
+        """Add a replicate: its row of `results/`, its curves, and the name of its run."""
+        self.submit(self._log, row, list(curves), name)
+
+    def finish(self, report: dict[str, str], summary: dict[str, float]) -> None:
+        """Add the report's files (name -> text) and aggregate numbers to the parent run."""
+        self.submit(self._finish, report, summary)
+
+    def _open(self) -> None:
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        import logging
+
+        import mlflow
+
+        logging.getLogger("mlflow").setLevel(logging.ERROR)
+        logging.getLogger("alembic").setLevel(logging.ERROR)
+        self.client = mlflow.MlflowClient(tracking_uri=self.uri)
+        experiment = self.client.get_experiment_by_name(self.sweep)
+        location = f"{self.artifacts.as_uri()}/{self.sweep}" if self.artifacts else None
+        self.experiment = (
+            experiment.experiment_id
+            if experiment
+            else self.client.create_experiment(self.sweep, artifact_location=location)
+        )
+        self.logged = {
+            (run.data.tags["fdsweep.key"], run.data.tags["fdsweep.seed"])
+            for run in self._children()
+        }
+
+    def _children(self) -> list[Any]:
+        runs, token = [], None
+        while True:
+            page = self.client.search_runs(
+                [self.experiment],
+                "tags.`fdsweep.kind` != 'sweep' and attributes.status = 'FINISHED'",
+                max_results=1000,
+                page_token=token,
+            )
+            runs += page
+            token = page.token
+            if not token:
+                return runs
+
+    def _parent_run(self) -> str:
+        if not self.parent:
+            run = self.client.create_run(
+                self.experiment,
+                run_name=f"{self.sweep} {time.strftime('%Y-%m-%d %H:%M')}",
+                tags={"fdsweep.kind": "sweep", **self.tags},
+            )
+            self.parent = run.info.run_id
+        return self.parent
+
+    def _log(
+        self, row: dict[str, Any], curves: list[tuple[int, str, str, float]], name: str
+    ) -> None:
+        from mlflow.entities import Metric, Param, RunTag
+
+        if (row["key"], str(row["seed"])) in self.logged:
+            return
+        now = int(time.time() * 1000)
+        start = now - int(1000 * (row["wall_seconds"] or 0))
+        shown = ("row", "method", "dataset", "teacher_modality", "student_modality", "seed", "key")
+        tags = {f"fdsweep.{field}": str(row[field]) for field in (*shown, "status")}
+        tags |= {"fdsweep.kind": row["study"], "mlflow.parentRunId": self._parent_run()}
+        run = self.client.create_run(
+            self.experiment, start_time=start, run_name=name, tags=tags
+        ).info.run_id
+        params = {field: row[field] for field in (*shown, "epochs", "device")}
+        params |= _flat(json.loads(row["config"]))
+        finals = ("val_accuracy", "test_accuracy", "test_accuracy_last", "test_accuracy_best")
+        metrics = [
+            Metric(f"final_{field}", row[field], now, 0)
+            for field in finals
+            if row[field] is not None
+        ]
+        metrics += [
+            Metric(f"{split}_{metric}", value, now, epoch) for epoch, split, metric, value in curves
+        ]
+        self.client.log_batch(
+            run,
+            params=[Param(k, str(v)) for k, v in list(params.items())[:100]],
+            tags=[RunTag("fdsweep.teacher_key", str(row["teacher_key"]))],
+        )
+        for first in range(0, len(metrics), BATCH):
+            self.client.log_batch(run, metrics=metrics[first : first + BATCH])
+        done = row["status"] == "done"
+        self.client.set_terminated(run, "FINISHED" if done else "FAILED", end_time=now)
+        if done:
+            self.logged.add((row["key"], str(row["seed"])))
+
+    def _finish(self, report: dict[str, str], summary: dict[str, float]) -> None:
+        from mlflow.entities import Metric
+
+        if not self.parent:
+            return
+        for name, text in report.items():
+            self.client.log_text(self.parent, text, name)
+        now = int(time.time() * 1000)
+        self.client.log_batch(
+            self.parent, metrics=[Metric(name, value, now, 0) for name, value in summary.items()]
+        )
+
+    def _close(self, status: str) -> None:
+        if self.parent:
+            self.client.set_terminated(self.parent, status)
+
+
+def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """`config` with dotted names; the teacher's network is known by its key."""
+    flat: dict[str, Any] = {}
+    for name, value in config.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = value
+    return flat

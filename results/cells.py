@@ -1,0 +1,56 @@
+"""Which stored replicates belong to which line of a sweep's table."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from results.manifest import Manifest, ManifestRow
+from search_spaces.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One line in one direction: its done replicates by seed, and the seeds that are not done."""
+
+    row: ManifestRow
+    done: pd.DataFrame
+    failed: tuple[int, ...]
+    missing: tuple[int, ...]
+
+
+def collect(manifest: Manifest, replicates: pd.DataFrame, seeds: Sequence[int]) -> list[Cell]:
+    """A cell for each row of `manifest`: grouped by direction, in the order of the manifest.
+
+    Replicates are found by key alone: another sweep may have trained them.
+    """
+    directions = list(dict.fromkeys(row.direction for row in manifest.rows))
+    rows = sorted(manifest.rows, key=lambda row: directions.index(row.direction))
+    return [_cell(row, replicates, seeds) for row in rows]
+
+
+def chosen_seeds(manifest: Manifest, seeds: Sequence[int] | None) -> tuple[int, ...]:
+    """The `seeds` to report, sorted; all of the sweep's for None.
+
+    Raises:
+        ConfigError: one of them is not among the sweep's.
+    """
+    strange = sorted(set(seeds or ()) - set(manifest.seeds))
+    if strange:
+        there = ", ".join(map(str, manifest.seeds))
+        raise ConfigError(
+            f"seed {strange[0]} is not in {manifest.sweep}", "--seeds", f"Choose from: {there}"
+        )
+    return manifest.seeds if seeds is None else tuple(sorted(set(seeds)))
+
+
+def _cell(row: ManifestRow, replicates: pd.DataFrame, seeds: Sequence[int]) -> Cell:
+    own = replicates[(replicates["key"] == row.key) & replicates["seed"].isin(seeds)]
+    own = own.set_index("seed").sort_index()
+    is_done = own["status"] == "done"
+    return Cell(
+        row=row,
+        done=own[is_done],
+        failed=tuple(int(seed) for seed in own.index[~is_done]),
+        missing=tuple(seed for seed in seeds if seed not in own.index),
+    )

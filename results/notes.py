@@ -1,0 +1,125 @@
+"""The sentences below a table, written from the data alone."""
+
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from results.cells import Cell
+from results.manifest import Manifest
+from results.statistics import detectable_effect, seeds_needed, smallest_p
+
+FIRM_FROM = 8
+DOUBT_MARK = "†"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Facts:
+    """What the sentences are about.
+
+    `seeds` were asked for and `cells` hold what became of them. `pairs` is the smallest number
+    of seeds behind a comparison (0 if there is none), `family` the number of comparisons in a
+    direction. `doubts` are what is not certain about the paper's numbers. `teachers` are test
+    accuracies (fractions, one per seed) by modality.
+    """
+
+    seeds: tuple[int, ...]
+    cells: tuple[Cell, ...]
+    pairs: int
+    family: int
+    has_paper: bool
+    doubts: tuple[str, ...]
+    teachers: Mapping[str, Sequence[float]]
+
+
+def write(manifest: Manifest, facts: Facts) -> tuple[str, ...]:
+    """The notes of a table: how to read it, how sure it is, what is missing, what it is from."""
+    return (
+        *_reading(manifest, facts),
+        *_certainty(manifest, facts),
+        *_gaps(facts),
+        *_origin(manifest, facts),
+    )
+
+
+def _reading(manifest: Manifest, facts: Facts) -> Iterator[str]:
+    yield (
+        f"Top-1 test accuracy in %, seeds {spell_seeds(facts.seeds)}, {manifest.epochs} epochs. "
+        "Δ: mean difference to the first row, paired by seed, with its 95 % paired-t interval."
+    )
+    yield (
+        "Epoch and head are chosen on validation and test is read once there. last: the last "
+        "epoch. test-sel.: epoch and head chosen on test, optimistic, for comparison with papers "
+        "only."
+    )
+    if facts.has_paper:
+        yield (
+            "paper: one published number; the published code reports its best test epoch and "
+            "head, so compare it with test-sel., not with Top-1."
+        )
+    for doubt in facts.doubts:
+        yield f"{DOUBT_MARK} {doubt}."
+
+
+def _certainty(manifest: Manifest, facts: Facts) -> Iterator[str]:
+    n, family = facts.pairs, facts.family
+    if n:
+        needed = seeds_needed(family)
+        if n < max(FIRM_FROM, needed):
+            yield (
+                f"Exploratory: with n = {n} paired seeds the exact sign-flip test cannot go below "
+                f"p = {smallest_p(n):.2g}; Holm over the {family} comparisons of a direction "
+                f"needs at least {needed} seeds, and {max(FIRM_FROM, needed)} are advised."
+            )
+        else:
+            yield (
+                "p Holm: two-sided sign-flip test, Holm-adjusted over the "
+                f"{family} comparisons of a direction."
+            )
+    if n > 1:
+        yield (
+            f"With n = {n} paired seeds a paired t-test finds a true difference of "
+            f"{detectable_effect(n):.2g} SD of the differences with 80 % power (before Holm)."
+        )
+    if len(manifest.seed_history) > 1:
+        yield f"Seeds were extended after a look: {' -> '.join(_sizes(manifest))}."
+
+
+def _gaps(facts: Facts) -> Iterator[str]:
+    for cell in facts.cells:
+        place = f"{cell.row.row} ({cell.row.teacher_modality} -> {cell.row.student_modality})"
+        if len(cell.missing) == len(facts.seeds):
+            yield f"{place}: no data yet."
+        else:
+            gaps = {"failed": cell.failed, "missing": cell.missing}
+            said = [f"seeds {spell_seeds(seeds)} {word}" for word, seeds in gaps.items() if seeds]
+            if said:
+                yield f"{place}: {', '.join(said)}; compared on complete pairs only."
+
+
+def _origin(manifest: Manifest, facts: Facts) -> Iterator[str]:
+    known = {modality: values for modality, values in facts.teachers.items() if values}
+    if known:
+        said = ", ".join(f"{modality} {_spread(values)}" for modality, values in known.items())
+        yield f"Teachers on test: {said}."
+    versions = sorted({version for cell in facts.cells for version in cell.done["fdsweep_version"]})
+    made_by = f", fdsweep {', '.join(versions)}" if versions else ""
+    yield f"Data {manifest.data_fingerprint}{made_by}."
+
+
+def spell_seeds(seeds: Sequence[int]) -> str:
+    """Seeds for people, which are sorted: `0-4` for three or more in a row, else a list."""
+    if len(seeds) > 2 and seeds[-1] - seeds[0] == len(seeds) - 1:
+        return f"{seeds[0]}-{seeds[-1]}"
+    return ", ".join(map(str, seeds))
+
+
+def _sizes(manifest: Manifest) -> list[str]:
+    history = manifest.seed_history
+    unions = [set().union(*history[: index + 1]) for index in range(len(history))]
+    return [str(len(union)) for union in unions]
+
+
+def _spread(fractions: Sequence[float]) -> str:
+    percent = [100 * value for value in fractions]
+    deviation = f" ± {statistics.stdev(percent):.1f}" if len(percent) > 1 else ""
+    return f"{statistics.mean(percent):.1f}{deviation} (n = {len(percent)})"

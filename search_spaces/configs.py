@@ -1,0 +1,128 @@
+"""Everything that decides a replicate's numbers, as values that check themselves.
+
+Where and how a replicate runs (storage, address, devices, workers) is not here: it changes no
+number, so it must not enter a key.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from search_spaces.errors import ConfigError, unknown
+from search_spaces.keys import content_key
+
+Pairing = Literal["paired", "shuffled", "same-class", "unpaired"]
+TeacherState = Literal["trained", "random"]
+TeacherChannels = Literal["ordered", "permuted"]
+TrialKind = Literal["teacher", "student"]
+Option = bool | int | float | str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OptimConfig:
+    """SGD with the polynomial decay of the FD-CMKD protocol, stepped once per epoch."""
+
+    epochs: int = 100
+    batch_size: int = 64
+    lr: float = 0.01
+    final_lr: float = 1e-4
+    power: float = 0.9
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1:
+            raise ConfigError(f"{self.epochs} epochs asked for", "--epochs", "Give 1 or more")
+        if self.batch_size < 1:
+            raise ConfigError(f"a batch of {self.batch_size}", "batch_size", "Give 1 or more")
+        if not 0 < self.final_lr <= self.lr:
+            raise ConfigError(
+                f"the learning rate {self.lr} is not between final_lr ({self.final_lr}) and above",
+                "lr",
+                f"Give {self.final_lr} or more",
+            )
+
+    def lr_at(self, epoch: int) -> float:
+        """Learning rate of `epoch`, counted from 0 to epochs - 1."""
+        share: float = (1 - epoch / self.epochs) ** self.power
+        return self.final_lr + (self.lr - self.final_lr) * share
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NetworkConfig:
+    """One modality's network and how it is trained; this alone decides a teacher.
+
+    The versions are numbers that an author raises when the results of a part change.
+    """
+
+    dataset: str
+    data_fingerprint: str
+    modality: str
+    backbone: str
+    backbone_version: int
+    loop_version: int
+    optim: OptimConfig
+
+    @property
+    def teacher_key(self) -> str:
+        """Content key of this network as a teacher trained by cross-entropy."""
+        return content_key(kind="teacher", network=self)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StudentConfig:
+    """One point of the space in one direction: all that decides a replicate but its seed.
+
+    `teacher` is None for a method that needs none. `pairing` says which teacher sample stands
+    beside a student sample: its own, one shuffled within the batch, one drawn from its class,
+    or one drawn at random. `teacher_channels="permuted"` permutes the channels of the teacher's
+    features once, `teacher_state="random"` leaves the teacher untrained (both are controls).
+    """
+
+    network: NetworkConfig
+    method: str
+    method_version: int
+    options: dict[str, Option] = field(default_factory=dict)
+    teacher: NetworkConfig | None = None
+    teacher_state: TeacherState = "trained"
+    teacher_channels: TeacherChannels = "ordered"
+    pairing: Pairing = "paired"
+
+    def __post_init__(self) -> None:
+        for name, kind in [
+            ("pairing", Pairing),
+            ("teacher_state", TeacherState),
+            ("teacher_channels", TeacherChannels),
+        ]:
+            if getattr(self, name) not in get_args(kind):
+                raise unknown(name, getattr(self, name), get_args(kind), "row")
+
+    @property
+    def key(self) -> str:
+        """Content key of the results."""
+        return content_key(kind="student", student=self)
+
+    @property
+    def teacher_key(self) -> str:
+        """Key of the trained teacher that is needed, empty if none is."""
+        if self.teacher is None or self.teacher_state == "random":
+            return ""
+        return self.teacher.teacher_key
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrialConfig:
+    """What one trial's workers are handed: a configuration, its seeds, and where things lie.
+
+    `kind` tells whether the network of `config` becomes a teacher in the storage or is itself
+    what is measured. `group` names the seeds that were planned together, finished ones included:
+    an interrupted trial finds its checkpoint by it. A snapshot is taken after an epoch when
+    `checkpoint_seconds` have passed since the last one, and after each replicate.
+    """
+
+    kind: TrialKind
+    key: str
+    config: StudentConfig
+    seeds: tuple[int, ...]
+    group: str
+    storage: str
+    checkpoint_seconds: float = 10.0

@@ -1,0 +1,165 @@
+"""What a study varies: rows of method and options, in directions, over seeds."""
+
+import itertools
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from search_spaces.configs import Option, Pairing, TeacherChannels, TeacherState
+from search_spaces.errors import ConfigError, unknown
+
+SWITCHES = {"freq": "Freq", "align": "Align", "scale": "Scale", "logmse": "LogMSE"}
+PRESETS = Path(__file__).parent / "presets"
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Row(_Model):
+    """One line of a table: a method with its options, and what is done to its teacher.
+
+    `paper` names the same line in the paper's published table, as columns of that table.
+    """
+
+    name: Annotated[str, Field(min_length=1)]
+    method: str = "fd-cmkd"
+    options: dict[str, Option] = {}
+    pairing: Pairing = "paired"
+    teacher: TeacherState = "trained"
+    teacher_channels: TeacherChannels = "ordered"
+    paper: dict[str, str | int] | None = None
+
+
+class Sweep(_Model):
+    """A study: every row in every direction, each with the same seeds.
+
+    The first row is the one that the others are compared with. What is None is the data set's
+    own default; empty `directions` are all ordered pairs of its modalities.
+
+    Example:
+        >>> Sweep(study="mine", title="Mine", rows=[Row(name="Feat", method="feat")]).dataset
+        'watch'
+    """
+
+    study: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+    title: str
+    rows: Annotated[tuple[Row, ...], Field(min_length=1, strict=False)]
+    paper_table: str | None = None
+    dataset: str = "watch"
+    directions: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    seeds: Annotated[tuple[int, ...], Field(min_length=1, strict=False)] = tuple(range(8))
+    backbones: dict[str, str] = {}
+    epochs: Annotated[int, Field(ge=1)] | None = None
+    batch_size: Annotated[int, Field(ge=1)] | None = None
+    lr: Annotated[float, Field(gt=0)] | None = None
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        names = [row.name for row in self.rows]
+        twice = {name for name in names if names.count(name) > 1}
+        if twice:
+            raise ValueError(f"row {sorted(twice)[0]!r} stands twice")
+        if len(set(self.seeds)) < len(self.seeds) or min(self.seeds) < 0:
+            raise ValueError(f"seeds must be different and not negative, not {self.seeds}")
+        return self
+
+
+def parse_seeds(text: str) -> tuple[int, ...]:
+    """Seeds from a count (`5` is 0 to 4) or from a list (`0,3,7`).
+
+    Raises:
+        ConfigError: neither, none at all, or one twice.
+    """
+    fix = "Give a count of 1 or more, or a list such as 0,3,7"
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() for part in parts):
+        raise ConfigError(f"{text!r} is no count and no list of seeds", "--seeds", fix)
+    numbers = tuple(int(part) for part in parts)
+    if len(parts) == 1:
+        numbers = tuple(range(numbers[0]))
+    if not numbers:
+        raise ConfigError("0 seeds asked for", "--seeds", fix)
+    if len(set(numbers)) < len(numbers):
+        raise ConfigError(f"a seed stands twice in {text!r}", "--seeds", fix)
+    return numbers
+
+
+def presets() -> tuple[str, ...]:
+    """Names of the studies that come with fdsweep."""
+    return tuple(sorted(path.stem for path in PRESETS.glob("*.yaml")))
+
+
+def load_preset(name: str) -> Sweep:
+    """The study `name` of `presets()`; ConfigError for another name."""
+    if name not in presets():
+        raise unknown("study", name, presets(), "--study")
+    return load_sweep(PRESETS / f"{name}.yaml")
+
+
+def every_component() -> Sweep:
+    """The component study with every valid combination of the four switches.
+
+    LogMSE acts on the high band, so it needs Freq: 12 of the 16 combinations are valid. Those of
+    the paper keep their names and their places in its table.
+    """
+    published = load_preset("components")
+    known = {tuple(row.options.values()): row for row in published.rows}
+    rows = []
+    for switches in itertools.product((True, False), repeat=4):
+        options: dict[str, Option] = dict(zip(SWITCHES, switches, strict=True))
+        if options["logmse"] and not options["freq"]:
+            continue
+        words = [SWITCHES[name] for name, on in options.items() if on]
+        rows.append(known.get(switches) or Row(name="+".join(words), options=options))
+    rows.sort(key=lambda row: sum(bool(on) for on in row.options.values()))
+    title = f"{published.title}, every combination"
+    return published.model_copy(
+        update={"study": "components-full", "title": title, "rows": tuple(rows)}
+    )
+
+
+def override(sweep: Sweep, **given: Any) -> Sweep:
+    """`sweep` with the fields `given` that are not None; ConfigError for a wrong value."""
+    changes = {name: value for name, value in given.items() if value is not None}
+    return validated({**sweep.model_dump(), **changes}, "options")
+
+
+def load_sweep(path: Path) -> Sweep:
+    """The study that the YAML file `path` describes; its name is the default for `study`.
+
+    Raises:
+        ConfigError: no such file, not YAML, or a field that is missing, misspelt or wrong.
+    """
+    try:
+        content = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot be read ({error})", str(path), "Give a YAML file") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"is not YAML: {' '.join(str(error).split())}", str(path)) from None
+    if not isinstance(content, dict):
+        raise ConfigError("holds no fields", str(path), f"Give some of: {_names(Sweep)}")
+    content.setdefault("study", path.stem.lower().replace("_", "-"))
+    content.setdefault("title", str(content["study"]))
+    return validated(content, str(path))
+
+
+def validated(content: dict[str, Any], where: str) -> Sweep:
+    """`content` as a Sweep; ConfigError with the first fault in one sentence."""
+    try:
+        return Sweep.model_validate(content)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        field = ".".join(str(part) for part in fault["loc"]) or "sweep"
+        if fault["type"] == "extra_forbidden":
+            model = Row if fault["loc"][0] == "rows" else Sweep
+            place = f"{where}, {field}"
+            raise unknown("field", fault["loc"][-1], model.model_fields, place) from None
+        value = "" if isinstance(fault["input"], dict | list) else f", not {fault['input']!r}"
+        raise ConfigError(f"{fault['msg']}{value}", f"{where}, {field}") from None
+
+
+def _names(model: type[BaseModel]) -> str:
+    return ", ".join(model.model_fields)

@@ -1,0 +1,100 @@
+import pickle
+
+import pytest
+
+from search_spaces import errors
+from search_spaces.configs import NetworkConfig, OptimConfig, StudentConfig
+from search_spaces.errors import ConfigError, FdsweepError
+from search_spaces.keys import canonical, content_key
+
+NETWORK = NetworkConfig(
+    dataset="watch",
+    data_fingerprint="f",
+    modality="gyroscope",
+    backbone="cnn1d",
+    backbone_version=1,
+    loop_version=1,
+    optim=OptimConfig(epochs=3),
+)
+
+
+def test_a_key_is_pinned():
+    """When this value changes, every stored result is orphaned: somebody must mean it."""
+    student = StudentConfig(network=NETWORK, method="feat", method_version=1, options={"w": 1.0})
+    assert student.key == "58ee3ec5bf3c4058a68b"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [({"a": 1, "b": 2}, {"b": 2, "a": 1}), ({"a": (1, 2)}, {"a": [1, 2]})],
+)
+def test_equal_meaning_gives_equal_keys(one, other):
+    assert content_key(x=one) == content_key(x=other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [(1, 1.0), (True, 1), ("1", 1), (None, ""), ([1, 2], [2, 1]), ({"a": {"b": 1}}, {"a": 1})],
+)
+def test_unequal_meaning_gives_unequal_keys(one, other):
+    assert content_key(x=one) != content_key(x=other)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), {1, 2}, {1: 2}, object()])
+def test_what_has_no_stable_spelling_is_refused(value):
+    with pytest.raises(ConfigError, match=r"config\.a.* no stable spelling"):
+        canonical({"a": value})
+
+
+@pytest.mark.parametrize(
+    "kind", [kind for kind in vars(errors).values() if isinstance(kind, type)]
+)
+def test_every_error_survives_pickling(kind):
+    error = pickle.loads(pickle.dumps(kind("it broke", "here", "Mend it")))
+    assert isinstance(error, FdsweepError)
+    assert (type(error), str(error)) == (kind, "here: it broke. Mend it.")
+
+
+def test_every_field_that_decides_a_result_changes_the_key():
+    from dataclasses import fields, replace
+
+    teacher = replace(NETWORK, modality="accelerometer")
+    student = StudentConfig(
+        network=NETWORK, method="kd", method_version=1, options={}, teacher=teacher
+    )
+    changed = {
+        "network": replace(NETWORK, optim=OptimConfig(epochs=4)),
+        "method": "dkd",
+        "method_version": 2,
+        "options": {"weight": 2.0},
+        "teacher": replace(teacher, backbone_version=2),
+        "teacher_state": "random",
+        "teacher_channels": "permuted",
+        "pairing": "shuffled",
+    }
+    assert set(changed) == {field.name for field in fields(student)}
+    keys = {replace(student, **{name: value}).key for name, value in changed.items()}
+    assert len({student.key, *keys}) == 1 + len(changed)
+
+
+def test_a_random_teacher_needs_no_trained_one():
+    student = StudentConfig(network=NETWORK, method="kd", method_version=1, teacher=NETWORK)
+    assert student.teacher_key == NETWORK.teacher_key
+    from dataclasses import replace
+
+    assert replace(student, teacher_state="random").teacher_key == ""
+
+
+def test_the_learning_rate_decays_polynomially():
+    optim = OptimConfig(epochs=100)
+    assert optim.lr_at(0) == pytest.approx(0.01)
+    assert optim.lr_at(50) == pytest.approx(1e-4 + 0.0099 * 0.5**0.9)
+    assert optim.lr_at(99) == pytest.approx(1e-4 + 0.0099 * 0.01**0.9)
+
+
+@pytest.mark.parametrize(
+    "fault", [{"epochs": 0}, {"batch_size": 0}, {"lr": 1e-5}, {"final_lr": 0.0}]
+)
+def test_optimisation_that_makes_no_sense_is_refused(fault):
+    with pytest.raises(ConfigError, match="Give"):
+        OptimConfig(**fault)

@@ -1,0 +1,74 @@
+"""A small data set in memory, on which a replicate trains in well under a second."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from search_spaces.configs import NetworkConfig, OptimConfig, StudentConfig, TrialConfig
+from trainers.data import DatasetInfo, Fold, Modality
+from trainers.distillers import resolve_options
+
+INFO = DatasetInfo(
+    name="small",
+    modalities=(Modality("left", 2, "cnn1d"), Modality("right", 3, "cnn1d")),
+    classes=("a", "b", "c"),
+    fingerprint="small",
+    optim=OptimConfig(epochs=3, batch_size=16),
+    source="drawn at random",
+)
+
+
+def small_fold(seed: int = 0) -> Fold:
+    draw = torch.Generator().manual_seed(seed)
+    labels = torch.arange(120) % 3
+    inputs = {
+        m.name: torch.randn(120, m.channels, 24, generator=draw) + labels[:, None, None] * 0.4
+        for m in INFO.modalities
+    }
+    order = torch.randperm(120, generator=draw)
+    return Fold(
+        num_classes=3,
+        inputs=inputs,
+        labels=labels,
+        groups=tuple(str(i % 10) for i in range(120)),
+        sample_ids=tuple(f"s{i}" for i in range(120)),
+        train=order[:70],
+        val=order[70:95],
+        test=order[95:],
+    )
+
+
+def network(modality: str, **optim: float) -> NetworkConfig:
+    return NetworkConfig(
+        dataset="small",
+        data_fingerprint="small",
+        modality=modality,
+        backbone="cnn1d",
+        backbone_version=1,
+        loop_version=1,
+        optim=replace(INFO.optim, **optim),
+    )
+
+
+def small_trial(storage: str, kind: str = "student", method: str = "fd-cmkd", **changes):
+    """A trial from left to right; `changes` are fields of its StudentConfig or of its optim."""
+    optim = {name: changes.pop(name) for name in ("lr", "epochs") if name in changes}
+    teacher = network("left") if method != "none" else None
+    options = resolve_options(method, changes.pop("options", {}))
+    config = StudentConfig(
+        network=network("right", **optim),
+        method=method,
+        method_version=1,
+        options=options,
+        teacher=teacher,
+        **{"teacher_state": "random" if teacher else "trained", **changes},
+    )
+    return TrialConfig(
+        kind=kind, key=config.key, config=config, seeds=(0,), group="g", storage=storage
+    )
+
+
+@pytest.fixture
+def fold() -> Fold:
+    return small_fold()

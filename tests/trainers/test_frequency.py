@@ -1,0 +1,133 @@
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.testing import assert_close
+
+from search_spaces.errors import ConfigError
+from trainers.frequency import last_low_bin, random_basis, split, split_in_basis
+
+DIMS = pytest.mark.parametrize("dim", [1, 2, 3, 7, 64, 127, 128, 257, 512])
+CUTOFFS = pytest.mark.parametrize("cutoff", [1 / 4, 1 / 3, 1 / 2, 2 / 3, 3 / 4])
+
+
+def features(dim: int, rows: int = 5) -> Tensor:
+    return torch.from_numpy(np.random.default_rng(dim).normal(1.5, 1, size=(rows, dim)))
+
+
+def exact(actual: Tensor, expected: Tensor) -> None:
+    assert_close(actual, expected, rtol=0, atol=1e-10)
+
+
+@DIMS
+@CUTOFFS
+def test_split_agrees_with_numpy_and_loses_only_the_mean(dim: int, cutoff: float) -> None:
+    x = features(dim)
+    low, high = split(x, cutoff)
+
+    spectrum = np.fft.rfft(x.numpy())
+    spectrum[:, 0] = 0
+    spectrum[:, int(cutoff * (dim // 2)) + 1 :] = 0
+    exact(low, torch.from_numpy(np.fft.irfft(spectrum, n=dim)))
+    exact(low + high, x - x.mean(-1, keepdim=True))
+    exact((low * high).sum(-1), torch.zeros(5, dtype=torch.float64))
+
+
+@DIMS
+@CUTOFFS
+def test_the_random_basis_keeps_the_same_identities(dim: int, cutoff: float) -> None:
+    torch.manual_seed(dim)
+    x, basis = features(dim), random_basis(dim)
+    low, high = split_in_basis(x, basis, cutoff)
+    exact(basis @ basis.T, torch.eye(dim, dtype=torch.float64))
+    exact(basis[0], torch.full([dim], dim**-0.5, dtype=torch.float64))
+    exact(low + high, x - x.mean(-1, keepdim=True))
+    exact((low * high).sum(-1), torch.zeros(5, dtype=torch.float64))
+    exact(low.mean(-1), torch.zeros(5, dtype=torch.float64))
+
+
+@DIMS
+@CUTOFFS
+def test_both_bases_give_each_band_the_same_number_of_dimensions(dim: int, cutoff: float) -> None:
+    torch.manual_seed(0)
+    directions, basis = torch.eye(dim, dtype=torch.float64), random_basis(dim)
+    for fourier, random in zip(
+        split(directions, cutoff), split_in_basis(directions, basis, cutoff), strict=True
+    ):  # the trace of a projection is its rank
+        assert round(fourier.trace().item(), 6) == round(random.trace().item(), 6)
+
+
+def test_512_channels_cut_in_the_middle_give_128_and_128_bins() -> None:
+    low, high = split(features(512), 0.5)
+    filled = [(np.abs(np.fft.rfft(band.numpy())) > 1e-6).all(0) for band in (low, high)]
+    assert [bins.nonzero()[0].tolist() for bins in filled] == [
+        list(range(1, 129)),
+        list(range(129, 257)),
+    ]
+
+
+@pytest.mark.parametrize("basis", [None, "random"])
+def test_keep_dc_puts_the_mean_into_the_low_band_alone(basis: str | None) -> None:
+    x = features(7)
+    rows = random_basis(7) if basis else None
+
+    def bands(keep_dc: bool) -> tuple[Tensor, Tensor]:
+        return split(x, 0.5, keep_dc) if rows is None else split_in_basis(x, rows, 0.5, keep_dc)
+
+    (without, high), (low, same_high) = bands(False), bands(True)
+    exact(low, without + x.mean(-1, keepdim=True))
+    exact(same_high, high)
+    exact(low + high, x)
+
+
+def test_an_empty_low_band_is_exactly_zero() -> None:
+    low, _ = split(features(7).float(), 0.25)
+    assert low.count_nonzero() == 0
+
+
+def test_the_random_basis_comes_from_the_global_generator() -> None:
+    torch.manual_seed(1)
+    first, other = random_basis(16), random_basis(16)
+    torch.manual_seed(1)
+    assert torch.equal(random_basis(16), first)
+    assert not torch.allclose(other, first)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_computed_in_float32(dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    x, basis = features(64).to(dtype), random_basis(64)
+    with torch.autocast("cpu", torch.bfloat16):
+        bands = [*split(x), *split_in_basis(x, basis)]
+    expected = [*split(x.double()), *split_in_basis(x.double(), basis)]
+    for band, reference in zip(bands, expected, strict=True):
+        assert band.dtype == torch.float32
+        assert_close(band, reference.float(), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("keep_dc", [False, True])
+def test_gradients_are_right(keep_dc: bool) -> None:
+    x, basis = features(9, rows=2).requires_grad_(), random_basis(9)
+    assert torch.autograd.gradcheck(lambda x: split(x, 0.5, keep_dc), x)
+    assert torch.autograd.gradcheck(lambda x: split_in_basis(x, basis, 0.5, keep_dc), x)
+
+
+def test_it_compiles_in_one_graph() -> None:
+    x = features(64)
+    low, high = torch.compile(split, fullgraph=True, backend="aot_eager")(x)
+    exact(low, split(x)[0])
+    exact(high, split(x)[1])
+
+
+@pytest.mark.parametrize("cutoff", [0.0, 1.0, -0.5, 1.5, float("nan")])
+def test_a_cutoff_outside_is_refused(cutoff: float) -> None:
+    message = rf"^cutoff: {cutoff} does not cut .* Give a number between 0 and 1\.$"
+    with pytest.raises(ConfigError, match=message):
+        split(features(8), cutoff)
+    with pytest.raises(ConfigError, match=message):
+        split_in_basis(features(8), random_basis(8), cutoff)
+
+
+def test_rounding_moves_no_bin() -> None:
+    assert 0.29 * 100 < 29
+    assert last_low_bin(200, 0.29) == 29

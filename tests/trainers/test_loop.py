@@ -1,0 +1,162 @@
+import copy
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from conftest import INFO, small_fold, small_trial
+
+from search_spaces.errors import ReplicateError
+from trainers.loop import Evaluation, History, epoch_batches, train_epoch
+from trainers.replicate import make_roles, run_replicate
+
+
+def results(outcome):
+    return {name: value for name, value in outcome.items() if name != "seconds"}
+
+
+@pytest.mark.parametrize("method", ["none", "feat", "fd-cmkd"])
+def test_the_same_seed_gives_identical_metrics(fold, tmp_path, method):
+    trial = small_trial(str(tmp_path), method=method)
+    first, second, other = (
+        results(run_replicate(trial, INFO, fold, seed)) for seed in (0, 0, 1)
+    )
+    assert first == second
+    assert first["curves"] != other["curves"]
+
+
+def test_rows_see_identical_batches(fold, tmp_path, monkeypatch):
+    """Another method, drawing more random numbers, must not shift the student or its batches."""
+    seen = {}
+
+    def record(name):
+        def spy(train, size, seed, epoch):
+            batches = epoch_batches(train, size, seed, epoch)
+            seen.setdefault(name, []).append(batches)
+            return batches
+
+        return spy
+
+    starts = {}
+    for name, method, options in [
+        ("feat", "feat", {}),
+        ("fd", "fd-cmkd", {}),
+        ("random basis", "fd-cmkd", {"basis": "random"}),
+    ]:
+        monkeypatch.setattr("trainers.loop.epoch_batches", record(name))
+        trial = small_trial(str(tmp_path), method=method, options=options)
+        roles = make_roles(trial, INFO, fold, 0)
+        starts[name] = copy.deepcopy(roles.student.state_dict())
+        run_replicate(trial, INFO, fold, 0)
+    for name in ("fd", "random basis"):
+        assert all(torch.equal(a, b) for a, b in zip(seen["feat"], seen[name], strict=True))
+        assert all(torch.equal(starts["feat"][k], starts[name][k]) for k in starts["feat"])
+
+
+def test_batches_depend_on_seed_and_epoch_and_leave_out_the_rest():
+    train = torch.arange(100, 170)
+    batches = epoch_batches(train, 16, 0, 0)
+    assert batches.shape == (4, 16)
+    assert len(set(batches.flatten().tolist())) == 64
+    assert set(batches.flatten().tolist()) <= set(train.tolist())
+    assert not torch.equal(batches, epoch_batches(train, 16, 0, 1))
+    assert not torch.equal(batches, epoch_batches(train, 16, 1, 0))
+    assert epoch_batches(train[:5], 16, 0, 0).shape == (1, 5)
+
+
+def test_stopping_after_any_epoch_changes_nothing(fold, tmp_path):
+    trial = small_trial(str(tmp_path), epochs=4)
+    whole = results(run_replicate(trial, INFO, fold, 0))
+    for stop in (1, 3):
+        taken = {}
+
+        def keep(history, snapshot, stop=stop, taken=taken):
+            if history.epochs == stop:
+                taken.update(copy.deepcopy(snapshot()))
+
+        run_replicate(trial, INFO, fold, 0, on_epoch=keep)
+        again = results(run_replicate(trial, INFO, fold, 0, resume=taken))
+        assert again == whole
+
+
+def test_test_labels_never_choose(fold, tmp_path):
+    """With poisoned test labels the same epoch, head and validation accuracy are chosen."""
+    labels = fold.labels.clone()
+    labels[fold.test] = (labels[fold.test] + 1) % 3
+    trial = small_trial(str(tmp_path))
+    clean = run_replicate(trial, INFO, fold, 0)
+    poisoned = run_replicate(trial, INFO, replace(fold, labels=labels), 0)
+    for chosen in ("best_epoch", "best_head", "val_accuracy", "predictions"):
+        assert clean[chosen] == poisoned[chosen]
+    assert clean["test_accuracy"] != poisoned["test_accuracy"]
+
+
+def test_accuracy_agrees_with_counting(fold, tmp_path):
+    outcome = run_replicate(small_trial(str(tmp_path)), INFO, fold, 0)
+    hits = [p == y for p, y in zip(outcome["predictions"], outcome["labels"], strict=True)]
+    assert outcome["test_accuracy"] == pytest.approx(sum(hits) / len(hits))
+    assert outcome["labels"] == fold.labels[fold.test].tolist()
+    assert outcome["sample_ids"][0] == f"s{int(fold.test[0])}"
+
+
+def evaluation(**accuracies):
+    guesses = {name: torch.tensor([int(100 * x)]) for name, x in accuracies.items()}
+    return Evaluation(guesses, accuracies)
+
+
+def test_the_epoch_and_head_are_those_of_the_best_validation():
+    history = History()
+    epochs = [
+        (evaluation(logits=0.5, low=0.6), evaluation(logits=0.9, low=0.1)),
+        (evaluation(logits=0.7, low=0.2), evaluation(logits=0.3, low=0.8)),
+        (evaluation(logits=0.1, low=0.7), evaluation(logits=0.2, low=0.4)),
+    ]
+    better = [history.add(0.1, {"total": 1.0}, val, test) for val, test in epochs]
+    assert better == [True, True, False]  # a tie stays with the earlier epoch
+    assert (history.best_epoch, history.best_head) == (1, "logits")
+    assert (history.val_accuracy, history.test_accuracy) == (0.7, 0.3)
+    assert history.test_accuracy_last == 0.4
+    assert history.test_accuracy_best == 0.9
+    assert history.predictions == [30]
+    assert (1, "test", "accuracy_low", 0.8) in history.curves
+
+
+def test_a_loss_that_explodes_is_a_replicate_error(fold, tmp_path):
+    trial = small_trial(str(tmp_path), method="feat", options={"weight": 1e30})
+    with pytest.raises(ReplicateError, match="no longer finite in epoch"):
+        run_replicate(trial, INFO, fold, 0)
+
+
+def test_the_learning_rate_of_the_config_arrives(fold, tmp_path):
+    """Published code ignored it; here it decides the weights and stands in the curves."""
+    slow, fast = (
+        run_replicate(small_trial(str(tmp_path), lr=lr), INFO, fold, 0) for lr in (0.001, 0.1)
+    )
+    assert [v for _, _, m, v in slow["curves"] if m == "lr"][0] == 0.001
+    assert slow["curves"][-1] != fast["curves"][-1]
+
+
+def test_training_lowers_the_loss_and_learns(tmp_path):
+    trial = small_trial(str(tmp_path), epochs=6, lr=0.02)
+    outcome = run_replicate(trial, INFO, small_fold(1), 0)
+    losses = [v for _, _, m, v in outcome["curves"] if m == "loss_task"]
+    assert losses[-1] < 0.7 * losses[0]
+    assert outcome["test_accuracy"] > 0.5
+
+
+def test_a_step_is_one_sgd_step_on_the_total(fold, tmp_path):
+    """One epoch of one batch against torch's own optimiser by hand."""
+    trial = small_trial(str(tmp_path), method="none")
+    part = replace(fold, train=fold.train[:16])
+    roles = make_roles(trial, INFO, part, 0)
+    expected = copy.deepcopy(roles.student).train()
+    optimizer = torch.optim.SGD(roles.student.parameters(), lr=0.1)
+    inputs = part.inputs["right"]
+    losses = train_epoch(trial.config, 0, 0, inputs, part, roles, optimizer)
+
+    order = epoch_batches(part.train, 16, 0, 0)[0]
+    loss = torch.nn.functional.cross_entropy(expected(inputs[order]).logits, part.labels[order])
+    loss.backward()
+    assert math.isclose(losses["task"], loss.item(), rel_tol=1e-6)
+    for mine, theirs in zip(roles.student.parameters(), expected.parameters(), strict=True):
+        torch.testing.assert_close(mine, theirs - 0.1 * theirs.grad)

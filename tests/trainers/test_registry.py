@@ -1,0 +1,185 @@
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from search_spaces.errors import ConfigError
+from trainers import distillers
+from trainers.registry import Registry, resolve_options
+
+GROUP = "fdsweep.shapes"
+PluginMaker = Callable[..., None]
+
+
+@pytest.fixture
+def shapes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry[str]:
+    """A registry whose package `shapes` has the module `square`."""
+    package = tmp_path / "ours" / "shapes_of_test"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text(
+        "from trainers.registry import Registry\n"
+        f"registry = Registry('shape', 'shapes_of_test', '{GROUP}')\n"
+    )
+    (package / "square.py").write_text(
+        "from shapes_of_test import registry\n"
+        "registry.register('square', version=3)(lambda: 'a square')\n"
+    )
+    monkeypatch.syspath_prepend(str(package.parent))
+    for name in ("shapes_of_test", "shapes_of_test.square"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    import shapes_of_test  # type: ignore[import-not-found]
+
+    return shapes_of_test.registry  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PluginMaker:
+    """Install a package of one module that offers `name` through a real entry point."""
+
+    def install(package: str, name: str, code: str, group: str = GROUP) -> None:
+        site = tmp_path / package
+        info = site / f"{package}-1.0.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(f"[{group}]\n{name} = {package}_module\n")
+        (site / f"{package}_module.py").write_text(code)
+        monkeypatch.delitem(sys.modules, f"{package}_module", raising=False)
+        monkeypatch.syspath_prepend(str(site))
+
+    return install
+
+
+def test_a_module_of_the_package_is_found_without_importing_it(shapes: Registry[str]) -> None:
+    assert shapes.names() == ("square",)
+    assert shapes.get("square").factory() == "a square"
+    assert shapes.get("square").version == 3
+
+
+def test_an_unknown_name_is_answered_with_the_known_ones(shapes: Registry[str]) -> None:
+    with pytest.raises(ConfigError, match=r"^unknown shape 'cube'\. Choose from: square\.$"):
+        shapes.get("cube")
+
+
+def test_a_name_registered_by_two_factories_names_both(shapes: Registry[str]) -> None:
+    def first() -> str:
+        return ""
+
+    shapes.register("x")(first)
+    shapes.register("x")(first)
+    with pytest.raises(ConfigError, match=r"shape 'x' is registered by both .*first and .*join"):
+        shapes.register("x")("".join)
+    assert shapes.get("x").factory is first
+
+
+def test_an_installed_package_adds_a_name(shapes: Registry[str], install: PluginMaker) -> None:
+    code = "from shapes_of_test import registry\nregistry.register('ring')(lambda: 'a ring')\n"
+    install("rings", "ring", code)
+    assert shapes.names() == ("ring", "square")
+    assert "rings_module" not in sys.modules
+    assert shapes.get("ring").factory() == "a ring"
+
+
+def test_a_broken_package_is_named_and_harms_no_other_name(
+    shapes: Registry[str], install: PluginMaker
+) -> None:
+    install("rings", "ring", "import no_such_module_anywhere\n")
+    assert shapes.names() == ("ring", "square")
+    assert shapes.get("square").version == 3
+    with pytest.raises(ConfigError, match=r"'ring' of the package rings .*no_such_module_anywh"):
+        shapes.get("ring")
+
+
+def test_a_package_that_registers_nothing_is_named(
+    shapes: Registry[str], install: PluginMaker
+) -> None:
+    install("rings", "ring", "")
+    with pytest.raises(ConfigError, match=r"package rings does not register the shape 'ring'"):
+        shapes.get("ring")
+
+
+def test_two_packages_with_one_name_are_both_named(
+    shapes: Registry[str], install: PluginMaker
+) -> None:
+    install("rings", "ring", "")
+    install("hoops", "ring", "")
+    with pytest.raises(ConfigError, match=r"'ring' is offered by hoops and rings"):
+        shapes.get("ring")
+
+
+def test_an_installed_method_can_be_built(
+    install: PluginMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = """
+from trainers.distillers import registry
+from trainers.distillers.none import CrossEntropy
+
+@registry.register("louder", version=5)
+class Louder(CrossEntropy):
+    def __init__(self, *, volume: int = 3, **sizes: int) -> None:
+        super().__init__(**sizes)
+        self.volume = volume
+"""
+    monkeypatch.setattr(distillers.registry, "_entries", dict(distillers.registry._entries))
+    install("loud", "louder", code, "fdsweep.distillers")
+    built = distillers.build("louder", num_classes=2, student_dim=3, teacher_dim=3, volume=4)
+    assert built.volume == 4
+    assert distillers.version("louder") == 5
+    assert "louder" in distillers.names()
+
+
+def example(
+    *,
+    size: int,
+    on: bool = True,
+    count: int = 1,
+    rate: float = 1,
+    word: str = "a",
+    other: str | None = None,
+    share: float | None = None,
+) -> None:
+    """Its signature is what is tested."""
+
+
+def resolve(**options: object) -> dict[str, object]:
+    return resolve_options(example, options, fixed={"size"}, owner="example")
+
+
+def test_options_are_the_defaults_overlaid() -> None:
+    defaults = {"on": True, "count": 1, "rate": 1.0, "word": "a", "other": None, "share": None}
+    assert resolve() == defaults
+    assert resolve(count=2, other="b") == defaults | {"count": 2, "other": "b"}
+
+
+def test_an_int_for_a_float_becomes_a_float() -> None:
+    assert repr(resolve(rate=2, share=1)["rate"]) == "2.0"
+    assert repr(resolve(rate=2, share=1)["share"]) == "1.0"
+    assert repr(resolve()["rate"]) == "1.0"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"size": 3}, "unknown option of example 'size'. Choose from: count, on,"),
+        ({"on": 1}, "on of example: 1 is not a usable value. Give a bool."),
+        ({"count": True}, "count of example: True is not a usable value. Give a int."),
+        ({"count": 1.0}, "count of example: 1.0 is not a usable value. Give a int."),
+        ({"rate": True}, "rate of example: True is not a usable value. Give a float."),
+        ({"rate": "1"}, "rate of example: '1' is not a usable value. Give a float."),
+        ({"rate": float("nan")}, "rate of example: nan is not a usable value. Give a float."),
+        ({"rate": None}, "rate of example: None is not a usable value. Give a float."),
+        ({"word": None}, "word of example: None is not a usable value. Give a str."),
+        ({"other": 1}, "other of example: 1 is not a usable value. Give a str or null."),
+    ],
+)
+def test_a_wrong_option_is_named_with_what_is_expected(
+    options: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        resolve(**options)
+    assert message in str(caught.value)
+
+
+def test_an_option_without_a_default_must_be_given() -> None:
+    with pytest.raises(ConfigError, match="the option size of example is missing"):
+        resolve_options(example, {}, fixed=set(), owner="example")

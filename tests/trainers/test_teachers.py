@@ -1,0 +1,70 @@
+from dataclasses import replace
+
+import pytest
+import torch
+from conftest import INFO, network, small_trial
+
+from search_spaces.configs import StudentConfig
+from search_spaces.errors import DataError
+from trainers import teachers
+from trainers.replicate import make_roles, run_replicate
+
+
+@pytest.fixture
+def trained(tmp_path, fold):
+    """A student's configuration whose teacher was trained for seed 0."""
+    config = replace(small_trial(str(tmp_path)).config, teacher_state="trained")
+    key = config.teacher_key
+    alone = StudentConfig(network=network("left"), method="none", method_version=1)
+    trial = replace(
+        small_trial(str(tmp_path)), kind="teacher", key=key, config=alone
+    )
+    assert teachers.missing(str(tmp_path), key, (0, 1)) == (0, 1)
+    outcome = run_replicate(trial, INFO, fold, 0)
+    return config, outcome, str(tmp_path)
+
+
+def test_a_teacher_is_kept_at_its_best_epoch(trained, fold):
+    config, outcome, storage = trained
+    assert teachers.missing(storage, config.teacher_key, (0, 1)) == (1,)
+    teacher = teachers.load(storage, config, INFO, 0)
+    assert not teacher.training
+    assert not any(p.requires_grad for p in teacher.parameters())
+    guess = teacher(fold.inputs["left"][fold.test]).logits.argmax(1)
+    assert guess.tolist() == outcome["predictions"]
+
+
+def test_cached_outputs_are_the_teachers_own(trained, fold):
+    config, _, storage = trained
+    teacher = teachers.load(storage, config, INFO, 0)
+    teach = teachers.cached(teacher, config, fold, 0)
+    some = fold.train[torch.tensor([5, 0, 5])]
+    own = teacher(fold.inputs["left"][some])
+    torch.testing.assert_close(teach(some).features, own.features)
+    torch.testing.assert_close(teach(some).logits, own.logits)
+
+
+def test_permuted_channels_are_one_permutation_for_all_samples(trained, fold):
+    config, _, storage = trained
+    teacher = teachers.load(storage, config, INFO, 0)
+    plain = teachers.cached(teacher, config, fold, 0)(fold.train).features
+    permuted = teachers.cached(
+        teacher, replace(config, teacher_channels="permuted"), fold, 0
+    )(fold.train).features
+    assert not torch.equal(plain, permuted)
+    order = [int((plain == column[:, None]).all(0).nonzero()[0]) for column in permuted.T]
+    assert sorted(order) == list(range(plain.shape[1]))
+
+
+def test_a_missing_teacher_says_so(tmp_path, fold):
+    config = replace(small_trial(str(tmp_path)).config, teacher_state="trained")
+    with pytest.raises(DataError, match="the teacher is gone"):
+        teachers.load(str(tmp_path), config, INFO, 0)
+
+
+def test_a_random_teacher_is_the_untrained_network(tmp_path, fold):
+    trial = small_trial(str(tmp_path))
+    roles = make_roles(trial, INFO, fold, 0)
+    fresh = teachers.build(network("left"), INFO, 0, "teacher-init").eval()
+    own = fresh(fold.inputs["left"][fold.train[:4]])
+    torch.testing.assert_close(roles.teach(fold.train[:4]).features, own.features)

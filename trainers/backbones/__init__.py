@@ -1,0 +1,39 @@
+"""Networks: one module per family, found through the registry or `fdsweep.backbones`."""
+
+from trainers.backbones.base import Backbone, init_weights
+from trainers.registry import Registry, resolve_options
+
+__all__ = ["Backbone", "build", "init_weights", "names", "registry", "version"]
+
+registry: Registry[Backbone] = Registry("backbone", "trainers.backbones", "fdsweep.backbones")
+
+
+def build(name: str, *, channels: int, num_classes: int, **options: object) -> Backbone:
+    """The backbone `name`, freshly initialised from torch's global generator.
+
+    Args:
+        name: one of `names()`.
+        channels: of the input [N, channels, ...].
+        num_classes: C.
+        options: of the backbone; its signature has the defaults.
+
+    Raises:
+        ConfigError: an unknown name or option, or a value that cannot be used.
+
+    Example:
+        >>> build("cnn1d", channels=3, num_classes=7, width=64).dim
+        64
+    """
+    factory = registry.get(name).factory
+    resolved = resolve_options(factory, options, fixed={"channels", "num_classes"}, owner=name)
+    return factory(channels=channels, num_classes=num_classes, **resolved)
+
+
+def names() -> tuple[str, ...]:
+    """Names of all backbones."""
+    return registry.names()
+
+
+def version(name: str) -> int:
+    """The number that the author of `name` raises when its results change."""
+    return registry.get(name).version

@@ -1,0 +1,49 @@
+"""ResNets for images and spectrograms, built by transformers and never downloaded."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from trainers.backbones import Backbone, init_weights, registry
+from trainers.outputs import Outputs
+
+
+@registry.register("resnet18")
+class ResNet18(Backbone):
+    """ResNet-18 (He et al., CVPR 2016) for inputs [N, channels, H, W], randomly initialised.
+
+    The last block ends without its ReLU, which is applied here for the logits alone. Weights and
+    inputs may be channels-last.
+
+    Args:
+        channels: of the input, any number.
+        num_classes: C.
+    """
+
+    def __init__(self, *, channels: int, num_classes: int) -> None:
+        from transformers import ResNetConfig, ResNetModel  # slow to import
+
+        super().__init__()
+        config = ResNetConfig(
+            num_channels=channels,
+            layer_type="basic",
+            depths=[2, 2, 2, 2],
+            embedding_size=64,
+            hidden_sizes=[64, 128, 256, 512],
+        )
+        network = ResNetModel(config)
+        self.stem = network.embedder
+        self.stages = network.encoder.stages
+        self.stages[-1].layers[-1].activation = nn.Identity()
+        self.dim = config.hidden_sizes[-1]
+        self.classifier = nn.Linear(self.dim, num_classes)
+        init_weights(self)
+
+    def forward(self, x: Tensor) -> Outputs:
+        """See `Backbone.forward`; maps are the four stages' outputs, strides 4 to 32."""
+        x = self.stem(x)
+        maps = []
+        for stage in self.stages:
+            x = stage(x)
+            maps.append(x)
+        logits = self.classifier(F.relu(x).mean(dim=(2, 3)))
+        return Outputs(x.mean(dim=(2, 3)), logits, tuple(maps))

@@ -1,0 +1,192 @@
+"""Frequency-decoupled cross-modal distillation, with a switch for each of its components."""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from search_spaces.errors import ConfigError
+from trainers.distillers import Distiller, Outputs, registry
+from trainers.distillers.base import (
+    REDUCTIONS,
+    check_choice,
+    check_weight,
+    linear,
+    mean_squares,
+    project,
+)
+from trainers.frequency import check_cutoff, random_basis, split, split_in_basis
+
+LOSSES = ("mse", "logmse")
+BASES = ("fourier", "random")
+
+
+class Bands(NamedTuple):
+    """Parts of features, each [N, D]; `high` is None where the features are left whole."""
+
+    low: Tensor
+    high: Tensor | None
+
+
+@registry.register("fd-cmkd")
+class FDCMKD(Distiller):
+    """Frequency-Decoupled Cross-Modal Knowledge Distillation (arXiv 2511.19887, AAAI 2026).
+
+    With x [N, D] the pooled features before the final ReLU (the student's mapped to the teacher's
+    width by a learned linear map where widths differ), y the labels and t detached:
+
+        low   = MSE(std(low_s), std(low_t))
+        high  = MSE(σ(std(high_s)), σ(std(high_t)))
+        align = Σ over low, high of CE(Φ(ReLU(band_s)), y) + CE(Φ(ReLU(band_t)), y)
+        task  = CE(logits_s, y) + CE(band heads on ReLU(low_s), ReLU(high_s), y)
+        total = task + weight_low * low + weight_high * high + weight_align * align
+
+    std(x) = (x - mean x) / max(|x - mean x|, 1e-8) and σ(x) = sign(x) log(1 + |x|). Returns these
+    five scalars; a term that is switched off is zero.
+
+    Args:
+        num_classes: C.
+        student_dim: width of the student's features.
+        teacher_dim: width of the teacher's features.
+        freq: split into bands. Without, the whole features count as the low band.
+        align: classifiers Φ that student and teacher share, one per band.
+        scale: std of the bands and no DC in them. Without, DC is in the low band.
+        logmse: σ on the high band; needs `freq`.
+        cutoff: where the low band ends, a share of the bins above DC.
+        weight_low: λ₁.
+        weight_high: λ₂.
+        weight_align: λ₃.
+        low_loss: "mse", or "logmse" for σ on the low band as well.
+        high_loss: "mse" or "logmse" whatever `logmse` says; None leaves it to `logmse`.
+        reduction: squared errors are the mean over N of the "mean" or "sum" over D.
+        band_heads: the student's own classifiers on its bands, as in the published code. They
+            predict too, on unmapped features, and exist only with `freq`.
+        basis: "fourier", or "random" for the control that splits in a random orthonormal basis.
+
+    Raises:
+        ConfigError: a value out of range, or logMSE on the high band without `freq`.
+    """
+
+    teacher_basis: Tensor | None
+    student_basis: Tensor | None
+
+    def __init__(
+        self,
+        *,
+        num_classes: int,
+        student_dim: int,
+        teacher_dim: int,
+        freq: bool = True,
+        align: bool = True,
+        scale: bool = True,
+        logmse: bool = True,
+        cutoff: float = 0.5,
+        weight_low: float = 1.0,
+        weight_high: float = 1.0,
+        weight_align: float = 1.0,
+        low_loss: str = "mse",
+        high_loss: str | None = None,
+        reduction: str = "mean",
+        band_heads: bool = True,
+        basis: str = "fourier",
+    ) -> None:
+        super().__init__()
+        if high_loss is None:
+            high_loss = "logmse" if logmse else "mse"
+        check_cutoff(cutoff)
+        check_weight("weight_low", weight_low)
+        check_weight("weight_high", weight_high)
+        check_weight("weight_align", weight_align)
+        check_choice("low_loss", low_loss, LOSSES)
+        check_choice("high_loss", high_loss, LOSSES)
+        check_choice("reduction", reduction, REDUCTIONS)
+        check_choice("basis", basis, BASES)
+        if not freq and (logmse or high_loss == "logmse"):
+            raise ConfigError(
+                "logMSE acts on the high band, and freq=false leaves none",
+                "fd-cmkd",
+                "Give logmse=false (it is on by default) and no high_loss beside freq=false",
+            )
+        self.freq, self.scale, self.cutoff = freq, scale, cutoff
+        self.low_loss, self.high_loss, self.reduction = low_loss, high_loss, reduction
+        self.weight_low, self.weight_high = weight_low, weight_high
+        self.weight_align = weight_align
+
+        self.project = project(student_dim, teacher_dim)
+        parts = ("low", "high") if freq else ("low",)
+        self.classifiers = nn.ModuleDict(
+            {part: linear(teacher_dim, num_classes) for part in parts if align}
+        )
+        self.band_heads = nn.ModuleDict(
+            {part: linear(student_dim, num_classes) for part in parts if band_heads and freq}
+        )
+        self.widths_differ = student_dim != teacher_dim
+        teacher_basis = _draw(teacher_dim) if freq and basis == "random" else None
+        student_basis = teacher_basis
+        if teacher_basis is not None and self.widths_differ:
+            student_basis = _draw(student_dim)
+        self.register_buffer("teacher_basis", teacher_basis)
+        self.register_buffer("student_basis", student_basis)
+
+    def forward(self, student: Outputs, teacher: Outputs, labels: Tensor) -> dict[str, Tensor]:
+        """See `Distiller.forward`."""
+        own = self._bands(student.features, self.student_basis)
+        guess = own
+        if self.widths_differ:
+            guess = self._bands(self.project(student.features), self.teacher_basis)
+        target = self._bands(teacher.features.detach(), self.teacher_basis)
+
+        task = F.cross_entropy(student.logits, labels)
+        for logits in _classify(self.band_heads, own).values():
+            task = task + F.cross_entropy(logits, labels)
+        zero = task.new_zeros(())
+        low = self._error(guess.low, target.low, self.low_loss)
+        high = zero
+        if guess.high is not None and target.high is not None:
+            high = self._error(guess.high, target.high, self.high_loss)
+        align = zero
+        for bands in (guess, target):
+            for logits in _classify(self.classifiers, bands).values():
+                align = align + F.cross_entropy(logits, labels)
+        total = task + self.weight_low * low + self.weight_high * high + self.weight_align * align
+        return {"task": task, "low": low, "high": high, "align": align, "total": total}
+
+    def heads(self, student: Outputs) -> dict[str, Tensor]:
+        """The student's logits and, where there are band heads, those of "low" and "high"."""
+        heads = super().heads(student)
+        if self.band_heads:
+            own = self._bands(student.features, self.student_basis)
+            heads |= _classify(self.band_heads, own)
+        return heads
+
+    def _bands(self, features: Tensor, basis: Tensor | None) -> Bands:
+        if not self.freq:
+            return Bands(features, None)
+        keep_dc = not self.scale
+        if basis is None:
+            return Bands(*split(features, self.cutoff, keep_dc))
+        return Bands(*split_in_basis(features, basis, self.cutoff, keep_dc))
+
+    def _error(self, guess: Tensor, target: Tensor, loss: str) -> Tensor:
+        if self.scale:
+            guess, target = _standardise(guess), _standardise(target)
+        if loss == "logmse":
+            guess, target = _compress(guess), _compress(target)
+        return mean_squares(guess, target, self.reduction)
+
+
+def _classify(classifiers: nn.ModuleDict, bands: Bands) -> dict[str, Tensor]:
+    return {part: layer(F.relu(getattr(bands, part))) for part, layer in classifiers.items()}
+
+
+def _standardise(x: Tensor) -> Tensor:
+    return F.normalize(x - x.mean(dim=-1, keepdim=True), dim=-1, eps=1e-8)
+
+
+def _compress(x: Tensor) -> Tensor:
+    return x.sign() * x.abs().log1p()
+
+
+def _draw(dim: int) -> Tensor:
+    return random_basis(dim).to(torch.get_default_dtype())

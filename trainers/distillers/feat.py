@@ -1,0 +1,50 @@
+"""Features of the student drawn to those of the teacher, as they are."""
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from trainers.distillers import Distiller, Outputs, registry
+from trainers.distillers.base import (
+    REDUCTIONS,
+    check_choice,
+    check_weight,
+    mean_squares,
+    project,
+)
+
+
+@registry.register("feat")
+class Feat(Distiller):
+    """Squared error of pooled features (FitNets, Romero et al., ICLR 2015, eq. 3).
+
+    `feat` = |P(x_s) - x_t|² with x [N, D] before the final ReLU, P the identity or, where widths
+    differ, a learned linear map; the mean over N of the mean or sum over D (`reduction`).
+    Returns the scalars `task` (cross-entropy), `feat` and `total` = task + weight * feat.
+
+    Raises:
+        ConfigError: a negative weight, or an unknown reduction.
+    """
+
+    def __init__(
+        self,
+        *,
+        num_classes: int,
+        student_dim: int,
+        teacher_dim: int,
+        weight: float = 1.0,
+        reduction: str = "mean",
+    ) -> None:
+        del num_classes
+        super().__init__()
+        check_weight("weight", weight)
+        check_choice("reduction", reduction, REDUCTIONS)
+        self.project = project(student_dim, teacher_dim)
+        self.weight = weight
+        self.reduction = reduction
+
+    def forward(self, student: Outputs, teacher: Outputs, labels: Tensor) -> dict[str, Tensor]:
+        """See `Distiller.forward`."""
+        task = F.cross_entropy(student.logits, labels)
+        guess = self.project(student.features)
+        feat = mean_squares(guess, teacher.features.detach(), self.reduction)
+        return {"task": task, "feat": feat, "total": task + self.weight * feat}

@@ -1,0 +1,94 @@
+"""Features cut into a low and a high band of a Fourier transform over their channels.
+
+FD-CMKD (arXiv 2511.19887): f = rfft(x) over the D channels has bins 0 (DC, the mean) to
+K = D // 2. The low band is bins 1 to floor(cutoff * K), the high band the bins above.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from search_spaces.errors import ConfigError
+
+
+def split(features: Tensor, cutoff: float = 0.5, keep_dc: bool = False) -> tuple[Tensor, Tensor]:
+    """Low and high band of `features` [..., D], each of the same shape.
+
+    low + high = features - mean over D, and low · high = 0. With `keep_dc` the low band holds
+    the mean as well. Half precision is computed, and returned, in float32.
+
+    Raises:
+        ConfigError: `cutoff` is not between 0 and 1.
+    """
+    dim = features.shape[-1]
+    last = last_low_bin(dim, cutoff)
+    x = _full_precision(features)
+    bins = F.pad(torch.fft.rfft(x)[..., 1 : last + 1], (1, 0))
+    return _complete(x, torch.fft.irfft(bins, n=dim), keep_dc)
+
+
+def split_in_basis(
+    features: Tensor, basis: Tensor, cutoff: float = 0.5, keep_dc: bool = False
+) -> tuple[Tensor, Tensor]:
+    """`split` in another orthonormal basis: the control for what the Fourier basis is worth.
+
+    Args:
+        features: [..., D].
+        basis: [D, D], orthonormal rows, the first one constant, as `random_basis` draws it. The
+            rows after the first are the low band's directions, as many as the Fourier low band
+            has dimensions, then the high band's.
+        cutoff: as in `split`.
+        keep_dc: as in `split`.
+
+    Raises:
+        ConfigError: `cutoff` is not between 0 and 1.
+    """
+    last = last_low_bin(features.shape[-1], cutoff)
+    x = _full_precision(features)
+    directions = basis[1 : 2 * last + 1].to(x.dtype)
+    with torch.autocast(x.device.type, enabled=False):
+        low = (x @ directions.T) @ directions
+    return _complete(x, low, keep_dc)
+
+
+def random_basis(dim: int) -> Tensor:
+    """[D, D] orthonormal rows in float64: the constant one, then a random basis of the rest.
+
+    It is drawn, uniformly, from torch's global generator.
+    """
+    draws = torch.randn(dim, dim, dtype=torch.float64)
+    draws[:, 0] = 1
+    columns, upper = torch.linalg.qr(draws)
+    basis: Tensor = columns * upper.diagonal().sign()
+    return basis.T.contiguous()
+
+
+def last_low_bin(dim: int, cutoff: float) -> int:
+    """floor(cutoff * K) with K = `dim` // 2: the low band is bins 1 to this one, 2 dimensions each.
+
+    A product that rounding alone keeps below a whole number counts as that number (0.29 * 100).
+
+    Raises:
+        ConfigError: `cutoff` is not between 0 and 1.
+    """
+    check_cutoff(cutoff)
+    return math.floor(cutoff * (dim // 2) + 1e-9)
+
+
+def check_cutoff(cutoff: float) -> None:
+    """ConfigError unless 0 < `cutoff` < 1."""
+    if not 0 < cutoff < 1:
+        raise ConfigError(
+            f"{cutoff} does not cut the bins in two", "cutoff", "Give a number between 0 and 1"
+        )
+
+
+def _full_precision(features: Tensor) -> Tensor:
+    return features.float() if features.dtype in (torch.float16, torch.bfloat16) else features
+
+
+def _complete(x: Tensor, low: Tensor, keep_dc: bool) -> tuple[Tensor, Tensor]:
+    mean = x.mean(dim=-1, keepdim=True)
+    return (low + mean if keep_dc else low), x - mean - low

@@ -1,0 +1,239 @@
+"""Train one replicate: teacher, student, distiller and data to per-epoch records. Plain torch.
+
+Shape letters: N samples, B the global batch, D features, C classes, H prediction heads.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torchmetrics.functional.classification import multiclass_accuracy
+
+from search_spaces.configs import StudentConfig
+from search_spaces.errors import ReplicateError
+from trainers import parallel, streams
+from trainers.data import Fold
+from trainers.distillers import Distiller
+from trainers.outputs import Outputs
+from trainers.pairing import teacher_batches
+from trainers.precision import run
+
+LOOP_VERSION = 1
+"""Raised when the numbers that this module gives change; part of every content key."""
+
+EVAL_BATCH = 512
+
+Snapshot = Callable[[], dict[str, Any]]
+OnEpoch = Callable[["History", Snapshot], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """Who takes part: the student as wrapped for its workers, the distiller, the teacher.
+
+    `teach` gives the teacher's detached outputs for sample indices [B]; None without a teacher.
+    """
+
+    student: nn.Module
+    distiller: Distiller
+    teach: Callable[[Tensor], Outputs] | None = None
+
+
+@dataclass(slots=True)
+class History:
+    """What one replicate has shown so far.
+
+    `curves` holds (epoch, split, metric, value). The best epoch and head are those of the highest
+    validation accuracy, the earlier one where two are equal; `predictions` [N_test] are theirs.
+    `test_accuracy_last` is the last epoch's, with the head that validation prefers there, and
+    `test_accuracy_best` the highest of any epoch and head: optimistic, for comparison only.
+    """
+
+    epochs: int = 0
+    best_epoch: int = -1
+    best_head: str = ""
+    val_accuracy: float = -1.0
+    test_accuracy: float = 0.0
+    test_accuracy_last: float = 0.0
+    test_accuracy_best: float = 0.0
+    predictions: list[int] = field(default_factory=list)
+    curves: list[tuple[int, str, str, float]] = field(default_factory=list)
+
+    def add(
+        self, lr: float, losses: dict[str, float], val: "Evaluation", test: "Evaluation"
+    ) -> bool:
+        """Append an epoch; True if it is the best so far on validation."""
+        epoch = self.epochs
+        self.epochs += 1
+        head = max(val.accuracies, key=val.accuracies.__getitem__)
+        self.curves += [(epoch, "train", "lr", lr)]
+        self.curves += [(epoch, "train", f"loss_{name}", x) for name, x in losses.items()]
+        for split, evaluation in (("val", val), ("test", test)):
+            self.curves.append((epoch, split, "accuracy", evaluation.accuracies[head]))
+            if len(val.accuracies) > 1:
+                self.curves += [
+                    (epoch, split, f"accuracy_{name}", x)
+                    for name, x in evaluation.accuracies.items()
+                ]
+        self.test_accuracy_last = test.accuracies[head]
+        self.test_accuracy_best = max(self.test_accuracy_best, *test.accuracies.values())
+        if val.accuracies[head] <= self.val_accuracy:
+            return False
+        self.best_epoch, self.best_head = epoch, head
+        self.val_accuracy, self.test_accuracy = val.accuracies[head], test.accuracies[head]
+        self.predictions = test.predictions[head].tolist()
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Predictions [N] and accuracy (a fraction) of every head on one split."""
+
+    predictions: dict[str, Tensor]
+    accuracies: dict[str, float]
+
+
+def train_replicate(
+    config: StudentConfig,
+    seed: int,
+    fold: Fold,
+    roles: Roles,
+    *,
+    on_epoch: OnEpoch | None = None,
+    resume: dict[str, Any] | None = None,
+) -> tuple[History, dict[str, Tensor]]:
+    """Train the student of `config` and choose its epoch and head on validation.
+
+    Args:
+        config: what decides the numbers, with `seed`.
+        seed: of the batch order, the pairing and the method's noise.
+        fold: the data, on the device that the networks are on.
+        roles: networks and distiller, freshly initialised.
+        on_epoch: called after each epoch with the history and a function that takes a snapshot.
+        resume: a snapshot to go on from; the end is the same as if never interrupted.
+
+    Returns:
+        The history, and the student's weights at the best epoch (on the CPU).
+
+    Raises:
+        ReplicateError: a loss is no longer finite.
+    """
+    optim = config.network.optim
+    student = parallel.unwrap(roles.student)
+    optimizer = torch.optim.SGD(
+        [*roles.student.parameters(), *roles.distiller.parameters()],
+        lr=optim.lr,
+        momentum=optim.momentum,
+        weight_decay=optim.weight_decay,
+    )
+    history, best_weights = History(), _copy(student)
+
+    def snapshot() -> dict[str, Any]:
+        return {
+            "student": student.state_dict(),
+            "distiller": roles.distiller.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "history": asdict(history),
+            "best_weights": best_weights,
+        }
+
+    if resume is not None:
+        student.load_state_dict(resume["student"])
+        roles.distiller.load_state_dict(resume["distiller"])
+        optimizer.load_state_dict(resume["optimizer"])
+        history, best_weights = History(**resume["history"]), resume["best_weights"]
+
+    inputs = fold.inputs[config.network.modality]
+    for epoch in range(history.epochs, optim.epochs):
+        lr = optim.lr_at(epoch)
+        for group in optimizer.param_groups:
+            group["lr"] = lr
+        with streams.seeded(seed, "noise", epoch, parallel.rank()):
+            losses = train_epoch(config, seed, epoch, inputs, fold, roles, optimizer)
+        if not all(torch.tensor(list(losses.values())).isfinite()):
+            raise ReplicateError(
+                f"the loss is no longer finite in epoch {epoch} ({losses})",
+                f"{config.method}, seed {seed}",
+                "Lower the learning rate or the loss weights",
+            )
+        val, test = (
+            evaluate(student, roles.distiller, inputs, fold, part) for part in (fold.val, fold.test)
+        )
+        if history.add(lr, losses, val, test):
+            best_weights = _copy(student)
+        if on_epoch:
+            on_epoch(history, snapshot)
+    return history, best_weights
+
+
+def train_epoch(
+    config: StudentConfig,
+    seed: int,
+    epoch: int,
+    inputs: Tensor,
+    fold: Fold,
+    roles: Roles,
+    optimizer: torch.optim.Optimizer,
+) -> dict[str, float]:
+    """One pass over the training split; the mean of every loss term.
+
+    The order of the batches depends on (seed, epoch) alone. A last batch that is not full is
+    left out, unless it is the only one.
+    """
+    batches = epoch_batches(fold.train.cpu(), config.network.optim.batch_size, seed, epoch)
+    pairing_stream = streams.generator(seed, "pairing", epoch)
+    partners = teacher_batches(batches, fold.labels.cpu(), config.pairing, pairing_stream)
+    batches, partners = batches.to(inputs.device), partners.to(inputs.device)
+    roles.student.train()
+    roles.distiller.train()
+    sums: dict[str, Tensor] = {}
+    for batch, partner in zip(batches, partners, strict=True):
+        outputs = parallel.gather(run(roles.student, inputs[parallel.shard(batch)]))
+        taught = roles.teach(partner) if roles.teach else None
+        terms = roles.distiller(outputs, taught, fold.labels[batch])
+        optimizer.zero_grad()
+        terms["total"].backward()
+        optimizer.step()
+        for name, value in terms.items():
+            sums[name] = sums.get(name, 0) + value.detach()
+    means = torch.stack(list(sums.values())) / len(batches)
+    return dict(zip(sums, means.tolist(), strict=True))
+
+
+def epoch_batches(train: Tensor, batch_size: int, seed: int, epoch: int) -> Tensor:
+    """[steps, B] indices of the training samples [N] in the order of (seed, epoch)."""
+    order = torch.randperm(len(train), generator=streams.generator(seed, "batch-order", epoch))
+    size = min(batch_size, len(train) // parallel.world_size() * parallel.world_size())
+    steps = len(train) // size
+    return train[order[: steps * size]].view(steps, size)
+
+
+@torch.inference_mode()
+def evaluate(
+    network: nn.Module,
+    distiller: Distiller,
+    inputs: Tensor,
+    fold: Fold,
+    part: Tensor,
+) -> Evaluation:
+    """Predictions and accuracy of every head on the samples `part` [N] of `fold`."""
+    network.eval()
+    distiller.eval()
+    chosen: dict[str, list[Tensor]] = {}
+    for indices in parallel.shard(part).split(EVAL_BATCH):
+        outputs = run(network, inputs[indices])
+        for head, logits in distiller.heads(outputs).items():
+            chosen.setdefault(head, []).append(logits.argmax(dim=1))
+    predictions = {head: parallel.gather_rows(torch.cat(parts)) for head, parts in chosen.items()}
+    truth = fold.labels[part]
+    accuracies = {
+        head: float(multiclass_accuracy(guess, truth, fold.num_classes, average="micro"))
+        for head, guess in predictions.items()
+    }
+    return Evaluation(predictions, accuracies)
+
+
+def _copy(network: nn.Module) -> dict[str, Tensor]:
+    return {name: x.detach().cpu().clone() for name, x in network.state_dict().items()}

@@ -1,0 +1,121 @@
+"""What a Ray Train worker executes: the seeds of a trial, one after the other."""
+
+import io
+import json
+import tempfile
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+import ray.train
+import ray.train.torch
+import torch
+
+from search_spaces.configs import TrialConfig
+from search_spaces.errors import FdsweepError
+from trainers import data, parallel
+from trainers.loop import History, Snapshot
+from trainers.replicate import run_replicate
+
+CHECKPOINT = "replicates.pt"
+
+
+def work(handed: dict[str, TrialConfig]) -> None:
+    """Train the replicates of `handed["trial"]`, reporting every epoch and every end.
+
+    An epoch is reported as `seed, epoch, epochs, loss, val_accuracy`, an end as `seed` and
+    `outcome`, the JSON text of `run_replicate`'s result, or of `{"error", "traceback"}` for a
+    replicate that failed. Replicates that an earlier attempt of this trial finished are reported
+    again, so that a result cannot be lost between its end and the driver.
+    """
+    trial = handed["trial"]
+    device = ray.train.torch.get_device()
+    if device.type == "cpu":
+        torch.set_num_threads(1)
+    dataset = data.find(trial.config.network.dataset)
+    fold_of = dataset.folds()
+    saved = _load_checkpoint(trial)
+    outcomes: dict[int, str] = saved.get("outcomes", {})
+    for seed in trial.seeds:
+        if seed not in outcomes:
+            started = saved.get("running", {}).get(seed)
+            watch = _Watch(trial, seed, outcomes, started["seconds"] if started else 0.0)
+            try:
+                outcome = run_replicate(
+                    trial,
+                    dataset.info,
+                    fold_of(seed).to(device),
+                    seed,
+                    on_epoch=watch.epoch,
+                    resume=started["snapshot"] if started else None,
+                )
+                outcome["seconds"] = watch.seconds()
+            except Exception as error:
+                if parallel.world_size() > 1 and not isinstance(error, FdsweepError):
+                    raise  # the other workers wait for this one: Ray restarts them together
+                outcome = {"error": _sentence(error), "traceback": traceback.format_exc()}
+            outcomes[seed] = json.dumps(outcome)
+        _report(trial, {"seed": seed, "outcome": outcomes[seed]}, {"outcomes": outcomes})
+
+
+class _Watch:
+    """Reports a replicate's epochs, with a checkpoint when enough time has passed."""
+
+    def __init__(
+        self, trial: TrialConfig, seed: int, outcomes: dict[int, str], before: float
+    ) -> None:
+        self.trial, self.seed, self.outcomes = trial, seed, outcomes
+        self.start = time.perf_counter() - before
+        self.saved = time.perf_counter()
+
+    def seconds(self) -> float:
+        """Time spent on this replicate, also by earlier attempts."""
+        return time.perf_counter() - self.start
+
+    def epoch(self, history: History, snapshot: Snapshot) -> None:
+        """Report the last epoch of `history`."""
+        epochs = self.trial.config.network.optim.epochs
+        if history.epochs == epochs:
+            return  # the replicate's end is reported instead
+        values = {
+            f"{split}_{metric}": value
+            for epoch, split, metric, value in history.curves
+            if epoch == history.epochs - 1
+        }
+        metrics = {
+            "seed": self.seed,
+            "epoch": history.epochs,
+            "epochs": epochs,
+            "loss": values["train_loss_total"],
+            "val_accuracy": values["val_accuracy"],
+        }
+        state = None
+        if time.perf_counter() - self.saved >= self.trial.checkpoint_seconds:
+            running = {self.seed: {"seconds": self.seconds(), "snapshot": snapshot()}}
+            state = {"outcomes": self.outcomes, "running": running}
+            self.saved = time.perf_counter()
+        _report(self.trial, metrics, state)
+
+
+def _report(trial: TrialConfig, metrics: dict[str, Any], state: dict[str, Any] | None) -> None:
+    if state is None or parallel.rank() > 0:
+        ray.train.report(metrics)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        torch.save({"key": trial.key, **state}, Path(folder) / CHECKPOINT)
+        ray.train.report(metrics, checkpoint=ray.train.Checkpoint.from_directory(folder))
+
+
+def _load_checkpoint(trial: TrialConfig) -> dict[str, Any]:
+    checkpoint = ray.train.get_checkpoint()
+    if checkpoint is None:
+        return {}
+    with checkpoint.as_directory() as folder:
+        content = io.BytesIO((Path(folder) / CHECKPOINT).read_bytes())
+    state: dict[str, Any] = torch.load(content, map_location="cpu", weights_only=True)
+    return state if state["key"] == trial.key else {}
+
+
+def _sentence(error: Exception) -> str:
+    return str(error) if isinstance(error, FdsweepError) else f"{type(error).__name__}: {error}"
