@@ -166,9 +166,8 @@ def _train(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    from results.report import to_markdown
-
     from orchestrator import study as studies
+    from results.report import to_markdown
 
     study = studies.prepare(sweep, storage, request, seeds_per_trial)
     if dry_run or study.plan.left:
@@ -204,7 +203,6 @@ def report(
         from results.report import report as make_report
         from results.report import to_json, to_markdown
         from results.store import Store
-
         from search_spaces.errors import unknown
 
         if form not in ("markdown", "json"):

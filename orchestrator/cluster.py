@@ -2,7 +2,6 @@
 
 import os
 import secrets
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,9 +76,9 @@ def connect(request: Request) -> Allotment:
     Raises:
         ClusterError: no cluster answers, or it has too few devices for one trial.
     """
+    _prepare_environment(request)
     import ray
 
-    _prepare_environment(request)
     if not ray.is_initialized():
         quiet = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
         try:
@@ -152,7 +151,7 @@ def _prepare_environment(request: Request) -> None:
     """Set what Ray reads from the environment; what the user has set stays.
 
     Since 2.59 a local cluster authenticates by token, and a driver that joins one by address must
-    be told to. A local cluster gets a token of its own, which no one else can read.
+    be told to. A local cluster gets a token of its own, which only its processes know.
     """
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
@@ -165,7 +164,4 @@ def _prepare_environment(request: Request) -> None:
         return
     os.environ["RAY_AUTH_MODE"] = "token"
     if not {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & set(os.environ):
-        handle, path = tempfile.mkstemp(prefix="fdsweep-ray-token-")
-        os.write(handle, secrets.token_hex(32).encode())
-        os.close(handle)
-        os.environ["RAY_AUTH_TOKEN_PATH"] = path
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)

@@ -6,9 +6,8 @@ import tempfile
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from results.store import Store
-
 from orchestrator.cluster import Request, connect
+from results.store import Store
 from search_spaces.errors import FdsweepError
 
 PACKAGES = (

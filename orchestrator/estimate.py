@@ -3,14 +3,13 @@
 import os
 import time
 from dataclasses import dataclass, replace
-from statistics import median
-from typing import Any
 
+import pandas as pd
 import torch
-from results.statistics import detectable_effect, smallest_p
 
 from orchestrator.cluster import Allotment, Request, allot
 from orchestrator.plan import Plan
+from results.statistics import detectable_effect, smallest_p
 from search_spaces.configs import StudentConfig, TrialConfig
 from trainers.data import Dataset, Fold
 
@@ -32,9 +31,7 @@ class Estimate:
     smallest_p: float
 
 
-def estimate(
-    plan: Plan, request: Request, dataset: Dataset, history: list[dict[str, Any]]
-) -> Estimate:
+def estimate(plan: Plan, request: Request, dataset: Dataset, history: pd.DataFrame) -> Estimate:
     """Estimate `plan` from finished rows of `results/`, or from a few steps taken now.
 
     Args:
@@ -65,16 +62,13 @@ def local_allotment(request: Request) -> Allotment:
 def _per_epoch(
     trials: tuple[TrialConfig, ...],
     dataset: Dataset,
-    history: list[dict[str, Any]],
+    history: pd.DataFrame,
     here: bool,
 ) -> tuple[float | None, str]:
-    known = [
-        row["wall_seconds"] / row["epochs"]
-        for row in history
-        if row["dataset"] == dataset.info.name and row["epochs"]
-    ]
-    if known:
-        return median(known), f"from {len(known)} finished replicates"
+    known = history[history["dataset"] == dataset.info.name]
+    if len(known):
+        seconds = float((known["wall_seconds"] / known["epochs"]).median())
+        return seconds, f"from {len(known)} finished replicates"
     if not trials or not here:
         return None, "nothing measured yet"
     seconds = probe(trials[-1].config, dataset)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 from search_spaces.configs import NetworkConfig, StudentConfig, TrialConfig, TrialKind
 from search_spaces.keys import content_key
@@ -166,7 +167,11 @@ def _network(sweep: Sweep, info: DatasetInfo, modality: str) -> NetworkConfig:
     backbone = backbones.registry.get(
         sweep.backbones.get(modality, info.modality(modality).backbone)
     )
-    given = {"epochs": sweep.epochs, "batch_size": sweep.batch_size, "lr": sweep.lr}
+    given: dict[str, Any] = {
+        name: getattr(sweep, name)
+        for name in ("epochs", "batch_size", "lr")
+        if getattr(sweep, name) is not None
+    }
     return NetworkConfig(
         dataset=info.name,
         data_fingerprint=info.fingerprint,
@@ -174,5 +179,5 @@ def _network(sweep: Sweep, info: DatasetInfo, modality: str) -> NetworkConfig:
         backbone=backbone.name,
         backbone_version=backbone.version,
         loop_version=LOOP_VERSION,
-        optim=replace(info.optim, **{k: v for k, v in given.items() if v is not None}),
+        optim=replace(info.optim, **given),
     )

@@ -56,12 +56,11 @@ def clock(seconds: float) -> str:
 class Progress:
     """Shows `Counts` on stderr: live on a terminal, a line now and then elsewhere.
 
-    Use as a context manager. `names` gives the words for each trial key.
+    Use as a context manager; a trial's `name` is its words for people.
     """
 
-    def __init__(self, total: int, names: dict[str, str], console: Console | None = None) -> None:
+    def __init__(self, total: int, console: Console | None = None) -> None:
         self.counts = Counts(total)
-        self.names = names
         self.console = console or Console(stderr=True)
         self.start = self.printed = time.monotonic()
         self.live = Live(console=self.console, refresh_per_second=4, transient=True)
@@ -74,27 +73,27 @@ class Progress:
 
     def __exit__(self, *exc: object) -> None:
         self.live.stop()
-        self.console.print(self.counts.line(self.elapsed), highlight=False)
+        self.say(self.counts.line(self.elapsed))
 
     @property
     def elapsed(self) -> float:
         """Seconds since the start."""
         return time.monotonic() - self.start
 
-    def started(self, trial: TrialConfig) -> None:
+    def started(self, trial: TrialConfig, name: str) -> None:
         """A trial has its resources."""
-        self.counts.running[trial.key, trial.group] = f"{self.names[trial.key]}: starting"
+        self.counts.running[trial.key, trial.group] = f"{name}: starting"
         self.show()
 
-    def epoch(self, trial: TrialConfig, metrics: dict[str, Any]) -> None:
+    def epoch(self, trial: TrialConfig, name: str, metrics: dict[str, Any]) -> None:
         """A replicate finished an epoch."""
         self.counts.running[trial.key, trial.group] = (
-            f"{self.names[trial.key]}: seed {metrics['seed']}, "
+            f"{name}: seed {metrics['seed']}, "
             f"epoch {metrics['epoch']}/{metrics['epochs']}, val {100 * metrics['val_accuracy']:.1f}"
         )
         self.show()
 
-    def ended(self, trial: TrialConfig, seed: int, val_accuracy: float | None) -> None:
+    def ended(self, trial: TrialConfig, seed: int, name: str, val_accuracy: float | None) -> None:
         """A replicate ended, with its validation accuracy, or failed (None)."""
         if val_accuracy is None:
             self.counts.failed += 1
@@ -102,7 +101,7 @@ class Progress:
             self.counts.done += 1
             best = self.counts.best
             if trial.kind == "student" and (best is None or val_accuracy > best[0]):
-                self.counts.best = (val_accuracy, self.names[trial.key])
+                self.counts.best = (val_accuracy, name)
         if seed == trial.seeds[-1]:
             self.counts.running.pop((trial.key, trial.group), None)
         self.show()

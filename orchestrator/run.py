@@ -63,6 +63,7 @@ def _run_stage(
         param_space={"index": tune.grid_search(list(range(len(trials))))},
         tune_config=tune.TuneConfig(
             max_concurrent_trials=allotment.concurrent,
+            reuse_actors=True,
             trial_name_creator=lambda trial: _name(trials, trial),
             trial_dirname_creator=lambda trial: _name(trials, trial),
         ),
@@ -77,7 +78,7 @@ def _run_stage(
     return relay.lost
 
 
-class _Relay(tune.Callback):
+class _Relay(tune.Callback):  # type: ignore[misc]
     """Turns Tune's callbacks into the observer's calls and counts every replicate once."""
 
     def __init__(self, trials: Sequence[TrialConfig], observer: Observer) -> None:
@@ -131,7 +132,8 @@ class _Relay(tune.Callback):
         self.observer.failed(config, seed, error, traceback)
 
     def _config(self, trial: Any) -> TrialConfig:
-        return self.trials[trial.config["index"]]
+        index: int = trial.config["index"]
+        return self.trials[index]
 
 
 def _name(trials: Sequence[TrialConfig], trial: Any) -> str:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from results.manifest import list_sweeps
+from results.manifest import list_sweeps, load
 from results.store import Store
 
 
@@ -11,7 +11,8 @@ def overview(storage: str) -> list[dict[str, Any]]:
     store = Store.open(storage)
     rows = store.replicates()
     sweeps = []
-    for manifest in list_sweeps(store):
+    for name in list_sweeps(store):
+        manifest = load(store, name)
         keys = {row.key for row in manifest.rows}
         mine = rows[rows["key"].isin(keys) & rows["seed"].isin(manifest.seeds)]
         counts = mine["status"].value_counts()

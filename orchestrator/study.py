@@ -1,38 +1,22 @@
 """A study from its sweep to its report: plan, run what is missing, record, report."""
 
-from dataclasses import asdict, dataclass, field
-from importlib.metadata import version
+from dataclasses import asdict, dataclass
 from typing import Any
-
-from results.manifest import Manifest, ManifestRow
-from results.report import Report, report, to_json, to_markdown
-from results.schema import Replicate
-from results.store import Store
 
 from orchestrator.cluster import Request, check, connect
 from orchestrator.estimate import Estimate, estimate
-from orchestrator.plan import Cell, Plan, make_cells, make_plan
+from orchestrator.plan import Plan, make_cells, make_plan
 from orchestrator.progress import Progress, clock
+from orchestrator.record import Failure, Recorder
 from orchestrator.tracking import Tracker
 from results import manifest as manifests
-from search_spaces.configs import TrialConfig
+from results.manifest import Manifest, ManifestRow
+from results.report import Report, report, to_json, to_markdown
+from results.store import Store
 from search_spaces.errors import ConfigError
-from search_spaces.keys import spell
 from search_spaces.sweep import Sweep
 from trainers import data, teachers
 from trainers.data import DatasetInfo, check_batch
-
-VERSION = version("fdsweep")
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A replicate that failed: which one, the error in one sentence, and where its log is."""
-
-    name: str
-    seed: int
-    error: str
-    log: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +78,8 @@ def prepare(
 def estimate_study(study: Study) -> Estimate:
     """What the rest of `study` will cost."""
     rows = study.store.replicates()
-    history = rows[rows["status"] == "done"].to_dict("records")
-    return estimate(study.plan, study.request, study.dataset, history)
+    done = rows[rows["status"] == "done"]
+    return estimate(study.plan, study.request, study.dataset, done)
 
 
 def describe(study: Study, cost: Estimate) -> str:
@@ -153,17 +137,16 @@ def run(study: Study) -> Outcome:
         ClusterError: the devices asked for are not there.
     """
     plan, store = study.plan, study.store
-    manifests.save(store, _manifest(study))
+    _save_manifest(study)
     failures: tuple[Failure, ...] = ()
     if plan.left:
         allotment = connect(study.request)
         from orchestrator.run import run_plan
 
         tags = {"fdsweep.study": study.sweep.study, "fdsweep.dataset": study.info.name}
-        names = _names(study)
         with Tracker(store.root, plan.sweep, tags) as tracker:
-            with Progress(plan.left, names) as progress:
-                recorder = Recorder(study, names, tracker, progress)
+            with Progress(plan.left) as progress:
+                recorder = Recorder(study.sweep, plan, store, tracker, progress)
                 run_plan(plan, allotment, store.root, recorder)
             failures = tuple(recorder.failures)
             result = _report(study)
@@ -173,128 +156,11 @@ def run(study: Study) -> Outcome:
     return Outcome(result, failures)
 
 
-@dataclass
-class Recorder:
-    """Writes what a run's replicates report: Parquet, MLflow, the terminal."""
-
-    study: Study
-    names: dict[str, str]
-    tracker: Tracker
-    progress: Progress
-    failures: list[Failure] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.cells = {cell.key: cell for cell in self.study.plan.cells}
-
-    def started(self, trial: TrialConfig) -> None:
-        """See `orchestrator.run.Observer`."""
-        self.progress.started(trial)
-
-    def epoch(self, trial: TrialConfig, metrics: dict[str, Any]) -> None:
-        """See `orchestrator.run.Observer`."""
-        self.progress.epoch(trial, metrics)
-
-    def finished(self, trial: TrialConfig, seed: int, outcome: dict[str, Any]) -> None:
-        """See `orchestrator.run.Observer`."""
-        row = self._row(trial, seed, "done", outcome)
-        curves = [tuple(point) for point in outcome["curves"]]
-        if trial.kind == "student":
-            self.study.store.put(
-                row,
-                curves=[
-                    {
-                        "key": trial.key,
-                        "seed": seed,
-                        "epoch": e,
-                        "split": s,
-                        "metric": m,
-                        "value": v,
-                    }
-                    for e, s, m, v in curves
-                ],
-                predictions=[
-                    {
-                        "key": trial.key,
-                        "seed": seed,
-                        "sample_id": sample,
-                        "group": group,
-                        "label": label,
-                        "prediction": prediction,
-                    }
-                    for sample, group, label, prediction in zip(
-                        outcome["sample_ids"],
-                        outcome["groups"],
-                        outcome["labels"],
-                        outcome["predictions"],
-                        strict=True,
-                    )
-                ],
-            )
-        self.tracker.log(asdict(row), curves, f"{self.names[trial.key]}, seed {seed}")
-        self.progress.ended(trial, seed, outcome["val_accuracy"])
-
-    def failed(self, trial: TrialConfig, seed: int, error: str, traceback: str) -> None:
-        """See `orchestrator.run.Observer`."""
-        name = self.names[trial.key]
-        log = f"reports/{self.study.plan.sweep}/errors/{trial.kind}-{trial.key}-{seed}.txt"
-        self.study.store.write_text(log, f"{name}, seed {seed}\n{error}\n\n{traceback}")
-        row = self._row(trial, seed, "failed", {})
-        if trial.kind == "student":
-            self.study.store.put(row, curves=[], predictions=[])
-        self.tracker.log(asdict(row), [], f"{name}, seed {seed} (failed)")
-        self.failures.append(Failure(name, seed, error, self.study.store.path(log)))
-        self.progress.ended(trial, seed, None)
-        self.progress.say(f"failed: {name}, seed {seed}: {error}")
-
-    def _row(
-        self, trial: TrialConfig, seed: int, status: str, outcome: dict[str, Any]
-    ) -> Replicate:
-        cell = self.cells.get(trial.key)
-        network = trial.config.network
-        return Replicate(
-            sweep=self.study.plan.sweep,
-            study=self.study.sweep.study if cell else "teacher",
-            row=cell.row.name if cell else "teacher",
-            method=trial.config.method,
-            dataset=network.dataset,
-            teacher_modality=cell.teacher_modality if cell else "",
-            student_modality=network.modality,
-            seed=seed,
-            key=trial.key,
-            teacher_key=trial.config.teacher_key,
-            status=status,
-            epochs=network.optim.epochs,
-            best_epoch=outcome.get("best_epoch"),
-            best_head=outcome.get("best_head"),
-            val_accuracy=outcome.get("val_accuracy"),
-            test_accuracy=outcome.get("test_accuracy"),
-            test_accuracy_last=outcome.get("test_accuracy_last"),
-            test_accuracy_best=outcome.get("test_accuracy_best"),
-            wall_seconds=outcome.get("seconds", 0.0),
-            device=outcome.get("device", ""),
-            fdsweep_version=VERSION,
-            data_fingerprint=network.data_fingerprint,
-            config=spell(trial.config),
-        )
-
-
 def _report(study: Study) -> Report:
     return report(study.store, study.plan.sweep, seeds=study.plan.seeds)
 
 
-def _names(study: Study) -> dict[str, str]:
-    names = {cell.key: cell_name(cell) for cell in study.plan.cells}
-    return names | {
-        trial.key: f"teacher {trial.config.network.modality}" for trial in study.plan.teachers
-    }
-
-
-def cell_name(cell: Cell) -> str:
-    """A cell's words for people."""
-    return f"{cell.row.name}, {cell.teacher_modality}->{cell.student_modality}"
-
-
-def _manifest(study: Study) -> Manifest:
+def _save_manifest(study: Study) -> None:
     plan, info = study.plan, study.info
     optim = plan.cells[0].config.network.optim
     new = Manifest(
@@ -325,7 +191,9 @@ def _manifest(study: Study) -> Manifest:
         },
         data_fingerprint=info.fingerprint,
     )
-    return new
+    if plan.sweep in manifests.list_sweeps(study.store):
+        new = manifests.merge(manifests.load(study.store, plan.sweep), new)
+    manifests.save(study.store, new)
 
 
 def _summary(result: Report) -> dict[str, float]:

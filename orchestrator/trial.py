@@ -14,14 +14,12 @@ def fit_trial(config: dict[str, int], *, trials: list[TrialConfig], allotment: A
     from ray.train.torch import TorchTrainer
     from ray.tune.integration.ray_train import TuneReportCallback
 
-    from trainers.worker import work
-
     trial = trials[config["index"]]
     resources = {"CPU": allotment.cpus_per_worker}
     if allotment.gpus_per_worker:
         resources["GPU"] = allotment.gpus_per_worker
     TorchTrainer(
-        work,
+        work_lazily,
         train_loop_config={"trial": trial},
         scaling_config=ray.train.ScalingConfig(
             num_workers=allotment.workers,
@@ -41,3 +39,10 @@ def fit_trial(config: dict[str, int], *, trials: list[TrialConfig], allotment: A
 def train_name(trial: TrialConfig) -> str:
     """Name of a trial's Ray Train run: its kind, its key and where its seeds begin."""
     return f"{trial.kind}-{trial.key}-{trial.group}"
+
+
+def work_lazily(handed: dict[str, TrialConfig]) -> None:
+    """`trainers.worker.work`, whose imports only the workers pay for."""
+    from trainers.worker import work
+
+    work(handed)

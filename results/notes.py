@@ -44,7 +44,8 @@ def write(manifest: Manifest, facts: Facts) -> tuple[str, ...]:
 def _reading(manifest: Manifest, facts: Facts) -> Iterator[str]:
     yield (
         f"Top-1 test accuracy in %, seeds {spell_seeds(facts.seeds)}, {manifest.epochs} epochs. "
-        "Δ: mean difference to the first row, paired by seed, with its 95 % paired-t interval."
+        "Δ: mean difference to the first row over the seeds that both have, with its 95 % "
+        "paired-t interval."
     )
     yield (
         "Epoch and head are chosen on validation and test is read once there. last: the last "
@@ -67,13 +68,13 @@ def _certainty(manifest: Manifest, facts: Facts) -> Iterator[str]:
         if n < max(FIRM_FROM, needed):
             yield (
                 f"Exploratory: with n = {n} paired seeds the exact sign-flip test cannot go below "
-                f"p = {smallest_p(n):.2g}; Holm over the {family} comparisons of a direction "
+                f"p = {smallest_p(n):.2g}; Holm over the comparisons of a direction ({family}) "
                 f"needs at least {needed} seeds, and {max(FIRM_FROM, needed)} are advised."
             )
         else:
             yield (
-                "p Holm: two-sided sign-flip test, Holm-adjusted over the "
-                f"{family} comparisons of a direction."
+                "p Holm: two-sided sign-flip test, Holm-adjusted over the comparisons of a "
+                f"direction ({family})."
             )
     if n > 1:
         yield (
@@ -91,9 +92,9 @@ def _gaps(facts: Facts) -> Iterator[str]:
             yield f"{place}: no data yet."
         else:
             gaps = {"failed": cell.failed, "missing": cell.missing}
-            said = [f"seeds {spell_seeds(seeds)} {word}" for word, seeds in gaps.items() if seeds]
+            said = [f"{spell_seeds(seeds)} {word}" for word, seeds in gaps.items() if seeds]
             if said:
-                yield f"{place}: {', '.join(said)}; compared on complete pairs only."
+                yield f"{place}: seeds {'; '.join(said)}."
 
 
 def _origin(manifest: Manifest, facts: Facts) -> Iterator[str]:

@@ -20,6 +20,7 @@ from search_spaces.errors import StorageError
 SCHEMA = "fdsweep.report/1"
 NOTHING = "–"
 P_FROM = seeds_needed(1)
+SHORTEST = 3  # dashes that every reader of markdown takes for a table
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -151,7 +152,7 @@ def _p(row: TableRow) -> str:
 def _aligned(grid: Sequence[Sequence[str]]) -> Iterable[str]:
     """A markdown table with columns of equal width, the first to the left, others to the right."""
     escaped = [[cell.replace("|", "\\|") for cell in line] for line in grid]
-    widths = [max(map(len, column)) for column in zip(*escaped, strict=True)]
+    widths = [max(SHORTEST, *map(len, column)) for column in zip(*escaped, strict=True)]
     rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
     for line in (escaped[0], rule, *escaped[1:]):
         first, *others = zip(line, widths, strict=True)

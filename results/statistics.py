@@ -103,18 +103,15 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def detectable_effect(n: int, power: float = 0.8, alpha: float = 0.05) -> float:
     """Smallest true mean difference that a paired t-test over `n` seeds finds with `power`.
 
-    In units of the standard deviation of the paired differences; infinite for n < 2. From the
-    noncentral t distribution, two-sided at `alpha`.
+    In units of the standard deviation of the paired differences; infinite for n < 2. Two-sided at
+    `alpha`, from the noncentral distribution of t squared (scipy's noncentral t has holes).
     """
     if n < 2:
         return math.inf
-    limit = stats.t.ppf(1 - alpha / 2, n - 1)
+    limit = stats.f.ppf(1 - alpha, 1, n - 1)
 
     def missing(effect: float) -> float:
-        shift = effect * math.sqrt(n)
-        return power - float(
-            stats.nct.sf(limit, n - 1, shift) + stats.nct.cdf(-limit, n - 1, shift)
-        )
+        return power - float(stats.ncf.sf(limit, 1, n - 1, n * effect**2))
 
     high = 1.0
     while missing(high) > 0:

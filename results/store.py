@@ -193,7 +193,8 @@ class Store:
         schema = pa.schema([SCHEMAS[folder].field(column) for column in columns])
         try:
             with pq.ParquetFile(pa.BufferReader(content)) as file:
-                known = [column for column in columns if column in file.schema_arrow.names]
+                there = set(file.schema_arrow.names)
+                known = [column for column in columns if column in there]
                 return _conform(file.read(known, use_threads=False), schema)
         except (OSError, pa.ArrowException):
             return None
@@ -211,7 +212,7 @@ class Store:
         return pa.concat_tables([nothing, *(table for table in tables if table is not None)])
 
 
-def _owned(rows: Rows, schema: pa.Schema, replicate: Replicate) -> pa.Table:
+def _owned(rows: Any, schema: pa.Schema, replicate: Replicate) -> pa.Table:
     is_table = isinstance(rows, pa.Table)
     own = {"key": [replicate.key] * len(rows), "seed": [replicate.seed] * len(rows)}
     for name in schema.names[len(own) :]:

@@ -236,4 +236,4 @@ def evaluate(
 
 
 def _copy(network: nn.Module) -> dict[str, Tensor]:
-    return {name: x.detach().cpu().clone() for name, x in network.state_dict().items()}
+    return {name: x.detach().cpu().clone().contiguous() for name, x in network.state_dict().items()}

@@ -46,9 +46,7 @@ def test_what_has_no_stable_spelling_is_refused(value):
         canonical({"a": value})
 
 
-@pytest.mark.parametrize(
-    "kind", [kind for kind in vars(errors).values() if isinstance(kind, type)]
-)
+@pytest.mark.parametrize("kind", [kind for kind in vars(errors).values() if isinstance(kind, type)])
 def test_every_error_survives_pickling(kind):
     error = pickle.loads(pickle.dumps(kind("it broke", "here", "Mend it")))
     assert isinstance(error, FdsweepError)

@@ -67,8 +67,10 @@ def test_weights_start_as_the_protocol_says() -> None:
     for layer, variance in zip(
         layers, [2 / (300 + 200), 2 / (100 * 5), 2 / (100 * 9)], strict=True
     ):
-        assert not layer.bias.any()
-        assert_close(layer.weight.var().item(), variance, rtol=0.05, atol=0)
+        weight, bias = layer.get_parameter("weight"), layer.get_parameter("bias")
+        assert not bias.any()
+        assert_close(weight.var().item(), variance, rtol=0.05, atol=0)
+        assert weight.abs().max() > 1.2 * (3 * variance) ** 0.5  # a uniform law ends before
 
 
 def test_cnn1d_has_the_published_stages_and_takes_a_width() -> None:

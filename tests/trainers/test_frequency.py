@@ -60,7 +60,7 @@ def test_both_bases_give_each_band_the_same_number_of_dimensions(dim: int, cutof
 def test_512_channels_cut_in_the_middle_give_128_and_128_bins() -> None:
     low, high = split(features(512), 0.5)
     filled = [(np.abs(np.fft.rfft(band.numpy())) > 1e-6).all(0) for band in (low, high)]
-    assert [bins.nonzero()[0].tolist() for bins in filled] == [
+    assert [np.flatnonzero(bins).tolist() for bins in filled] == [
         list(range(1, 129)),
         list(range(129, 257)),
     ]

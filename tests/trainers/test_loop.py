@@ -18,9 +18,7 @@ def results(outcome):
 @pytest.mark.parametrize("method", ["none", "feat", "fd-cmkd"])
 def test_the_same_seed_gives_identical_metrics(fold, tmp_path, method):
     trial = small_trial(str(tmp_path), method=method)
-    first, second, other = (
-        results(run_replicate(trial, INFO, fold, seed)) for seed in (0, 0, 1)
-    )
+    first, second, other = (results(run_replicate(trial, INFO, fold, seed)) for seed in (0, 0, 1))
     assert first == second
     assert first["curves"] != other["curves"]
 
@@ -132,7 +130,7 @@ def test_the_learning_rate_of_the_config_arrives(fold, tmp_path):
     slow, fast = (
         run_replicate(small_trial(str(tmp_path), lr=lr), INFO, fold, 0) for lr in (0.001, 0.1)
     )
-    assert [v for _, _, m, v in slow["curves"] if m == "lr"][0] == 0.001
+    assert next(v for _, _, m, v in slow["curves"] if m == "lr") == 0.001
     assert slow["curves"][-1] != fast["curves"][-1]
 
 

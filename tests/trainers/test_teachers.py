@@ -16,9 +16,7 @@ def trained(tmp_path, fold):
     config = replace(small_trial(str(tmp_path)).config, teacher_state="trained")
     key = config.teacher_key
     alone = StudentConfig(network=network("left"), method="none", method_version=1)
-    trial = replace(
-        small_trial(str(tmp_path)), kind="teacher", key=key, config=alone
-    )
+    trial = replace(small_trial(str(tmp_path)), kind="teacher", key=key, config=alone)
     assert teachers.missing(str(tmp_path), key, (0, 1)) == (0, 1)
     outcome = run_replicate(trial, INFO, fold, 0)
     return config, outcome, str(tmp_path)
@@ -48,9 +46,9 @@ def test_permuted_channels_are_one_permutation_for_all_samples(trained, fold):
     config, _, storage = trained
     teacher = teachers.load(storage, config, INFO, 0)
     plain = teachers.cached(teacher, config, fold, 0)(fold.train).features
-    permuted = teachers.cached(
-        teacher, replace(config, teacher_channels="permuted"), fold, 0
-    )(fold.train).features
+    permuted = teachers.cached(teacher, replace(config, teacher_channels="permuted"), fold, 0)(
+        fold.train
+    ).features
     assert not torch.equal(plain, permuted)
     order = [int((plain == column[:, None]).all(0).nonzero()[0]) for column in permuted.T]
     assert sorted(order) == list(range(plain.shape[1]))

@@ -1,0 +1,125 @@
+"""What becomes of a replicate: a row in Parquet, a run in MLflow, a line on the terminal."""
+
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from typing import Any
+
+import pyarrow as pa
+
+from orchestrator.plan import Plan
+from orchestrator.progress import Progress
+from orchestrator.tracking import Tracker
+from results.schema import Replicate
+from results.store import Store
+from search_spaces.configs import TrialConfig
+from search_spaces.keys import spell
+from search_spaces.sweep import Sweep
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A replicate that failed: which one, the error in one sentence, and where its log is."""
+
+    name: str
+    seed: int
+    error: str
+    log: str
+
+
+@dataclass
+class Recorder:
+    """An `orchestrator.run.Observer` that records everything and keeps the failures."""
+
+    sweep: Sweep
+    plan: Plan
+    store: Store
+    tracker: Tracker
+    progress: Progress
+    failures: list[Failure] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.cells = {cell.key: cell for cell in self.plan.cells}
+
+    def started(self, trial: TrialConfig) -> None:
+        """Show the trial."""
+        self.progress.started(trial, self._name(trial))
+
+    def epoch(self, trial: TrialConfig, metrics: dict[str, Any]) -> None:
+        """Show the epoch."""
+        self.progress.epoch(trial, self._name(trial), metrics)
+
+    def finished(self, trial: TrialConfig, seed: int, outcome: dict[str, Any]) -> None:
+        """Store a replicate; a teacher is in the storage already."""
+        row = self._row(trial, seed, outcome)
+        if trial.kind == "student":
+            self.store.put(row, curves(outcome), predictions(outcome))
+        self.tracker.log(asdict(row), outcome["curves"], self._name(trial))
+        self.progress.ended(trial, seed, self._name(trial), outcome["val_accuracy"])
+
+    def failed(self, trial: TrialConfig, seed: int, error: str, traceback: str) -> None:
+        """Store that a replicate failed, with its log beside the reports."""
+        name = self._name(trial)
+        log = f"reports/{self.plan.sweep}/errors/{trial.kind}-{trial.key}-{seed}.txt"
+        self.store.write_text(log, f"{name}, seed {seed}\n{error}\n\n{traceback}")
+        row = self._row(trial, seed, None)
+        if trial.kind == "student":
+            self.store.put(row, [], [])
+        self.tracker.log(asdict(row), [], name)
+        self.failures.append(Failure(name, seed, error, self.store.path(log)))
+        self.progress.ended(trial, seed, name, None)
+        self.progress.say(f"failed: {name}, seed {seed}: {error}")
+
+    def _name(self, trial: TrialConfig) -> str:
+        cell = self.cells.get(trial.key)
+        if cell is None:
+            return f"teacher {trial.config.network.modality}"
+        return f"{cell.row.name}, {cell.teacher_modality}->{cell.student_modality}"
+
+    def _row(self, trial: TrialConfig, seed: int, outcome: dict[str, Any] | None) -> Replicate:
+        """The row of a replicate that ended with `outcome`, or that failed (None)."""
+        cell = self.cells.get(trial.key)
+        network = trial.config.network
+        ended = outcome or {}
+        return Replicate(
+            sweep=self.plan.sweep,
+            study=self.sweep.study if cell else "teacher",
+            row=cell.row.name if cell else "teacher",
+            method=trial.config.method,
+            dataset=network.dataset,
+            teacher_modality=cell.teacher_modality if cell else "",
+            student_modality=network.modality,
+            seed=seed,
+            key=trial.key,
+            teacher_key=trial.config.teacher_key,
+            status="failed" if outcome is None else "done",
+            epochs=network.optim.epochs,
+            best_epoch=ended.get("best_epoch"),
+            best_head=ended.get("best_head"),
+            val_accuracy=ended.get("val_accuracy"),
+            test_accuracy=ended.get("test_accuracy"),
+            test_accuracy_last=ended.get("test_accuracy_last"),
+            test_accuracy_best=ended.get("test_accuracy_best"),
+            wall_seconds=ended.get("seconds", 0.0),
+            device=ended.get("device", ""),
+            fdsweep_version=version("fdsweep"),
+            data_fingerprint=network.data_fingerprint,
+            config=spell(trial.config),
+        )
+
+
+def curves(outcome: dict[str, Any]) -> pa.Table:
+    """The curves of `outcome` as columns epoch, split, metric, value."""
+    columns = ("epoch", "split", "metric", "value")
+    return pa.table({c: [point[i] for point in outcome["curves"]] for i, c in enumerate(columns)})
+
+
+def predictions(outcome: dict[str, Any]) -> pa.Table:
+    """The predictions of `outcome` on the test split, with who is predicted."""
+    return pa.table(
+        {
+            "sample_id": outcome["sample_ids"],
+            "group": outcome["groups"],
+            "label": outcome["labels"],
+            "prediction": outcome["predictions"],
+        }
+    )
