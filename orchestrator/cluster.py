@@ -35,7 +35,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Allotment:
-    """What each trial gets, and how many trials run at the same time."""
+    """What each trial gets, how many run at the same time, and whether the cluster ends with us."""
 
     concurrent: int
     workers: int
@@ -43,6 +43,7 @@ class Allotment:
     gpus_per_worker: float
     cpus: float
     gpus: float
+    local: bool
 
 
 def check(request: Request) -> None:
@@ -129,6 +130,7 @@ def allot(request: Request, cpus: float, gpus: float) -> Allotment:
         gpus_per_worker=per_trial / workers,
         cpus=cpus,
         gpus=gpus,
+        local=not _joins(request),
     )
 
 
@@ -137,7 +139,7 @@ def _check_gpus(asked: float, present: float, who: str) -> None:
         raise ClusterError(
             f"{asked:g} GPUs asked for, {who} {present:g}",
             "--gpus",
-            f"Give {present:g} or less, or --address of a cluster that has them",
+            "Leave it out to use what is there, or give the --address of a cluster that has them",
         )
 
 

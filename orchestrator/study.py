@@ -145,6 +145,7 @@ def run(study: Study) -> Outcome:
 
         tags = {"fdsweep.study": study.sweep.study, "fdsweep.dataset": study.info.name}
         with Tracker(store.root, plan.sweep, tags) as tracker:
+            mirror(store, plan, tracker)
             with Progress(plan.left) as progress:
                 recorder = Recorder(study.sweep, plan, store, tracker, progress)
                 run_plan(plan, allotment, store.root, recorder)
@@ -154,6 +155,20 @@ def run(study: Study) -> Outcome:
     else:
         result = _report(study)
     return Outcome(result, failures)
+
+
+def mirror(store: Store, plan: Plan, tracker: Tracker) -> None:
+    """Show `tracker` what is stored of `plan`: results of other sweeps, or of a killed driver."""
+    keys = {cell.key for cell in plan.cells}
+    rows = store.replicates(keys)
+    done = rows[(rows["status"] == "done") & rows["seed"].isin(plan.seeds)]
+    if done.empty:
+        return
+    curves = dict(list(store.curves(keys).groupby(["key", "seed"])))
+    for row in done.astype(object).where(done.notna(), None).to_dict("records"):
+        points = curves[row["key"], row["seed"]][["epoch", "split", "metric", "value"]]
+        name = f"{row['row']}, {row['teacher_modality']}->{row['student_modality']}"
+        tracker.log(row, points.itertuples(index=False, name=None), name)
 
 
 def _report(study: Study) -> Report:

@@ -1,7 +1,15 @@
 """One Tune trial: build its TorchTrainer and fit it."""
 
+from typing import Any
+
 from orchestrator.cluster import Allotment
 from search_spaces.configs import TrialConfig
+
+SPARED = {"DatasetsCallback"}
+"""Ray Train's helpers that we never use: it hands out Ray Data sets, in an actor of its own."""
+
+SPARED_LOCALLY = SPARED | {"PlacementGroupCleanerCallback"}
+"""On a cluster that ends with us there is nothing to clean up after us."""
 
 
 def fit_trial(config: dict[str, int], *, trials: list[TrialConfig], allotment: Allotment) -> None:
@@ -14,12 +22,25 @@ def fit_trial(config: dict[str, int], *, trials: list[TrialConfig], allotment: A
     from ray.train.torch import TorchTrainer
     from ray.tune.integration.ray_train import TuneReportCallback
 
+    spared = SPARED_LOCALLY if allotment.local else SPARED
+
+    class LeanTrainer(TorchTrainer):  # type: ignore[misc]
+        """A TorchTrainer without the helper actors that it has no use for.
+
+        Each of them is a process that takes longer to start than a small epoch takes to train.
+        A Ray without this hook starts them all the same.
+        """
+
+        def _create_default_callbacks(self) -> list[Any]:
+            callbacks = super()._create_default_callbacks()
+            return [one for one in callbacks if type(one).__name__ not in spared]
+
     trial = trials[config["index"]]
     resources = {"CPU": allotment.cpus_per_worker}
     if allotment.gpus_per_worker:
         resources["GPU"] = allotment.gpus_per_worker
-    TorchTrainer(
-        work_lazily,
+    LeanTrainer(
+        work,
         train_loop_config={"trial": trial},
         scaling_config=ray.train.ScalingConfig(
             num_workers=allotment.workers,
@@ -36,13 +57,13 @@ def fit_trial(config: dict[str, int], *, trials: list[TrialConfig], allotment: A
     ).fit()
 
 
+def work(handed: dict[str, TrialConfig]) -> None:
+    """`trainers.worker.work`, imported where it runs: a trial itself need not pay for it."""
+    from trainers.worker import work as work_here
+
+    work_here(handed)
+
+
 def train_name(trial: TrialConfig) -> str:
-    """Name of a trial's Ray Train run: its kind, its key and where its seeds begin."""
+    """Name of a trial's Ray Train run: its kind, its key and its group of seeds."""
     return f"{trial.kind}-{trial.key}-{trial.group}"
-
-
-def work_lazily(handed: dict[str, TrialConfig]) -> None:
-    """`trainers.worker.work`, whose imports only the workers pay for."""
-    from trainers.worker import work
-
-    work(handed)

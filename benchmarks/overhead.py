@@ -1,0 +1,127 @@
+"""What fdsweep adds to a replicate: `python benchmarks/overhead.py`.
+
+Twelve one-epoch replicates of two rows (method `none` and FD-CMKD with an untrained teacher, six
+seeds each) are trained three ways, each in a process of its own, start of Ray included:
+
+  plain    a loop in one process
+  fdsweep  `fdsweep run`: one trial per row, its seeds inside
+  usual    one TorchTrainer per replicate inside a Tune trial
+
+Prints a table for people, then one JSON line.
+"""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+SWEEP = """
+title: Overhead
+seeds: [0, 1, 2, 3, 4, 5]
+epochs: 1
+directions: [accelerometer->gyroscope]
+rows:
+  - {name: none, method: none}
+  - {name: FD-CMKD, teacher: random}
+"""
+
+PLAN = """
+import sys
+from pathlib import Path
+from orchestrator.plan import make_cells, make_plan
+from search_spaces.sweep import load_sweep
+from trainers import data
+dataset = data.find("watch")
+sweep = load_sweep(Path(sys.argv[1]))
+plan = make_plan(sweep, make_cells(sweep, dataset.info), finished=set(),
+                 missing_teachers=lambda key, seeds: (), storage=sys.argv[2], seeds_per_trial=1)
+"""
+
+PLAIN = (
+    PLAN
+    + """
+import torch
+from trainers.replicate import run_replicate
+torch.set_num_threads(1)
+folds = dataset.folds()
+for trial in plan.students:
+    run_replicate(trial, dataset.info, folds(trial.seeds[0]), trial.seeds[0])
+"""
+)
+
+USUAL = (
+    PLAN
+    + """
+from orchestrator.cluster import Request, connect
+allotment = connect(Request())
+import ray.train
+from ray import tune
+
+def one(config):
+    import ray.train
+    from ray.train.torch import TorchTrainer
+    from ray.tune.integration.ray_train import TuneReportCallback
+    from trainers.worker import work
+    trial = plan.students[config["index"]]
+    TorchTrainer(
+        work,
+        train_loop_config={"trial": trial},
+        scaling_config=ray.train.ScalingConfig(
+            num_workers=1, resources_per_worker={"CPU": allotment.cpus_per_worker}),
+        run_config=ray.train.RunConfig(
+            name=f"usual-{config['index']}", storage_path=sys.argv[2],
+            callbacks=[TuneReportCallback()]),
+    ).fit()
+
+tune.Tuner(
+    tune.with_resources(one, {"CPU": 0.01}),
+    param_space={"index": tune.grid_search(list(range(len(plan.students))))},
+    tune_config=tune.TuneConfig(max_concurrent_trials=allotment.concurrent),
+    run_config=tune.RunConfig(storage_path=sys.argv[2], name="tune", verbose=0),
+).fit()
+"""
+)
+
+FDSWEEP = """
+import sys
+from orchestrator.cli import app
+app(["run", sys.argv[1], "--storage", sys.argv[2]])
+"""
+
+
+def seconds(code: str, sweep: Path) -> float:
+    """Wall time of `code` as a process of its own on a fresh storage."""
+    with tempfile.TemporaryDirectory() as storage:
+        start = time.perf_counter()
+        subprocess.run(
+            [sys.executable, "-c", code, str(sweep), storage],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        return time.perf_counter() - start
+
+
+def main() -> None:
+    replicates = 12
+    with tempfile.TemporaryDirectory() as folder:
+        sweep = Path(folder) / "overhead.yaml"
+        sweep.write_text(SWEEP)
+        ways = {"plain": PLAIN, "fdsweep": FDSWEEP, "usual": USUAL}
+        wall = {name: seconds(code, sweep) for name, code in ways.items()}
+    added = {name: (wall[name] - wall["plain"]) / replicates for name in ("fdsweep", "usual")}
+    print(f"{replicates} one-epoch replicates, {os.cpu_count()} CPUs, {platform.machine()}")
+    print("| way | wall s | added s per replicate |\n| --- | ---: | ---: |")
+    for name, value in wall.items():
+        print(f"| {name} | {value:.1f} | {added.get(name, 0.0):.2f} |")
+    ratio = added["fdsweep"] / added["usual"]
+    print(f"fdsweep adds {ratio:.2f} of what the usual pattern adds")
+    print(json.dumps({"wall": wall, "added": added, "ratio": ratio, "command": sys.argv}))
+
+
+if __name__ == "__main__":
+    main()

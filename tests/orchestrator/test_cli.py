@@ -1,0 +1,147 @@
+"""The command line without Ray: what it refuses, what it plans, what it offers."""
+
+import json
+
+import pytest
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from orchestrator.cli import app
+
+COMMON = {
+    "--dataset",
+    "--seeds",
+    "--epochs",
+    "--direction",
+    "--storage",
+    "--gpus",
+    "--gpus-per-trial",
+    "--workers-per-trial",
+    "--seeds-per-trial",
+    "--address",
+    "--dry-run",
+    "--json",
+}
+SURFACE = {
+    "ablation": COMMON | {"--study", "--full"},
+    "run": COMMON | {"file"},
+    "report": {"sweep", "--format", "--storage", "--json"},
+    "status": {"--storage", "--json"},
+    "ui": {"--storage", "--host", "--port"},
+    "doctor": {"--storage", "--address", "--json"},
+}
+
+
+@pytest.fixture
+def fdsweep(tmp_path, monkeypatch):
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setenv("FDSWEEP_STORAGE", str(tmp_path / "runs"))
+    return lambda *words: CliRunner().invoke(app, [str(word) for word in words])
+
+
+def test_the_surface_is_this_and_nothing_else():
+    """Changing a command or an option is a visible line here."""
+    commands = get_command(app).commands
+    found = {
+        name: {
+            next((o for o in option.opts if o.startswith("--")), option.name)
+            for option in command.params
+        }
+        for name, command in commands.items()
+    }
+    assert found == SURFACE
+
+
+@pytest.mark.parametrize(
+    ("words", "needles"),
+    [
+        (["ablation", "--dataset", "cremad"], ["'cremad'", "watch"]),
+        (["ablation", "--study", "component"], ["'component'", "components", "controls"]),
+        (["ablation", "--seeds", "0"], ["0 seeds", "1 or more"]),
+        (["ablation", "--seeds", "few"], ["'few'", "0,3,7"]),
+        (["ablation", "--epochs", "0"], ["epochs", "0"]),
+        (["ablation", "--direction", "a->b"], ["'a->b'", "accelerometer->gyroscope"]),
+        (["ablation", "--gpus", "8"], ["8 GPUs asked for, this machine has 0"]),
+        (["ablation", "--gpus", "-1"], ["-1 GPUs"]),
+        (["ablation", "--workers-per-trial", "0"], ["0 workers"]),
+        (["ablation", "--workers-per-trial", "3"], ["64", "3 equal parts"]),
+        (["ablation", "--seeds-per-trial", "0"], ["0 seeds per trial"]),
+        (["run", "nowhere.yaml"], ["nowhere.yaml", "cannot be read"]),
+        (["report"], ["storage", "fdsweep ablation"]),
+        (["report", "--format", "pdf"], ["'pdf'", "json, markdown"]),
+        (["status"], ["runs"]),
+        (["ui"], ["no MLflow runs yet"]),
+    ],
+)
+def test_bad_input_is_one_sentence_and_exit_code_2(fdsweep, words, needles):
+    result = fdsweep(*words)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert len(result.stderr.splitlines()) == 1
+    assert result.stderr.startswith("fdsweep: ")
+    for needle in needles:
+        assert needle in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("row", "needles"),
+    [
+        ("{name: x, method: fdcmkd}", ["'fdcmkd'", "fd-cmkd, feat, none"]),
+        ("{name: x, optoins: {}}", ["'optoins'", "options"]),
+        ("{name: x, options: {cutoff: 0}}", ["0", "cutoff"]),
+        ("{name: x, options: {cutoff: 1.0}}", ["1.0", "cutoff"]),
+        ("{name: x, pairing: none}", ["'none'", "'paired'"]),
+    ],
+)
+def test_a_bad_sweep_file_is_one_sentence(fdsweep, tmp_path, row, needles):
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"rows: [{row}]")
+    result = fdsweep("run", path)
+    assert result.exit_code == 2
+    assert len(result.stderr.splitlines()) == 1
+    for needle in needles:
+        assert needle in result.stderr
+
+
+@pytest.mark.parametrize("place", ["file/runs", "/proc/fdsweep-runs"])
+def test_unwritable_storage_is_one_sentence(fdsweep, tmp_path, place):
+    (tmp_path / "file").write_text("in the way")
+    result = fdsweep("ablation", "--storage", tmp_path / place)
+    assert result.exit_code == 2
+    assert len(result.stderr.splitlines()) == 1
+    assert str(tmp_path / place) in result.stderr
+
+
+def test_a_dry_run_prints_the_plan_and_trains_nothing(fdsweep, tmp_path):
+    result = fdsweep("ablation", "--seeds", "5", "--dry-run")
+    assert result.exit_code == 0
+    assert "14 cells x 5 seeds = 70 replicates; 0 done, 70 left in 14 trials" in result.stdout
+    assert "10 teachers in 2" in result.stdout
+    assert "training time about" in result.stdout
+    assert "5 seeds can detect an effect of 1.68 SD" in result.stdout
+    assert not list((tmp_path / "runs").rglob("*.parquet"))
+
+
+def test_a_dry_run_as_json_is_one_document(fdsweep):
+    result = fdsweep("ablation", "--seeds", "1", "--direction", "gyroscope->accelerometer",
+                     "--dry-run", "--json")  # fmt: skip
+    plan = json.loads(result.stdout)
+    assert plan["schema"] == "fdsweep.plan/1"
+    assert plan["replicates"] == {"total": 7, "done": 0}
+    assert [trial["kind"] for trial in plan["trials"]] == ["teacher"] + ["student"] * 7
+    assert plan["estimate"]["training_seconds"] > 0
+    assert plan["estimate"]["detectable_effect_sd"] is None
+
+
+def test_help_needs_neither_ray_nor_torch():
+    import subprocess
+    import sys
+
+    code = (
+        "import sys; from orchestrator.cli import app; "
+        "print(sorted({'ray', 'torch', 'mlflow', 'pandas'} & set(sys.modules)))"
+    )
+    output = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert output.stdout.strip() == "[]"
