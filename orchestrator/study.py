@@ -165,7 +165,8 @@ def mirror(store: Store, plan: Plan, tracker: Tracker) -> None:
     if done.empty:
         return
     curves = dict(list(store.curves(keys).groupby(["key", "seed"])))
-    for row in done.astype(object).where(done.notna(), None).to_dict("records"):
+    for record in done.to_dict("records"):
+        row = {str(column): value for column, value in record.items()}
         points = curves[row["key"], row["seed"]][["epoch", "split", "metric", "value"]]
         name = f"{row['row']}, {row['teacher_modality']}->{row['student_modality']}"
         tracker.log(row, points.itertuples(index=False, name=None), name)

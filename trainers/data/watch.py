@@ -79,7 +79,7 @@ class Watch:
         fingerprint=content_key(
             sha256=SHA256, window=WINDOW, stride=STRIDE, held_out=HELD_OUT, version=1
         ),
-        optim=OptimConfig(epochs=6),
+        optim=OptimConfig(epochs=5),
         source="seglearn 1.2.5; Burns et al. 2018, arXiv 1802.01489",
     )
 
