@@ -1,5 +1,6 @@
 """Start or join Ray, and fit trials to its resources."""
 
+import logging
 import os
 import secrets
 from dataclasses import dataclass
@@ -81,6 +82,7 @@ def connect(request: Request) -> Allotment:
     import ray
 
     if not ray.is_initialized():
+        logging.getLogger("ray").setLevel(logging.ERROR)
         quiet = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
         try:
             if _joins(request):
@@ -152,18 +154,15 @@ def _joins(request: Request) -> bool:
 def _prepare_environment(request: Request) -> None:
     """Set what Ray reads from the environment; what the user has set stays.
 
-    Since 2.59 a local cluster authenticates by token, and a driver that joins one by address must
-    be told to. A local cluster gets a token of its own, which only its processes know.
+    A local cluster of Ray 2.59 and later authenticates by token: ours gets one of its own, which
+    only its processes know and which needs no home folder. A driver that joins a cluster by
+    address must be told to use the user's token.
     """
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
-    if "RAY_AUTH_MODE" in os.environ:
-        return
-    if _joins(request):
-        given = {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & set(os.environ)
-        if given or (Path.home() / ".ray" / "auth_token").exists():
-            os.environ["RAY_AUTH_MODE"] = "token"
-        return
-    os.environ["RAY_AUTH_MODE"] = "token"
-    if not {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & set(os.environ):
-        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+    given = bool({"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & set(os.environ))
+    if not _joins(request):
+        if not given:
+            os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+    elif given or (Path.home() / ".ray" / "auth_token").exists():
+        os.environ.setdefault("RAY_AUTH_MODE", "token")

@@ -20,9 +20,14 @@ def place(item: Movable, device: torch.device) -> Movable:
 
 
 def run(network: nn.Module, inputs: Tensor) -> Outputs:
-    """The network's outputs for `inputs` [B, ...] in float32, computed in bfloat16 on a GPU."""
-    kind = inputs.device.type
-    with torch.autocast(kind, torch.bfloat16, enabled=kind == "cuda"):
+    """The network's outputs for `inputs` [B, ...]; on a GPU computed in bfloat16, given in float32.
+
+    On a CPU they have the type of the inputs.
+    """
+    if inputs.device.type != "cuda":
+        plain: Outputs = network(inputs)
+        return plain
+    with torch.autocast("cuda", torch.bfloat16):
         outputs: Outputs = network(inputs)
     maps = outputs.maps and tuple(x.float() for x in outputs.maps)
     return Outputs(outputs.features.float(), outputs.logits.float(), maps)
