@@ -22,6 +22,11 @@ class Cell:
     student_modality: str
     config: StudentConfig
 
+    @property
+    def name(self) -> str:
+        """The cell's words for people."""
+        return f"{self.row.name}, {self.teacher_modality}->{self.student_modality}"
+
     @cached_property
     def key(self) -> str:
         """Content key of the cell's results."""

@@ -40,6 +40,18 @@ class Recorder:
     def __post_init__(self) -> None:
         self.cells = {cell.key: cell for cell in self.plan.cells}
 
+    def mirror(self) -> None:
+        """Show MLflow what is stored already: results of other sweeps, or of a killed driver."""
+        rows = self.store.replicates(self.cells)
+        rows = rows[(rows["status"] == "done") & rows["seed"].isin(self.plan.seeds)]
+        curves = dict(list(self.store.curves(set(rows["key"])).groupby(["key", "seed"])))
+        for record in rows.to_dict("records"):
+            cell = self.cells[record["key"]]
+            row = {str(column): value for column, value in record.items()}
+            row |= {"study": self.sweep.study, "row": cell.row.name}
+            points = curves[row["key"], row["seed"]][["epoch", "split", "metric", "value"]]
+            self.tracker.log(row, points.itertuples(index=False, name=None), cell.name)
+
     def started(self, trial: TrialConfig) -> None:
         """Show the trial."""
         self.progress.started(trial, self._name(trial))
@@ -73,7 +85,7 @@ class Recorder:
         cell = self.cells.get(trial.key)
         if cell is None:
             return f"teacher {trial.config.network.modality}"
-        return f"{cell.row.name}, {cell.teacher_modality}->{cell.student_modality}"
+        return cell.name
 
     def _row(self, trial: TrialConfig, seed: int, outcome: dict[str, Any] | None) -> Replicate:
         """The row of a replicate that ended with `outcome`, or that failed (None)."""

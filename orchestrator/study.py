@@ -138,38 +138,19 @@ def run(study: Study) -> Outcome:
     """
     plan, store = study.plan, study.store
     _save_manifest(study)
-    failures: tuple[Failure, ...] = ()
-    if plan.left:
-        allotment = connect(study.request)
-        from orchestrator.run import run_plan
+    tags = {"fdsweep.study": study.sweep.study, "fdsweep.dataset": study.info.name}
+    with Tracker(store.root, plan.sweep, tags) as tracker:
+        recorder = Recorder(study.sweep, plan, store, tracker, Progress(plan.left))
+        recorder.mirror()
+        if plan.left:
+            allotment = connect(study.request)
+            from orchestrator.run import run_plan
 
-        tags = {"fdsweep.study": study.sweep.study, "fdsweep.dataset": study.info.name}
-        with Tracker(store.root, plan.sweep, tags) as tracker:
-            mirror(store, plan, tracker)
-            with Progress(plan.left) as progress:
-                recorder = Recorder(study.sweep, plan, store, tracker, progress)
+            with recorder.progress:
                 run_plan(plan, allotment, store.root, recorder)
-            failures = tuple(recorder.failures)
-            result = _report(study)
-            tracker.finish({"report.md": to_markdown(result)}, _summary(result))
-    else:
         result = _report(study)
-    return Outcome(result, failures)
-
-
-def mirror(store: Store, plan: Plan, tracker: Tracker) -> None:
-    """Show `tracker` what is stored of `plan`: results of other sweeps, or of a killed driver."""
-    keys = {cell.key for cell in plan.cells}
-    rows = store.replicates(keys)
-    done = rows[(rows["status"] == "done") & rows["seed"].isin(plan.seeds)]
-    if done.empty:
-        return
-    curves = dict(list(store.curves(keys).groupby(["key", "seed"])))
-    for record in done.to_dict("records"):
-        row = {str(column): value for column, value in record.items()}
-        points = curves[row["key"], row["seed"]][["epoch", "split", "metric", "value"]]
-        name = f"{row['row']}, {row['teacher_modality']}->{row['student_modality']}"
-        tracker.log(row, points.itertuples(index=False, name=None), name)
+        tracker.finish({"report.md": to_markdown(result)}, _summary(result))
+    return Outcome(result, tuple(recorder.failures))
 
 
 def _report(study: Study) -> Report:

@@ -40,8 +40,8 @@ def tracking_uri(storage: str) -> str:
 class Tracker:
     """Writes one sweep's runs in a thread of its own, so that training never waits for MLflow.
 
-    Use as a context manager: leaving it waits until everything is written and raises what went
-    wrong there.
+    Use as a context manager: leaving it waits until everything is written, and raises a
+    StorageError for the first thing that could not be.
     """
 
     def __init__(self, storage: str, sweep: str, tags: dict[str, str]) -> None:
@@ -59,8 +59,14 @@ class Tracker:
     def __exit__(self, kind: type[BaseException] | None, *exc: object) -> None:
         self.submit(self._close, "FINISHED" if kind is None else "KILLED")
         self.pool.shutdown()
-        for future in self.pending:
-            future.result()
+        faults = [future.exception() for future in self.pending if future.exception()]
+        if faults and kind is None:
+            reason = str(faults[0]).splitlines()[0].rstrip(".")
+            raise StorageError(
+                f"MLflow could not be written ({reason}); the results are stored all the same",
+                self.uri,
+                "Put it right and run the same command again",
+            )
 
     def submit(self, call: Any, *args: Any) -> None:
         """Have `call(*args)` done after everything submitted before."""

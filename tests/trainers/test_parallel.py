@@ -1,4 +1,4 @@
-"""Several workers on one batch against one worker, in float64 where rounding cannot hide a fault."""
+"""Several workers on one batch against one, in float64 where rounding cannot hide a fault."""
 
 import json
 import os
