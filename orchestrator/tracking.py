@@ -75,7 +75,7 @@ class Tracker:
     def log(
         self, row: dict[str, Any], curves: Iterable[tuple[int, str, str, float]], name: str
     ) -> None:
-        """Add a replicate: its row of `results/`, its curves, and the name of its run."""
+        """Add a replicate: its row of `results/`, its curves, and its cell's name."""
         self.submit(self._log, row, list(curves), name)
 
     def finish(self, report: dict[str, str], summary: dict[str, float]) -> None:
@@ -96,7 +96,11 @@ class Tracker:
         self.experiment = (
             experiment.experiment_id
             if experiment
-            else self.client.create_experiment(self.sweep, artifact_location=location)
+            else self.client.create_experiment(
+                self.sweep,
+                artifact_location=location,
+                tags={"mlflow.experimentKind": "custom_model_development"},
+            )
         )
         self.logged = {
             (run.data.tags["fdsweep.key"], run.data.tags["fdsweep.seed"])
@@ -140,7 +144,7 @@ class Tracker:
         tags = {f"fdsweep.{field}": str(row[field]) for field in (*shown, "status")}
         tags |= {"fdsweep.kind": row["study"], "mlflow.parentRunId": self._parent_run()}
         run = self.client.create_run(
-            self.experiment, start_time=start, run_name=name, tags=tags
+            self.experiment, start_time=start, run_name=f"{name}, seed {row['seed']}", tags=tags
         ).info.run_id
         params = {field: row[field] for field in (*shown, "epochs", "device")}
         params |= _flat(json.loads(row["config"]))

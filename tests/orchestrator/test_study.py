@@ -96,6 +96,7 @@ def test_mlflow_shows_the_sweep_its_replicates_and_their_curves(study):
     assert {run.data.tags["mlflow.parentRunId"] for run in children + teachers} == {parent}
     assert {run.info.status for run in runs} == {"FINISHED"}
     fd = next(run for run in children if run.data.params["row"] == "FD")
+    assert fd.info.run_name == f"FD, accelerometer->gyroscope, seed {fd.data.params['seed']}"
     assert fd.data.params["options.cutoff"] == "0.5"
     history = client.get_metric_history(fd.info.run_id, "val_accuracy")
     assert [point.step for point in history] == [0, 1]
