@@ -1,6 +1,7 @@
 """Push the trials of a plan through Ray Tune: teachers first, then students."""
 
 import json
+import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Protocol
@@ -54,6 +55,7 @@ def _run_stage(
     if not trials:
         return set()
     relay = _Relay(trials, observer)
+    name = f"tune-{uuid.uuid4().hex[:12]}"
     trainable = tune.with_resources(
         tune.with_parameters(fit_trial, trials=list(trials), allotment=allotment),
         {"CPU": DRIVER_CPUS},
@@ -68,13 +70,14 @@ def _run_stage(
             trial_dirname_creator=lambda trial: _name(trials, trial),
         ),
         run_config=tune.RunConfig(
-            name="tune",
+            name=name,
             storage_path=f"{storage}/ray",
             callbacks=[relay],
             verbose=0,
         ),
     )
     tuner.fit()
+    _delete(storage, f"ray/{name}")  # never restored: what is left is planned anew
     return relay.lost
 
 
@@ -113,10 +116,7 @@ class _Relay(tune.Callback):  # type: ignore[misc]
     def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         """Drop the checkpoints of a trial that needs none any more."""
         config = self._config(trial)
-        system, root = files.locate(config.storage)
-        folder = f"{root}/ray/train/{train_name(config)}"
-        if files.exists(system, folder):
-            system.delete_dir(folder)
+        _delete(config.storage, f"ray/train/{train_name(config)}")
 
     def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         """Tell that the replicates which a broken trial did not finish failed."""
@@ -134,6 +134,12 @@ class _Relay(tune.Callback):  # type: ignore[misc]
     def _config(self, trial: Any) -> TrialConfig:
         index: int = trial.config["index"]
         return self.trials[index]
+
+
+def _delete(storage: str, folder: str) -> None:
+    system, root = files.locate(storage)
+    if files.exists(system, f"{root}/{folder}"):
+        system.delete_dir(f"{root}/{folder}")
 
 
 def _name(trials: Sequence[TrialConfig], trial: Any) -> str:

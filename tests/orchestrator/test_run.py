@@ -27,6 +27,13 @@ ROWS = {
 }
 
 
+def kill_own_workers():
+    """Kill the Train workers of this process's own cluster, and nobody else's."""
+    find = ["pgrep", "-P", str(os.getpid()), "raylet"]
+    raylets = subprocess.run(find, capture_output=True, text=True, check=True).stdout.split()
+    subprocess.run(["pkill", "-9", "-P", ",".join(raylets), "-f", "RayTrainWorker"], check=True)
+
+
 @dataclass
 class Notes:
     """An observer that keeps what it is told."""
@@ -107,6 +114,19 @@ def test_a_worker_gives_exactly_what_a_plain_process_gives(cluster, tmp_path):
         assert outcome[name] == expected[name]
 
 
+def test_a_trial_that_breaks_off_fails_its_seeds_and_no_other_trial(cluster, tmp_path):
+    plan = planned(tmp_path, ["none"], seeds=(0, 1), epochs=1)
+    good = plan.students[0]
+    network = replace(good.config.network, dataset="gone")
+    bad = replace(good, key="bad", config=replace(good.config, method="feat", network=network))
+    notes = Notes()
+    run_plan(replace(plan, students=(bad, good)), cluster, str(tmp_path), notes)
+    assert set(notes.outcomes) == {("none", 0), ("none", 1)}
+    assert set(notes.failures) == {("feat", 0), ("feat", 1)}
+    assert "unknown data set 'gone'" in notes.failures["feat", 0]
+    assert not list((tmp_path / "ray").glob("tune*"))
+
+
 def test_a_dead_worker_goes_on_from_its_checkpoint(cluster, tmp_path, monkeypatch):
     """The worker process is killed once, after seed 0 and two epochs of seed 1."""
     plan = planned(tmp_path, ["none"], seeds=(0, 1), epochs=3)
@@ -117,7 +137,7 @@ def test_a_dead_worker_goes_on_from_its_checkpoint(cluster, tmp_path, monkeypatc
         def epoch(self, trial, metrics):
             super().epoch(trial, metrics)
             if metrics["seed"] == 1 and metrics["epoch"] == 2 and self.epochs.count((1, 2)) == 1:
-                subprocess.run(["pkill", "-9", "-f", "ray::.*RayTrainWorker|ray::_RayTrainWorker"])
+                kill_own_workers()
 
     notes = Killer()
     run_plan(plan, cluster, str(tmp_path), notes)
