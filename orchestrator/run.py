@@ -77,6 +77,7 @@ def _run_stage(
         ),
     )
     tuner.fit()
+    relay.tell_broken()
     _delete(storage, f"ray/{name}")  # never restored: what is left is planned anew
     return relay.lost
 
@@ -88,6 +89,7 @@ class _Relay(tune.Callback):  # type: ignore[misc]
         self.trials, self.observer = trials, observer
         self.ended: set[tuple[str, int]] = set()
         self.lost: set[tuple[str, int]] = set()
+        self.broken: list[Any] = []
 
     def __getstate__(self) -> dict[str, Any]:
         return {}  # Tune pickles its callbacks; this one is of no use in another process
@@ -119,13 +121,17 @@ class _Relay(tune.Callback):  # type: ignore[misc]
         _delete(config.storage, f"ray/train/{train_name(config)}")
 
     def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
-        """Tell that the replicates which a broken trial did not finish failed."""
-        config = self._config(trial)
-        error = trial.get_pickled_error() or trial.get_error() or "the trial broke off"
-        for seed in config.seeds:
-            if (config.key, seed) not in self.ended:
-                self.ended.add((config.key, seed))
-                self._fail(config, seed, str(error).splitlines()[-1], str(error))
+        """Remember a broken trial; Tune writes down why only after this call."""
+        self.broken.append(trial)
+
+    def tell_broken(self) -> None:
+        """Tell that the replicates which broken trials did not finish failed."""
+        for trial in self.broken:
+            config = self._config(trial)
+            error = str(trial.get_error() or "the trial broke off").strip()
+            for seed in config.seeds:
+                if (config.key, seed) not in self.ended:
+                    self._fail(config, seed, error.splitlines()[-1], error)
 
     def _fail(self, config: TrialConfig, seed: int, error: str, traceback: str) -> None:
         self.lost.add((config.key, seed))
