@@ -18,12 +18,10 @@ from trainers.data import Fold
 from trainers.distillers import Distiller
 from trainers.outputs import Outputs
 from trainers.pairing import teacher_batches
-from trainers.precision import run
+from trainers.precision import EVAL_BATCH, run
 
 LOOP_VERSION = 1
 """Raised when the numbers that this module gives change; part of every content key."""
-
-EVAL_BATCH = 512
 
 Snapshot = Callable[[], dict[str, Any]]
 OnEpoch = Callable[["History", Snapshot], None]

@@ -13,9 +13,7 @@ from search_spaces.errors import DataError
 from trainers import backbones, streams
 from trainers.data import DatasetInfo, Fold
 from trainers.outputs import Outputs
-from trainers.precision import place, run
-
-EVAL_BATCH = 512
+from trainers.precision import EVAL_BATCH, place, run
 
 
 def missing(storage: str, key: str, seeds: tuple[int, ...]) -> tuple[int, ...]:

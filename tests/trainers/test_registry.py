@@ -124,7 +124,7 @@ class Louder(CrossEntropy):
     install("loud", "louder", code, "fdsweep.distillers")
     built = distillers.build("louder", num_classes=2, student_dim=3, teacher_dim=3, volume=4)
     assert built.volume == 4
-    assert distillers.version("louder") == 5
+    assert distillers.registry.get("louder").version == 5
     assert "louder" in distillers.names()
 
 

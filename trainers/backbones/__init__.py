@@ -3,7 +3,7 @@
 from trainers.backbones.base import Backbone, init_weights
 from trainers.registry import Registry, resolve_options
 
-__all__ = ["Backbone", "build", "init_weights", "names", "registry", "version"]
+__all__ = ["Backbone", "build", "init_weights", "names", "registry"]
 
 registry: Registry[Backbone] = Registry("backbone", "trainers.backbones", "fdsweep.backbones")
 
@@ -32,8 +32,3 @@ def build(name: str, *, channels: int, num_classes: int, **options: object) -> B
 def names() -> tuple[str, ...]:
     """Names of all backbones."""
     return registry.names()
-
-
-def version(name: str) -> int:
-    """The number that the author of `name` raises when its results change."""
-    return registry.get(name).version

@@ -11,7 +11,7 @@ from trainers.outputs import Outputs
 from trainers.registry import Registry
 from trainers.registry import resolve_options as _resolve
 
-__all__ = ["Distiller", "Outputs", "build", "names", "registry", "resolve_options", "version"]
+__all__ = ["Distiller", "Outputs", "build", "names", "registry", "resolve_options"]
 
 SIZES = {"num_classes", "student_dim", "teacher_dim"}
 
@@ -61,8 +61,3 @@ def resolve_options(name: str, options: Mapping[str, object]) -> dict[str, Any]:
 def names() -> tuple[str, ...]:
     """Names of all methods."""
     return registry.names()
-
-
-def version(name: str) -> int:
-    """The number that the author of `name` raises when its results change."""
-    return registry.get(name).version
