@@ -33,6 +33,11 @@ class Request:
     gpus_per_trial: float | None = None
     workers_per_trial: int = 1
 
+    @property
+    def joins(self) -> bool:
+        """Whether a running cluster is meant, by `address` or by RAY_ADDRESS."""
+        return (self.address or os.environ.get("RAY_ADDRESS") or "local") != "local"
+
 
 @dataclass(frozen=True, slots=True)
 class Allotment:
@@ -66,7 +71,7 @@ def check(request: Request) -> None:
         raise ConfigError(
             f"{request.gpus_per_trial} GPUs asked for", "--gpus-per-trial", "Give 0 or more"
         )
-    if request.gpus and not _joins(request):
+    if request.gpus and not request.joins:
         import torch
 
         _check_gpus(request.gpus, torch.cuda.device_count(), "this machine has")
@@ -85,7 +90,7 @@ def connect(request: Request) -> Allotment:
         logging.getLogger("ray").setLevel(logging.ERROR)
         quiet = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
         try:
-            if _joins(request):
+            if request.joins:
                 address = request.address or os.environ["RAY_ADDRESS"]
                 ray.init(address=address, runtime_env={"env_vars": SETTINGS}, **quiet)
             else:
@@ -132,7 +137,7 @@ def allot(request: Request, cpus: float, gpus: float) -> Allotment:
         gpus_per_worker=per_trial / workers,
         cpus=cpus,
         gpus=gpus,
-        local=not _joins(request),
+        local=not request.joins,
     )
 
 
@@ -145,12 +150,6 @@ def _check_gpus(asked: float, present: float, who: str) -> None:
         )
 
 
-def _joins(request: Request) -> bool:
-    return request.address not in (None, "local") or (
-        request.address is None and bool(os.environ.get("RAY_ADDRESS"))
-    )
-
-
 def _prepare_environment(request: Request) -> None:
     """Set what Ray reads from the environment; what the user has set stays.
 
@@ -161,7 +160,7 @@ def _prepare_environment(request: Request) -> None:
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
     given = bool({"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & set(os.environ))
-    if not _joins(request):
+    if not request.joins:
         if not given:
             os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
     elif given or (Path.home() / ".ray" / "auth_token").exists():

@@ -36,13 +36,13 @@ def estimate(plan: Plan, request: Request, dataset: Dataset, history: pd.DataFra
 
     Args:
         plan: what is left to train.
-        request: the cluster asked for; with an address nothing is measured here.
+        request: the cluster asked for; for one that is joined nothing is measured here.
         dataset: that of the plan.
         history: rows of `results/` with status "done".
     """
     trials = (*plan.teachers, *plan.students)
-    per_epoch, basis = _per_epoch(trials, dataset, history, request.address is None)
-    allotment = local_allotment(request) if request.address is None else None
+    per_epoch, basis = _per_epoch(trials, dataset, history, not request.joins)
+    allotment = None if request.joins else local_allotment(request)
     concurrent = allotment.concurrent if allotment else 0
     seconds = None
     if per_epoch is not None and allotment:

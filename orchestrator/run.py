@@ -25,7 +25,7 @@ class Observer(Protocol):
         """A replicate finished an epoch: `seed`, `epoch`, `epochs`, `loss`, `val_accuracy`."""
 
     def finished(self, trial: TrialConfig, seed: int, outcome: dict[str, Any]) -> None:
-        """A replicate ended well; `outcome` is that of `trainers.replicate.run_replicate`."""
+        """A replicate ended well; `outcome` is that of `run_replicate`, with `seconds`."""
 
     def failed(self, trial: TrialConfig, seed: int, error: str, traceback: str) -> None:
         """A replicate ended badly."""

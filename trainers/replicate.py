@@ -1,6 +1,5 @@
 """One replicate from its configuration and seed to what the driver stores."""
 
-import time
 from dataclasses import asdict
 from typing import Any
 
@@ -25,13 +24,12 @@ def run_replicate(
     """Train replicate `seed` of `trial` on the device of `fold`; keep it if it is a teacher.
 
     Returns:
-        The history's fields, with `seconds`, `device`, and the test split's `sample_ids`,
+        The history's fields, with `device`, and the test split's `sample_ids`,
         `groups` and `labels` in the order of `predictions`: plain values only.
 
     Raises:
         ReplicateError: the training cannot go on.
     """
-    start = time.perf_counter()
     roles = make_roles(trial, info, fold, seed)
     history, weights = train_replicate(
         trial.config, seed, fold, roles, on_epoch=on_epoch, resume=resume
@@ -45,7 +43,6 @@ def run_replicate(
         teachers.save(trial.storage, trial.key, seed, weights, facts)
     test = fold.test.tolist()
     return outcome | {
-        "seconds": time.perf_counter() - start,
         "device": _device_name(fold.labels.device),
         "sample_ids": [fold.sample_ids[i] for i in test],
         "groups": [fold.groups[i] for i in test],

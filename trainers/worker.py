@@ -25,9 +25,10 @@ def work(handed: dict[str, TrialConfig]) -> None:
     """Train the replicates of `handed["trial"]`, reporting every epoch and every end.
 
     An epoch is reported as `seed, epoch, epochs, loss, val_accuracy`, an end as `seed` and
-    `outcome`, the JSON text of `run_replicate`'s result, or of `{"error", "traceback"}` for a
-    replicate that failed. Replicates that an earlier attempt of this trial finished are reported
-    again, so that a result cannot be lost between its end and the driver.
+    `outcome`, the JSON text of `run_replicate`'s result with its `seconds`, or of
+    `{"error", "traceback"}` for a replicate that failed. Replicates that an earlier attempt of this
+    trial finished are reported again, so that a result cannot be lost between its end and the
+    driver.
     """
     trial = handed["trial"]
     device = ray.train.torch.get_device()
