@@ -64,7 +64,6 @@ def make_cells(sweep: Sweep, info: DatasetInfo) -> tuple[Cell, ...]:
     cells = []
     for teacher, student in info.directions(sweep.directions):
         for row in sweep.rows:
-            method = distillers.registry.get(row.method)
             options = distillers.resolve_options(row.method, row.options)
             sample = distillers.build(
                 row.method, num_classes=2, student_dim=4, teacher_dim=4, **options
@@ -73,7 +72,7 @@ def make_cells(sweep: Sweep, info: DatasetInfo) -> tuple[Cell, ...]:
             config = StudentConfig(
                 network=networks[student],
                 method=row.method,
-                method_version=method.version,
+                method_version=distillers.version(row.method),
                 options=options,
                 teacher=networks[teacher] if needs_teacher else None,
                 teacher_state=row.teacher if needs_teacher else "trained",
@@ -162,8 +161,7 @@ def make_plan(
 
 def teacher_config(network: NetworkConfig) -> StudentConfig:
     """How a teacher is trained: by cross-entropy alone."""
-    none = distillers.registry.get("none")
-    return StudentConfig(network=network, method="none", method_version=none.version)
+    return StudentConfig(network=network, method="none", method_version=distillers.version("none"))
 
 
 def _network(sweep: Sweep, info: DatasetInfo, modality: str) -> NetworkConfig:

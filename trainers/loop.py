@@ -16,6 +16,7 @@ from search_spaces.errors import ReplicateError
 from trainers import parallel, streams
 from trainers.data import Fold
 from trainers.distillers import Distiller
+from trainers.lookahead import ahead
 from trainers.outputs import Outputs
 from trainers.pairing import teacher_batches
 from trainers.precision import EVAL_BATCH, run
@@ -31,12 +32,23 @@ OnEpoch = Callable[["History", Snapshot], None]
 class Roles:
     """Who takes part: the student as wrapped for its workers, the distiller, the teacher.
 
-    `teach` gives the teacher's detached outputs for sample indices [B]; None without a teacher.
+    `teach` gives the teacher's outputs for sample indices [B]; None without a teacher. `teacher`
+    is the network behind it, wrapped like the student, where the method moves it; else None.
     """
 
     student: nn.Module
     distiller: Distiller
     teach: Callable[[Tensor], Outputs] | None = None
+    teacher: nn.Module | None = None
+
+    def trained(self) -> nn.ModuleDict:
+        """The networks that a replicate trains, by role, as they are inside their wrapping."""
+        roles = nn.ModuleDict(
+            {"student": parallel.unwrap(self.student), "distiller": self.distiller}
+        )
+        if self.teacher is not None:
+            roles["teacher"] = parallel.unwrap(self.teacher)
+        return roles
 
 
 @dataclass(slots=True)
@@ -119,9 +131,9 @@ def train_replicate(
         ReplicateError: a loss is no longer finite.
     """
     optim = config.network.optim
-    student = parallel.unwrap(roles.student)
+    student, trained = parallel.unwrap(roles.student), roles.trained()
     optimizer = torch.optim.SGD(
-        [*roles.student.parameters(), *roles.distiller.parameters()],
+        trained.parameters(),
         lr=optim.lr,
         momentum=optim.momentum,
         weight_decay=optim.weight_decay,
@@ -130,16 +142,14 @@ def train_replicate(
 
     def snapshot() -> dict[str, Any]:
         return {
-            "student": student.state_dict(),
-            "distiller": roles.distiller.state_dict(),
+            "networks": trained.state_dict(),
             "optimizer": optimizer.state_dict(),
             "history": asdict(history),
             "best_weights": best_weights,
         }
 
     if resume is not None:
-        student.load_state_dict(resume["student"])
-        roles.distiller.load_state_dict(resume["distiller"])
+        trained.load_state_dict(resume["networks"])
         optimizer.load_state_dict(resume["optimizer"])
         history, best_weights = History(**resume["history"]), resume["best_weights"]
 
@@ -184,20 +194,43 @@ def train_epoch(
     pairing_stream = streams.generator(seed, "pairing", epoch)
     partners = teacher_batches(batches, fold.labels.cpu(), config.pairing, pairing_stream)
     batches, partners = batches.to(inputs.device), partners.to(inputs.device)
-    roles.student.train()
-    roles.distiller.train()
+    roles.trained().train()
+    roles.distiller.epoch = epoch
     sums: dict[str, Tensor] = {}
     for batch, partner in zip(batches, partners, strict=True):
-        outputs = parallel.gather(run(roles.student, inputs[parallel.shard(batch)]))
         taught = roles.teach(partner) if roles.teach else None
-        terms = roles.distiller(outputs, taught, fold.labels[batch])
-        optimizer.zero_grad()
-        terms["total"].backward()
-        optimizer.step()
+        terms = train_step(
+            inputs[parallel.shard(batch)], taught, fold.labels[batch], roles, optimizer
+        )
         for name, value in terms.items():
-            sums[name] = sums.get(name, 0) + value.detach()
+            sums[name] = sums.get(name, 0) + value
     means = torch.stack(list(sums.values())) / len(batches)
     return dict(zip(sums, means.tolist(), strict=True))
+
+
+def train_step(
+    inputs: Tensor,
+    taught: Outputs | None,
+    labels: Tensor,
+    roles: Roles,
+    optimizer: torch.optim.Optimizer,
+) -> dict[str, Tensor]:
+    """One step on this worker's `inputs` of the batch with `labels` [B]; its detached terms."""
+    distiller = roles.distiller
+
+    def outputs() -> Outputs:
+        own = run(roles.student, inputs)
+        return parallel.gather(own if distiller.student_maps else own._replace(maps=None))
+
+    optimizer.zero_grad()
+    lr = optimizer.param_groups[0]["lr"]
+    with ahead(distiller.inner_steps(), roles.student, outputs, taught, labels, lr) as inner:
+        terms = distiller(outputs(), taught, labels)
+        terms["total"].backward()
+    if distiller.clip_norm is not None:
+        nn.utils.clip_grad_norm_(roles.trained().parameters(), distiller.clip_norm)
+    optimizer.step()
+    return inner | {name: value.detach() for name, value in terms.items()}
 
 
 def epoch_batches(train: Tensor, batch_size: int, seed: int, epoch: int) -> Tensor:

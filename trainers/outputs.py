@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -18,6 +19,15 @@ class Outputs(NamedTuple):
     features: Tensor
     logits: Tensor
     maps: tuple[Tensor, ...] | None = None
+
+    def embedding(self) -> Tensor:
+        """[N, D], what the network's classifier sees: the last map after ReLU, averaged.
+
+        Without maps it is the ReLU of the features.
+        """
+        if self.maps is None:
+            return F.relu(self.features)
+        return F.relu(self.maps[-1]).flatten(2).mean(dim=-1)
 
     def detach(self) -> "Outputs":
         """The same values, cut off from the graph that made them."""

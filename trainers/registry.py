@@ -18,6 +18,9 @@ from typing import Any, Generic, ParamSpec, TypeVar, Union, get_args, get_origin
 
 from search_spaces.errors import ConfigError, unknown
 
+JOIN = "+"
+"""Joins the names of several methods that are added up; no name holds it."""
+
 T = TypeVar("T")
 P = ParamSpec("P")
 
@@ -65,6 +68,8 @@ class Registry(Generic[T]):
         """
 
         def add(factory: Callable[P, T]) -> Callable[P, T]:
+            if JOIN in name:
+                raise ConfigError(f"{JOIN!r} joins names", f"{self.kind} {name!r}", "Rename it")
             other = self._entries.setdefault(name, Entry(name, factory, version))
             if other.factory is not factory:
                 raise ConfigError(

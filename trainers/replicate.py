@@ -7,6 +7,7 @@ import torch
 
 from search_spaces.configs import StudentConfig, TrialConfig
 from trainers import distillers, parallel, streams, teachers
+from trainers.backbones import Backbone
 from trainers.data import DatasetInfo, Fold
 from trainers.loop import OnEpoch, Roles, train_replicate
 from trainers.precision import place
@@ -54,24 +55,33 @@ def make_roles(trial: TrialConfig, info: DatasetInfo, fold: Fold, seed: int) -> 
     """Fresh networks and distiller for replicate `seed`, on the device of `fold`."""
     config, device = trial.config, fold.labels.device
     student = teachers.build(config.network, info, seed, f"{trial.kind}-init")
-    teacher = teachers.load(trial.storage, config, info, seed) if config.teacher else None
-    distiller = _distiller(config, info, seed, student.dim, (teacher or student).dim)
-    return Roles(
-        student=parallel.wrap(place(student, device)),
-        distiller=distiller.to(device),
-        teach=teachers.cached(teacher, config, fold, seed) if teacher else None,
-    )
+    if config.teacher is None:
+        distiller = _distiller(config, info, seed, student, student)
+        return Roles(parallel.wrap(place(student, device)), distiller.to(device))
+    teacher = teachers.load(trial.storage, config, info, seed)
+    distiller = _distiller(config, info, seed, student, teacher)
+    distiller.attach(teacher)
+    distiller, teacher = distiller.to(device), place(teacher, device)
+    inputs = fold.inputs[config.teacher.modality]
+    moving = parallel.wrap(teacher.requires_grad_(True)) if distiller.moves_teacher else None
+    if moving is not None or distiller.teacher_maps:
+        teach = teachers.live(moving or teacher, inputs, maps=distiller.teacher_maps)
+    else:
+        teach = teachers.cached(teacher, inputs, fold.train)
+    return Roles(parallel.wrap(place(student, device)), distiller, teach, moving)
 
 
 def _distiller(
-    config: StudentConfig, info: DatasetInfo, seed: int, student_dim: int, teacher_dim: int
+    config: StudentConfig, info: DatasetInfo, seed: int, student: Backbone, teacher: Backbone
 ) -> distillers.Distiller:
     with streams.seeded(seed, "method-init"):
         return distillers.build(
             config.method,
             num_classes=len(info.classes),
-            student_dim=student_dim,
-            teacher_dim=teacher_dim,
+            student_dim=student.dim,
+            teacher_dim=teacher.dim,
+            student_map_dims=student.map_dims,
+            teacher_map_dims=teacher.map_dims,
             **config.options,
         )
 

@@ -1,19 +1,20 @@
-"""Teachers: trained once per content key and seed, kept as safetensors, frozen for students."""
+"""Teachers: trained once per content key and seed, kept as safetensors, ready for students."""
 
+import copy
 import json
 from collections.abc import Callable
 
 import safetensors.torch
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from search_spaces import files
 from search_spaces.configs import NetworkConfig, StudentConfig
 from search_spaces.errors import DataError
-from trainers import backbones, streams
-from trainers.data import DatasetInfo, Fold
+from trainers import backbones, parallel, streams
+from trainers.data import DatasetInfo
 from trainers.outputs import Outputs
-from trainers.precision import EVAL_BATCH, place, run
+from trainers.precision import EVAL_BATCH, run
 
 
 def missing(storage: str, key: str, seeds: tuple[int, ...]) -> tuple[int, ...]:
@@ -43,7 +44,10 @@ def build(config: NetworkConfig, info: DatasetInfo, seed: int, stream: str) -> b
 
 
 def load(storage: str, config: StudentConfig, info: DatasetInfo, seed: int) -> backbones.Backbone:
-    """The frozen teacher that the student of `config` learns from, in evaluation mode.
+    """The teacher that the student of `config` learns from, frozen and in evaluation mode.
+
+    With `teacher_channels="permuted"` the channels of its features stand in a random order, the
+    same for all samples.
 
     Raises:
         DataError: the teacher is not in the storage.
@@ -56,34 +60,64 @@ def load(storage: str, config: StudentConfig, info: DatasetInfo, seed: int) -> b
         if not files.exists(system, path):
             raise DataError("the teacher is gone", path, "Run the same command again")
         network.load_state_dict(safetensors.torch.load(files.read(system, path)))
+    if config.teacher_channels == "permuted":
+        order = torch.randperm(network.dim, generator=streams.generator(seed, "channels"))
+        network = _Permuted(network, order)
     return network.requires_grad_(False).eval()
 
 
-@torch.no_grad()
-def _all_outputs(network: backbones.Backbone, inputs: Tensor, train: Tensor) -> tuple[Tensor, ...]:
-    parts = [run(network, inputs[indices]) for indices in train.split(EVAL_BATCH)]
+def cached(
+    network: backbones.Backbone, inputs: Tensor, train: Tensor
+) -> Callable[[Tensor], Outputs]:
+    """Features and logits of the frozen `network` for samples [B] of `train`, computed once.
+
+    That is possible where the `inputs` [N, ...] never change; maps are too large to keep.
+    """
+    with torch.no_grad():
+        parts = [run(network, inputs[indices]) for indices in train.split(EVAL_BATCH)]
     features = torch.cat([part.features for part in parts])
     logits = torch.cat([part.logits for part in parts])
     rows = torch.full([len(inputs)], -1, device=inputs.device)
     rows[train] = torch.arange(len(train), device=inputs.device)
-    return features, logits, rows
-
-
-def cached(
-    network: backbones.Backbone, config: StudentConfig, fold: Fold, seed: int
-) -> Callable[[Tensor], Outputs]:
-    """The teacher's outputs for training samples [B], computed once: its input never changes.
-
-    With `teacher_channels="permuted"` the channels of the features stand in a random order, the
-    same for all samples.
-    """
-    assert config.teacher is not None
-    inputs = fold.inputs[config.teacher.modality]
-    features, logits, rows = _all_outputs(place(network, inputs.device), inputs, fold.train)
-    if config.teacher_channels == "permuted":
-        order = torch.randperm(features.shape[1], generator=streams.generator(seed, "channels"))
-        features = features[:, order.to(features.device)]
     return lambda indices: Outputs(features[rows[indices]], logits[rows[indices]])
+
+
+def live(network: nn.Module, inputs: Tensor, *, maps: bool) -> Callable[[Tensor], Outputs]:
+    """Outputs of `network`, wrapped for its workers, for samples [B] of `inputs`, run each time.
+
+    Each worker runs its part of the batch. Gradients flow where the network's parameters ask for
+    them; `maps` says whether the outputs carry the stages' maps.
+    """
+
+    def teach(indices: Tensor) -> Outputs:
+        own = run(network, inputs[parallel.shard(indices)])
+        return parallel.gather(own if maps else own._replace(maps=None))
+
+    return teach
+
+
+class _Permuted(backbones.Backbone):
+    """A network whose features, last map and classifier have their channels in another order."""
+
+    order: Tensor
+
+    def __init__(self, network: backbones.Backbone, order: Tensor) -> None:
+        super().__init__()
+        self.network = network
+        self.dim, self.map_dims = network.dim, network.map_dims
+        self.register_buffer("order", order)
+
+    @property
+    def classifier(self) -> nn.Linear:  # type: ignore[override]
+        permuted = copy.deepcopy(self.network.classifier)
+        permuted.weight = nn.Parameter(permuted.weight[:, self.order])
+        return permuted
+
+    def forward(self, x: Tensor) -> Outputs:
+        features, logits, maps = self.network(x)
+        if maps is not None:
+            maps = (*maps[:-1], maps[-1][:, self.order])
+        return Outputs(features[:, self.order], logits, maps)
 
 
 def _path(root: str, key: str, seed: int, kind: str) -> str:

@@ -116,8 +116,8 @@ from trainers.distillers.none import CrossEntropy
 
 @registry.register("louder", version=5)
 class Louder(CrossEntropy):
-    def __init__(self, *, volume: int = 3, **sizes: int) -> None:
-        super().__init__(**sizes)
+    def __init__(self, *, num_classes: int, volume: int = 3) -> None:
+        super().__init__()
         self.volume = volume
 """
     monkeypatch.setattr(distillers.registry, "_entries", dict(distillers.registry._entries))

@@ -35,7 +35,7 @@ def test_a_teacher_is_kept_at_its_best_epoch(trained, fold):
 def test_cached_outputs_are_the_teachers_own(trained, fold):
     config, _, storage = trained
     teacher = teachers.load(storage, config, INFO, 0)
-    teach = teachers.cached(teacher, config, fold, 0)
+    teach = teachers.cached(teacher, fold.inputs["left"], fold.train)
     some = fold.train[torch.tensor([5, 0, 5])]
     own = teacher(fold.inputs["left"][some])
     torch.testing.assert_close(teach(some).features, own.features)
@@ -44,14 +44,19 @@ def test_cached_outputs_are_the_teachers_own(trained, fold):
 
 def test_permuted_channels_are_one_permutation_for_all_samples(trained, fold):
     config, _, storage = trained
-    teacher = teachers.load(storage, config, INFO, 0)
-    plain = teachers.cached(teacher, config, fold, 0)(fold.train).features
-    permuted = teachers.cached(teacher, replace(config, teacher_channels="permuted"), fold, 0)(
-        fold.train
-    ).features
-    assert not torch.equal(plain, permuted)
-    order = [int((plain == column[:, None]).all(0).nonzero()[0]) for column in permuted.T]
-    assert sorted(order) == list(range(plain.shape[1]))
+    shuffled = replace(config, teacher_channels="permuted")
+    teacher, other = (teachers.load(storage, c, INFO, 0) for c in (config, shuffled))
+    inputs = fold.inputs["left"][fold.train]
+    plain, permuted = teacher(inputs), other(inputs)
+    assert not torch.equal(plain.features, permuted.features)
+    order = [
+        int((plain.features == column[:, None]).all(0).nonzero()[0])
+        for column in permuted.features.T
+    ]
+    assert sorted(order) == list(range(teacher.dim))
+    torch.testing.assert_close(permuted.maps[-1], plain.maps[-1][:, order])
+    torch.testing.assert_close(other.classifier(permuted.embedding()), plain.logits)
+    torch.testing.assert_close(permuted.logits, plain.logits)
 
 
 def test_a_missing_teacher_says_so(tmp_path, fold):

@@ -12,9 +12,13 @@ class Backbone(nn.Module, ABC):
 
     Attributes:
         dim: D, the width of the features.
+        map_dims: channels of each stage's map; empty if there are no maps.
+        classifier: the layer from the pooled last map after ReLU [N, D] to the logits [N, C].
     """
 
     dim: int
+    map_dims: tuple[int, ...] = ()
+    classifier: nn.Linear
 
     @abstractmethod
     def forward(self, x: Tensor) -> Outputs:

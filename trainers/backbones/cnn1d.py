@@ -30,6 +30,7 @@ class CNN1d(Backbone):
         if width < 1:
             raise ConfigError(f"a width of {width}", "width of cnn1d", "Give 1 or more")
         self.dim = width
+        self.map_dims = (width,) * len(KERNELS_AND_STRIDES)
         self.stages = nn.ModuleList()
         for kernel, stride in KERNELS_AND_STRIDES:
             convolution = nn.Conv1d(

@@ -34,7 +34,8 @@ class ResNet18(Backbone):
         self.stem = network.embedder
         self.stages = network.encoder.stages
         self.stages[-1].layers[-1].activation = nn.Identity()
-        self.dim = config.hidden_sizes[-1]
+        self.map_dims = tuple(config.hidden_sizes)
+        self.dim = self.map_dims[-1]
         self.classifier = nn.Linear(self.dim, num_classes)
         init_weights(self)
 

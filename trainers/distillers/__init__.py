@@ -1,34 +1,59 @@
 """Methods: one module each, found through the registry or the entry points `fdsweep.distillers`.
 
 A method gets both networks' `Outputs` and the labels of a whole batch; it never runs a network.
+Names joined by `+` make one method of several.
 """
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from trainers.distillers.base import Distiller
+from search_spaces.errors import ConfigError
+from trainers.distillers.base import Distiller, InnerStep
+from trainers.distillers.composition import Composition
 from trainers.outputs import Outputs
-from trainers.registry import Registry
+from trainers.registry import JOIN, Registry
 from trainers.registry import resolve_options as _resolve
 
-__all__ = ["Distiller", "Outputs", "build", "names", "registry", "resolve_options"]
+__all__ = [
+    "Distiller",
+    "InnerStep",
+    "Outputs",
+    "build",
+    "names",
+    "registry",
+    "resolve_options",
+    "version",
+]
 
-SIZES = {"num_classes", "student_dim", "teacher_dim"}
+SIZES = {"num_classes", "student_dim", "teacher_dim", "student_map_dims", "teacher_map_dims"}
 
 registry: Registry[Distiller] = Registry("method", "trainers.distillers", "fdsweep.distillers")
 
 
 def build(
-    name: str, *, num_classes: int, student_dim: int, teacher_dim: int, **options: object
+    name: str,
+    *,
+    num_classes: int,
+    student_dim: int,
+    teacher_dim: int,
+    student_map_dims: tuple[int, ...] = (),
+    teacher_map_dims: tuple[int, ...] = (),
+    **options: object,
 ) -> Distiller:
     """The method `name`, freshly initialised from torch's global generator.
 
+    A method's constructor is handed those of the sizes that it names.
+
     Args:
-        name: one of `names()`.
+        name: one of `names()`, or several joined by "+".
         num_classes: C.
         student_dim: D_s, the width of the student's features.
         teacher_dim: D_t, the width of the teacher's features.
-        options: of the method; its signature has the defaults.
+        student_map_dims: channels of each of the student's maps; none by default.
+        teacher_map_dims: channels of each of the teacher's maps; none by default.
+        options: of the method; its signature has the defaults. Those of several methods are
+            called "<method>.<option>".
 
     Raises:
         ConfigError: an unknown name or option, or a value that cannot be used.
@@ -38,10 +63,15 @@ def build(
         >>> distiller.weight
         10.0
     """
-    resolved = resolve_options(name, options)
-    return registry.get(name).factory(
-        num_classes=num_classes, student_dim=student_dim, teacher_dim=teacher_dim, **resolved
-    )
+    sizes = {
+        "num_classes": num_classes,
+        "student_dim": student_dim,
+        "teacher_dim": teacher_dim,
+        "student_map_dims": student_map_dims or (student_dim,),
+        "teacher_map_dims": teacher_map_dims or (teacher_dim,),
+    }
+    parts = {part: _build(part, sizes, own) for part, own in _parts(name, options).items()}
+    return Composition(parts) if len(parts) > 1 else parts[name]
 
 
 def resolve_options(name: str, options: Mapping[str, object]) -> dict[str, Any]:
@@ -54,10 +84,57 @@ def resolve_options(name: str, options: Mapping[str, object]) -> dict[str, Any]:
     Example:
         >>> resolve_options("feat", {"weight": 10})
         {'weight': 10.0, 'reduction': 'mean'}
+        >>> sorted(resolve_options("kd+feat", {"kd.temperature": 2}))
+        ['feat.reduction', 'feat.weight', 'kd.temperature', 'kd.weight']
     """
-    return _resolve(registry.get(name).factory, options, fixed=SIZES, owner=name)
+    parts = _parts(name, options)
+    return {
+        option if len(parts) == 1 else f"{part}.{option}": value
+        for part, own in parts.items()
+        for option, value in _resolve_one(part, own).items()
+    }
+
+
+def version(name: str) -> int:
+    """The declared version of the method `name`; of several methods the sum.
+
+    Versions only rise, so no two states of a composition have the same sum.
+    """
+    return sum(registry.get(part).version for part in name.split(JOIN))
 
 
 def names() -> tuple[str, ...]:
     """Names of all methods."""
     return registry.names()
+
+
+def _parts(name: str, options: Mapping[str, object]) -> dict[str, dict[str, object]]:
+    """The options of each of the methods that `name` joins."""
+    names = name.split(JOIN)
+    if len(names) == 1:
+        return {name: dict(options)}
+    parts: dict[str, dict[str, object]] = {part: {} for part in names}
+    if len(parts) < len(names):
+        raise ConfigError("a method stands twice", name, "Name each method once")
+    for option, value in options.items():
+        part, _, own = option.partition(".")
+        if part not in parts or not own:
+            example = f"{names[0]}.weight"
+            raise ConfigError(
+                f"the option {option!r} belongs to none of its methods", name,
+                f"Write <method>.<option>, such as {example}",
+            )  # fmt: skip
+        parts[part][own] = value
+    return parts
+
+
+def _resolve_one(name: str, options: Mapping[str, object]) -> dict[str, Any]:
+    return _resolve(registry.get(name).factory, options, fixed=SIZES, owner=name)
+
+
+def _build(name: str, sizes: Mapping[str, object], options: Mapping[str, object]) -> Distiller:
+    factory = registry.get(name).factory
+    parameters = inspect.signature(factory).parameters
+    takes_all = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
+    wanted = {size: value for size, value in sizes.items() if takes_all or size in parameters}
+    return factory(**wanted, **_resolve_one(name, options))

@@ -2,40 +2,93 @@
 
 import math
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from collections.abc import Callable
+from typing import ClassVar, Literal, NamedTuple
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from search_spaces.errors import ConfigError, unknown
-from trainers.backbones import init_weights
+from trainers.backbones import Backbone, init_weights
 from trainers.outputs import Outputs
 
 REDUCTIONS = ("mean", "sum")
+Group = Literal["Uni", "Logit", "Feature", "Cross", "Combined"]
+
+
+class InnerStep(NamedTuple):
+    """A step of a copy of the student, taken before the gradient of the total.
+
+    Attributes:
+        name: of the loss, among the terms.
+        loss: from student, teacher and labels to a scalar.
+        rate: of the plain SGD step, as a multiple of the optimiser's learning rate.
+        head_only: move the student's classifier alone.
+    """
+
+    name: str
+    loss: Callable[[Outputs, Outputs, Tensor], Tensor]
+    rate: float = 1.0
+    head_only: bool = False
 
 
 class Distiller(nn.Module, ABC):
     """A method: the loss of a batch, with whatever it trains beside the student.
 
+    What a method is stands in attributes of its class; what depends on its options may be set on
+    the instance.
+
     Attributes:
+        paper: where it was published, for people.
+        published: its line in Table 1 of the FD-CMKD paper; empty if it has none.
+        group: its part of the comparison's table.
+        level: what carries the teacher's knowledge: logits, features, maps or several of these.
         needs_teacher: False if `forward` takes None in the teacher's place.
+        needs_pairs: False if the method is made for teacher samples that belong to other samples.
+        moves_teacher: the teacher trains along; gradients then flow into its outputs.
+        student_maps: `forward` reads the student's maps.
+        teacher_maps: `forward` reads the teacher's maps, so its outputs cannot be kept.
+        clip_norm: largest norm of the gradient of all that is trained; None leaves it as it is.
+        epoch: the running epoch, from 0; the training loop sets it.
     """
 
-    needs_teacher: ClassVar[bool] = True
+    paper: ClassVar[str] = ""
+    published: ClassVar[str] = ""
+    group: Group = "Cross"
+    level: str = "features"
+    needs_teacher: bool = True
+    needs_pairs: bool = True
+    moves_teacher: bool = False
+    student_maps: bool = False
+    teacher_maps: bool = False
+    clip_norm: float | None = None
+    epoch: int = 0
+
+    def __init__(self) -> None:
+        super().__init__()
 
     @abstractmethod
     def forward(self, student: Outputs, teacher: Outputs, labels: Tensor) -> dict[str, Tensor]:
         """Named scalar terms of a batch, unweighted, and their weighted sum "total".
 
         Args:
-            student: features [N, D_s], logits [N, C].
-            teacher: features [N, D_t], logits [N, C]; no gradient flows into them.
+            student: features [N, D_s], logits [N, C], maps if `student_maps`.
+            teacher: features [N, D_t], logits [N, C], maps if `teacher_maps`; no gradient flows
+                into them unless `moves_teacher`.
             labels: [N], classes as int64.
         """
 
     def heads(self, student: Outputs) -> dict[str, Tensor]:
         """Logits [N, C] of every head that can predict, by name; "logits" is the student's own."""
         return {"logits": student.logits}
+
+    def inner_steps(self) -> tuple[InnerStep, ...]:
+        """Steps of a copy of the student; the total's gradient is taken where they lead."""
+        return ()
+
+    def attach(self, teacher: Backbone) -> None:
+        """Take from the teacher, before training, what its outputs do not show."""
+        del teacher
 
 
 def linear(inputs: int, outputs: int) -> nn.Linear:
@@ -59,10 +112,25 @@ def mean_squares(guess: Tensor, target: Tensor, reduction: str) -> Tensor:
     return mean if reduction == "mean" else mean * guess.shape[-1]
 
 
+def soft_divergence(guess: Tensor, target: Tensor, temperature: float) -> Tensor:
+    """T² KL(softmax(target / T) || softmax(guess / T)) of logits [N, C], the mean over N.
+
+    Gradients flow into both (Hinton, Vinyals, Dean 2015, arXiv 1503.02531, section 2).
+    """
+    log_p, log_q = (F.log_softmax(x / temperature, dim=-1) for x in (target, guess))
+    return temperature**2 * F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+
+
 def check_weight(name: str, value: float) -> None:
     """ConfigError unless the weight `value` is a number of 0 or more."""
     if not 0 <= value < math.inf:
         raise ConfigError(f"{value} is not a weight", name, "Give a number of 0 or more")
+
+
+def check_positive(name: str, value: float) -> None:
+    """ConfigError unless `value` is a number above 0."""
+    if not 0 < value < math.inf:
+        raise ConfigError(f"{value} is too small", name, "Give a number above 0")
 
 
 def check_choice(name: str, value: object, allowed: tuple[str, ...]) -> None:

@@ -68,6 +68,9 @@ class FDCMKD(Distiller):
         ConfigError: a value out of range, or logMSE on the high band without `freq`.
     """
 
+    paper = "FD-CMKD, AAAI 2026, arXiv 2511.19887"
+    published = "FD-CMKD"
+
     teacher_basis: Tensor | None
     student_basis: Tensor | None
 

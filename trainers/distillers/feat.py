@@ -25,16 +25,18 @@ class Feat(Distiller):
         ConfigError: a negative weight, or an unknown reduction.
     """
 
+    paper = "Romero et al., ICLR 2015, arXiv 1412.6550"
+    published = "Feat"
+    group = "Feature"
+
     def __init__(
         self,
         *,
-        num_classes: int,
         student_dim: int,
         teacher_dim: int,
         weight: float = 1.0,
         reduction: str = "mean",
     ) -> None:
-        del num_classes
         super().__init__()
         check_weight("weight", weight)
         check_choice("reduction", reduction, REDUCTIONS)

@@ -10,15 +10,14 @@ from trainers.distillers import Distiller, Outputs, registry
 class CrossEntropy(Distiller):
     """Cross-entropy of the student's logits alone.
 
-    Returns the scalar `task` and the same as `total`. The sizes are taken for the sake of the
-    common call; nothing depends on them.
+    Returns the scalar `task` and the same as `total`.
     """
 
+    published = "w/o KD"
+    group = "Uni"
+    level = "none"
     needs_teacher = False
-
-    def __init__(self, *, num_classes: int, student_dim: int, teacher_dim: int) -> None:
-        del num_classes, student_dim, teacher_dim
-        super().__init__()
+    needs_pairs = False
 
     def forward(
         self, student: Outputs, teacher: Outputs | None, labels: Tensor
