@@ -1,11 +1,20 @@
 import itertools
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
+from reference import (
+    DIM,
+    OTHER_DIM,
+    Array,
+    N,
+    batch,
+    build,
+    cross_entropy,
+    linear,
+    weights,
+)
 from torch import Tensor
 from torch.testing import assert_close
 
@@ -13,55 +22,19 @@ from search_spaces.errors import ConfigError
 from trainers import distillers
 from trainers.distillers import Distiller, Outputs
 
-N, C, DIM, OTHER_DIM = 6, 4, 11, 8
 OFF = {"freq": False, "align": False, "scale": False, "logmse": False}
-Array = NDArray[np.float64]
 WIDTHS = pytest.mark.parametrize("teacher_dim", [DIM, OTHER_DIM])
-
-
-@pytest.fixture(autouse=True)
-def _double_precision() -> Iterator[None]:
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
-
-
-def build(name: str, teacher_dim: int = DIM, **options: object) -> Distiller:
-    torch.manual_seed(3)
-    return distillers.build(
-        name, num_classes=C, student_dim=DIM, teacher_dim=teacher_dim, **options
-    )
-
-
-def batch(teacher_dim: int = DIM, seed: int = 0) -> tuple[Outputs, Outputs, Tensor]:
-    """Student, teacher and labels; both networks' outputs ask for gradients."""
-    rng = np.random.default_rng(seed)
-
-    def outputs(dim: int) -> Outputs:
-        features, logits = (torch.from_numpy(rng.normal(0.5, 1, (N, d))) for d in (dim, C))
-        return Outputs(features.requires_grad_(), logits.requires_grad_())
-
-    student, teacher = outputs(DIM), outputs(teacher_dim)
-    return student, teacher, torch.from_numpy(rng.integers(C, size=N))
 
 
 class Reference:
     """The formulas of method.md in numpy, with the weights of `distiller`."""
 
     def __init__(self, distiller: Distiller, options: dict[str, Any]) -> None:
-        self.weights = {k: v.detach().numpy() for k, v in distiller.state_dict().items()}
+        self.weights = weights(distiller)
         self.options = options
 
-    def cross_entropy(self, logits: Array, labels: Array) -> float:
-        p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
-        return float(-np.log(p[np.arange(N), labels]).mean())
-
     def linear(self, layer: str, x: Array) -> Array:
-        if f"{layer}.weight" not in self.weights:
-            assert layer == "project"
-            return x
-        product: Array = x @ self.weights[f"{layer}.weight"].T + self.weights[f"{layer}.bias"]
-        return product
+        return linear(self.weights, layer, x)
 
     def bands(self, x: Array, basis: str) -> list[tuple[str, Array]]:
         if not self.options["freq"]:
@@ -96,13 +69,13 @@ class Reference:
         return float(squares.sum() / N if self.options["reduction"] == "sum" else squares.mean())
 
     def terms(self, student: Outputs, teacher: Outputs, labels: Tensor) -> dict[str, float]:
-        o, y = self.options, labels.numpy()
+        o = self.options
         x_s, x_t = student.features.detach().numpy(), teacher.features.detach().numpy()
-        task = self.cross_entropy(student.logits.detach().numpy(), y)
+        task = cross_entropy(student.logits.detach().numpy(), labels)
         if o["freq"] and o["band_heads"]:
             for part, band in self.bands(x_s, "student_basis"):
-                task += self.cross_entropy(
-                    self.linear(f"band_heads.{part}", np.maximum(band, 0)), y
+                task += cross_entropy(
+                    self.linear(f"band_heads.{part}", np.maximum(band, 0)), labels
                 )
         losses = {
             "low": o["low_loss"],
@@ -115,7 +88,7 @@ class Reference:
             values[part] = self.error(band_s, band_t, losses[part])
             if o["align"]:
                 values["align"] += sum(
-                    self.cross_entropy(self.linear(f"classifiers.{part}", np.maximum(band, 0)), y)
+                    cross_entropy(self.linear(f"classifiers.{part}", np.maximum(band, 0)), labels)
                     for band in (band_s, band_t)
                 )
         weighted = sum(o[f"weight_{part}"] * values[part] for part in ("low", "high", "align"))
@@ -196,92 +169,6 @@ def test_fd_cmkd_all_off_is_feat_in_value_and_gradient(reduction: str, teacher_d
 
 
 @WIDTHS
-@pytest.mark.parametrize("reduction", ["mean", "sum"])
-def test_feat_is_its_formula(reduction: str, teacher_dim: int) -> None:
-    distiller = build("feat", teacher_dim, weight=3, reduction=reduction)
-    student, teacher, labels = batch(teacher_dim)
-    reference = Reference(distiller, {"scale": False, "reduction": reduction})
-    x_s, x_t = student.features.detach().numpy(), teacher.features.detach().numpy()
-    feat = reference.error(reference.linear("project", x_s), x_t, "mse")
-    task = reference.cross_entropy(student.logits.detach().numpy(), labels.numpy())
-    terms = distiller(student, teacher, labels)
-    assert {k: v.item() for k, v in terms.items()} == pytest.approx(
-        {"task": task, "feat": feat, "total": task + 3 * feat}, rel=0, abs=1e-10
-    )
-
-
-def test_none_is_cross_entropy_without_a_teacher() -> None:
-    distiller = build("none")
-    student, _, labels = batch()
-    terms = distiller(student, None, labels)
-    expected = Reference(distiller, {}).cross_entropy(
-        student.logits.detach().numpy(), labels.numpy()
-    )
-    assert not distiller.needs_teacher
-    assert terms["task"].item() == pytest.approx(expected, rel=0, abs=1e-10)
-    assert terms["total"].item() == terms["task"].item()
-
-
-CONTRACT = [
-    *[(name, {}) for name in distillers.names()],
-    ("fd-cmkd", {"basis": "random"}),
-    ("fd-cmkd", {"band_heads": False}),
-    ("fd-cmkd", {**OFF, "align": True}),
-]
-
-
-@WIDTHS
-@pytest.mark.parametrize(("name", "options"), CONTRACT)
-class TestEveryDistiller:
-    """What a method must do; a new one is taken in by its name."""
-
-    def test_terms_are_finite_scalars_with_a_total(
-        self, name: str, options: dict[str, Any], teacher_dim: int
-    ) -> None:
-        terms = build(name, teacher_dim, **options)(*batch(teacher_dim))
-        assert {"task", "total"} <= terms.keys()
-        assert all(x.shape == () and x.isfinite() for x in terms.values())
-
-    def test_gradients_reach_student_and_own_weights_and_never_the_teacher(
-        self, name: str, options: dict[str, Any], teacher_dim: int
-    ) -> None:
-        distiller = build(name, teacher_dim, **options)
-        student, teacher, labels = batch(teacher_dim)
-        distiller(student, teacher, labels)["total"].backward()
-        assert student.logits.grad is not None
-        assert student.logits.grad.any()
-        if distiller.needs_teacher:
-            assert student.features.grad is not None
-            assert student.features.grad.any()
-        for weight_name, weight in distiller.named_parameters():
-            assert weight.grad is not None, weight_name
-            assert weight.grad.any(), weight_name
-        for x in (teacher.features, teacher.logits):
-            assert x.grad is None or not x.grad.any()
-
-    def test_heads_predict_without_a_teacher(
-        self, name: str, options: dict[str, Any], teacher_dim: int
-    ) -> None:
-        distiller = build(name, teacher_dim, **options).eval()
-        student, _, _ = batch(teacher_dim)
-        heads = distiller.heads(student)
-        assert heads["logits"] is student.logits
-        assert all(x.shape == (N, C) and x.isfinite().all() for x in heads.values())
-
-    def test_the_seed_decides_the_weights_and_the_state_carries_them(
-        self, name: str, options: dict[str, Any], teacher_dim: int
-    ) -> None:
-        first, again = (build(name, teacher_dim, **options) for _ in range(2))
-        assert_close(first.state_dict(), again.state_dict(), rtol=0, atol=0)
-        other = distillers.build(
-            name, num_classes=C, student_dim=DIM, teacher_dim=teacher_dim, **options
-        )
-        other.load_state_dict(first.state_dict())
-        inputs = batch(teacher_dim)
-        assert_close(other(*inputs), first(*inputs), rtol=0, atol=0)
-
-
-@WIDTHS
 @pytest.mark.parametrize("basis", ["fourier", "random"])
 def test_band_heads_classify_the_bands_of_unmapped_features(basis: str, teacher_dim: int) -> None:
     distiller = build("fd-cmkd", teacher_dim, basis=basis)
@@ -338,7 +225,6 @@ def test_equal_settings_are_spelt_equally() -> None:
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("kdd", {}, "unknown method 'kdd'. Choose from: fd-cmkd, feat, none"),
         ("fd-cmkd", {"freqs": True}, "unknown option of fd-cmkd 'freqs'. Choose from: align, "),
         ("fd-cmkd", {"freq": 1}, "freq of fd-cmkd: 1 is not a usable value. Give a bool."),
         ("fd-cmkd", {"cutoff": 1}, "cutoff: 1.0 does not cut the bins in two. Give a number betw"),
@@ -351,9 +237,6 @@ def test_equal_settings_are_spelt_equally() -> None:
         ("fd-cmkd", {"weight_align": -1}, "weight_align: -1.0 is not a weight. Give a number of "),
         ("fd-cmkd", {"freq": False}, "Give logmse=false (it is on by default)"),
         ("fd-cmkd", {**OFF, "high_loss": "logmse"}, "and no high_loss beside freq=false."),
-        ("feat", {"weight": -0.5}, "weight: -0.5 is not a weight. Give a number of 0 or more."),
-        ("feat", {"reduction": "none"}, "reduction: unknown value 'none'. Choose from: mean, sum"),
-        ("none", {"weight": 1}, "unknown option of none 'weight'"),
     ],
 )
 def test_a_wrong_choice_is_answered_in_a_sentence(
@@ -362,12 +245,3 @@ def test_a_wrong_choice_is_answered_in_a_sentence(
     with pytest.raises(ConfigError) as caught:
         build(name, **options)
     assert message in str(caught.value)
-
-
-def test_detached_outputs_keep_their_values_and_no_graph() -> None:
-    x = torch.ones(2, 3, requires_grad=True)
-    outputs = Outputs(x * 2, x * 3, (x * 4,)).detach()
-    assert outputs.maps is not None
-    assert not any(t.requires_grad for t in (outputs.features, outputs.logits, *outputs.maps))
-    assert_close([outputs.features, outputs.logits, *outputs.maps], [x.data * k for k in (2, 3, 4)])
-    assert Outputs(x, x).detach().maps is None

@@ -1,0 +1,150 @@
+"""What every method must do; a new one is taken in by its name."""
+
+from typing import Any
+
+import pytest
+import torch
+from reference import DIM, OTHER_DIM, C, N, batch, build
+from torch.testing import assert_close
+
+from search_spaces.errors import ConfigError
+from trainers import distillers
+from trainers.distillers import Outputs
+
+CONTRACT: list[tuple[str, dict[str, Any]]] = [
+    *[(name, {}) for name in distillers.names()],
+    ("fd-cmkd", {"basis": "random"}),
+    ("fd-cmkd", {"band_heads": False}),
+    ("fd-cmkd", {"freq": False, "align": True, "scale": False, "logmse": False}),
+    ("feat+fd-cmkd", {"feat.weight": 3.0}),
+]
+
+
+@pytest.mark.parametrize("teacher_dim", [DIM, OTHER_DIM])
+@pytest.mark.parametrize(("name", "options"), CONTRACT)
+class TestEveryDistiller:
+    def test_terms_are_finite_scalars_with_a_total(
+        self, name: str, options: dict[str, Any], teacher_dim: int
+    ) -> None:
+        terms = build(name, teacher_dim, **options)(*batch(teacher_dim))
+        assert "total" in terms
+        assert any(term.endswith("task") for term in terms)
+        assert all(x.shape == () and x.isfinite() for x in terms.values())
+
+    def test_gradients_flow_where_the_method_says(
+        self, name: str, options: dict[str, Any], teacher_dim: int
+    ) -> None:
+        distiller = build(name, teacher_dim, **options)
+        student, teacher, labels = batch(teacher_dim)
+        inner = [step.loss(student, teacher, labels) for step in distiller.inner_steps()]
+        total = distiller(student, teacher, labels)["total"]
+        (total + sum(inner)).backward()
+        assert student.logits.grad is not None
+        assert student.logits.grad.any()
+        if distiller.needs_teacher and "logits" not in distiller.level:
+            tensors = (student.features, *(student.maps or ()))
+            assert any(x.grad is not None and x.grad.any() for x in tensors)
+        for weight_name, weight in distiller.named_parameters():
+            assert weight.grad is not None, weight_name
+            assert weight.grad.any(), weight_name
+        assert teacher.maps is not None
+        reached = [
+            x.grad is not None and bool(x.grad.any())
+            for x in (teacher.features, teacher.logits, *teacher.maps)
+        ]
+        assert any(reached) == distiller.moves_teacher
+
+    def test_only_declared_maps_are_read(
+        self, name: str, options: dict[str, Any], teacher_dim: int
+    ) -> None:
+        distiller = build(name, teacher_dim, **options)
+        student, teacher, labels = batch(teacher_dim)
+        expected = distiller(student, teacher, labels)
+        if not distiller.student_maps:
+            student = student._replace(maps=None)
+        if not distiller.teacher_maps:
+            teacher = teacher._replace(maps=None)
+        assert_close(distiller(student, teacher, labels), expected, rtol=0, atol=0)
+
+    def test_a_network_without_maps_will_do(
+        self, name: str, options: dict[str, Any], teacher_dim: int
+    ) -> None:
+        distiller = distillers.build(
+            name, num_classes=C, student_dim=DIM, teacher_dim=teacher_dim, **options
+        )
+        distiller.attach(build_teacher(teacher_dim))
+        student, teacher, labels = batch(teacher_dim)
+        terms = distiller(student._replace(maps=None), teacher._replace(maps=None), labels)
+        assert all(x.shape == () and x.isfinite() for x in terms.values())
+
+    def test_heads_predict_without_a_teacher(
+        self, name: str, options: dict[str, Any], teacher_dim: int
+    ) -> None:
+        distiller = build(name, teacher_dim, **options).eval()
+        student, _, _ = batch(teacher_dim)
+        heads = distiller.heads(student)
+        assert heads["logits"] is student.logits
+        assert all(x.shape == (N, C) and x.isfinite().all() for x in heads.values())
+
+    def test_the_seed_decides_the_weights_and_the_state_carries_them(
+        self, name: str, options: dict[str, Any], teacher_dim: int
+    ) -> None:
+        first, again = (build(name, teacher_dim, **options) for _ in range(2))
+        assert_close(first.state_dict(), again.state_dict(), rtol=0, atol=0)
+        other = build(name, teacher_dim, **options)
+        for weight in other.parameters():
+            weight.data.normal_()
+        other.load_state_dict(first.state_dict())
+        inputs = batch(teacher_dim)
+        assert_close(other(*inputs), first(*inputs), rtol=0, atol=0)
+
+    def test_it_says_what_it_is(self, name: str, options: dict[str, Any], teacher_dim: int) -> None:
+        distiller = build(name, teacher_dim, **options)
+        assert distiller.group in ("Uni", "Logit", "Feature", "Cross", "Combined")
+        assert distiller.level
+        if distiller.needs_teacher and "+" not in name:
+            assert "arXiv" in distiller.paper
+
+
+def build_teacher(dim: int) -> Any:
+    from trainers import backbones
+
+    return backbones.build("cnn1d", channels=1, num_classes=C, width=dim)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("kdd", {}, "unknown method 'kdd'. Choose from: "),
+        ("none", {"weight": 1}, "unknown option of none 'weight'"),
+        ("feat", {"weight": -0.5}, "weight: -0.5 is not a weight. Give a number of 0 or more."),
+        ("feat", {"reduction": "none"}, "reduction: unknown value 'none'. Choose from: mean, sum"),
+        ("feat+feat", {}, "feat+feat: a method stands twice. Name each method once."),
+        ("feat+nono", {}, "unknown method 'nono'. Choose from: "),
+        ("feat+none", {"weight": 1.0}, "'weight' belongs to none of its methods. Write <method>."),
+        ("feat+none", {"feat.wait": 1.0}, "unknown option of feat 'wait'. Choose from: reduction"),
+    ],
+)
+def test_a_wrong_choice_is_answered_in_a_sentence(
+    name: str, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        build(name, **options)
+    assert message in str(caught.value)
+
+
+def test_detached_outputs_keep_their_values_and_no_graph() -> None:
+    x = torch.ones(2, 3, requires_grad=True)
+    outputs = Outputs(x * 2, x * 3, (x * 4,)).detach()
+    assert outputs.maps is not None
+    assert not any(t.requires_grad for t in (outputs.features, outputs.logits, *outputs.maps))
+    assert_close([outputs.features, outputs.logits, *outputs.maps], [x.data * k for k in (2, 3, 4)])
+    assert Outputs(x, x).detach().maps is None
+
+
+def test_an_embedding_is_what_the_classifier_sees() -> None:
+    network = build_teacher(5)
+    outputs = network(torch.randn(3, 1, 40))
+    assert_close(network.classifier(outputs.embedding()), outputs.logits)
+    features = torch.tensor([[1.0, -2.0]])
+    assert_close(Outputs(features, features).embedding(), torch.tensor([[1.0, 0.0]]))

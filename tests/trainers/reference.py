@@ -1,0 +1,87 @@
+"""Batches, and formulas in plain numpy, to hold the methods against."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from trainers import distillers
+from trainers.distillers import Distiller, Outputs
+
+N, C, DIM, OTHER_DIM = 6, 4, 11, 8
+STUDENT_MAPS, TEACHER_MAPS = (12, 6, 6), (9, 5)  # lengths of the stages' maps, which need not agree
+Array = NDArray[np.float64]
+
+
+def map_dims(dim: int, stages: int) -> tuple[int, ...]:
+    """Channels of the stages of a network whose features have the width `dim`."""
+    return (*range(5, 4 + stages), dim)
+
+
+def build(name: str, teacher_dim: int = DIM, **options: object) -> Distiller:
+    """The method `name` for DIM channels of the student, always with the same weights."""
+    torch.manual_seed(3)
+    distiller = distillers.build(
+        name,
+        num_classes=C,
+        student_dim=DIM,
+        teacher_dim=teacher_dim,
+        student_map_dims=map_dims(DIM, len(STUDENT_MAPS)),
+        teacher_map_dims=map_dims(teacher_dim, len(TEACHER_MAPS)),
+        **options,
+    )
+    distiller.attach(SimpleNamespace(dim=teacher_dim, classifier=nn.Linear(teacher_dim, C)))
+    return distiller
+
+
+def batch(teacher_dim: int = DIM, seed: int = 0, n: int = N) -> tuple[Outputs, Outputs, Tensor]:
+    """Student, teacher and labels; every tensor of both networks' outputs asks for gradients."""
+    rng = np.random.default_rng(seed)
+
+    def draw(*shape: int) -> Tensor:
+        return torch.from_numpy(rng.normal(0.5, 1, shape)).requires_grad_()
+
+    def outputs(dim: int, lengths: tuple[int, ...]) -> Outputs:
+        features, logits = draw(n, dim), draw(n, C)
+        sizes = zip(map_dims(dim, len(lengths)), lengths, strict=True)
+        return Outputs(features, logits, tuple(draw(n, *size) for size in sizes))
+
+    student, teacher = outputs(DIM, STUDENT_MAPS), outputs(teacher_dim, TEACHER_MAPS)
+    return student, teacher, torch.from_numpy(rng.integers(C, size=n))
+
+
+def arrays(outputs: Outputs) -> tuple[Array, Array]:
+    """Features and logits as numpy arrays."""
+    return outputs.features.detach().numpy(), outputs.logits.detach().numpy()
+
+
+def weights(distiller: Distiller) -> dict[str, Array]:
+    """All weights of `distiller` by name."""
+    return {name: x.detach().numpy() for name, x in distiller.state_dict().items()}
+
+
+def linear(weights: dict[str, Array], layer: str, x: Array) -> Array:
+    """The linear layer `layer` applied to x; x itself where there is no such layer."""
+    if f"{layer}.weight" not in weights:
+        return x
+    product: Array = x @ weights[f"{layer}.weight"].T + weights[f"{layer}.bias"]
+    return product
+
+
+def softmax(logits: Array) -> Array:
+    """Over the last axis."""
+    p = np.exp(logits - logits.max(-1, keepdims=True))
+    return np.asarray(p / p.sum(-1, keepdims=True))
+
+
+def cross_entropy(logits: Array, labels: Tensor) -> float:
+    """The mean over the samples."""
+    p = softmax(logits)
+    return float(-np.log(p[np.arange(len(p)), labels.numpy()]).mean())
+
+
+def divergence(p: Array, q: Array) -> Array:
+    """KL(p || q) over the last axis."""
+    return np.asarray((p * np.log(p / q)).sum(-1))
