@@ -1,10 +1,13 @@
 """The command line: parse, call one function, print. stdout carries results, stderr the rest."""
 
 import contextlib
+import functools
+import inspect
 import json
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -24,29 +27,42 @@ app = typer.Typer(
     help="Sweeps of cross-modal knowledge distillation, with paired seeds and honest selection.",
 )
 
-Dataset = Annotated[str | None, typer.Option(help="Data set; `watch` is embedded.")]
-Seeds = Annotated[str | None, typer.Option(help="A count, or a list such as 0,3,7.")]
-Epochs = Annotated[int | None, typer.Option(help="Epochs of every network.")]
-Direction = Annotated[
-    list[str] | None,
-    typer.Option(help="teacher->student, such as 'audio->visual'; repeatable. [default: all]"),
-]
+DEFAULT_STORAGE = "./fdsweep-runs"
 Storage = Annotated[
     str,
     typer.Option(envvar="FDSWEEP_STORAGE", help="Where results live: a path, or a URI."),
 ]
-Gpus = Annotated[int | None, typer.Option(help="GPUs to use. [default: all that Ray sees]")]
-GpusPerTrial = Annotated[float | None, typer.Option(help="May be a part, such as 0.25.")]
-Workers = Annotated[int, typer.Option(help="Data-parallel workers of each trial.")]
-SeedsPerTrial = Annotated[
-    int | None, typer.Option(help="Split a cell's seeds into trials of so many.")
-]
 Address = Annotated[
-    str | None, typer.Option(help="A running Ray cluster. [default: RAY_ADDRESS, else local]")
+    str | None, typer.Option(help="A running Ray cluster. (default: RAY_ADDRESS, else local)")
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document, nothing else.")]
-DEFAULT_STORAGE = "./fdsweep-runs"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Common:
+    """The options of every command that trains a study."""
+
+    dataset: Annotated[str | None, typer.Option(help="Data set; `watch` is embedded.")] = None
+    seeds: Annotated[str | None, typer.Option(help="A count, or a list such as 0,3,7.")] = None
+    epochs: Annotated[int | None, typer.Option(help="Epochs of every network.")] = None
+    direction: Annotated[
+        list[str] | None,
+        typer.Option(help="teacher->student, such as 'audio->visual'; repeatable. (default: all)"),
+    ] = None
+    storage: Storage = DEFAULT_STORAGE
+    gpus: Annotated[int | None, typer.Option(help="GPUs to use. (default: all that Ray sees)")] = (
+        None
+    )
+    gpus_per_trial: Annotated[float | None, typer.Option(help="May be a part, such as 0.25.")] = (
+        None
+    )
+    workers_per_trial: Annotated[int, typer.Option(help="Data-parallel workers of each trial.")] = 1
+    seeds_per_trial: Annotated[
+        int | None, typer.Option(help="Split a cell's seeds into trials of so many.")
+    ] = None
+    address: Address = None
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False
+    as_json: AsJson = False
 
 
 @contextlib.contextmanager
@@ -82,104 +98,94 @@ def main(
     """Options of fdsweep itself."""
 
 
+def trains(define: Callable[..., "Sweep"]) -> Callable[..., None]:
+    """A command that trains the sweep which `define` gives; the options of `Common` are added."""
+    own = inspect.signature(define).parameters.values()
+    shared = inspect.signature(Common).parameters.values()
+
+    @functools.wraps(define)
+    def command(**given: Any) -> None:
+        common = Common(**{option.name: given.pop(option.name) for option in shared})
+        with for_people():
+            _train(define(**given), common)
+
+    parameters = [*own, *shared]
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {option.name: option.annotation for option in parameters}
+    return command
+
+
 @app.command()
+@trains
 def ablation(
+    *,
     study: Annotated[
         str, typer.Option(help="components, losses, cutoffs or controls.")
     ] = "components",
     full: Annotated[
         bool, typer.Option("--full", help="Every valid combination of the four components.")
     ] = False,
-    dataset: Dataset = None,
-    seeds: Seeds = None,
-    epochs: Epochs = None,
-    direction: Direction = None,
-    storage: Storage = DEFAULT_STORAGE,
-    gpus: Gpus = None,
-    gpus_per_trial: GpusPerTrial = None,
-    workers_per_trial: Workers = 1,
-    seeds_per_trial: SeedsPerTrial = None,
-    address: Address = None,
-    dry_run: DryRun = False,
-    as_json: AsJson = False,
-) -> None:
+) -> "Sweep":
     """Train a study of FD-CMKD's parts and print its table; what is done is not done again."""
-    with for_people():
-        from orchestrator.cluster import Request
-        from search_spaces.sweep import every_component, load_preset
+    from search_spaces.sweep import every_component, load_preset
 
-        sweep = every_component() if full else load_preset(study)
-        sweep = _override(sweep, dataset, seeds, epochs, direction)
-        request = Request(address, gpus, gpus_per_trial, workers_per_trial)
-        _train(sweep, storage, request, seeds_per_trial, dry_run, as_json)
+    return every_component() if full else load_preset(study)
 
 
 @app.command()
+@trains
+def compare(
+    *,
+    methods: Annotated[
+        str | None,
+        typer.Option(help="Such as kd,feat,kd+fd-cmkd; `+` adds methods up. (default: all)"),
+    ] = None,
+    pairing: Annotated[
+        str, typer.Option(help="Teacher samples: paired, same-class or unpaired.")
+    ] = "paired",
+) -> "Sweep":
+    """Train methods on equal terms and print what each gains over `none`."""
+    from orchestrator.compare import comparison
+
+    return comparison(methods, pairing)
+
+
+@app.command()
+@trains
 def run(
     file: Annotated[Path, typer.Argument(help="A sweep in YAML; the README shows one.")],
-    dataset: Dataset = None,
-    seeds: Seeds = None,
-    epochs: Epochs = None,
-    direction: Direction = None,
-    storage: Storage = DEFAULT_STORAGE,
-    gpus: Gpus = None,
-    gpus_per_trial: GpusPerTrial = None,
-    workers_per_trial: Workers = 1,
-    seeds_per_trial: SeedsPerTrial = None,
-    address: Address = None,
-    dry_run: DryRun = False,
-    as_json: AsJson = False,
-) -> None:
-    """Train the study that a YAML file describes; options given here win over the file."""
-    with for_people():
-        from orchestrator.cluster import Request
-        from search_spaces.sweep import load_sweep
-
-        sweep = _override(load_sweep(file), dataset, seeds, epochs, direction)
-        request = Request(address, gpus, gpus_per_trial, workers_per_trial)
-        _train(sweep, storage, request, seeds_per_trial, dry_run, as_json)
-
-
-def _override(
-    sweep: "Sweep",
-    dataset: str | None,
-    seeds: str | None,
-    epochs: int | None,
-    direction: list[str] | None,
 ) -> "Sweep":
+    """Train the study that a YAML file describes; options given here win over the file."""
+    from search_spaces.sweep import load_sweep
+
+    return load_sweep(file)
+
+
+def _train(sweep: "Sweep", common: Common) -> None:
+    from orchestrator import study as studies
+    from orchestrator.cluster import Request
+    from results.report import to_markdown
     from search_spaces.sweep import override, parse_seeds
 
-    return override(
+    sweep = override(
         sweep,
-        dataset=dataset,
-        seeds=None if seeds is None else parse_seeds(seeds),
-        epochs=epochs,
-        directions=tuple(direction) if direction else None,
+        dataset=common.dataset,
+        seeds=None if common.seeds is None else parse_seeds(common.seeds),
+        epochs=common.epochs,
+        directions=tuple(common.direction) if common.direction else None,
     )
-
-
-def _train(
-    sweep: "Sweep",
-    storage: str,
-    request: Any,
-    seeds_per_trial: int | None,
-    dry_run: bool,
-    as_json: bool,
-) -> None:
-    from orchestrator import study as studies
-    from results.report import to_markdown
-
-    study = studies.prepare(sweep, storage, request, seeds_per_trial)
-    if dry_run or study.plan.left:
+    request = Request(common.address, common.gpus, common.gpus_per_trial, common.workers_per_trial)
+    study = studies.prepare(sweep, common.storage, request, common.seeds_per_trial)
+    if common.dry_run or study.plan.left:
         cost = studies.estimate_study(study)
-        if dry_run and as_json:
+        if common.dry_run and common.as_json:
             _print(studies.plan_json(study, cost))
         else:
-            typer.echo(studies.describe(study, cost), err=not dry_run)
-    if dry_run:
+            typer.echo(studies.describe(study, cost), err=not common.dry_run)
+    if common.dry_run:
         return
     outcome = studies.run(study)
-    if as_json:
+    if common.as_json:
         _print(outcome.to_json())
     else:
         typer.echo(to_markdown(outcome.report))
@@ -192,7 +198,7 @@ def _train(
 @app.command()
 def report(
     sweep: Annotated[
-        str | None, typer.Argument(help="Name or the start of it. [default: the newest]")
+        str | None, typer.Argument(help="Name or the start of it. (default: the newest)")
     ] = None,
     form: Annotated[str, typer.Option("--format", help="markdown or json.")] = "markdown",
     storage: Storage = DEFAULT_STORAGE,
@@ -212,6 +218,19 @@ def report(
             _print(to_json(result))
         else:
             typer.echo(to_markdown(result))
+
+
+@app.command()
+def methods(as_json: AsJson = False) -> None:
+    """List the methods: what they distil, what they need, where they were published."""
+    with for_people():
+        from orchestrator.methods import overview, to_text
+
+        found = overview()
+        if as_json:
+            _print({"schema": "fdsweep.methods/1", "methods": found})
+        else:
+            typer.echo(to_text(found))
 
 
 @app.command()

@@ -65,10 +65,7 @@ def make_cells(sweep: Sweep, info: DatasetInfo) -> tuple[Cell, ...]:
     for teacher, student in info.directions(sweep.directions):
         for row in sweep.rows:
             options = distillers.resolve_options(row.method, row.options)
-            sample = distillers.build(
-                row.method, num_classes=2, student_dim=4, teacher_dim=4, **options
-            )  # refuses option values that do not fit together, before anything runs
-            needs_teacher = sample.needs_teacher
+            needs_teacher = distillers.specimen(row.method, options).needs_teacher
             config = StudentConfig(
                 network=networks[student],
                 method=row.method,
@@ -85,7 +82,7 @@ def make_cells(sweep: Sweep, info: DatasetInfo) -> tuple[Cell, ...]:
 
 def sweep_name(sweep: Sweep, cells: Sequence[Cell]) -> str:
     """`study-dataset-` and six digits of what is studied; seeds and directions are not part."""
-    rows = [row.model_dump(exclude={"paper"}) for row in sweep.rows]
+    rows = [row.model_dump(exclude={"paper", "group"}) for row in sweep.rows]
     setting = cells[0].config.network
     digits = content_key(
         rows=rows,

@@ -178,6 +178,8 @@ def _save_manifest(study: Study) -> None:
                 key=cell.key,
                 teacher_key=cell.config.teacher_key,
                 paper=cell.row.paper,
+                group=cell.row.group,
+                pairing=cell.config.pairing if cell.config.teacher else "",
             )
             for cell in plan.cells
         ),

@@ -12,7 +12,11 @@ SCHEMA = "fdsweep.sweep/1"
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class ManifestRow:
-    """One line of the table in one direction; `paper` names its line in the published table."""
+    """One line of the table in one direction; `paper` names its line in the published table.
+
+    `group` is a heading that it shares with its neighbours, `pairing` says which teacher sample
+    stands beside a student sample; both may be empty.
+    """
 
     row: str
     method: str
@@ -21,6 +25,8 @@ class ManifestRow:
     key: str
     teacher_key: str
     paper: dict[str, Any] | None = None
+    group: str = ""
+    pairing: str = ""
 
     @property
     def direction(self) -> tuple[str, str]:

@@ -10,6 +10,12 @@ from results.statistics import detectable_effect, seeds_needed, smallest_p
 
 FIRM_FROM = 8
 DOUBT_MARK = "†"
+PAIRINGS = {
+    "paired": "paired, each student sample beside its own",
+    "shuffled": "shuffled within the batch",
+    "same-class": "same-class, each student sample beside one drawn from its class",
+    "unpaired": "unpaired, each student sample beside one drawn from all",
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,6 +58,9 @@ def _reading(manifest: Manifest, facts: Facts) -> Iterator[str]:
         "epoch. test-sel.: epoch and head chosen on test, optimistic, for comparison with papers "
         "only."
     )
+    pairings = {cell.row.pairing for cell in facts.cells if cell.row.pairing}
+    if len(pairings) == 1:
+        yield f"Teacher samples: {PAIRINGS[pairings.pop()]}."
     if facts.has_paper:
         yield (
             "paper: one published number; the published code reports its best test epoch and "

@@ -20,6 +20,9 @@ from search_spaces.errors import StorageError
 SCHEMA = "fdsweep.report/1"
 NOTHING = "–"
 P_FROM = seeds_needed(1)
+TEXTS = ("Group", "Row", "Pairing")
+"""Headings of columns that hold words, and so stand to the left."""
+
 SHORTEST = 3  # dashes that every reader of markdown takes for a table
 
 
@@ -115,15 +118,19 @@ def _grid(rows: Sequence[TableRow], table: Table) -> list[list[str]]:
     with_p = any((row.pairs or 0) >= P_FROM for row in table.rows)
     with_paper = "paper" in table.columns
     difference = f"Δ vs {rows[0].row} [95 % CI]"
-    heading = ["Row", "n", "Top-1 (mean ± SD)", difference, "p Holm", "last", "test-sel.", "paper"]
+    with_group = "group" in table.columns
+    with_pairing = len({row.pairing for row in table.rows if row.pairing}) > 1
+    heading = [*TEXTS, "n", "Top-1 (mean ± SD)", difference, "p Holm", "last", "test-sel.", "paper"]
     lines = [heading, *(_cells(row) for row in rows)]
-    shown = [True, True, True, True, with_p, True, True, with_paper]
+    shown = [with_group, True, with_pairing, True, True, True, with_p, True, True, with_paper]
     return [list(itertools.compress(line, shown)) for line in lines]
 
 
 def _cells(row: TableRow) -> list[str]:
     return [
+        row.group or NOTHING,
         row.row,
+        row.pairing or NOTHING,
         str(row.n) if row.n == row.asked else f"{row.n}/{row.asked}",
         _number(row.mean) + ("" if row.std is None else f" ± {_number(row.std)}"),
         _difference(row),
@@ -150,11 +157,12 @@ def _p(row: TableRow) -> str:
 
 
 def _aligned(grid: Sequence[Sequence[str]]) -> Iterable[str]:
-    """A markdown table with columns of equal width, the first to the left, others to the right."""
+    """A markdown table with columns of equal width, words to the left and numbers to the right."""
     escaped = [[cell.replace("|", "\\|") for cell in line] for line in grid]
     widths = [max(SHORTEST, *map(len, column)) for column in zip(*escaped, strict=True)]
-    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+    justify = [str.ljust if heading in TEXTS else str.rjust for heading in grid[0]]
+    rule = ["-" if heading in TEXTS else ":" for heading in grid[0]]
+    rule = [end.rjust(width, "-") for end, width in zip(rule, widths, strict=True)]
     for line in (escaped[0], rule, *escaped[1:]):
-        first, *others = zip(line, widths, strict=True)
-        cells = [first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)]
+        cells = [put(cell, n) for put, cell, n in zip(justify, line, widths, strict=True)]
         yield f"| {' | '.join(cells)} |"

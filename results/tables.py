@@ -20,6 +20,8 @@ TO_PERCENT = 100.0
 class TableRow:
     """One line of the table in one direction, in percent; None where there is no number.
 
+    `group` is a heading shared with its neighbours, `pairing` which teacher sample stands beside
+    a student sample (None without a teacher).
     Over the `n` done of the `asked` seeds: `mean`, `std` (ddof = 1) and 95 % t interval
     `ci_low`, `ci_high` of the test accuracy at the epoch and head chosen on validation; the
     means `last` (last epoch) and `test_selected` (chosen on test), and `gap`, how much the
@@ -30,6 +32,8 @@ class TableRow:
     """
 
     row: str
+    group: str | None
+    pairing: str | None
     teacher_modality: str
     student_modality: str
     n: int
@@ -130,6 +134,8 @@ def _row(manifest: Manifest, cell: Cell, baseline: Cell, asked: int) -> TableRow
     paper = _paper(manifest, cell)
     row = TableRow(
         row=cell.row.row,
+        group=cell.row.group or None,
+        pairing=cell.row.pairing or None,
         teacher_modality=cell.row.teacher_modality,
         student_modality=cell.row.student_modality,
         n=len(accuracy),

@@ -21,7 +21,8 @@ class _Model(BaseModel):
 class Row(_Model):
     """One line of a table: a method with its options, and what is done to its teacher.
 
-    `paper` names the same line in the paper's published table, as columns of that table.
+    `paper` names the same line in the paper's published table, as columns of that table; `group`
+    is a heading that it shares with its neighbours. Neither changes a result.
     """
 
     name: Annotated[str, Field(min_length=1)]
@@ -31,6 +32,7 @@ class Row(_Model):
     teacher: TeacherState = "trained"
     teacher_channels: TeacherChannels = "ordered"
     paper: dict[str, str | int] | None = None
+    group: str = ""
 
 
 class Sweep(_Model):

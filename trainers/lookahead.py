@@ -51,7 +51,7 @@ def ahead(
         loss = step.loss(seen, teacher, labels)
         losses.setdefault(step.name, loss.detach())
         # every parameter takes part, as workers that average gradients expect
-        (loss + 0 * (seen.features.sum() + seen.logits.sum())).backward()
+        (step.weight * loss + 0 * (seen.features.sum() + seen.logits.sum())).backward()
         moving = list(head.parameters()) if step.head_only else parameters
         with torch.no_grad():
             for x in moving:

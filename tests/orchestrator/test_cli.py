@@ -24,7 +24,9 @@ COMMON = {
 }
 SURFACE = {
     "ablation": COMMON | {"--study", "--full"},
+    "compare": COMMON | {"--methods", "--pairing"},
     "run": COMMON | {"file"},
+    "methods": {"--json"},
     "report": {"sweep", "--format", "--storage", "--json"},
     "status": {"--storage", "--json"},
     "ui": {"--storage", "--host", "--port"},
@@ -66,6 +68,9 @@ def test_the_surface_is_this_and_nothing_else():
         (["ablation", "--workers-per-trial", "0"], ["0 workers"]),
         (["ablation", "--workers-per-trial", "3"], ["64", "3 equal parts"]),
         (["ablation", "--seeds-per-trial", "0"], ["0 seeds per trial"]),
+        (["compare", "--methods", "kdd"], ["'kdd'", "fd-cmkd"]),
+        (["compare", "--methods", "kd,kd"], ["'kd' stands twice"]),
+        (["compare", "--pairing", "loose"], ["'loose'", "'same-class'"]),
         (["run", "nowhere.yaml"], ["nowhere.yaml", "cannot be read"]),
         (["report"], ["storage", "fdsweep ablation"]),
         (["report", "--format", "pdf"], ["'pdf'", "json, markdown"]),
@@ -86,7 +91,7 @@ def test_bad_input_is_one_sentence_and_exit_code_2(fdsweep, words, needles):
 @pytest.mark.parametrize(
     ("row", "needles"),
     [
-        ("{name: x, method: fdcmkd}", ["'fdcmkd'", "fd-cmkd, feat, none"]),
+        ("{name: x, method: fdcmkd}", ["'fdcmkd'", "fd-cmkd, feat"]),
         ("{name: x, optoins: {}}", ["'optoins'", "options"]),
         ("{name: x, options: {cutoff: 0}}", ["0", "cutoff"]),
         ("{name: x, options: {cutoff: 1.0}}", ["1.0", "cutoff"]),
@@ -131,6 +136,14 @@ def test_a_dry_run_as_json_is_one_document(fdsweep):
     assert [trial["kind"] for trial in plan["trials"]] == ["teacher"] + ["student"] * 7
     assert plan["estimate"]["training_seconds"] > 0
     assert plan["estimate"]["detectable_effect_sd"] is None
+
+
+def test_methods_as_json_is_one_document(fdsweep):
+    document = json.loads(fdsweep("methods", "--json").stdout)
+    assert document["schema"] == "fdsweep.methods/1"
+    none = next(one for one in document["methods"] if one["method"] == "none")
+    assert none["group"] == "Uni"
+    assert not none["needs_teacher"]
 
 
 def test_help_needs_neither_ray_nor_torch():

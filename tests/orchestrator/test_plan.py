@@ -38,6 +38,14 @@ def test_a_fresh_study_is_all_trials_with_their_teachers(components):
     assert plan.left == 14 * 3 + 6
 
 
+def test_headings_and_published_numbers_change_no_name(components):
+    plain = plan_of(components)
+    rows = tuple(row.model_copy(update={"group": "G", "paper": None}) for row in components.rows)
+    headed = plan_of(components.model_copy(update={"rows": rows}))
+    assert headed.sweep == plain.sweep
+    assert [cell.key for cell in headed.cells] == [cell.key for cell in plain.cells]
+
+
 def test_what_is_finished_is_not_planned_again(components):
     everything = {(cell.key, s) for cell in plan_of(components).cells for s in components.seeds}
     first = plan_of(components).cells[0]

@@ -64,6 +64,8 @@ def manifest() -> Callable[..., Manifest]:
         directions: Sequence[tuple[str, str]] = DIRECTIONS,
         seeds: Sequence[int] = (0, 1, 2, 3, 4),
         paper: Mapping[str, dict[str, Any]] | None = None,
+        groups: Mapping[str, str] | None = None,
+        pairings: Mapping[str, str] | None = None,
         **changes: Any,
     ) -> Manifest:
         rows = [
@@ -75,6 +77,8 @@ def manifest() -> Callable[..., Manifest]:
                 key=f"{name}.{student}",
                 teacher_key=f"teacher.{teacher}",
                 paper=(paper or {}).get(name),
+                group=(groups or {}).get(name, ""),
+                pairing=(pairings or {}).get(name, ""),
             )
             for name in names
             for teacher, student in directions

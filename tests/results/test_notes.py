@@ -1,5 +1,5 @@
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import pandas as pd
 import pytest
@@ -8,6 +8,7 @@ from results.manifest import Manifest
 from results.notes import spell_seeds
 from results.schema import Replicate
 from results.tables import build_table
+from search_spaces.configs import Pairing
 
 ONE_WAY = [("accelerometer", "gyroscope")]
 EIGHT = [0.60, 0.61, 0.62, 0.63, 0.64, 0.65, 0.66, 0.67]
@@ -83,6 +84,16 @@ def test_without_a_comparison_nothing_is_said_about_it(text: Callable[..., str])
         assert "Exploratory" not in said
         assert "Holm" not in said
         assert "80 % power" not in said
+
+
+@pytest.mark.parametrize("pairing", get_args(Pairing))
+def test_one_pairing_of_all_rows_is_told_in_a_sentence(
+    text: Callable[..., str], pairing: str
+) -> None:
+    assert f"Teacher samples: {pairing}" in text({}, pairings={"Freq": pairing})
+    mixed = text({}, pairings={"Feat": "paired" if pairing != "paired" else "", "Freq": pairing})
+    assert ("Teacher samples" in mixed) == (pairing == "paired")
+    assert "Teacher samples" not in text({})
 
 
 def test_the_protocol_is_told(text: Callable[..., str]) -> None:

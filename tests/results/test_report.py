@@ -60,6 +60,27 @@ def test_the_printed_table(store: Store, fill: Fill) -> None:
     ]
 
 
+def test_groups_and_different_pairings_have_columns(store: Store, fill: Fill) -> None:
+    fill(
+        {"none.gyroscope": BASE, "kd.gyroscope": BETTER, "loose.gyroscope": BASE},
+        names=["none", "kd", "loose"],
+        groups={"none": "Uni", "kd": "Logit", "loose": "Logit"},
+        pairings={"kd": "paired", "loose": "unpaired"},
+    )
+    made = report(store)
+    assert [line.split("|")[1:5] for line in tables(to_markdown(made))[0]] == [
+        [" Group ", " Row   ", " Pairing  ", "   n "],
+        [" ----- ", " ----- ", " -------- ", " --: "],
+        [" Uni   ", " none  ", " –        ", "   5 "],
+        [" Logit ", " kd    ", " paired   ", "   5 "],
+        [" Logit ", " loose ", " unpaired ", "   5 "],
+    ]
+    rows = to_json(made)["tables"][0]["rows"]
+    assert [(row["group"], row["pairing"]) for row in rows[:3]] == [
+        ("Uni", None), ("Logit", "paired"), ("Logit", "unpaired"),
+    ]  # fmt: skip
+
+
 def test_lines_of_a_table_have_one_length(store: Store, fill: Fill) -> None:
     fill({"Feat.gyroscope": BASE, "Freq.gyroscope": [*BETTER[:3], None]}, names=["Feat", "F|eq"])
     for table in tables(to_markdown(report(store))):

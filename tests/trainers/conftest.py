@@ -1,11 +1,15 @@
 """A small data set in memory, on which a replicate trains in well under a second."""
 
+import sys
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
 from search_spaces.configs import NetworkConfig, OptimConfig, StudentConfig, TrialConfig
+from trainers import distillers
 from trainers.data import DatasetInfo, Fold, Modality
 from trainers.distillers import resolve_options
 
@@ -72,3 +76,27 @@ def small_trial(storage: str, kind: str = "student", method: str = "fd-cmkd", **
 @pytest.fixture
 def fold() -> Fold:
     return small_fold()
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Install a package of one module that offers `name` through a real entry point."""
+
+    def install(package: str, module: str, name: str, code: str, group: str) -> None:
+        site = tmp_path / package
+        info = site / f"{package}-1.0.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(f"[{group}]\n{name} = {module}\n")
+        (site / f"{module}.py").write_text(code)
+        monkeypatch.delitem(sys.modules, module, raising=False)
+        monkeypatch.syspath_prepend(str(site))
+
+    return install
+
+
+@pytest.fixture
+def methods_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Methods registered by a test are forgotten after it."""
+    distillers.names()  # imports ours first
+    monkeypatch.setattr(distillers.registry, "_entries", dict(distillers.registry._entries))

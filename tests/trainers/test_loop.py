@@ -7,6 +7,7 @@ import torch
 from conftest import INFO, small_fold, small_trial
 
 from search_spaces.errors import ReplicateError
+from trainers import distillers
 from trainers.loop import Evaluation, History, epoch_batches, train_epoch
 from trainers.replicate import make_roles, run_replicate
 
@@ -15,12 +16,35 @@ def results(outcome):
     return {name: value for name, value in outcome.items() if name != "seconds"}
 
 
-@pytest.mark.parametrize("method", ["none", "feat", "fd-cmkd"])
+@pytest.mark.parametrize("method", [*distillers.names(), "kd+fd-cmkd"])
 def test_the_same_seed_gives_identical_metrics(fold, tmp_path, method):
     trial = small_trial(str(tmp_path), method=method)
     first, second, other = (results(run_replicate(trial, INFO, fold, seed)) for seed in (0, 0, 1))
     assert first == second
     assert first["curves"] != other["curves"]
+
+
+@pytest.mark.parametrize("method", [name for name in distillers.names() if name != "none"])
+def test_the_teacher_moves_where_the_method_says_and_nowhere_else(fold, tmp_path, method):
+    trial = small_trial(str(tmp_path), method=method)
+    roles = make_roles(trial, INFO, fold, 0)
+    before = roles.teach(fold.train[:8])
+    optimizer = torch.optim.SGD(roles.trained().parameters(), lr=0.05)
+    train_epoch(trial.config, 0, 0, fold.inputs["right"], fold, roles, optimizer)
+    after = roles.teach(fold.train[:8])
+    moved = not torch.equal(before.features, after.features)
+    assert moved == roles.distiller.moves_teacher == (roles.teacher is not None)
+
+
+@pytest.mark.parametrize("pairing", ["same-class", "unpaired"])
+@pytest.mark.parametrize("method", ["feat", "c2kd", "afd", "unpaired"])
+def test_every_method_trains_beside_other_samples(fold, tmp_path, method, pairing):
+    """The pairing has its own stream: the student's batches stay, its numbers change."""
+    paired, other = (
+        run_replicate(small_trial(str(tmp_path), method=method, pairing=p), INFO, fold, 0)
+        for p in ("paired", pairing)
+    )
+    assert paired["curves"] != other["curves"]
 
 
 def test_rows_see_identical_batches(fold, tmp_path, monkeypatch):
@@ -62,8 +86,9 @@ def test_batches_depend_on_seed_and_epoch_and_leave_out_the_rest():
     assert epoch_batches(train[:5], 16, 0, 0).shape == (1, 5)
 
 
-def test_stopping_after_any_epoch_changes_nothing(fold, tmp_path):
-    trial = small_trial(str(tmp_path), epochs=4)
+@pytest.mark.parametrize("method", ["fd-cmkd", "c2kd", "unpaired", "kd+fd-cmkd"])
+def test_stopping_after_any_epoch_changes_nothing(fold, tmp_path, method):
+    trial = small_trial(str(tmp_path), method=method, epochs=4)
     whole = results(run_replicate(trial, INFO, fold, 0))
     for stop in (1, 3):
         taken = {}

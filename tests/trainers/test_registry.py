@@ -33,21 +33,9 @@ def shapes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry[str]:
     return shapes_of_test.registry  # type: ignore[no-any-return]
 
 
-@pytest.fixture
-def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PluginMaker:
-    """Install a package of one module that offers `name` through a real entry point."""
-
-    def install(package: str, name: str, code: str, group: str = GROUP) -> None:
-        site = tmp_path / package
-        info = site / f"{package}-1.0.dist-info"
-        info.mkdir(parents=True)
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
-        (info / "entry_points.txt").write_text(f"[{group}]\n{name} = {package}_module\n")
-        (site / f"{package}_module.py").write_text(code)
-        monkeypatch.delitem(sys.modules, f"{package}_module", raising=False)
-        monkeypatch.syspath_prepend(str(site))
-
-    return install
+def test_a_name_may_not_hold_what_joins_names(shapes: Registry[str]) -> None:
+    with pytest.raises(ConfigError, match=r"shape 'a\+b': '\+' joins names\. Rename it\."):
+        shapes.register("a+b")(str)
 
 
 def test_a_module_of_the_package_is_found_without_importing_it(shapes: Registry[str]) -> None:
@@ -74,7 +62,7 @@ def test_a_name_registered_by_two_factories_names_both(shapes: Registry[str]) ->
 
 def test_an_installed_package_adds_a_name(shapes: Registry[str], install: PluginMaker) -> None:
     code = "from shapes_of_test import registry\nregistry.register('ring')(lambda: 'a ring')\n"
-    install("rings", "ring", code)
+    install("rings", "rings_module", "ring", code, GROUP)
     assert shapes.names() == ("ring", "square")
     assert "rings_module" not in sys.modules
     assert shapes.get("ring").factory() == "a ring"
@@ -83,7 +71,7 @@ def test_an_installed_package_adds_a_name(shapes: Registry[str], install: Plugin
 def test_a_broken_package_is_named_and_harms_no_other_name(
     shapes: Registry[str], install: PluginMaker
 ) -> None:
-    install("rings", "ring", "import no_such_module_anywhere\n")
+    install("rings", "rings_module", "ring", "import no_such_module_anywhere\n", GROUP)
     assert shapes.names() == ("ring", "square")
     assert shapes.get("square").version == 3
     with pytest.raises(ConfigError, match=r"'ring' of the package rings .*no_such_module_anywh"):
@@ -93,7 +81,7 @@ def test_a_broken_package_is_named_and_harms_no_other_name(
 def test_a_package_that_registers_nothing_is_named(
     shapes: Registry[str], install: PluginMaker
 ) -> None:
-    install("rings", "ring", "")
+    install("rings", "rings_module", "ring", "", GROUP)
     with pytest.raises(ConfigError, match=r"package rings does not register the shape 'ring'"):
         shapes.get("ring")
 
@@ -101,15 +89,13 @@ def test_a_package_that_registers_nothing_is_named(
 def test_two_packages_with_one_name_are_both_named(
     shapes: Registry[str], install: PluginMaker
 ) -> None:
-    install("rings", "ring", "")
-    install("hoops", "ring", "")
+    install("rings", "rings_module", "ring", "", GROUP)
+    install("hoops", "hoops_module", "ring", "", GROUP)
     with pytest.raises(ConfigError, match=r"'ring' is offered by hoops and rings"):
         shapes.get("ring")
 
 
-def test_an_installed_method_can_be_built(
-    install: PluginMaker, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_installed_method_can_be_built(install: PluginMaker, methods_kept: None) -> None:
     code = """
 from trainers.distillers import registry
 from trainers.distillers.none import CrossEntropy
@@ -120,8 +106,7 @@ class Louder(CrossEntropy):
         super().__init__()
         self.volume = volume
 """
-    monkeypatch.setattr(distillers.registry, "_entries", dict(distillers.registry._entries))
-    install("loud", "louder", code, "fdsweep.distillers")
+    install("loud", "loud_module", "louder", code, "fdsweep.distillers")
     built = distillers.build("louder", num_classes=2, student_dim=3, teacher_dim=3, volume=4)
     assert built.volume == 4
     assert distillers.registry.get("louder").version == 5

@@ -8,6 +8,8 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
+import torch
+
 from search_spaces.errors import ConfigError
 from trainers.distillers.base import Distiller, InnerStep
 from trainers.distillers.composition import Composition
@@ -23,6 +25,7 @@ __all__ = [
     "names",
     "registry",
     "resolve_options",
+    "specimen",
     "version",
 ]
 
@@ -93,6 +96,12 @@ def resolve_options(name: str, options: Mapping[str, object]) -> dict[str, Any]:
         for part, own in parts.items()
         for option, value in _resolve_one(part, own).items()
     }
+
+
+def specimen(name: str, options: Mapping[str, Any]) -> Distiller:
+    """The method `name` at a small size, to ask what it is; ConfigError where `build` gives one."""
+    with torch.random.fork_rng(devices=[]):
+        return build(name, num_classes=2, student_dim=4, teacher_dim=4, **options)
 
 
 def version(name: str) -> int:

@@ -22,12 +22,14 @@ class InnerStep(NamedTuple):
     Attributes:
         name: of the loss, among the terms.
         loss: from student, teacher and labels to a scalar.
+        weight: of the loss, in the step alone.
         rate: of the plain SGD step, as a multiple of the optimiser's learning rate.
         head_only: move the student's classifier alone.
     """
 
     name: str
     loss: Callable[[Outputs, Outputs, Tensor], Tensor]
+    weight: float = 1.0
     rate: float = 1.0
     head_only: bool = False
 
@@ -117,14 +119,25 @@ def soft_divergence(guess: Tensor, target: Tensor, temperature: float) -> Tensor
 
     Gradients flow into both (Hinton, Vinyals, Dean 2015, arXiv 1503.02531, section 2).
     """
-    log_p, log_q = (F.log_softmax(x / temperature, dim=-1) for x in (target, guess))
-    return temperature**2 * F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+    return temperature**2 * divergence(guess / temperature, target / temperature).mean()
+
+
+def divergence(guess: Tensor, target: Tensor) -> Tensor:
+    """KL(softmax(target) || softmax(guess)) of logits [N, C], for each sample [N]."""
+    log_p, log_q = (F.log_softmax(x, dim=-1) for x in (target, guess))
+    return F.kl_div(log_q, log_p, reduction="none", log_target=True).sum(dim=-1)
 
 
 def check_weight(name: str, value: float) -> None:
     """ConfigError unless the weight `value` is a number of 0 or more."""
     if not 0 <= value < math.inf:
         raise ConfigError(f"{value} is not a weight", name, "Give a number of 0 or more")
+
+
+def check_count(name: str, value: int) -> None:
+    """ConfigError unless the number `value` of epochs or steps is 0 or more."""
+    if value < 0:
+        raise ConfigError(f"{value} is below 0", name, "Give 0 or more")
 
 
 def check_positive(name: str, value: float) -> None:

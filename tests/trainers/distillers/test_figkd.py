@@ -1,0 +1,119 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from reference import Array, N, arrays, batch, build, cross_entropy, divergence, softmax
+from torch import Tensor
+from torch.testing import assert_close
+
+from search_spaces.errors import ConfigError
+from trainers.distillers import Outputs
+from trainers.distillers.figkd import haar
+
+CLASSES = pytest.mark.parametrize("classes", [2, 3, 6, 7])
+
+
+def cut(outputs: Outputs, classes: int) -> Outputs:
+    """The same outputs for the first `classes` classes only."""
+    return Outputs(outputs.features, outputs.logits[:, :classes])
+
+
+def details(logits: Array) -> Array:
+    pairs = range(logits.shape[1] // 2)
+    columns = [(logits[:, 2 * k] - logits[:, 2 * k + 1]) / math.sqrt(2) for k in pairs]
+    return np.stack(columns, axis=1)
+
+
+@pytest.mark.parametrize("classes", [2, 3, 4])
+@pytest.mark.parametrize("temperature", [1.0, 4.0])
+@pytest.mark.parametrize(("weight_kd", "weight_detail"), [(1.0, 1.0), (0.0, 2.0), (3.0, 0.0)])
+def test_figkd_is_its_formula(
+    weight_kd: float, weight_detail: float, temperature: float, classes: int
+) -> None:
+    student, teacher, labels = batch()
+    student, teacher, labels = cut(student, classes), cut(teacher, classes), labels % classes
+    (_, z_s), (_, z_t) = arrays(student), arrays(teacher)
+    task = cross_entropy(z_s, labels)
+    p_s, p_t = softmax(z_s / temperature), softmax(z_t / temperature)
+    kd = temperature**2 * divergence(p_t, p_s).mean()
+    detail = ((details(z_s) - details(z_t)) ** 2).mean()
+    total = task + weight_kd * kd + weight_detail * detail
+    distiller = build(
+        "figkd", weight_kd=weight_kd, weight_detail=weight_detail, temperature=temperature
+    )
+    terms = distiller(student, teacher, labels)
+    assert {k: v.item() for k, v in terms.items()} == pytest.approx(
+        {"task": task, "kd": kd, "detail": detail, "total": total}, rel=0, abs=1e-10
+    )
+
+
+def test_haar_by_hand() -> None:
+    content, detail = haar(torch.tensor([[1.0, 3.0, -2.0, 4.0, 5.0]]))
+    assert_close(content, torch.tensor([[4 / math.sqrt(2), 2 / math.sqrt(2), 5.0]]))
+    assert_close(detail, torch.tensor([[-2 / math.sqrt(2), -6 / math.sqrt(2)]]))
+
+
+@CLASSES
+def test_haar_is_orthonormal_and_can_be_undone(classes: int) -> None:
+    content, detail = haar(torch.eye(classes))
+    basis = torch.cat((content, detail), dim=-1)
+    assert_close(basis.T @ basis, torch.eye(classes))
+    x = torch.randn(N, classes)
+    bands = torch.cat(haar(x), dim=-1)
+    assert_close(bands.square().sum(-1), x.square().sum(-1))
+    assert_close(bands @ basis.T, x)
+
+
+@CLASSES
+def test_a_shift_of_all_logits_is_seen_in_the_content_alone(classes: int) -> None:
+    x = torch.randn(N, classes)
+    content, detail = haar(x)
+    shifted_content, shifted_detail = haar(x + 2.5)
+    assert_close(shifted_detail, detail)
+    assert (shifted_content - content).min() > 2.4
+
+
+def test_the_gradient_is_that_of_the_total() -> None:
+    student, teacher, labels = batch()
+    distiller = build("figkd")
+
+    def total(logits: Tensor) -> Tensor:
+        return distiller(student._replace(logits=logits), teacher, labels)["total"]
+
+    assert torch.autograd.gradcheck(total, student.logits)
+    total(student.logits).backward()
+    assert teacher.logits.grad is None
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("spread", [0.0, 1e4])
+def test_values_and_gradients_stay_finite(spread: float, dtype: torch.dtype) -> None:
+    z_s, z_t = (spread * torch.randn(N, 3).to(dtype) for _ in range(2))
+    z_s.requires_grad_()
+    terms = build("figkd")(Outputs(z_s, z_s), Outputs(z_t, z_t), torch.arange(N) % 3)
+    terms["total"].backward()
+    assert all(x.isfinite() and x.dtype == dtype for x in terms.values())
+    assert z_s.grad is not None
+    assert z_s.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("option", ["weight_kd", "weight_detail", "temperature"])
+def test_every_option_matters(option: str) -> None:
+    total = build("figkd")(*batch())["total"].item()
+    other = build("figkd", **{option: 2.0})(*batch())["total"].item()
+    assert abs(other - total) > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("weight_kd", -1.0, "weight_kd: -1.0 is not a weight. Give a number of 0 or more."),
+        ("weight_detail", -1.0, "weight_detail: -1.0 is not a weight"),
+        ("temperature", 0.0, "temperature: 0.0 is too small. Give a number above 0."),
+    ],
+)
+def test_a_wrong_option_is_answered_in_a_sentence(option: str, value: float, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        build("figkd", **{option: value})
+    assert message in str(caught.value)

@@ -1,0 +1,155 @@
+"""Teacher and student learn from each other through a proxy of each."""
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from search_spaces.errors import ConfigError
+from trainers.distillers import Distiller, Outputs, registry
+from trainers.distillers.base import (
+    check_choice,
+    check_positive,
+    check_weight,
+    divergence,
+    linear,
+    soft_divergence,
+)
+from trainers.distillers.dkd import non_target
+
+LABEL_CLASS = ("removed", "zeroed")
+
+
+@registry.register("c2kd", version=1)
+class C2KD(Distiller):
+    """Customized Crossmodal Knowledge Distillation (C²KD; Huo et al., CVPR 2024).
+
+    Each network has a proxy, a classifier on its features x. With z [N, C] logits, r = proxy(x)
+    and D(p, q) = T² KL(softmax(p / T) || softmax(q / T)), the mean over N, in which p is detached:
+
+        task          = CE(z_s, y)
+        teacher_task  = CE(z_t, y)
+        student_proxy = D(z_s, r_s) + D(r_s, z_s)
+        teacher_proxy = D(z_t, r_t) + D(r_t, z_t)
+        cross         = D'(r_t, r_s) + D'(r_s, r_t)
+        total         = task + weight_teacher * teacher_task
+                        + weight_proxy * (student_proxy + teacher_proxy) + weight_cross * cross
+
+    D' is D over the classes other than y, with 0 for samples whose proxies rank the classes too
+    differently: Kendall's correlation of r_s and r_t must exceed `threshold`. Its mean is over all
+    N samples, as in the published code. Both networks and both proxies train; two classes leave
+    nothing to `cross` with the label removed.
+
+    The published proxies are a 1 x 1 convolution with batch normalisation and leaky ReLU before
+    the linear layer, on the pooled third stage after ReLU. Ours are linear and on the features,
+    which every backbone has. T and the weights, all 1 in the published code, are ours to set.
+
+    Args:
+        num_classes: C.
+        student_dim: width of the student's features.
+        teacher_dim: width of the teacher's features.
+        threshold: the rank correlation above which a sample counts, from -1 to 1.
+        temperature: T.
+        weight_teacher: of the teacher's own cross-entropy.
+        weight_proxy: of what ties each network to its proxy.
+        weight_cross: of what ties the proxies to each other.
+        label_class: in `cross` the label's class is "removed", which is to distil the non-target
+            classes as the paper says, or has its logits "zeroed", as in the published code.
+
+    Raises:
+        ConfigError: a value out of range, or an unknown `label_class`.
+    """
+
+    paper = "Huo et al., CVPR 2024, pp. 16006-16015"
+    published = "C2KD"
+    group = "Cross"
+    level = "logits"
+    moves_teacher = True
+
+    def __init__(
+        self,
+        *,
+        num_classes: int,
+        student_dim: int,
+        teacher_dim: int,
+        threshold: float = 0.0,
+        temperature: float = 1.0,
+        weight_teacher: float = 1.0,
+        weight_proxy: float = 1.0,
+        weight_cross: float = 1.0,
+        label_class: str = "removed",
+    ) -> None:
+        super().__init__()
+        if not -1 <= threshold <= 1:
+            raise ConfigError(
+                f"{threshold} is not a rank correlation", "threshold", "Give a number from -1 to 1"
+            )
+        check_positive("temperature", temperature)
+        check_weight("weight_teacher", weight_teacher)
+        check_weight("weight_proxy", weight_proxy)
+        check_weight("weight_cross", weight_cross)
+        check_choice("label_class", label_class, LABEL_CLASS)
+        self.threshold = threshold
+        self.temperature = temperature
+        self.weight_teacher = weight_teacher
+        self.weight_proxy = weight_proxy
+        self.weight_cross = weight_cross
+        self.label_class = label_class
+        self.student_proxy = linear(student_dim, num_classes)
+        self.teacher_proxy = linear(teacher_dim, num_classes)
+
+    def forward(self, student: Outputs, teacher: Outputs, labels: Tensor) -> dict[str, Tensor]:
+        """See `Distiller.forward`."""
+        student_logits = self.student_proxy(student.features)
+        teacher_logits = self.teacher_proxy(teacher.features)
+        task = F.cross_entropy(student.logits, labels)
+        teacher_task = F.cross_entropy(teacher.logits, labels)
+        student_proxy = self._tie(student.logits, student_logits)
+        teacher_proxy = self._tie(teacher.logits, teacher_logits)
+        cross = self._cross(student_logits, teacher_logits, labels)
+        total = (
+            task
+            + self.weight_teacher * teacher_task
+            + self.weight_proxy * (student_proxy + teacher_proxy)
+            + self.weight_cross * cross
+        )
+        return {
+            "task": task,
+            "teacher_task": teacher_task,
+            "student_proxy": student_proxy,
+            "teacher_proxy": teacher_proxy,
+            "cross": cross,
+            "total": total,
+        }
+
+    def _tie(self, logits: Tensor, proxy: Tensor) -> Tensor:
+        """Divergence both ways, each side learning from the other as it is: a scalar."""
+        there = soft_divergence(proxy, logits.detach(), self.temperature)
+        back = soft_divergence(logits, proxy.detach(), self.temperature)
+        return there + back
+
+    def _cross(self, student: Tensor, teacher: Tensor, labels: Tensor) -> Tensor:
+        """Divergence both ways without the label's class, over samples that agree: a scalar."""
+        agree = kendall(student.detach(), teacher.detach()) > self.threshold
+        hide = non_target if self.label_class == "removed" else _zero_target
+        s, t = (hide(logits, labels) / self.temperature for logits in (student, teacher))
+        both = divergence(s, t.detach()) + divergence(t, s.detach())
+        return self.temperature**2 * (agree * both).mean()
+
+
+def kendall(a: Tensor, b: Tensor) -> Tensor:
+    """Kendall's tau-b of each row of a [N, C] with that of b: [N]; 0 if one is constant.
+
+    It takes memory for N C² numbers.
+    """
+    signs_a, signs_b = _orders(a), _orders(b)
+    untied = signs_a.abs().sum(dim=-1) * signs_b.abs().sum(dim=-1)
+    return (signs_a * signs_b).sum(dim=-1) / untied.sqrt().clamp(min=1)
+
+
+def _orders(x: Tensor) -> Tensor:
+    """[N, C²], for every pair of a row's values 1, 0 or -1 as the first is above the second."""
+    return (x[:, :, None] - x[:, None, :]).sign().flatten(1)
+
+
+def _zero_target(logits: Tensor, labels: Tensor) -> Tensor:
+    """[N, C], the logits with 0 for each sample's label."""
+    return logits.scatter(-1, labels[:, None], 0.0)

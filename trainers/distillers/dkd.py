@@ -1,0 +1,97 @@
+"""The teacher's softened probabilities, those of the label apart from those of other classes."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from trainers.distillers import Distiller, Outputs, registry
+from trainers.distillers.base import check_count, check_positive, check_weight, divergence
+
+
+@registry.register("dkd", version=1)
+class DKD(Distiller):
+    """Decoupled Knowledge Distillation (Zhao et al., CVPR 2022).
+
+    With p = softmax(z / T) of the logits z [N, C], y the label, b = [p_y, 1 - p_y] and q [C - 1]
+    the softmax of z / T over the classes other than y, each the mean over N:
+
+        tckd  = T² KL(b_t || b_s)
+        nckd  = T² KL(q_t || q_s)
+        total = task + warmup * (alpha * tckd + beta * nckd)
+
+    `task` is the cross-entropy of the student's logits; the teacher is detached. With two classes
+    `nckd` is 0.
+
+    Args:
+        alpha: weight of the label against the rest.
+        beta: weight of the other classes among each other.
+        temperature: T.
+        warmup_epochs: `warmup` is min((epoch + 1) / warmup_epochs, 1), and 1 without any. The
+            published code, which counts epochs from 1, warms up over 20 on CIFAR-100.
+
+    Raises:
+        ConfigError: a negative weight or number of epochs, or a temperature that is not above 0.
+    """
+
+    paper = "Zhao et al., CVPR 2022, arXiv 2203.08679"
+    published = "DKD"
+    group = "Logit"
+    level = "logits"
+
+    def __init__(
+        self,
+        *,
+        alpha: float = 1.0,
+        beta: float = 8.0,
+        temperature: float = 4.0,
+        warmup_epochs: int = 0,
+    ) -> None:
+        super().__init__()
+        check_weight("alpha", alpha)
+        check_weight("beta", beta)
+        check_positive("temperature", temperature)
+        check_count("warmup_epochs", warmup_epochs)
+        self.alpha = alpha
+        self.beta = beta
+        self.temperature = temperature
+        self.warmup_epochs = warmup_epochs
+
+    def forward(self, student: Outputs, teacher: Outputs, labels: Tensor) -> dict[str, Tensor]:
+        """See `Distiller.forward`."""
+        task = F.cross_entropy(student.logits, labels)
+        target = teacher.logits.detach()
+        parts = decouple(student.logits, target, labels, self.temperature)
+        tckd, nckd = (part.mean() for part in parts)
+        warmup = min((self.epoch + 1) / self.warmup_epochs, 1) if self.warmup_epochs else 1
+        total = task + warmup * (self.alpha * tckd + self.beta * nckd)
+        return {"task": task, "tckd": tckd, "nckd": nckd, "total": total}
+
+
+def decouple(
+    guess: Tensor, target: Tensor, labels: Tensor, temperature: float
+) -> tuple[Tensor, Tensor]:
+    """TCKD and NCKD of each sample, both [N] with T² in them, from logits [N, C].
+
+    T² KL(softmax(target / T) || softmax(guess / T)) = TCKD + (1 - p_y) NCKD with p_y the target's
+    probability of the label.
+    """
+    guess, target = guess / temperature, target / temperature
+    other_guess, other_target = non_target(guess, labels), non_target(target, labels)
+    tckd = divergence(
+        _label_and_rest(guess, other_guess, labels), _label_and_rest(target, other_target, labels)
+    )
+    nckd = divergence(other_guess, other_target)
+    return temperature**2 * tckd, temperature**2 * nckd
+
+
+def non_target(logits: Tensor, labels: Tensor) -> Tensor:
+    """[N, C - 1], the logits [N, C] of the classes after each sample's label, going round."""
+    classes = logits.shape[-1]
+    steps = torch.arange(1, classes, device=labels.device)
+    return logits.gather(-1, (labels[:, None] + steps) % classes)
+
+
+def _label_and_rest(logits: Tensor, others: Tensor, labels: Tensor) -> Tensor:
+    """[N, 2], logits whose softmax is the probability of the label and that of all others."""
+    label = logits.gather(-1, labels[:, None])
+    return torch.cat((label, others.logsumexp(dim=-1, keepdim=True)), dim=-1)

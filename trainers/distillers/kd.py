@@ -1,0 +1,41 @@
+"""The teacher's softened probabilities as targets."""
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from trainers.distillers import Distiller, Outputs, registry
+from trainers.distillers.base import check_positive, check_weight, soft_divergence
+
+
+@registry.register("kd", version=1)
+class KD(Distiller):
+    """Knowledge distillation through logits (Hinton, Vinyals, Dean 2015, section 2).
+
+    With z [N, C] the logits and T the temperature,
+
+        kd    = T² KL(softmax(z_t / T) || softmax(z_s / T)), the mean over N
+        total = task + weight * kd
+
+    and `task` the cross-entropy of the student's logits; the teacher is detached.
+
+    Raises:
+        ConfigError: a negative weight, or a temperature that is not above 0.
+    """
+
+    paper = "Hinton et al., 2015, arXiv 1503.02531"
+    published = "Logit"
+    group = "Logit"
+    level = "logits"
+
+    def __init__(self, *, weight: float = 1.0, temperature: float = 4.0) -> None:
+        super().__init__()
+        check_weight("weight", weight)
+        check_positive("temperature", temperature)
+        self.weight = weight
+        self.temperature = temperature
+
+    def forward(self, student: Outputs, teacher: Outputs, labels: Tensor) -> dict[str, Tensor]:
+        """See `Distiller.forward`."""
+        task = F.cross_entropy(student.logits, labels)
+        kd = soft_divergence(student.logits, teacher.logits.detach(), self.temperature)
+        return {"task": task, "kd": kd, "total": task + self.weight * kd}
