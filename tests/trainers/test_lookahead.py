@@ -54,7 +54,7 @@ def by_hand(setting, steps, lr=LR):
     own = list(distiller.parameters())
     collected = [torch.zeros_like(x) for x in own]
     losses = []
-    for name, rate in steps:
+    for name, rate, weight in steps:
         outputs = student(setting.inputs)
         if name == "fa":
             loss = distiller.feature_alignment(outputs, setting.taught, setting.labels)
@@ -63,7 +63,7 @@ def by_hand(setting, steps, lr=LR):
             loss = distiller.label_alignment(outputs, setting.taught, setting.labels)
             moving = list(student.classifier.parameters())
         losses.append(loss.item())
-        gradients = torch.autograd.grad(loss, [*moving, *own], allow_unused=True)
+        gradients = torch.autograd.grad(weight * loss, [*moving, *own], allow_unused=True)
         for x, gradient in zip(moving, gradients, strict=False):
             if gradient is not None:  # the classifier has no part in "fa"
                 x.data -= lr * rate * gradient
@@ -82,14 +82,17 @@ OPTIONS = pytest.mark.parametrize(
         {"feature_steps": 1, "head_steps": 0},
         {"feature_steps": 0, "head_steps": 3},
         {"feature_steps": 3, "head_steps": 2, "inner_rate": 0.4},
+        {"weight_fa": 3.0, "weight_la": 0.5},
     ],
 )
 
 
 def plan(options):
-    count = {"feature_steps": 2, "head_steps": 1, "inner_rate": 1.0} | options
-    rate = count["inner_rate"]
-    return [("fa", rate)] * count["feature_steps"] + [("la", rate)] * count["head_steps"]
+    given = {"feature_steps": 2, "head_steps": 1, "inner_rate": 1.0} | options
+    fa, la = (
+        (name, given["inner_rate"], given.get(f"weight_{name}", 1.0)) for name in ("fa", "la")
+    )
+    return [fa] * given["feature_steps"] + [la] * given["head_steps"]
 
 
 @OPTIONS
@@ -103,7 +106,7 @@ def test_the_gradient_is_taken_where_the_steps_lead_and_left_with_the_student(op
     assert_close(values(setting.student.parameters()), before, rtol=0, atol=0)
     assert_close([x.grad for x in setting.student.parameters()], list(gradient))
     assert_close([x.grad for x in setting.distiller.parameters()], collected)
-    first = {name: losses[i] for i, (name, _) in reversed(list(enumerate(plan(options))))}
+    first = {name: losses[i] for i, (name, *_) in reversed(list(enumerate(plan(options))))}
     assert {name: x.item() for name, x in reported.items()} == pytest.approx(first)
     assert not any(x.requires_grad for x in reported.values())
 
@@ -159,7 +162,7 @@ def test_a_training_step_applies_the_copy_s_gradient_to_the_student(options):
     assert_close(values(setting.student.parameters()), expected)
     expected = [x - LR * g for x, g in zip(projector, collected, strict=True)]
     assert_close(values(setting.distiller.parameters()), expected)
-    first = {name: losses[i] for i, (name, _) in reversed(list(enumerate(plan(options))))}
+    first = {name: losses[i] for i, (name, *_) in reversed(list(enumerate(plan(options))))}
     assert {k: x.item() for k, x in terms.items()} == pytest.approx(
         {**first, "task": task, "total": task}
     )
