@@ -148,3 +148,23 @@ def test_a_failing_replicate_costs_no_other_its_result(cluster, tmp_path):
     assert "Traceback" not in result.stderr
     rows = pd.read_parquet(tmp_path / "runs" / "results")
     assert sorted(rows["status"]) == ["done", "done", "failed", "failed"]
+
+
+def test_methods_that_move_the_teacher_and_compositions_are_compared(cluster, tmp_path):
+    result = CliRunner().invoke(
+        app,
+        ["compare", "--methods", "c2kd,kd+unpaired", "--pairing", "same-class", "--seeds", "1"]
+        + ["--epochs", "1", "--direction", "accelerometer->gyroscope"]
+        + ["--storage", str(tmp_path / "runs"), "--json"],
+    )
+    assert result.exit_code == 0, result.stderr
+    (table,) = json.loads(result.stdout)["tables"]
+    assert table["title"] == "Methods compared, same-class, watch"
+    assert [(row["row"], row["group"], row["pairing"], row["n"]) for row in table["rows"]] == [
+        ("none", "Uni", None, 1),
+        ("c2kd", "Cross", "same-class", 1),
+        ("kd+unpaired", "Combined", "same-class", 1),
+    ]
+    curves = pd.read_parquet(tmp_path / "runs" / "curves")
+    terms = set(curves[curves["split"] == "train"]["metric"])
+    assert {"loss_teacher_task", "loss_kd.kd", "loss_unpaired.fa", "loss_unpaired.la"} <= terms
