@@ -151,12 +151,10 @@ def test_a_failing_replicate_costs_no_other_its_result(cluster, tmp_path):
 
 
 def test_methods_that_move_the_teacher_and_compositions_are_compared(cluster, tmp_path):
-    result = CliRunner().invoke(
-        app,
-        ["compare", "--methods", "c2kd,kd+unpaired", "--pairing", "same-class", "--seeds", "1"]
-        + ["--epochs", "1", "--direction", "accelerometer->gyroscope"]
-        + ["--storage", str(tmp_path / "runs"), "--json"],
-    )
+    command = "compare --methods c2kd,kd+unpaired --pairing same-class --seeds 1 --epochs 1 --json"
+    direction = ["--direction", "accelerometer->gyroscope"]
+    storage = ["--storage", str(tmp_path / "runs")]
+    result = CliRunner().invoke(app, [*command.split(), *direction, *storage])
     assert result.exit_code == 0, result.stderr
     (table,) = json.loads(result.stdout)["tables"]
     assert table["title"] == "Methods compared, same-class, watch"
