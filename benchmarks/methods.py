@@ -45,11 +45,10 @@ def stepper(row, dataset, device: torch.device) -> Callable[[], float]:
     fold = replace(fold, train=fold.train[: STEPS * size])
     roles = make_roles(trial, dataset.info, fold, 0)
     optimizer = torch.optim.SGD(roles.trained().parameters(), lr=1e-4)
-    inputs = fold.inputs[config.network.modality]
 
     def steps() -> float:
         start = time.perf_counter()
-        train_epoch(config, 0, 0, inputs, fold, roles, optimizer)  # ends with a read of the losses
+        train_epoch(config, 0, 0, fold, roles, optimizer)  # ends with a read of the losses
         return (time.perf_counter() - start) / STEPS * 1000
 
     return steps

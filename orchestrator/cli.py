@@ -60,6 +60,16 @@ class Common:
     seeds_per_trial: Annotated[
         int | None, typer.Option(help="Split a cell's seeds into trials of so many.")
     ] = None
+    loading: Annotated[
+        str, typer.Option(help="Data: resident in memory, streaming, or auto by size.")
+    ] = "auto"
+    memory_gb: Annotated[
+        float, typer.Option(help="For each trial's data; larger ones are streamed.")
+    ] = 8.0
+    pretrained: Annotated[
+        list[str] | None,
+        typer.Option(help="modality=NAME_OR_PATH: a checkpoint to start from; repeatable."),
+    ] = None
     address: Address = None
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False
     as_json: AsJson = False
@@ -165,7 +175,8 @@ def _train(sweep: "Sweep", common: Common) -> None:
     from orchestrator import study as studies
     from orchestrator.cluster import Request
     from results.report import to_markdown
-    from search_spaces.sweep import override, parse_seeds
+    from search_spaces.configs import Loading
+    from search_spaces.sweep import override, parse_pairs, parse_seeds
 
     sweep = override(
         sweep,
@@ -173,9 +184,11 @@ def _train(sweep: "Sweep", common: Common) -> None:
         seeds=None if common.seeds is None else parse_seeds(common.seeds),
         epochs=common.epochs,
         directions=tuple(common.direction) if common.direction else None,
+        pretrained=parse_pairs(common.pretrained, "--pretrained") if common.pretrained else None,
     )
+    loading = Loading(mode=common.loading, memory_gb=common.memory_gb)  # type: ignore[arg-type]
     request = Request(common.address, common.gpus, common.gpus_per_trial, common.workers_per_trial)
-    study = studies.prepare(sweep, common.storage, request, common.seeds_per_trial)
+    study = studies.prepare(sweep, common.storage, request, common.seeds_per_trial, loading)
     if common.dry_run or study.plan.left:
         cost = studies.estimate_study(study)
         if common.dry_run and common.as_json:
@@ -218,6 +231,89 @@ def report(
             _print(to_json(result))
         else:
             typer.echo(to_markdown(result))
+
+
+@app.command()
+def prepare(
+    dataset: Annotated[str, typer.Argument(help="A name from `fdsweep datasets`.")],
+    raw: Annotated[Path, typer.Argument(help="The folder that was downloaded.")],
+    split_dir: Annotated[
+        Path | None, typer.Option(help="Published lists. (default: a split of our own)")
+    ] = None,
+    task: Annotated[str | None, typer.Option(help="One of several labellings.")] = None,
+    tokenizer: Annotated[
+        str | None, typer.Option(help="A checkpoint's. (default: a vocabulary of the data)")
+    ] = None,
+    shard_mb: Annotated[float, typer.Option(help="Size of a shard.")] = 128,
+    allow_skips: Annotated[
+        int | None, typer.Option(help="Damaged files to leave out. (default: 1 %)")
+    ] = None,
+    storage: Storage = DEFAULT_STORAGE,
+    address: Address = None,
+    as_json: AsJson = False,
+) -> None:
+    """Decode a downloaded data set into the storage; what is decoded is not decoded again."""
+    with for_people():
+        from dataclasses import asdict
+
+        from orchestrator.prepare import prepare as run_prepare
+        from orchestrator.prepare import to_text
+        from search_spaces.errors import ConfigError
+        from trainers import data
+        from trainers.data.prepared import Prepared
+        from trainers.raw.catalog import Options
+
+        found = data.find(dataset, data.Place(storage))
+        if not isinstance(found, Prepared):
+            raise ConfigError(
+                "needs no preparation", dataset, f"Type: fdsweep datasets show {dataset}"
+            )
+        options = Options(split_dir=split_dir, task=task, tokenizer=tokenizer)
+        manifest = run_prepare(
+            found, raw, storage, options,
+            shard_mb=shard_mb, allow_skips=allow_skips, address=address,
+        )  # fmt: skip
+        if as_json:
+            _print({"schema": "fdsweep.data/1", **asdict(manifest)})
+        else:
+            typer.echo(to_text(manifest))
+
+
+datasets = typer.Typer(invoke_without_command=True, help="List the data sets, or show one.")
+app.add_typer(datasets, name="datasets")
+
+
+@datasets.callback()
+def list_datasets(
+    context: typer.Context, storage: Storage = DEFAULT_STORAGE, as_json: AsJson = False
+) -> None:
+    """List the data sets: what they hold, where they are to be had, what is prepared here."""
+    if context.invoked_subcommand:
+        return
+    with for_people():
+        from orchestrator.datasets import overview, to_text
+
+        found = overview(storage)
+        if as_json:
+            _print({"schema": "fdsweep.datasets/1", "datasets": found})
+        else:
+            typer.echo(to_text(found))
+
+
+@datasets.command()
+def show(
+    name: Annotated[str, typer.Argument(help="A data set that is ready.")],
+    out: Annotated[Path | None, typer.Option(help="(default: NAME.png)")] = None,
+    storage: Storage = DEFAULT_STORAGE,
+) -> None:
+    """Draw a contact sheet: samples of every modality and how many there are of each class."""
+    with for_people():
+        from orchestrator.contact_sheet import draw
+        from search_spaces.configs import Loading
+        from trainers import data
+
+        few = Loading(mode="streaming")  # a sheet needs few samples of what may be a large set
+        typer.echo(draw(data.find(name, data.Place(storage, few)), out or Path(f"{name}.png")))
 
 
 @app.command()

@@ -85,7 +85,7 @@ def probe(config: StudentConfig, dataset: Dataset) -> float:
     if device.type == "cpu":
         torch.set_num_threads(1)
     try:
-        fold = dataset.folds()(0).to(device)
+        fold = dataset.folds(config.modalities)(0).to(device)
         untrained = replace(config, teacher_state="random")
         trial = TrialConfig(
             kind="student", key="", config=untrained, seeds=(0,), group="", storage="."
@@ -97,7 +97,7 @@ def probe(config: StudentConfig, dataset: Dataset) -> float:
         def steps(count: int) -> float:
             part: Fold = replace(fold, train=fold.train[: count * size])
             start = time.perf_counter()
-            train_epoch(untrained, 0, 0, inputs, part, roles, optimizer)
+            train_epoch(untrained, 0, 0, part, roles, optimizer)
             return (time.perf_counter() - start) / max(1, len(part.train) // size)
 
         steps(WARM_UP_STEPS)

@@ -1,16 +1,26 @@
 """From a sweep to trials with content keys: what is done and what is left. Pure functions."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
-from search_spaces.configs import NetworkConfig, StudentConfig, TrialConfig, TrialKind
+from search_spaces.configs import (
+    AUTO,
+    Loading,
+    NetworkConfig,
+    StudentConfig,
+    TrialConfig,
+    TrialKind,
+)
 from search_spaces.keys import content_key
 from search_spaces.sweep import Row, Sweep
 from trainers import backbones, distillers
 from trainers.data import DatasetInfo
 from trainers.loop import LOOP_VERSION
+
+NONE: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -54,13 +64,20 @@ class Plan:
         return sum(len(trial.seeds) for trial in (*self.teachers, *self.students))
 
 
-def make_cells(sweep: Sweep, info: DatasetInfo) -> tuple[Cell, ...]:
+def make_cells(
+    sweep: Sweep, info: DatasetInfo, checkpoints: Mapping[str, str] = NONE
+) -> tuple[Cell, ...]:
     """Every row of `sweep` in every direction, direction by direction.
+
+    `checkpoints` gives the digest of what a modality's network starts from, if it is pretrained.
 
     Raises:
         ConfigError: a method, option, backbone or direction that does not exist.
     """
-    networks = {m.name: _network(sweep, info, m.name) for m in info.modalities}
+    networks = {
+        m.name: replace(_network(sweep, info, m.name), pretrained=checkpoints.get(m.name, ""))
+        for m in info.modalities
+    }
     cells = []
     for teacher, student in info.directions(sweep.directions):
         for row in sweep.rows:
@@ -84,11 +101,17 @@ def sweep_name(sweep: Sweep, cells: Sequence[Cell]) -> str:
     """`study-dataset-` and six digits of what is studied; seeds and directions are not part."""
     rows = [row.model_dump(exclude={"paper", "group"}) for row in sweep.rows]
     setting = cells[0].config.network
+    checkpoints = {
+        cell.config.network.modality: cell.config.network.pretrained
+        for cell in cells
+        if cell.config.network.pretrained
+    }
     digits = content_key(
         rows=rows,
         backbones=sweep.backbones,
         optim=setting.optim,
         data=setting.data_fingerprint,
+        **({"checkpoints": checkpoints} if checkpoints else {}),
     )[:6]
     return f"{sweep.study}-{sweep.dataset}-{digits}"
 
@@ -101,6 +124,7 @@ def make_plan(
     missing_teachers: Callable[[str, tuple[int, ...]], tuple[int, ...]],
     storage: str,
     seeds_per_trial: int | None = None,
+    loading: Loading = AUTO,
 ) -> Plan:
     """The trials for what is not in `finished`, and for the teachers missing for them.
 
@@ -111,6 +135,7 @@ def make_plan(
         missing_teachers: tells which seeds of a teacher key are not in the storage.
         storage: where the workers find teachers and leave them.
         seeds_per_trial: how many replicates a trial holds; all of a cell by default.
+        loading: how the workers hold the data.
     """
     size = seeds_per_trial or len(sweep.seeds)
     groups = [sweep.seeds[i : i + size] for i in range(0, len(sweep.seeds), size)]
@@ -126,6 +151,7 @@ def make_plan(
                 seeds=tuple(seed for seed in group if seed in left),
                 group=f"{group[0]}-{content_key(seeds=group)[:6]}",
                 storage=storage,
+                loading=loading,
             )
             for group in groups
             if left.intersection(group)
@@ -162,7 +188,7 @@ def teacher_config(network: NetworkConfig) -> StudentConfig:
 
 
 def _network(sweep: Sweep, info: DatasetInfo, modality: str) -> NetworkConfig:
-    for name in sweep.backbones:
+    for name in (*sweep.backbones, *sweep.pretrained):
         info.modality(name)
     backbone = backbones.registry.get(
         sweep.backbones.get(modality, info.modality(modality).backbone)

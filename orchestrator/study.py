@@ -13,9 +13,11 @@ from results import manifest as manifests
 from results.manifest import Manifest, ManifestRow
 from results.report import Report, report, to_json, to_markdown
 from results.store import Store
+from search_spaces.configs import AUTO, Loading
 from search_spaces.errors import ConfigError
 from search_spaces.sweep import Sweep
 from trainers import data, teachers
+from trainers.backbones import pretrained
 from trainers.data import DatasetInfo, check_batch
 
 
@@ -48,7 +50,11 @@ class Study:
 
 
 def prepare(
-    sweep: Sweep, storage: str, request: Request, seeds_per_trial: int | None = None
+    sweep: Sweep,
+    storage: str,
+    request: Request,
+    seeds_per_trial: int | None = None,
+    loading: Loading = AUTO,
 ) -> Study:
     """Check everything that can be checked before Ray starts, and plan what is left.
 
@@ -60,10 +66,14 @@ def prepare(
         raise ConfigError(
             f"{seeds_per_trial} seeds per trial asked for", "--seeds-per-trial", "Give 1 or more"
         )
-    dataset = data.find(sweep.dataset)
-    cells = make_cells(sweep, dataset.info)
-    check_batch(dataset.info, cells[0].config.network.optim.batch_size, request.workers_per_trial)
+    data.registry.get(sweep.dataset)  # refuses an unknown name before the storage is made
     store = Store.create(storage)
+    dataset = data.find(sweep.dataset, data.Place(store.root, loading))
+    checkpoints = {
+        modality: pretrained.keep(store.root, name) for modality, name in sweep.pretrained.items()
+    }
+    cells = make_cells(sweep, dataset.info, checkpoints)
+    check_batch(dataset.info, cells[0].config.network.optim.batch_size, request.workers_per_trial)
     plan = make_plan(
         sweep,
         cells,
@@ -71,6 +81,7 @@ def prepare(
         missing_teachers=lambda key, seeds: teachers.missing(store.root, key, seeds),
         storage=store.root,
         seeds_per_trial=seeds_per_trial,
+        loading=loading,
     )
     return Study(sweep, dataset, plan, store, request)
 

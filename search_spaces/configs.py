@@ -4,16 +4,18 @@ Where and how a replicate runs (storage, address, devices, workers) is not here:
 number, so it must not enter a key.
 """
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from search_spaces.errors import ConfigError, unknown
-from search_spaces.keys import content_key
+from search_spaces.keys import ABSENT_IF_UNSET, content_key
 
 Pairing = Literal["paired", "shuffled", "same-class", "unpaired"]
 TeacherState = Literal["trained", "random"]
 TeacherChannels = Literal["ordered", "permuted"]
 TrialKind = Literal["teacher", "student"]
+LoadingMode = Literal["auto", "resident", "streaming"]
 Option = bool | int | float | str | None
 
 
@@ -51,7 +53,8 @@ class OptimConfig:
 class NetworkConfig:
     """One modality's network and how it is trained; this alone decides a teacher.
 
-    The versions are numbers that an author raises when the results of a part change.
+    The versions are numbers that an author raises when the results of a part change. `pretrained`
+    is the digest of the checkpoint that the weights start from, empty for random ones.
     """
 
     dataset: str
@@ -61,6 +64,7 @@ class NetworkConfig:
     backbone_version: int
     loop_version: int
     optim: OptimConfig
+    pretrained: str = field(default="", metadata={ABSENT_IF_UNSET: True})
 
     @property
     def teacher_key(self) -> str:
@@ -102,11 +106,38 @@ class StudentConfig:
         return content_key(kind="student", student=self)
 
     @property
+    def modalities(self) -> tuple[str, ...]:
+        """The student's modality, and the teacher's if there is one."""
+        networks = (self.network, self.teacher)
+        return tuple(network.modality for network in networks if network)
+
+    @property
     def teacher_key(self) -> str:
         """Key of the trained teacher that is needed, empty if none is."""
         if self.teacher is None or self.teacher_state == "random":
             return ""
         return self.teacher.teacher_key
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Loading:
+    """How a worker holds its data: `resident` in memory, `streaming` from the shards.
+
+    `auto` is resident as long as that takes at most `memory_gb`, streaming beyond. The numbers are
+    the same.
+    """
+
+    mode: LoadingMode = "auto"
+    memory_gb: float = 8.0
+
+    def __post_init__(self) -> None:
+        if self.mode not in get_args(LoadingMode):
+            raise unknown("way", self.mode, get_args(LoadingMode), "--loading")
+        if not 0 < self.memory_gb < math.inf:
+            raise ConfigError(f"{self.memory_gb} GB", "--memory-gb", "Give a number above 0")
+
+
+AUTO = Loading()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -126,3 +157,4 @@ class TrialConfig:
     group: str
     storage: str
     checkpoint_seconds: float = 10.0
+    loading: Loading = AUTO

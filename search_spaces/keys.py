@@ -7,18 +7,24 @@ import math
 
 from search_spaces.errors import ConfigError
 
+ABSENT_IF_UNSET = "absent if unset"
+
 
 def canonical(value: object, where: str = "config") -> object:
     """`value` in JSON types with one spelling.
 
     Dataclasses become dictionaries and tuples lists. 1 and 1.0 spell differently: validated
-    models make the type certain before a key is taken.
+    models make the type certain before a key is taken. A dataclass's fields that are marked
+    ABSENT_IF_UNSET are left out while they have their default, so that adding one leaves the keys
+    of what is stored as they are.
 
     Raises:
         ConfigError: `value` holds something without a stable spelling (NaN, a set, an object).
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        value = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+        value = {
+            f.name: getattr(value, f.name) for f in dataclasses.fields(value) if _told(f, value)
+        }
     if isinstance(value, dict) and all(isinstance(name, str) for name in value):
         return {name: canonical(item, f"{where}.{name}") for name, item in value.items()}
     if isinstance(value, list | tuple):
@@ -28,6 +34,13 @@ def canonical(value: object, where: str = "config") -> object:
     if isinstance(value, float) and math.isfinite(value):
         return value
     raise ConfigError(f"a {type(value).__name__} has no stable spelling", where, "Use plain values")
+
+
+def _told(field: "dataclasses.Field[object]", value: object) -> bool:
+    unset = (
+        field.metadata.get(ABSENT_IF_UNSET, False) and getattr(value, field.name) == field.default
+    )
+    return not unset
 
 
 def spell(value: object) -> str:

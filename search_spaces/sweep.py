@@ -1,6 +1,7 @@
 """What a study varies: rows of method and options, in directions, over seeds."""
 
 import itertools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -39,7 +40,8 @@ class Sweep(_Model):
     """A study: every row in every direction, each with the same seeds.
 
     The first row is the one that the others are compared with. What is None is the data set's
-    own default; empty `directions` are all ordered pairs of its modalities.
+    own default; empty `directions` are all ordered pairs of its modalities. `pretrained` names a
+    checkpoint (folder, or name on the hub) to start a modality's network from.
 
     Example:
         >>> Sweep(study="mine", title="Mine", rows=[Row(name="Feat", method="feat")]).dataset
@@ -54,6 +56,7 @@ class Sweep(_Model):
     directions: Annotated[tuple[str, ...], Field(strict=False)] = ()
     seeds: Annotated[tuple[int, ...], Field(min_length=1, strict=False)] = tuple(range(8))
     backbones: dict[str, str] = {}
+    pretrained: dict[str, str] = {}
     epochs: Annotated[int, Field(ge=1)] | None = None
     batch_size: Annotated[int, Field(ge=1)] | None = None
     lr: Annotated[float, Field(gt=0)] | None = None
@@ -87,6 +90,19 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     if len(set(numbers)) < len(numbers):
         raise ConfigError(f"a seed stands twice in {text!r}", "--seeds", fix)
     return numbers
+
+
+def parse_pairs(texts: Sequence[str], where: str) -> dict[str, str]:
+    """A dictionary from texts such as `visual=NAME`.
+
+    Raises:
+        ConfigError: one without "=", or a name twice.
+    """
+    pairs = dict(text.partition("=")[::2] for text in texts)
+    if len(pairs) < len(texts) or not all(name and value for name, value in pairs.items()):
+        fix = "Give each modality once, such as visual=NAME"
+        raise ConfigError(f"{' '.join(texts)!r} cannot be read", where, fix)
+    return pairs
 
 
 def presets() -> tuple[str, ...]:

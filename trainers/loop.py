@@ -3,6 +3,7 @@
 Shape letters: N samples, B the global batch, D features, C classes, H prediction heads.
 """
 
+import itertools
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -16,10 +17,12 @@ from search_spaces.errors import ReplicateError
 from trainers import parallel, streams
 from trainers.data import Fold
 from trainers.distillers import Distiller
+from trainers.inputs import Inputs, evaluated_views, training_views
 from trainers.lookahead import ahead
 from trainers.outputs import Outputs
 from trainers.pairing import teacher_batches
-from trainers.precision import EVAL_BATCH, run
+from trainers.precision import run
+from trainers.teachers import Teach
 
 LOOP_VERSION = 1
 """Raised when the numbers that this module gives change; part of every content key."""
@@ -32,13 +35,14 @@ OnEpoch = Callable[["History", Snapshot], None]
 class Roles:
     """Who takes part: the student as wrapped for its workers, the distiller, the teacher.
 
-    `teach` gives the teacher's outputs for sample indices [B]; None without a teacher. `teacher`
-    is the network behind it, wrapped like the student, where the method moves it; else None.
+    `teach` gives the teacher's outputs for each of an epoch's batches [steps, B] of samples; None
+    without a teacher. `teacher` is the network behind it, wrapped like the student, where the
+    method moves it; else None.
     """
 
     student: nn.Module
     distiller: Distiller
-    teach: Callable[[Tensor], Outputs] | None = None
+    teach: Teach | None = None
     teacher: nn.Module | None = None
 
     def trained(self) -> nn.ModuleDict:
@@ -159,7 +163,7 @@ def train_replicate(
         for group in optimizer.param_groups:
             group["lr"] = lr
         with streams.seeded(seed, "noise", epoch, parallel.rank()):
-            losses = train_epoch(config, seed, epoch, inputs, fold, roles, optimizer)
+            losses = train_epoch(config, seed, epoch, fold, roles, optimizer)
         if not all(torch.tensor(list(losses.values())).isfinite()):
             raise ReplicateError(
                 f"the loss is no longer finite in epoch {epoch} ({losses})",
@@ -180,7 +184,6 @@ def train_epoch(
     config: StudentConfig,
     seed: int,
     epoch: int,
-    inputs: Tensor,
     fold: Fold,
     roles: Roles,
     optimizer: torch.optim.Optimizer,
@@ -193,16 +196,15 @@ def train_epoch(
     batches = epoch_batches(fold.train.cpu(), config.network.optim.batch_size, seed, epoch)
     pairing_stream = streams.generator(seed, "pairing", epoch)
     partners = teacher_batches(batches, fold.labels.cpu(), config.pairing, pairing_stream)
-    batches, partners = batches.to(inputs.device), partners.to(inputs.device)
+    modality = config.network.modality
+    views = training_views(fold.inputs[modality], batches, seed, modality, epoch)
+    taught = roles.teach(partners, epoch) if roles.teach else itertools.repeat(None, len(batches))
     roles.trained().train()
     roles.distiller.epoch = epoch
     sums: dict[str, Tensor] = {}
-    for batch, partner in zip(batches, partners, strict=True):
-        taught = roles.teach(partner) if roles.teach else None
-        terms = train_step(
-            inputs[parallel.shard(batch)], taught, fold.labels[batch], roles, optimizer
-        )
-        for name, value in terms.items():
+    labels = fold.labels[batches.to(fold.labels.device)]
+    for truth, own, other in zip(labels, views, taught, strict=True):
+        for name, value in train_step(own, other, truth, roles, optimizer).items():
             sums[name] = sums.get(name, 0) + value
     means = torch.stack(list(sums.values())) / len(batches)
     return dict(zip(sums, means.tolist(), strict=True))
@@ -245,7 +247,7 @@ def epoch_batches(train: Tensor, batch_size: int, seed: int, epoch: int) -> Tens
 def evaluate(
     network: nn.Module,
     distiller: Distiller,
-    inputs: Tensor,
+    inputs: Inputs,
     fold: Fold,
     part: Tensor,
 ) -> Evaluation:
@@ -253,8 +255,8 @@ def evaluate(
     network.eval()
     distiller.eval()
     chosen: dict[str, list[Tensor]] = {}
-    for indices in parallel.shard(part).split(EVAL_BATCH):
-        outputs = run(network, inputs[indices])
+    for own in evaluated_views(inputs, parallel.shard(part)):
+        outputs = run(network, own)
         for head, logits in distiller.heads(outputs).items():
             chosen.setdefault(head, []).append(logits.argmax(dim=1))
     predictions = {head: parallel.gather_rows(torch.cat(parts)) for head, parts in chosen.items()}

@@ -8,9 +8,6 @@ from torch import Tensor, nn
 from trainers.backbones import Backbone
 from trainers.outputs import Outputs
 
-EVAL_BATCH = 512
-"""Samples per forward pass where no gradient is taken."""
-
 Movable = TypeVar("Movable", Tensor, Backbone)
 
 

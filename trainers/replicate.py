@@ -54,7 +54,7 @@ def run_replicate(
 def make_roles(trial: TrialConfig, info: DatasetInfo, fold: Fold, seed: int) -> Roles:
     """Fresh networks and distiller for replicate `seed`, on the device of `fold`."""
     config, device = trial.config, fold.labels.device
-    student = teachers.build(config.network, info, seed, f"{trial.kind}-init")
+    student = teachers.build(config.network, info, seed, f"{trial.kind}-init", trial.storage)
     if config.teacher is None:
         distiller = _distiller(config, info, seed, student, student)
         return Roles(parallel.wrap(place(student, device)), distiller.to(device))
@@ -62,10 +62,12 @@ def make_roles(trial: TrialConfig, info: DatasetInfo, fold: Fold, seed: int) -> 
     distiller = _distiller(config, info, seed, student, teacher)
     distiller.attach(teacher)
     distiller, teacher = distiller.to(device), place(teacher, device)
-    inputs = fold.inputs[config.teacher.modality]
+    modality = config.teacher.modality
+    inputs = fold.inputs[modality]
     moving = parallel.wrap(teacher.requires_grad_(True)) if distiller.moves_teacher else None
-    if moving is not None or distiller.teacher_maps:
-        teach = teachers.live(moving or teacher, inputs, maps=distiller.teacher_maps)
+    if moving is not None or distiller.teacher_maps or inputs.augmented:
+        maps = distiller.teacher_maps
+        teach = teachers.live(moving or teacher, inputs, seed, modality, maps=maps)
     else:
         teach = teachers.cached(teacher, inputs, fold.train)
     return Roles(parallel.wrap(place(student, device)), distiller, teach, moving)

@@ -2,7 +2,7 @@
 
 import copy
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import safetensors.torch
 import torch
@@ -12,9 +12,14 @@ from search_spaces import files
 from search_spaces.configs import NetworkConfig, StudentConfig
 from search_spaces.errors import DataError
 from trainers import backbones, parallel, streams
+from trainers.backbones import pretrained
 from trainers.data import DatasetInfo
+from trainers.inputs import Inputs, evaluated_views, training_views
 from trainers.outputs import Outputs
-from trainers.precision import EVAL_BATCH, run
+from trainers.precision import run
+
+Teach = Callable[[Tensor, int], Iterator[Outputs]]
+"""From an epoch's batches [steps, B] of samples, and its number, to the teacher's outputs."""
 
 
 def missing(storage: str, key: str, seeds: tuple[int, ...]) -> tuple[int, ...]:
@@ -33,14 +38,22 @@ def save(
     files.write(system, _path(root, key, seed, "safetensors"), safetensors.torch.save(weights))
 
 
-def build(config: NetworkConfig, info: DatasetInfo, seed: int, stream: str) -> backbones.Backbone:
-    """The untrained network of `config`, initialised from the stream (seed, `stream`)."""
+def build(
+    config: NetworkConfig, info: DatasetInfo, seed: int, stream: str, storage: str
+) -> backbones.Backbone:
+    """The network of `config` before training, initialised from the stream (seed, `stream`).
+
+    If it is pretrained, all but its classifier starts from the checkpoint in the storage.
+    """
     with streams.seeded(seed, stream):
-        return backbones.build(
+        network = backbones.build(
             config.backbone,
             channels=info.modality(config.modality).channels,
             num_classes=len(info.classes),
         )
+    if config.pretrained:
+        network.load_pretrained(pretrained.load(storage, config.pretrained))
+    return network
 
 
 def load(storage: str, config: StudentConfig, info: DatasetInfo, seed: int) -> backbones.Backbone:
@@ -53,7 +66,7 @@ def load(storage: str, config: StudentConfig, info: DatasetInfo, seed: int) -> b
         DataError: the teacher is not in the storage.
     """
     assert config.teacher is not None
-    network = build(config.teacher, info, seed, "teacher-init")
+    network = build(config.teacher, info, seed, "teacher-init", storage)
     if config.teacher_state == "trained":
         system, root = files.locate(storage)
         path = _path(root, config.teacher_key, seed, "safetensors")
@@ -66,32 +79,37 @@ def load(storage: str, config: StudentConfig, info: DatasetInfo, seed: int) -> b
     return network.requires_grad_(False).eval()
 
 
-def cached(
-    network: backbones.Backbone, inputs: Tensor, train: Tensor
-) -> Callable[[Tensor], Outputs]:
-    """Features and logits of the frozen `network` for samples [B] of `train`, computed once.
+def cached(network: backbones.Backbone, inputs: Inputs, train: Tensor) -> Teach:
+    """Features and logits of the frozen `network` for the samples `train` [N], computed once.
 
-    That is possible where the `inputs` [N, ...] never change; maps are too large to keep.
+    That is possible where a sample has one view only; maps are too large to keep.
     """
     with torch.no_grad():
-        parts = [run(network, inputs[indices]) for indices in train.split(EVAL_BATCH)]
+        parts = [run(network, own) for own in evaluated_views(inputs, train)]
     features = torch.cat([part.features for part in parts])
     logits = torch.cat([part.logits for part in parts])
-    rows = torch.full([len(inputs)], -1, device=inputs.device)
-    rows[train] = torch.arange(len(train), device=inputs.device)
-    return lambda indices: Outputs(features[rows[indices]], logits[rows[indices]])
+    rows = torch.full([int(train.max()) + 1], -1, device=train.device)
+    rows[train] = torch.arange(len(train), device=train.device)
+
+    def teach(batches: Tensor, epoch: int) -> Iterator[Outputs]:
+        del epoch
+        for kept in rows[batches.to(rows.device)]:
+            yield Outputs(features[kept], logits[kept])
+
+    return teach
 
 
-def live(network: nn.Module, inputs: Tensor, *, maps: bool) -> Callable[[Tensor], Outputs]:
-    """Outputs of `network`, wrapped for its workers, for samples [B] of `inputs`, run each time.
+def live(network: nn.Module, inputs: Inputs, seed: int, modality: str, *, maps: bool) -> Teach:
+    """Outputs of `network`, wrapped for its workers, run on each batch of `inputs`.
 
     Each worker runs its part of the batch. Gradients flow where the network's parameters ask for
     them; `maps` says whether the outputs carry the stages' maps.
     """
 
-    def teach(indices: Tensor) -> Outputs:
-        own = run(network, inputs[parallel.shard(indices)])
-        return parallel.gather(own if maps else own._replace(maps=None))
+    def teach(batches: Tensor, epoch: int) -> Iterator[Outputs]:
+        for own in training_views(inputs, batches, seed, modality, epoch):
+            outputs = run(network, own)
+            yield parallel.gather(outputs if maps else outputs._replace(maps=None))
 
     return teach
 

@@ -34,8 +34,9 @@ def work(handed: dict[str, TrialConfig]) -> None:
     device = ray.train.torch.get_device()
     if device.type == "cpu":
         torch.set_num_threads(1)
-    dataset = data.find(trial.config.network.dataset)
-    fold_of = dataset.folds()
+    place = data.Place(trial.storage, trial.loading)
+    dataset = data.find(trial.config.network.dataset, place)
+    fold_of = dataset.folds(trial.config.modalities)
     saved = _load_checkpoint(trial)
     outcomes: dict[int, str] = saved.get("outcomes", {})
     for seed in trial.seeds:

@@ -18,6 +18,9 @@ COMMON = {
     "--gpus-per-trial",
     "--workers-per-trial",
     "--seeds-per-trial",
+    "--loading",
+    "--memory-gb",
+    "--pretrained",
     "--address",
     "--dry-run",
     "--json",
@@ -27,6 +30,10 @@ SURFACE = {
     "compare": COMMON | {"--methods", "--pairing"},
     "run": COMMON | {"file"},
     "methods": {"--json"},
+    "prepare": {"dataset", "raw", "--split-dir", "--task", "--tokenizer", "--shard-mb"}
+    | {"--allow-skips", "--storage", "--address", "--json"},
+    "datasets": {"--storage", "--json"},
+    "datasets show": {"name", "--out", "--storage"},
     "report": {"sweep", "--format", "--storage", "--json"},
     "status": {"--storage", "--json"},
     "ui": {"--storage", "--host", "--port"},
@@ -43,21 +50,25 @@ def fdsweep(tmp_path, monkeypatch):
 
 def test_the_surface_is_this_and_nothing_else():
     """Changing a command or an option is a visible line here."""
-    commands = get_command(app).commands
-    found = {
-        name: {
+
+    def surface(command, name=""):
+        options = {
             next((o for o in option.opts if o.startswith("--")), option.name)
             for option in command.params
         }
-        for name, command in commands.items()
-    }
-    assert found == SURFACE
+        inner = getattr(command, "commands", {})
+        found = {name: options} if name else {}
+        for word, one in inner.items():
+            found |= surface(one, f"{name} {word}".strip())
+        return found
+
+    assert surface(get_command(app)) == SURFACE
 
 
 @pytest.mark.parametrize(
     ("words", "needles"),
     [
-        (["ablation", "--dataset", "cremad"], ["'cremad'", "watch"]),
+        (["ablation", "--dataset", "cremad"], ["'cremad'", "crema-d"]),
         (["ablation", "--study", "component"], ["'component'", "components", "controls"]),
         (["ablation", "--seeds", "0"], ["0 seeds", "1 or more"]),
         (["ablation", "--seeds", "few"], ["'few'", "0,3,7"]),
@@ -68,6 +79,15 @@ def test_the_surface_is_this_and_nothing_else():
         (["ablation", "--workers-per-trial", "0"], ["0 workers"]),
         (["ablation", "--workers-per-trial", "3"], ["64", "3 equal parts"]),
         (["ablation", "--seeds-per-trial", "0"], ["0 seeds per trial"]),
+        (["ablation", "--loading", "fast"], ["'fast'", "resident, streaming"]),
+        (["ablation", "--memory-gb", "0"], ["0.0 GB"]),
+        (["ablation", "--dataset", "crema-d"], ["crema-d is not prepared", "fdsweep prepare"]),
+        (["ablation", "--pretrained", "visual"], ["'visual' cannot be read", "visual=NAME"]),
+        (["ablation", "--pretrained", "a=./nowhere"], ["./nowhere", "no such folder"]),
+        (["prepare", "cremad", "."], ["'cremad'", "crema-d"]),
+        (["prepare", "watch", "."], ["watch: needs no preparation"]),
+        (["datasets", "show", "ave"], ["ave is not prepared", "fdsweep prepare ave"]),
+        (["datasets", "show", "watch", "--out", "/nowhere/x.png"], ["/nowhere/x.png", "cannot be"]),
         (["compare", "--methods", "kdd"], ["'kdd'", "fd-cmkd"]),
         (["compare", "--methods", "kd,kd"], ["'kd' stands twice"]),
         (["compare", "--pairing", "loose"], ["'loose'", "'same-class'"]),

@@ -135,7 +135,7 @@ def test_a_row_that_cannot_run_is_refused_before_anything_runs(row, message):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"backbones": {"gyroscope": "vgg"}}, "unknown backbone 'vgg'. Choose from: cnn1d"),
+        ({"backbones": {"gyroscope": "vgg"}}, "unknown backbone 'vgg'. Choose from: bert-base"),
         ({"backbones": {"audio": "cnn1d"}}, "unknown modality 'audio'"),
         ({"directions": ("a->b",)}, "unknown direction 'a->b'"),
     ],

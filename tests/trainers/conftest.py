@@ -12,6 +12,7 @@ from search_spaces.configs import NetworkConfig, OptimConfig, StudentConfig, Tri
 from trainers import distillers
 from trainers.data import DatasetInfo, Fold, Modality
 from trainers.distillers import resolve_options
+from trainers.inputs import Plain
 
 INFO = DatasetInfo(
     name="small",
@@ -27,7 +28,9 @@ def small_fold(seed: int = 0) -> Fold:
     draw = torch.Generator().manual_seed(seed)
     labels = torch.arange(120) % 3
     inputs = {
-        m.name: torch.randn(120, m.channels, 24, generator=draw) + labels[:, None, None] * 0.4
+        m.name: Plain(
+            torch.randn(120, m.channels, 24, generator=draw) + labels[:, None, None] * 0.4
+        )
         for m in INFO.modalities
     }
     order = torch.randperm(120, generator=draw)

@@ -28,10 +28,10 @@ def test_the_same_seed_gives_identical_metrics(fold, tmp_path, method):
 def test_the_teacher_moves_where_the_method_says_and_nowhere_else(fold, tmp_path, method):
     trial = small_trial(str(tmp_path), method=method)
     roles = make_roles(trial, INFO, fold, 0)
-    before = roles.teach(fold.train[:8])
+    before = next(roles.teach(fold.train[None, :8], 0))
     optimizer = torch.optim.SGD(roles.trained().parameters(), lr=0.05)
-    train_epoch(trial.config, 0, 0, fold.inputs["right"], fold, roles, optimizer)
-    after = roles.teach(fold.train[:8])
+    train_epoch(trial.config, 0, 0, fold, roles, optimizer)
+    after = next(roles.teach(fold.train[None, :8], 0))
     moved = not torch.equal(before.features, after.features)
     assert moved == roles.distiller.moves_teacher == (roles.teacher is not None)
 
@@ -174,8 +174,8 @@ def test_a_step_is_one_sgd_step_on_the_total(fold, tmp_path):
     roles = make_roles(trial, INFO, part, 0)
     expected = copy.deepcopy(roles.student).train()
     optimizer = torch.optim.SGD(roles.student.parameters(), lr=0.1)
-    inputs = part.inputs["right"]
-    losses = train_epoch(trial.config, 0, 0, inputs, part, roles, optimizer)
+    inputs = part.inputs["right"].values
+    losses = train_epoch(trial.config, 0, 0, part, roles, optimizer)
 
     order = epoch_batches(part.train, 16, 0, 0)[0]
     loss = torch.nn.functional.cross_entropy(expected(inputs[order]).logits, part.labels[order])

@@ -21,6 +21,7 @@ torch.set_default_dtype(torch.float64)
 torch.set_num_threads(1)
 from conftest import INFO, small_fold, small_trial
 from trainers import parallel
+from trainers.inputs import Plain
 from trainers.replicate import run_replicate
 from trainers.outputs import Outputs
 
@@ -28,7 +29,7 @@ rank, world, place = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 if world > 1:
     dist.init_process_group("gloo", f"file://{place}/rendezvous", rank=rank, world_size=world)
 fold = small_fold()
-fold = replace(fold, inputs={name: x.double() for name, x in fold.inputs.items()})
+fold = replace(fold, inputs={name: Plain(x.values.double()) for name, x in fold.inputs.items()})
 outcomes = {}
 for method in json.loads(sys.argv[4]):
     trial = small_trial(place, method=method, epochs=2, lr=0.05)

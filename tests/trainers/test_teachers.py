@@ -28,7 +28,7 @@ def test_a_teacher_is_kept_at_its_best_epoch(trained, fold):
     teacher = teachers.load(storage, config, INFO, 0)
     assert not teacher.training
     assert not any(p.requires_grad for p in teacher.parameters())
-    guess = teacher(fold.inputs["left"][fold.test]).logits.argmax(1)
+    guess = teacher(fold.inputs["left"].values[fold.test]).logits.argmax(1)
     assert guess.tolist() == outcome["predictions"]
 
 
@@ -37,16 +37,17 @@ def test_cached_outputs_are_the_teachers_own(trained, fold):
     teacher = teachers.load(storage, config, INFO, 0)
     teach = teachers.cached(teacher, fold.inputs["left"], fold.train)
     some = fold.train[torch.tensor([5, 0, 5])]
-    own = teacher(fold.inputs["left"][some])
-    torch.testing.assert_close(teach(some).features, own.features)
-    torch.testing.assert_close(teach(some).logits, own.logits)
+    own = teacher(fold.inputs["left"].values[some])
+    (taught,) = teach(some[None], 0)
+    torch.testing.assert_close(taught.features, own.features)
+    torch.testing.assert_close(taught.logits, own.logits)
 
 
 def test_permuted_channels_are_one_permutation_for_all_samples(trained, fold):
     config, _, storage = trained
     shuffled = replace(config, teacher_channels="permuted")
     teacher, other = (teachers.load(storage, c, INFO, 0) for c in (config, shuffled))
-    inputs = fold.inputs["left"][fold.train]
+    inputs = fold.inputs["left"].values[fold.train]
     plain, permuted = teacher(inputs), other(inputs)
     assert not torch.equal(plain.features, permuted.features)
     order = [
@@ -68,6 +69,6 @@ def test_a_missing_teacher_says_so(tmp_path, fold):
 def test_a_random_teacher_is_the_untrained_network(tmp_path, fold):
     trial = small_trial(str(tmp_path))
     roles = make_roles(trial, INFO, fold, 0)
-    fresh = teachers.build(network("left"), INFO, 0, "teacher-init").eval()
-    own = fresh(fold.inputs["left"][fold.train[:4]])
-    torch.testing.assert_close(roles.teach(fold.train[:4]).features, own.features)
+    fresh = teachers.build(network("left"), INFO, 0, "teacher-init", str(tmp_path)).eval()
+    own = fresh(fold.inputs["left"].values[fold.train[:4]])
+    torch.testing.assert_close(next(roles.teach(fold.train[None, :4], 0)).features, own.features)

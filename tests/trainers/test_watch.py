@@ -16,7 +16,7 @@ def folds():
 
 def test_the_recordings_give_the_known_windows(folds):
     fold = folds(0)
-    assert {name: tuple(x.shape) for name, x in fold.inputs.items()} == {
+    assert {name: tuple(x.values.shape) for name, x in fold.inputs.items()} == {
         "accelerometer": (4677, 3, 100),
         "gyroscope": (4677, 3, 100),
     }
@@ -27,7 +27,7 @@ def test_the_recordings_give_the_known_windows(folds):
 
 def test_windows_overlap_by_half(folds):
     fold = folds(0)
-    first, second = fold.inputs["gyroscope"][:2]
+    first, second = fold.inputs["gyroscope"].values[:2]
     assert fold.sample_ids[:2] == ("000-00000", "000-00050")
     assert torch.equal(first[:, 50:], second[:, :50])
 
@@ -56,7 +56,7 @@ def test_later_seeds_pair_the_subjects_anew():
 
 def test_inputs_are_standardised_with_training_statistics(folds):
     fold = folds(1)
-    for x in fold.inputs.values():
+    for x in (inputs.values for inputs in fold.inputs.values()):
         train = x[fold.train].double()
         assert torch.allclose(train.mean(dim=(0, 2)), torch.zeros(3).double(), atol=1e-5)
         assert torch.allclose(train.std(dim=(0, 2)), torch.ones(3).double(), atol=1e-5)

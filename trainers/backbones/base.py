@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
 
+from search_spaces.errors import ConfigError
 from trainers.outputs import Outputs
 
 
@@ -23,6 +24,17 @@ class Backbone(nn.Module, ABC):
     @abstractmethod
     def forward(self, x: Tensor) -> Outputs:
         """Features [N, D], logits [N, C] and the stages' maps for inputs [N, channels, ...]."""
+
+    def load_pretrained(self, weights: dict[str, Tensor]) -> None:
+        """Start from the `weights` of a checkpoint instead of random ones.
+
+        Raises:
+            ConfigError: they are not those of this network, or there are none for its kind.
+        """
+        del weights
+        raise ConfigError(
+            "there are no checkpoints for this backbone", type(self).__name__, "Leave it random"
+        )
 
 
 def init_weights(module: nn.Module) -> None:

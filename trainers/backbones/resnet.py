@@ -3,7 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainers.backbones import Backbone, init_weights, registry
+from trainers.backbones import Backbone, init_weights, pretrained, registry
 from trainers.outputs import Outputs
 
 
@@ -48,3 +48,9 @@ class ResNet18(Backbone):
             maps.append(x)
         logits = self.classifier(F.relu(x).mean(dim=(2, 3)))
         return Outputs(x.mean(dim=(2, 3)), logits, tuple(maps))
+
+    def load_pretrained(self, weights: dict[str, Tensor]) -> None:
+        """See `Backbone.load_pretrained`."""
+        encoder = nn.ModuleDict({"stages": self.stages})
+        body = nn.ModuleDict({"embedder": self.stem, "encoder": encoder})
+        pretrained.adopt(body, weights, "resnet.", "resnet18")

@@ -1,19 +1,19 @@
 """Data sets: one module each, found through the registry or the entry points `fdsweep.datasets`.
 
-A data set takes no argument to make; it says what it is without reading anything (`info`), and
-`folds()` reads it once and gives one `Fold` per seed.
+A data set is made from the `Place` of its files; it says what it is before its samples are read
+(`info`), and `folds()` reads it once and gives one `Fold` per seed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from search_spaces.configs import OptimConfig
+from search_spaces.configs import AUTO, Loading, OptimConfig
 from search_spaces.errors import ConfigError, unknown
-from trainers.precision import place
+from trainers.inputs import Inputs
 from trainers.registry import Registry
 
 
@@ -63,14 +63,14 @@ class DatasetInfo:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fold:
-    """One seed's view: inputs per modality [N, ...], labels [N], and who is in which split.
+    """One seed's view: inputs per modality, labels [N], and who is in which split.
 
     `train`, `val` and `test` index the samples; `groups` (subject or speaker) and `sample_ids`
-    name them. Inputs are standardised with statistics of `train`.
+    name them. What is standardised with statistics of the data uses those of `train`.
     """
 
     num_classes: int
-    inputs: dict[str, Tensor]
+    inputs: dict[str, Inputs]
     labels: Tensor
     groups: tuple[str, ...]
     sample_ids: tuple[str, ...]
@@ -82,7 +82,7 @@ class Fold:
         """The same fold with its tensors on `device`."""
         return Fold(
             num_classes=self.num_classes,
-            inputs={name: place(x, device) for name, x in self.inputs.items()},
+            inputs={name: x.to(device) for name, x in self.inputs.items()},
             labels=self.labels.to(device),
             groups=self.groups,
             sample_ids=self.sample_ids,
@@ -92,23 +92,37 @@ class Fold:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a data set's files lie and how they are loaded; nothing here changes a number."""
+
+    storage: str = "."
+    loading: Loading = AUTO
+
+
 class Dataset(Protocol):
     """What the rest asks of a data set."""
 
     @property
     def info(self) -> DatasetInfo:
-        """What is known before reading."""
+        """What is known before reading; DataError if it must be prepared first."""
 
-    def folds(self) -> Callable[[int], Fold]:
-        """Read the data once; the result gives the fold of a seed. DataError if it cannot."""
+    def folds(self, modalities: Collection[str] | None = None) -> Callable[[int], Fold]:
+        """Read `modalities` (all by default) once; the result gives the fold of a seed.
 
+        Raises:
+            DataError: it cannot be read.
+        """
+
+
+HERE = Place()
 
 registry: Registry[Dataset] = Registry("data set", "trainers.data", "fdsweep.datasets")
 
 
-def find(name: str) -> Dataset:
-    """The data set `name`; ConfigError naming those there are for another."""
-    return registry.get(name).factory()
+def find(name: str, place: Place = HERE) -> Dataset:
+    """The data set `name` at `place`; ConfigError naming those there are for another name."""
+    return registry.get(name).factory(place)
 
 
 def names() -> tuple[str, ...]:

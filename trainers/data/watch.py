@@ -10,7 +10,7 @@ splits  subjects 6 / 2 / 2; five seeds in a row test every subject once
 
 import hashlib
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,8 @@ from search_spaces.configs import OptimConfig
 from search_spaces.errors import DataError
 from search_spaces.keys import content_key
 from trainers import streams
-from trainers.data import DatasetInfo, Fold, Modality, registry
+from trainers.data import HERE, DatasetInfo, Fold, Modality, Place, registry
+from trainers.inputs import Plain
 
 SHA256 = "eb122f23cdf06ef6bd6c6c5312958ec5cf9d038e2e6d457b8081662c75a42537"
 WINDOW, STRIDE = 100, 50
@@ -72,6 +73,9 @@ def split_subjects(seed: int) -> tuple[list[int], list[int], list[int]]:
 class Watch:
     """The embedded data set."""
 
+    about = "seven shoulder exercises of ten people, 4,677 windows of 2 s from a smartwatch"
+    licence = "BSD 3-Clause"
+    url = "https://pypi.org/project/seglearn/1.2.5"
     info = DatasetInfo(
         name="watch",
         modalities=tuple(Modality(name, 3, "cnn1d") for name in COLUMNS),
@@ -83,8 +87,12 @@ class Watch:
         source="seglearn 1.2.5; Burns et al. 2018, arXiv 1802.01489",
     )
 
-    def folds(self) -> Callable[[int], Fold]:
-        """Read and cut the recordings; see `trainers.data.Dataset`."""
+    def __init__(self, place: Place = HERE) -> None:
+        del place  # it is installed with fdsweep
+
+    def folds(self, modalities: Collection[str] | None = None) -> Callable[[int], Fold]:
+        """Read and cut the recordings, which hold all modalities; see `trainers.data.Dataset`."""
+        del modalities
         content = read_recordings(find_file())
         windows, labels, subjects, sample_ids = [], [], [], []
         recordings = zip(content["X"], content["y"], content["subject"], strict=True)
@@ -115,7 +123,9 @@ def _fold(
     standard = (signals - mean) / std
     return Fold(
         num_classes=len(Watch.info.classes),
-        inputs={name: standard[:, columns].contiguous() for name, columns in COLUMNS.items()},
+        inputs={
+            name: Plain(standard[:, columns].contiguous()) for name, columns in COLUMNS.items()
+        },
         labels=torch.tensor(labels),
         groups=tuple(str(subject) for subject in subjects),
         sample_ids=sample_ids,

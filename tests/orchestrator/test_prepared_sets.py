@@ -1,0 +1,65 @@
+"""Every data set of the papers: a miniature in its true format, prepared and studied."""
+
+import importlib
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from orchestrator.cli import app
+
+pytestmark = pytest.mark.ray
+
+DAMAGED = 2
+SETS = {
+    "crema-d": "audio->visual",
+    "ravdess": "visual->audio",
+    "ave": "audio->visual",
+    "vggsound": "visual->audio",
+    "crisismmd": "visual->text",
+}
+
+
+def fdsweep(*words):
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_from_the_raw_tree_to_a_table(cluster, tmp_path, name):
+    raw, storage = tmp_path / "raw", ["--storage", tmp_path / "runs"]
+    raw.mkdir()
+    importlib.import_module(f"miniature.{name.replace('-', '_')}").build(raw)
+
+    refused = fdsweep("prepare", name, raw, *storage, "--json")
+    assert refused.exit_code == 2, refused.output
+    assert "samples are damaged, more than 1 %" in refused.stderr
+    made = fdsweep("prepare", name, raw, *storage, "--allow-skips", DAMAGED, "--json")
+    assert made.exit_code == 0, made.output
+    manifest = json.loads(made.stdout)
+    assert len(manifest["damaged"]) == DAMAGED
+    assert manifest["missing"]
+    counts = {split: sum(classes.values()) for split, classes in manifest["counts"].items()}
+    assert min(counts.values()) >= 2
+    assert sum(counts.values()) >= 36
+
+    assert f"{counts['train']:,} train" in fdsweep("datasets", *storage).stdout
+    sheet = tmp_path / "sheet.png"
+    assert fdsweep("datasets", "show", name, "--out", sheet, *storage).exit_code == 0
+    assert sheet.stat().st_size > 10_000
+
+    study = fdsweep("ablation", "--dataset", name, "--study", "losses", "--seeds", 1, "--epochs", 1,
+                    "--direction", SETS[name], *storage)  # fmt: skip
+    assert study.exit_code == 0, study.output
+    assert study.stdout.count("| low: ") == 4
+    assert manifest["fingerprint"] in study.stdout
+
+
+def test_the_miniatures_cover_every_prepared_data_set():
+    from trainers import data
+    from trainers.data.prepared import Prepared
+
+    prepared = {name for name in data.names() if isinstance(data.find(name), Prepared)}
+    assert set(SETS) == prepared
+    assert all(Path(importlib.import_module("miniature").__file__).parent.joinpath(
+        f"{name.replace('-', '_')}.py").exists() for name in SETS)  # fmt: skip

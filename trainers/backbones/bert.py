@@ -1,0 +1,67 @@
+"""BERT for texts, built by transformers."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from trainers.backbones import Backbone, init_weights, pretrained, registry
+from trainers.outputs import Outputs
+
+PADDING = 0
+
+
+class Bert(Backbone):
+    """BERT (Devlin et al., NAACL 2019, arXiv 1810.04805) for token ids [N, L] int64, 0 for none.
+
+    The features are the mean of the last layer over a text's tokens, the logits those of the mean
+    after a ReLU, so that what holds for pictures holds here. Maps are the layers' outputs
+    [N, D, L], where tokens that fill up count 0 and the others L / length, so that a mean over all
+    L is one over the text.
+
+    Args:
+        channels: size of the vocabulary.
+        num_classes: C.
+        layers: of the encoder.
+        width: D.
+    """
+
+    def __init__(self, *, channels: int, num_classes: int, layers: int, width: int) -> None:
+        from transformers import BertConfig, BertModel  # slow to import
+
+        super().__init__()
+        config = BertConfig(
+            vocab_size=channels,
+            hidden_size=width,
+            num_hidden_layers=layers,
+            num_attention_heads=width // 64,
+            intermediate_size=4 * width,
+        )
+        self.network = BertModel(config, add_pooling_layer=False)
+        self.dim = width
+        self.map_dims = (width,) * layers
+        self.classifier = nn.Linear(width, num_classes)
+        init_weights(self.classifier)
+
+    def forward(self, x: Tensor) -> Outputs:
+        """See `Backbone.forward`."""
+        known = (x != PADDING).long()
+        outputs = self.network(x, attention_mask=known, output_hidden_states=True)
+        share = known * (x.shape[1] / known.sum(dim=1, keepdim=True).clamp(min=1))
+        maps = tuple((h * share[..., None]).mT for h in outputs.hidden_states[1:])
+        logits = self.classifier(F.relu(maps[-1]).mean(dim=2))
+        return Outputs(maps[-1].mean(dim=2), logits, maps)
+
+    def load_pretrained(self, weights: dict[str, Tensor]) -> None:
+        """See `Backbone.load_pretrained`."""
+        pretrained.adopt(self.network, weights, "bert.", "bert")
+
+
+@registry.register("bert-base")
+def bert_base(*, channels: int, num_classes: int) -> Bert:
+    """Twelve layers of 768 channels."""
+    return Bert(channels=channels, num_classes=num_classes, layers=12, width=768)
+
+
+@registry.register("bert-small")
+def bert_small(*, channels: int, num_classes: int) -> Bert:
+    """Four layers of 512 channels (Turc et al. 2019, arXiv 1908.08962)."""
+    return Bert(channels=channels, num_classes=num_classes, layers=4, width=512)

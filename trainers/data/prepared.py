@@ -1,0 +1,125 @@
+"""What every data set is that `fdsweep prepare` turns from raw files into shards.
+
+takes   a raw tree as it is downloaded
+yields  Parquet shards, one row per sample, and a manifest (trainers/raw/shards.py)
+splits  those of the manifest, the same for every seed; validation is carved from training
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+
+from search_spaces.configs import OptimConfig
+from search_spaces.errors import DataError
+from trainers.data import HERE, DatasetInfo, Fold, Modality, Place
+from trainers.inputs import Inputs, resident
+from trainers.inputs.streaming import Loader, Streamed
+from trainers.raw.catalog import Catalog, Item, Options
+from trainers.raw.payload import Payload
+from trainers.raw.shards import Manifest, load_manifest, read_table
+
+__all__ = ["Payload", "Prepared"]
+
+
+class Prepared(ABC):
+    """A data set with an importer.
+
+    Attributes:
+        name: as users type it, and the name it is registered under.
+        modalities: with the backbone that suits each.
+        payloads: how each modality lies in a shard, by its name.
+        optim: how its networks are trained by default.
+        about: what it holds, for people.
+        source: the paper.
+        licence: of the data.
+        url: where it can be had.
+        expects: the raw tree, drawn for people.
+        version: raised when the importer gives other shards from the same files.
+    """
+
+    name: ClassVar[str]
+    modalities: ClassVar[tuple[Modality, ...]]
+    payloads: ClassVar[dict[str, Payload]]
+    optim: ClassVar[OptimConfig] = OptimConfig()
+    about: ClassVar[str] = ""
+    source: ClassVar[str]
+    licence: ClassVar[str]
+    url: ClassVar[str]
+    expects: ClassVar[str]
+    version: ClassVar[int] = 1
+
+    def __init__(self, place: Place = HERE) -> None:
+        self.place = place
+
+    @cached_property
+    def manifest(self) -> Manifest:
+        """What was prepared; DataError if nothing was."""
+        return load_manifest(self.place.storage, self.name)
+
+    @property
+    def info(self) -> DatasetInfo:
+        """See `trainers.data.Dataset`."""
+        return DatasetInfo(
+            name=self.name,
+            modalities=self.modalities,
+            classes=self.manifest.classes,
+            fingerprint=self.manifest.fingerprint,
+            optim=self.optim,
+            source=self.source,
+        )
+
+    def folds(self, modalities: Collection[str] | None = None) -> Callable[[int], Fold]:
+        """The manifest's splits for every seed; see `trainers.data.Dataset`."""
+        names = [m.name for m in self.modalities if modalities is None or m.name in modalities]
+        known = read_table(
+            self.place.storage, self.manifest, ["sample_id", "group", "label", "split"]
+        ).to_pydict()
+        parts = {
+            split: torch.tensor([i for i, one in enumerate(known["split"]) if one == split])
+            for split in ("train", "val", "test")
+        }
+        for split, part in parts.items():
+            if not len(part):
+                raise DataError(f"no sample is in the {split} split", self.name, "Prepare it again")
+        fold = Fold(
+            num_classes=len(self.manifest.classes),
+            inputs={name: self._inputs(name, self._streams(names)) for name in names},
+            labels=torch.tensor(known["label"]),
+            groups=tuple(known["group"]),
+            sample_ids=tuple(known["sample_id"]),
+            **parts,
+        )
+        return lambda _seed: fold
+
+    def _streams(self, modalities: Collection[str]) -> bool:
+        """Whether the data are too large to hold in memory."""
+        loading = self.place.loading
+        if loading.mode != "auto":
+            return loading.mode == "streaming"
+        needed = sum(resident.nbytes(self.manifest, name) for name in modalities)
+        return needed > loading.memory_gb * 1e9
+
+    def _inputs(self, modality: str, streams: bool) -> Inputs:
+        loader = Loader(self.place.storage, self.manifest, modality)
+        return Streamed(loader=loader) if streams else resident.load(loader)
+
+    @abstractmethod
+    def catalog(self, raw: Path, options: Options) -> Catalog:
+        """List the samples of the raw tree, without decoding any.
+
+        Raises:
+            DataError: the tree or a list is not what it should be (`wrong_tree`).
+            ConfigError: an option that cannot be used.
+        """
+
+    @abstractmethod
+    def decode(self, raw: Path, item: Item, assets: Mapping[str, bytes]) -> dict[str, Any]:
+        """The payload of every modality of `item`, and `text` where there is a readable one.
+
+        Raises:
+            Damaged: one of its files is of no use.
+        """
