@@ -309,11 +309,11 @@ def show(
     """Draw a contact sheet: samples of every modality and how many there are of each class."""
     with for_people():
         from orchestrator.contact_sheet import draw
-        from search_spaces.configs import Loading
+        from search_spaces.configs import FEW
         from trainers import data
 
-        few = Loading(mode="streaming")  # a sheet needs few samples of what may be a large set
-        typer.echo(draw(data.find(name, data.Place(storage, few)), out or Path(f"{name}.png")))
+        dataset = data.find(name, data.Place(storage, FEW))
+        typer.echo(draw(dataset, out or Path(f"{name}.png")))
 
 
 @app.command()

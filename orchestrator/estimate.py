@@ -13,7 +13,10 @@ from results.statistics import detectable_effect, smallest_p
 from search_spaces.configs import StudentConfig, TrialConfig
 from trainers.data import Dataset, Fold
 
-PROBE_STEPS, WARM_UP_STEPS = 8, 3
+PROBE_STEPS, PROBE_SECONDS = 8, 2.0
+"""A probe takes one step to warm up, then so many, or fewer where they take longer than that."""
+
+PROBE_SAMPLES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,7 @@ def _per_epoch(
     if not trials or not here:
         return None, "nothing measured yet"
     seconds = probe(trials[-1].config, dataset)
-    return seconds, f"from {PROBE_STEPS} training steps and one evaluation measured just now"
+    return seconds, "from a few training steps and an evaluation measured just now"
 
 
 def probe(config: StudentConfig, dataset: Dataset) -> float:
@@ -90,9 +93,11 @@ def probe(config: StudentConfig, dataset: Dataset) -> float:
         trial = TrialConfig(
             kind="student", key="", config=untrained, seeds=(0,), group="", storage="."
         )
-        roles = make_roles(trial, dataset.info, fold, 0)
+        size = config.network.optim.batch_size
+        most = replace(fold, train=fold.train[: PROBE_STEPS * size])
+        roles = make_roles(trial, dataset.info, most, 0)
         optimizer = torch.optim.SGD(roles.student.parameters(), lr=0.0)
-        inputs, size = fold.inputs[config.network.modality], config.network.optim.batch_size
+        inputs = fold.inputs[config.network.modality]
 
         def steps(count: int) -> float:
             part: Fold = replace(fold, train=fold.train[: count * size])
@@ -100,11 +105,13 @@ def probe(config: StudentConfig, dataset: Dataset) -> float:
             train_epoch(untrained, 0, 0, part, roles, optimizer)
             return (time.perf_counter() - start) / max(1, len(part.train) // size)
 
-        steps(WARM_UP_STEPS)
-        training = steps(PROBE_STEPS) * max(1, len(fold.train) // size)
+        first = steps(1)
+        count = min(PROBE_STEPS, int(PROBE_SECONDS / first))
+        training = (steps(count) if count else first) * max(1, len(fold.train) // size)
+        few = fold.val[:PROBE_SAMPLES]
         start = time.perf_counter()
-        for part in (fold.val, fold.test):
-            evaluate(roles.student, roles.distiller, inputs, fold, part)
-        return training + time.perf_counter() - start
+        evaluate(roles.student, roles.distiller, inputs, fold, few)
+        per_sample = (time.perf_counter() - start) / len(few)
+        return training + per_sample * (len(fold.val) + len(fold.test))
     finally:
         torch.set_num_threads(threads)

@@ -10,7 +10,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
@@ -104,9 +104,12 @@ def prepare(
         decoders=media.versions(),
         options=_spell(options, shard_mb),
     )
-    if not left and manifest == _present(storage, dataset.name):
+    known = _present(storage, dataset.name)
+    if not left and known and replace(known, notes=manifest.notes) == manifest:
         _say(console, f"{dataset.name} is prepared already; nothing to do")
-        return manifest
+        return known
+    notes = (*manifest.notes, *dataset.finish(raw, catalog))
+    manifest = replace(manifest, notes=notes)
     shards.save_manifest(storage, manifest)
     shards.tidy(storage, dataset.name, job.folder)
     return manifest

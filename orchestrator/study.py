@@ -13,7 +13,7 @@ from results import manifest as manifests
 from results.manifest import Manifest, ManifestRow
 from results.report import Report, report, to_json, to_markdown
 from results.store import Store
-from search_spaces.configs import AUTO, Loading
+from search_spaces.configs import AUTO, FEW, Loading
 from search_spaces.errors import ConfigError
 from search_spaces.sweep import Sweep
 from trainers import data, teachers
@@ -68,7 +68,7 @@ def prepare(
         )
     data.registry.get(sweep.dataset)  # refuses an unknown name before the storage is made
     store = Store.create(storage)
-    dataset = data.find(sweep.dataset, data.Place(store.root, loading))
+    dataset = data.find(sweep.dataset, data.Place(store.root, FEW))
     checkpoints = {
         modality: pretrained.keep(store.root, name) for modality, name in sweep.pretrained.items()
     }

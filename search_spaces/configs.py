@@ -138,6 +138,8 @@ class Loading:
 
 
 AUTO = Loading()
+FEW = Loading(mode="streaming")
+"""For a look at few samples of what may be a large set."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -21,6 +21,16 @@ SETS = {
 }
 
 
+STUDIES = {"crema-d": ["ablation", "--study", "losses"]}
+"""The others train one row, so that the tests stay within their time."""
+
+
+def one_row(folder):
+    path = folder / "one-row.yaml"
+    path.write_text("title: One row\nrows: [{name: FD-CMKD}]\n")
+    return path
+
+
 def fdsweep(*words):
     return CliRunner().invoke(app, [str(word) for word in words])
 
@@ -48,10 +58,10 @@ def test_from_the_raw_tree_to_a_table(cluster, tmp_path, name):
     assert fdsweep("datasets", "show", name, "--out", sheet, *storage).exit_code == 0
     assert sheet.stat().st_size > 10_000
 
-    study = fdsweep("ablation", "--dataset", name, "--study", "losses", "--seeds", 1, "--epochs", 1,
-                    "--direction", SETS[name], *storage)  # fmt: skip
+    what = ["--dataset", name, "--seeds", 1, "--epochs", 1, "--direction", SETS[name]]
+    study = fdsweep(*STUDIES.get(name, ["run", one_row(tmp_path)]), *what, *storage)
     assert study.exit_code == 0, study.output
-    assert study.stdout.count("| low: ") == 4
+    assert study.stdout.count("|   1 |") == (4 if name in STUDIES else 1)
     assert manifest["fingerprint"] in study.stdout
 
 

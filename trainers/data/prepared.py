@@ -118,8 +118,13 @@ class Prepared(ABC):
 
     @abstractmethod
     def decode(self, raw: Path, item: Item, assets: Mapping[str, bytes]) -> dict[str, Any]:
-        """The payload of every modality of `item`, and `text` where there is a readable one.
+        """The payload of every modality of `item`, and `clean_text` beside token ids.
 
         Raises:
             Damaged: one of its files is of no use.
         """
+
+    def finish(self, raw: Path, catalog: Catalog) -> tuple[str, ...]:
+        """Sentences for the manifest that need a look at all samples together."""
+        del raw, catalog
+        return ()

@@ -211,7 +211,7 @@ def save_manifest(storage: str, manifest: Manifest) -> None:
 
 
 def schema(payloads: Mapping[str, Payload]) -> pa.Schema:
-    """Columns of a shard: the sample, then each modality, then `text` beside tokens."""
+    """Columns of a shard: the sample, then each modality, then `clean_text` beside tokens."""
     fields = [
         pa.field("sample_id", pa.string()),
         pa.field("group", pa.string()),
@@ -220,7 +220,7 @@ def schema(payloads: Mapping[str, Payload]) -> pa.Schema:
         *(pa.field(modality, COLUMN_TYPES[p.kind]) for modality, p in payloads.items()),
     ]
     if any(payload.kind == "tokens" for payload in payloads.values()):
-        fields.append(pa.field("text", pa.string()))
+        fields.append(pa.field("clean_text", pa.string()))
     return pa.schema(fields)
 
 
@@ -231,7 +231,7 @@ def row(item: Item, decoded: Mapping[str, Any], payloads: Mapping[str, Payload])
         ValueError: a payload has another shape than the importer declares.
     """
     cells = {modality: _cell(decoded[modality], payload) for modality, payload in payloads.items()}
-    text = {"text": decoded["text"]} if "text" in decoded else {}
+    text = {"clean_text": decoded["clean_text"]} if "clean_text" in decoded else {}
     return {
         "sample_id": item.sample_id,
         "group": item.group,

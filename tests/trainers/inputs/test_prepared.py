@@ -62,7 +62,7 @@ class Tiny(Prepared):
             "sound": rng.normal(item.label, 1, (33, 20)).astype(np.float16),
             "sight": jpegs,
             "words": rng.integers(1, 20, rng.integers(1, 7)).tolist(),
-            "text": "words",
+            "clean_text": "words",
         }
 
 

@@ -17,7 +17,7 @@ PAYLOADS = {
     "words": Payload("tokens", (4,)),
 }
 PER_SHARD = 20
-ALL = ["sample_id", "group", "label", "split", *PAYLOADS, "text"]
+ALL = ["sample_id", "group", "label", "split", *PAYLOADS, "clean_text"]
 
 
 def make_items(count=50):
@@ -40,7 +40,7 @@ def decoded(item):
         "audio": np.arange(15, dtype=np.float16).reshape(3, 5) + i,
         "visual": [bytes([i, frame]) * 9 for frame in range(1 + i % 3)],
         "words": list(range(i % 5)),
-        "text": f"words of {i}",
+        "clean_text": f"words of {i}",
     }
 
 
