@@ -200,6 +200,7 @@ def _save_manifest(study: Study) -> None:
             if cell.config.teacher and cell.config.teacher_key
         },
         data_fingerprint=info.fingerprint,
+        data_notes=info.notes,
     )
     if plan.sweep in manifests.list_sweeps(study.store):
         new = manifests.merge(manifests.load(study.store, plan.sweep), new)

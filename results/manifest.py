@@ -40,7 +40,7 @@ class Manifest:
 
     Within a direction the first row is the baseline. `seeds` is the sorted union of all runs;
     `seed_history` holds each seed list that enlarged it, the first one included. `teachers`
-    gives each teaching modality its teacher's key.
+    gives each teaching modality its teacher's key. `data_notes` are sentences on the data.
     """
 
     sweep: str
@@ -54,6 +54,7 @@ class Manifest:
     rows: tuple[ManifestRow, ...]
     teachers: dict[str, str]
     data_fingerprint: str
+    data_notes: tuple[str, ...] = ()
 
 
 def save(store: Store, manifest: Manifest) -> None:
@@ -79,6 +80,7 @@ def load(store: Store, sweep: str) -> Manifest:
                 "seeds": tuple(content["seeds"]),
                 "seed_history": tuple(tuple(seeds) for seeds in content["seed_history"]),
                 "rows": tuple(ManifestRow(**row) for row in content["rows"]),
+                "data_notes": tuple(content.get("data_notes", ())),
             }
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -111,6 +111,7 @@ def _origin(manifest: Manifest, facts: Facts) -> Iterator[str]:
     if known:
         said = ", ".join(f"{modality} {_spread(values)}" for modality, values in known.items())
         yield f"Teachers on test: {said}."
+    yield from manifest.data_notes
     versions = sorted({version for cell in facts.cells for version in cell.done["fdsweep_version"]})
     made_by = f", fdsweep {', '.join(versions)}" if versions else ""
     yield f"Data {manifest.data_fingerprint}{made_by}."

@@ -63,6 +63,8 @@ def test_from_the_raw_tree_to_a_table(cluster, tmp_path, name):
     assert study.exit_code == 0, study.output
     assert study.stdout.count("|   1 |") == (4 if name in STUDIES else 1)
     assert manifest["fingerprint"] in study.stdout
+    left_out = len(manifest["missing"]) + DAMAGED
+    assert f"{left_out} listed samples were missing or damaged" in study.stdout
 
 
 def test_the_miniatures_cover_every_prepared_data_set():

@@ -86,6 +86,11 @@ def test_without_a_comparison_nothing_is_said_about_it(text: Callable[..., str])
         assert "80 % power" not in said
 
 
+def test_what_is_to_be_known_of_the_data_is_told(text: Callable[..., str]) -> None:
+    note = "Splits train and test share 91 groups (speakers or videos)."
+    assert note in text({}, data_notes=(note,)).splitlines()
+
+
 @pytest.mark.parametrize("pairing", get_args(Pairing))
 def test_one_pairing_of_all_rows_is_told_in_a_sentence(
     text: Callable[..., str], pairing: str

@@ -30,7 +30,8 @@ class Modality:
 class DatasetInfo:
     """What is known of a data set before it is read.
 
-    `fingerprint` names the content and its preparation: other numbers, other fingerprint.
+    `fingerprint` names the content and its preparation: other numbers, other fingerprint. `notes`
+    are sentences that a report should not leave out.
     """
 
     name: str
@@ -39,6 +40,7 @@ class DatasetInfo:
     fingerprint: str
     optim: OptimConfig
     source: str
+    notes: tuple[str, ...] = ()
 
     def modality(self, name: str) -> Modality:
         """The modality `name`; ConfigError for another."""

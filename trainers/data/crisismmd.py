@@ -100,6 +100,7 @@ class CrisisMMD(Prepared):
         "visual": Payload("frames"),
     }
     about: ClassVar = "tweets with pictures from seven natural disasters of 2017"
+    default_task: ClassVar = "humanitarian"
     source: ClassVar = "Alam et al. 2018, ICWSM, arXiv 1805.00713; Ofli et al. 2020, 2004.11838"
     licence: ClassVar = "CC BY-NC-SA 4.0; tweets under Twitter's terms"
     url: ClassVar = "https://crisisnlp.qcri.org/crisismmd"

@@ -6,7 +6,7 @@ splits  those of the manifest, the same for every seed; validation is carved fro
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -38,6 +38,7 @@ class Prepared(ABC):
         licence: of the data.
         url: where it can be had.
         expects: the raw tree, drawn for people.
+        default_task: the labelling that `--task` replaces, where there are several.
         version: raised when the importer gives other shards from the same files.
     """
 
@@ -50,6 +51,7 @@ class Prepared(ABC):
     licence: ClassVar[str]
     url: ClassVar[str]
     expects: ClassVar[str]
+    default_task: ClassVar[str] = ""
     version: ClassVar[int] = 1
 
     def __init__(self, place: Place = HERE) -> None:
@@ -70,6 +72,7 @@ class Prepared(ABC):
             fingerprint=self.manifest.fingerprint,
             optim=self.optim,
             source=self.source,
+            notes=tuple(self._facts()),
         )
 
     def folds(self, modalities: Collection[str] | None = None) -> Callable[[int], Fold]:
@@ -94,6 +97,17 @@ class Prepared(ABC):
             **parts,
         )
         return lambda _seed: fold
+
+    def _facts(self) -> Iterator[str]:
+        if task := self.manifest.options.get("task") or self.default_task:
+            yield f"Labels of the task {task}."
+        for pair, count in self.manifest.shared_groups.items():
+            if count:
+                one, other = pair.split("/")
+                yield f"Splits {one} and {other} share {count} groups (speakers or videos)."
+        left_out = len(self.manifest.missing) + len(self.manifest.damaged)
+        if left_out:
+            yield f"{left_out} listed samples were missing or damaged and are left out."
 
     def _streams(self, modalities: Collection[str]) -> bool:
         """Whether the data are too large to hold in memory."""

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from trainers.inputs import DRAWS, Plain, resident
 from trainers.inputs.pictures import Pictures
 from trainers.inputs.streaming import Streamed
 from trainers.raw import shards
-from trainers.raw.catalog import Catalog, Item, Options
+from trainers.raw.catalog import Catalog, Item, Options, Skipped
 from trainers.replicate import run_replicate
 
 SHARDS, PER_SHARD = 3, 13
@@ -143,6 +144,22 @@ def test_auto_streams_what_does_not_fit(tiny: Callable[..., Tiny]) -> None:
 
 def test_only_the_modalities_asked_for_are_read(tiny: Callable[..., Tiny]) -> None:
     assert set(tiny().folds(["words"])(0).inputs) == {"words"}
+
+
+def test_a_report_hears_of_shared_groups_skips_and_the_task(tiny: Callable[..., Tiny]) -> None:
+    dataset = tiny()
+    assert dataset.info.notes == ()
+    dataset.manifest = replace(
+        dataset.manifest,
+        shared_groups={"train/val": 0, "train/test": 91},
+        missing=(Skipped("s99", "no picture"),),
+        options={"task": "damage"},
+    )
+    assert dataset.info.notes == (
+        "Labels of the task damage.",
+        "Splits train and test share 91 groups (speakers or videos).",
+        "1 listed samples were missing or damaged and are left out.",
+    )
 
 
 def test_what_is_not_prepared_says_how(tmp_path: Path) -> None:
