@@ -9,8 +9,8 @@ then by all through Ray, and read as training batches of sound and picture in th
              sample, crops and normalises it with Pillow and numpy: the published code's way, on
              frames and spectrograms that were extracted before
 
-Reading takes one thread of torch's, as in trials. The memory of processes that do nothing but read
-is printed for both ways, when the data are loaded and at its peak.
+Reading takes one thread of torch's, as in trials. The memory that a process needs to load the data,
+and then to read them all, is measured at its peaks (Linux).
 
 Prints a table for people, then one JSON line.
 """
@@ -26,6 +26,8 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+
+os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # as orchestrator.cluster sets it for workers
 
 import numpy as np
 import torch
@@ -46,13 +48,22 @@ MODALITIES = ("audio", "visual")
 EMOTIONS = ("ANG", "DIS", "FEA", "HAP", "NEU", "SAD")
 SENTENCES = ("IEO", "TIE", "IOM", "IWW", "TAI", "MTI", "IWL", "ITH", "DFA", "ITS")
 CHILD = """
-import resource, sys
+import sys
+from pathlib import Path
+import torch
 from benchmarks.data import MODALITIES, batches, find
+
+def peak():
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(line.split()[1] for line in lines if line.startswith("VmHWM"))
+
+torch.set_num_threads(1)
+start = peak()
 fold = find(sys.argv[1], sys.argv[2]).folds(MODALITIES)(0)
-start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+loaded = peak()
 for _ in batches(fold):
     pass
-print(start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(start, loaded, peak())
 """
 
 
@@ -177,9 +188,9 @@ def main() -> None:
                 [sys.executable, "-c", CHILD, str(storage), mode],
                 capture_output=True, text=True, check=True, env=environment,
             ).stdout  # fmt: skip
-            loaded, peak = (int(x) / 1024 for x in output.split())
-            found[f"{mode}, MB of the process when loaded"] = loaded
-            found[f"{mode}, MB of the process at its peak"] = peak
+            start, loaded, peak = (int(x) / 1024 for x in output.split())
+            found[f"{mode}, MB that loading adds to the process"] = loaded - start
+            found[f"{mode}, MB that reading all adds to that"] = peak - loaded
     print(f"{CLIPS} clips, {os.cpu_count()} CPUs, {platform.machine()}, torch {torch.__version__}")
     print("| what | figure |\n| --- | ---: |")
     for name, value in found.items():

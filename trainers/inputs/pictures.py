@@ -1,7 +1,7 @@
 """Pictures in memory: whole batches are cropped, flipped and normalised on the training device."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -18,6 +18,10 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 AREA, ASPECT, ATTEMPTS = (0.08, 1.0), (3 / 4, 4 / 3), 10
 """Of RandomResizedCrop (Szegedy et al., CVPR 2015): shares of the area, width by height."""
+
+
+Frames = Tensor | Sequence[Tensor]
+"""[B, 3, H, W] uint8, or B of [3, H, W]."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,8 +54,12 @@ class Pictures:
             return
         for indices, numbers in zip(order, draws, strict=True):
             chosen = choose(self._counts(indices), numbers.cpu()) + self._first(indices)
-            frames, aspects = self.frames[chosen], self.aspects[chosen]
-            yield crop(frames.to(self.device), aspects.to(self.device), numbers.to(self.device))
+            if self.device.type == "cpu":  # frames are cut where they lie
+                frames: Frames = [self.frames[i] for i in chosen.tolist()]
+            else:
+                frames = self.frames[chosen].to(self.device)
+            aspects = self.aspects[chosen].to(self.device)
+            yield crop(frames, aspects, numbers.to(self.device))
 
     def to(self, device: torch.device) -> "Pictures":
         """See `Inputs.to`: frames move to a GPU if they leave half of its free memory."""
@@ -75,7 +83,7 @@ def choose(counts: Tensor, draws: Tensor | None) -> Tensor:
     return (draws[:, 0].to(counts.device) * counts).long()
 
 
-def crop(frames: Tensor, aspects: Tensor, draws: Tensor) -> Tensor:
+def crop(frames: Frames, aspects: Tensor, draws: Tensor) -> Tensor:
     """A random crop of each frame [B, 3, H, W] uint8, resized to SIZE, normalised, half flipped.
 
     The crop is that of RandomResizedCrop on a picture of the frame's own aspect [B]: the first of
@@ -85,8 +93,10 @@ def crop(frames: Tensor, aspects: Tensor, draws: Tensor) -> Tensor:
     size = torch.stack(_box(aspects, draws[:, 1 : 1 + 2 * ATTEMPTS]), dim=1)
     rest = draws[:, 1 + 2 * ATTEMPTS :]
     corner = rest[:, :2] * (1 - size)
-    cut = _cut_each if frames.device.type == "cpu" else _cut_together
-    return cut(frames, corner, size, rest[:, 2] < 0.5)
+    flip = rest[:, 2] < 0.5
+    if isinstance(frames, Tensor) and frames.device.type != "cpu":
+        return _cut_together(frames, corner, size, flip)
+    return _cut_each(frames, corner, size, flip)
 
 
 def whole(frames: Tensor) -> Tensor:
@@ -94,17 +104,18 @@ def whole(frames: Tensor) -> Tensor:
     return _normalise(_resize(frames if frames.device.type == "cpu" else frames.float()))
 
 
-def _cut_each(frames: Tensor, corner: Tensor, size: Tensor, flip: Tensor) -> Tensor:
+def _cut_each(frames: Frames, corner: Tensor, size: Tensor, flip: Tensor) -> Tensor:
     """Boxes of whole pixels, one after the other: on a CPU three times as fast as all at once."""
-    height, width = frames.shape[2:]
+    height, width = frames[0].shape[1:]
     pixels = torch.tensor([width, height])
+    scale, shift = _normalisation(CPU)
     sizes = (size * pixels).round().long().clamp(min=1)
     corners = (corner * pixels).round().long().minimum(pixels - sizes)
     views = torch.empty(len(frames), 3, SIZE, SIZE)
     boxes = zip(corners.tolist(), sizes.tolist(), flip.tolist(), strict=True)
     for i, ((x, y), (w, h), mirrored) in enumerate(boxes):
-        view = _resize(frames[i : i + 1, :, y : y + h, x : x + w])[0]
-        views[i] = _normalise(view.flip(-1) if mirrored else view)
+        view = _resize(frames[i][None, :, y : y + h, x : x + w])[0]
+        views[i].copy_(view.flip(-1) if mirrored else view).mul_(scale).add_(shift)
     return views
 
 
@@ -149,5 +160,11 @@ def _box(aspects: Tensor, draws: Tensor) -> tuple[Tensor, Tensor]:
 
 def _normalise(pictures: Tensor) -> Tensor:
     """From 0 to 255 to zero mean and unit variance of ImageNet's channels."""
-    mean, std = (torch.tensor(x, device=pictures.device).view(3, 1, 1) * 255 for x in (MEAN, STD))
-    return pictures.float().sub_(mean).div_(std)
+    scale, shift = _normalisation(pictures.device)
+    return pictures.float().mul_(scale).add_(shift)
+
+
+def _normalisation(device: torch.device) -> tuple[Tensor, Tensor]:
+    """Scale and shift [3, 1, 1] of values from 0 to 255."""
+    mean, std = (torch.tensor(x, device=device).view(3, 1, 1) for x in (MEAN, STD))
+    return 1 / (255 * std), -mean / std
