@@ -14,7 +14,8 @@ import json
 import posixpath
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from itertools import accumulate
@@ -347,7 +348,8 @@ def read_table(storage: str, manifest: Manifest, columns: Sequence[str]) -> pa.T
 
 def read_shard(storage: str, manifest: Manifest, number: int, columns: Sequence[str]) -> pa.Table:
     """`columns` of the samples of one shard; DataError if it is not there or cannot be read."""
-    return _read(storage, manifest, number, None, columns)
+    with _opened(storage, manifest, number) as file:
+        return file.read(list(columns))
 
 
 def read_rows(
@@ -360,42 +362,34 @@ def read_rows(
         IndexError: there is no such row.
     """
     starts = list(accumulate((shard.rows for shard in manifest.shards), initial=0))
-    wanted: dict[int, set[int]] = {}
-    for index in rows:
+    wanted: dict[int, dict[int, list[int]]] = {}
+    for index in sorted(set(rows)):
         if not 0 <= index < starts[-1]:
             raise IndexError(f"row {index} of {starts[-1]}")
         number = bisect_right(starts, index) - 1
-        wanted.setdefault(number, set()).add((index - starts[number]) // ROWS_PER_GROUP)
-    tables = []
-    places: dict[int, int] = {}
-    for number, groups in sorted(wanted.items()):
-        tables.append(_read(storage, manifest, number, sorted(groups), columns))
-        for group in sorted(groups):
-            first = group * ROWS_PER_GROUP
-            last = min(first + ROWS_PER_GROUP, manifest.shards[number].rows)
-            for index in range(first, last):
-                places[starts[number] + index] = len(places)
-    if not tables:
+        group, row = divmod(index - starts[number], ROWS_PER_GROUP)
+        wanted.setdefault(number, {}).setdefault(group, []).append(row)
+    if not wanted:
         return schema(manifest.payloads).empty_table().select(list(columns))
-    return pa.concat_tables(tables).take([places[index] for index in rows])
+    parts = []
+    for number, groups in wanted.items():
+        with _opened(storage, manifest, number) as file:
+            parts += [  # a group is let go before the next is read
+                file.read_row_group(group, list(columns), use_threads=False).take(own)
+                for group, own in groups.items()
+            ]
+    places = {index: place for place, index in enumerate(sorted(set(rows)))}
+    return pa.concat_tables(parts).take([places[index] for index in rows])
 
 
-def _read(
-    storage: str,
-    manifest: Manifest,
-    number: int,
-    groups: Sequence[int] | None,
-    columns: Sequence[str],
-) -> pa.Table:
+@contextmanager
+def _opened(storage: str, manifest: Manifest, number: int) -> Iterator[pq.ParquetFile]:
+    """The file of a shard; what goes wrong inside is a DataError."""
     shard = manifest.shards[number]
     system, path = _place(storage, manifest.name, manifest.folder, shard.name)
     try:
         with system.open_input_file(path) as source:
-            footer = _footer(storage, path, shard.sha256)
-            file = pq.ParquetFile(source, metadata=footer)
-            if groups is None:
-                return file.read(list(columns))
-            return file.read_row_groups(list(groups), list(columns))
+            yield pq.ParquetFile(source, metadata=_footer(storage, path, shard.sha256))
     except (OSError, pa.ArrowInvalid) as error:
         raise DataError(
             f"cannot be read ({str(error).splitlines()[0].rstrip('.')})",

@@ -139,16 +139,16 @@ def test_no_such_row(tmp_path):
 def test_few_rows_are_read_for_one(tmp_path, monkeypatch):
     manifest = prepare(tmp_path, make_items())
     read = []
-    original = pq.ParquetFile.read_row_groups
+    original = pq.ParquetFile.read_row_group
     monkeypatch.setattr(
         pq.ParquetFile,
-        "read_row_groups",
-        lambda self, groups, columns: (
-            read.append((groups, columns)) or original(self, groups, columns)
+        "read_row_group",
+        lambda self, group, columns, **how: (
+            read.append((group, columns)) or original(self, group, columns, **how)
         ),
     )
     shards.read_rows(str(tmp_path), manifest, [9, 37], ["label"])
-    assert read == [([1], ["label"]), ([2], ["label"])]
+    assert read == [(1, ["label"]), (2, ["label"])]
     shard = pq.ParquetFile(tmp_path / "data/mini/key/shard-00000.parquet")
     assert [shard.metadata.row_group(i).num_rows for i in range(3)] == [8, 8, 4]
 
