@@ -1,5 +1,8 @@
 """`fdsweep datasets show`: some samples of each class and how many there are, as one picture."""
 
+import textwrap
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +12,9 @@ from matplotlib.figure import Figure
 
 from search_spaces.errors import ConfigError
 from trainers.data import Dataset, Fold
+from trainers.data.prepared import Prepared
 from trainers.inputs.pictures import MEAN, STD
+from trainers.raw.shards import TEXT, read_rows
 
 COLUMNS = 8
 """Samples per modality."""
@@ -36,19 +41,21 @@ def draw(dataset: Dataset, path: Path) -> Path:
         len(info.modalities) + 1, COLUMNS, height_ratios=[*([0.75] * len(info.modalities)), 1.4]
     )
     for row, modality in enumerate(info.modalities):
-        (views,) = fold.inputs[modality.name].batches([chosen])
-        for column, sample in enumerate(views):
+        for column, sample in enumerate(samples(dataset, fold, modality.name, chosen)):
             axes = figure.add_subplot(rows[row, column])
             show(axes, sample)
             if row == 0:
-                axes.set_title(info.classes[int(fold.labels[chosen[column]])], fontsize=8)
+                name = info.classes[int(fold.labels[chosen[column]])]
+                axes.set_title(_wrapped(name.replace("_", " "), 22), fontsize=8)
             if column == 0:
                 axes.set_ylabel(modality.name, fontsize=8)
     _bars(figure.add_subplot(rows[-1, :]), fold, info.classes)
     figure.suptitle(f"{info.name}: {len(fold.labels):,} samples", fontsize=10)
     figure.set_layout_engine("constrained")
     try:
-        figure.savefig(path, dpi=120)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Glyph .* missing")  # it draws a box
+            figure.savefig(path, dpi=120)
     except OSError as error:
         raise ConfigError(f"cannot be written ({error.strerror})", str(path)) from None
     return path
@@ -65,21 +72,37 @@ def pick(fold: Fold) -> torch.Tensor:
     return fold.train[order[:COLUMNS]]
 
 
-def show(axes: Any, sample: torch.Tensor) -> None:
-    """Draw a picture [3, H, W], a spectrogram [1, H, W], signals [C, T] or tokens [L]."""
+def samples(
+    dataset: Dataset, fold: Fold, modality: str, chosen: torch.Tensor
+) -> Sequence[torch.Tensor | str]:
+    """What to show of the samples `chosen`: their evaluated views, or their texts."""
+    if isinstance(dataset, Prepared) and dataset.payloads[modality].kind == "tokens":
+        storage, rows = dataset.place.storage, chosen.tolist()
+        texts: list[str] = read_rows(storage, dataset.manifest, rows, [TEXT])[TEXT].to_pylist()
+        return texts
+    (views,) = fold.inputs[modality].batches([chosen])
+    return list(views)
+
+
+def show(axes: Any, sample: torch.Tensor | str) -> None:
+    """Draw a picture [3, H, W], a spectrogram [1, H, W], signals [C, T] or a text."""
     axes.set_xticks([])
     axes.set_yticks([])
+    if isinstance(sample, str):
+        axes.text(0.03, 0.95, _wrapped(sample, 26), va="top", fontsize=6.5, clip_on=True)
+        return
     values = sample.numpy()
     if values.ndim == 3 and len(values) == 3:
         picture = values.transpose(1, 2, 0) * STD + MEAN
         axes.imshow(picture.clip(0, 1))
     elif values.ndim == 3:
         axes.imshow(values[0], origin="lower", aspect="auto", cmap="magma")
-    elif values.ndim == 2:
-        axes.plot(values.T, linewidth=0.7)
     else:
-        known = values[values != 0]
-        axes.imshow(np.resize(known, (4, -(-len(known) // 4))), aspect="auto", cmap="viridis")
+        axes.plot(values.T, linewidth=0.7)
+
+
+def _wrapped(text: str, width: int) -> str:
+    return textwrap.fill(text, width, max_lines=9)
 
 
 def _bars(axes: Any, fold: Fold, classes: tuple[str, ...]) -> None:
@@ -88,7 +111,8 @@ def _bars(axes: Any, fold: Fold, classes: tuple[str, ...]) -> None:
         counts = torch.bincount(fold.labels[getattr(fold, name)], minlength=len(classes))
         axes.bar(places + (shift - 1) * 0.27, counts.numpy(), 0.25, label=name)
     tilted = len(classes) > 12
-    axes.set_xticks(places, classes, fontsize=7, rotation=60 if tilted else 0,
+    names = classes if tilted else [_wrapped(name.replace("_", " "), 22) for name in classes]
+    axes.set_xticks(places, names, fontsize=7, rotation=60 if tilted else 0,
                     ha="right" if tilted else "center")  # fmt: skip
     axes.set_ylabel("samples", fontsize=8)
     axes.tick_params(axis="y", labelsize=7)

@@ -25,7 +25,8 @@ class FdsweepError(Exception):
 
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""
-        return f"{place}{self.what}." + (f" {self.fix}." if self.fix else "")
+        end = "" if self.fix.endswith("\n") else "."  # a drawing ends as it is
+        return f"{place}{self.what}." + (f" {self.fix}{end}".rstrip() if self.fix else "")
 
 
 class ConfigError(FdsweepError):

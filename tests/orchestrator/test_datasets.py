@@ -39,10 +39,18 @@ def test_samples_go_round_the_classes():
     assert len(set(chosen.tolist())) == 8
 
 
-@pytest.mark.parametrize("shape", [(3, 8, 8), (1, 5, 9), (3, 20), (7,)])
-def test_every_kind_of_sample_can_be_drawn(shape):
+@pytest.mark.parametrize(
+    ("sample", "drawn"),
+    [
+        (torch.ones(3, 8, 8), "images"),
+        (torch.ones(1, 5, 9), "images"),
+        (torch.ones(3, 20), "lines"),
+        ("a tweet", "texts"),
+    ],
+)
+def test_every_kind_of_sample_can_be_drawn(sample, drawn):
     from matplotlib.figure import Figure
 
     axes = Figure().add_subplot()
-    contact_sheet.show(axes, torch.ones(shape))
-    assert axes.images or axes.lines
+    contact_sheet.show(axes, sample)
+    assert len(getattr(axes, drawn)) == (3 if drawn == "lines" else 1)

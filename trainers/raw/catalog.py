@@ -75,7 +75,7 @@ def wrong_tree(raw: Path, looked_for: str, expected: str) -> DataError:
     """
     found = ", ".join(_shown(raw)) or "nothing"
     return DataError(
-        f"{looked_for} was looked for and not found; here is: {found}", str(raw),
+        f"{looked_for} was looked for and not found, only: {found}", str(raw),
         f"The folder should look like this:\n{expected}\n",
     )  # fmt: skip
 

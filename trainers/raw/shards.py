@@ -34,6 +34,9 @@ from trainers.raw.payload import Payload
 from trainers.raw.splits import SPLITS, shared_groups
 
 SCHEMA = "fdsweep.data/1"
+TEXT = "clean_text"
+"""The column of what the tokens were made from."""
+
 ROWS_PER_GROUP = 8
 """Few, so that one sample can be read without reading many."""
 
@@ -221,7 +224,7 @@ def schema(payloads: Mapping[str, Payload]) -> pa.Schema:
         *(pa.field(modality, COLUMN_TYPES[p.kind]) for modality, p in payloads.items()),
     ]
     if any(payload.kind == "tokens" for payload in payloads.values()):
-        fields.append(pa.field("clean_text", pa.string()))
+        fields.append(pa.field(TEXT, pa.string()))
     return pa.schema(fields)
 
 
@@ -232,7 +235,7 @@ def row(item: Item, decoded: Mapping[str, Any], payloads: Mapping[str, Payload])
         ValueError: a payload has another shape than the importer declares.
     """
     cells = {modality: _cell(decoded[modality], payload) for modality, payload in payloads.items()}
-    text = {"clean_text": decoded["clean_text"]} if "clean_text" in decoded else {}
+    text = {TEXT: decoded[TEXT]} if TEXT in decoded else {}
     return {
         "sample_id": item.sample_id,
         "group": item.group,

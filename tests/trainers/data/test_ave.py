@@ -115,5 +115,5 @@ def test_another_tree_is_explained(tmp_path):
     shutil.copy(__file__, tmp_path / "trainSet.txt")
     with pytest.raises(DataError, match="the folder AVE was looked for and not found") as caught:
         AVE().catalog(tmp_path, Options())
-    assert "here is: trainSet.txt" in str(caught.value)
+    assert "only: trainSet.txt" in str(caught.value)
     assert "AVE/<youtube id>.mp4" in str(caught.value)

@@ -140,7 +140,7 @@ def test_an_unknown_tree_says_what_was_looked_for_and_found(tmp_path):
     (tmp_path / "Videos").mkdir()
     with pytest.raises(DataError) as error:
         catalog(tmp_path)
-    for text in ("AudioWAV/*.wav", "here is: Videos/", "VideoFlash/1001_DFA_ANG_XX.flv"):
+    for text in ("AudioWAV/*.wav", "only: Videos/", "VideoFlash/1001_DFA_ANG_XX.flv"):
         assert text in str(error.value)
 
 

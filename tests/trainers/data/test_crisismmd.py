@@ -147,4 +147,4 @@ def test_another_tree_is_explained(tmp_path):
     (tmp_path / "images").mkdir()
     with pytest.raises(DataError, match="the folder data_image was looked for") as caught:
         CrisisMMD().catalog(tmp_path, Options())
-    assert "here is: images/" in str(caught.value)
+    assert "only: images/" in str(caught.value)

@@ -96,5 +96,5 @@ def test_another_tree_is_explained(tmp_path):
     (tmp_path / "AudioWAV").mkdir()
     with pytest.raises(DataError, match=r"03-....wav \(sound of speech\) was looked for") as caught:
         Ravdess().catalog(tmp_path, Options())
-    assert "here is: AudioWAV/" in str(caught.value)
+    assert "only: AudioWAV/" in str(caught.value)
     assert "Actor_01/03-01-01-01-01-01-01.wav" in str(caught.value)

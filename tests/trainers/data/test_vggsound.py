@@ -153,7 +153,7 @@ def test_a_strange_line_is_named(raw, tmp_path):
 def test_another_tree_is_explained(raw, tmp_path):
     with pytest.raises(DataError, match=r"vggsound.csv was looked for and not found") as caught:
         VGGSound().catalog(tmp_path, Options())
-    assert "here is: nothing" in str(caught.value)
+    assert "only: nothing" in str(caught.value)
     shutil.copy(raw / "vggsound.csv", tmp_path)
     with pytest.raises(DataError, match=r"<youtube id>_<start>.mp4 was looked for"):
         VGGSound().catalog(tmp_path, Options())
