@@ -9,8 +9,8 @@ then by all through Ray, and read as training batches of sound and picture in th
              sample, crops and normalises it with Pillow and numpy: the published code's way, on
              frames and spectrograms that were extracted before
 
-Reading takes one thread of torch's, as in trials. The memory that a process needs to load the data,
-and then to read them all, is measured at its peaks (Linux).
+Reading takes one thread of torch's, as in trials. The memory that a process with a budget needs to
+load the data, and then to read them all, is measured at its peaks (Linux).
 
 Prints a table for people, then one JSON line.
 """
@@ -59,11 +59,11 @@ def peak():
 
 torch.set_num_threads(1)
 start = peak()
-fold = find(sys.argv[1], sys.argv[2]).folds(MODALITIES)(0)
+fold = find(sys.argv[1], memory_gb=float(sys.argv[2])).folds(MODALITIES)(0)
 loaded = peak()
 for _ in batches(fold):
     pass
-print(start, loaded, peak())
+print(type(fold.inputs["visual"]).__name__, start, loaded, peak())
 """
 
 
@@ -82,8 +82,9 @@ def write_clips(raw: Path) -> None:
         write_video(raw / "VideoFlash" / f"{clip}.flv", frames, 10, "flv")
 
 
-def find(storage: str, mode: str) -> data.Dataset:
-    return data.find("crema-d", data.Place(storage, Loading(mode=mode)))  # type: ignore[arg-type]
+def find(storage: str, mode: str = "auto", memory_gb: float = 8.0) -> data.Dataset:
+    loading = Loading(mode=mode, memory_gb=memory_gb)  # type: ignore[arg-type]
+    return data.find("crema-d", data.Place(storage, loading))
 
 
 def batches(fold: data.Fold) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
@@ -183,14 +184,16 @@ def main() -> None:
             ratios = [one[way] / one["per item"] for one in rounds[1:]]
             found[f"{way}, times per item"] = float(np.median(ratios))
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        for mode in ("resident", "streaming"):
+        for budget in (2.0, 1.0):
             output = subprocess.run(
-                [sys.executable, "-c", CHILD, str(storage), mode],
+                [sys.executable, "-c", CHILD, str(storage), str(budget)],
                 capture_output=True, text=True, check=True, env=environment,
             ).stdout  # fmt: skip
-            start, loaded, peak = (int(x) / 1024 for x in output.split())
-            found[f"{mode}, MB that loading adds to the process"] = loaded - start
-            found[f"{mode}, MB that reading all adds to that"] = peak - loaded
+            way, *peaks = output.split()
+            start, loaded, peak = (int(x) / 1024 for x in peaks)
+            label = f"budget of {budget * 1000:,.0f} MB, {way}: MB that "
+            found[label + "loading adds"] = loaded - start
+            found[label + "loading and reading add"] = peak - start
     print(f"{CLIPS} clips, {os.cpu_count()} CPUs, {platform.machine()}, torch {torch.__version__}")
     print("| what | figure |\n| --- | ---: |")
     for name, value in found.items():

@@ -15,6 +15,9 @@ Pairing = Literal["paired", "shuffled", "same-class", "unpaired"]
 TeacherState = Literal["trained", "random"]
 TeacherChannels = Literal["ordered", "permuted"]
 TrialKind = Literal["teacher", "student"]
+READING_GB = 1.0
+"""What a worker may take to read and decode, beside data that it holds."""
+
 LoadingMode = Literal["auto", "resident", "streaming"]
 Option = bool | int | float | str | None
 
@@ -123,8 +126,8 @@ class StudentConfig:
 class Loading:
     """How a worker holds its data: `resident` in memory, `streaming` from the shards.
 
-    `auto` is resident as long as that takes at most `memory_gb`, streaming beyond. The numbers are
-    the same.
+    `auto` is resident as long as data and reading take at most `memory_gb`, streaming beyond. The
+    numbers are the same.
     """
 
     mode: LoadingMode = "auto"
@@ -133,8 +136,9 @@ class Loading:
     def __post_init__(self) -> None:
         if self.mode not in get_args(LoadingMode):
             raise unknown("way", self.mode, get_args(LoadingMode), "--loading")
-        if not 0 < self.memory_gb < math.inf:
-            raise ConfigError(f"{self.memory_gb} GB", "--memory-gb", "Give a number above 0")
+        if not READING_GB <= self.memory_gb < math.inf:
+            fix = f"Give {READING_GB:g} or more, which streaming may take"
+            raise ConfigError(f"{self.memory_gb} GB", "--memory-gb", fix)
 
 
 AUTO = Loading()

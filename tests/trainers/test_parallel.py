@@ -11,7 +11,7 @@ import torch
 
 from trainers import parallel
 
-METHODS = ["none", "fd-cmkd", "dist", "c2kd", "afd", "unpaired", "kd+freekd"]
+METHODS = ["none", "fd-cmkd", "c2kd", "unpaired", "kd+afd"]
 WORKER = """
 import json, sys
 from dataclasses import replace

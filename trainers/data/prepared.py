@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import torch
 
-from search_spaces.configs import OptimConfig
+from search_spaces.configs import READING_GB, OptimConfig
 from search_spaces.errors import DataError
 from trainers.data import HERE, DatasetInfo, Fold, Modality, Place
 from trainers.inputs import Inputs, resident
@@ -115,7 +115,7 @@ class Prepared(ABC):
         if loading.mode != "auto":
             return loading.mode == "streaming"
         needed = sum(resident.nbytes(self.manifest, name) for name in modalities)
-        return needed > loading.memory_gb * 1e9
+        return needed / 1e9 + READING_GB > loading.memory_gb
 
     def _inputs(self, modality: str, streams: bool) -> Inputs:
         loader = Loader(self.place.storage, self.manifest, modality)

@@ -129,7 +129,9 @@ def test_samples_are_what_the_importer_decoded(tiny: Callable[..., Tiny]) -> Non
     }
 
 
-def test_auto_streams_what_does_not_fit(tiny: Callable[..., Tiny]) -> None:
+def test_auto_streams_what_does_not_fit_beside_the_reading(
+    tiny: Callable[..., Tiny], monkeypatch: pytest.MonkeyPatch
+) -> None:
     dataset = tiny()
     sight = resident.nbytes(dataset.manifest, "sight")
     fold = dataset.folds()(0)
@@ -137,7 +139,8 @@ def test_auto_streams_what_does_not_fit(tiny: Callable[..., Tiny]) -> None:
     assert fold.inputs["sight"].frames.nbytes == sight
     assert resident.nbytes(dataset.manifest, "sound") == fold.inputs["sound"].values.nbytes
     assert resident.nbytes(dataset.manifest, "words") == fold.inputs["words"].values.nbytes
-    small = tiny(memory_gb=sight / 1e9)
+    monkeypatch.setattr(resident, "nbytes", lambda manifest, modality: 500_000_000)
+    small = tiny(memory_gb=1.5)
     assert isinstance(small.folds(["sight"])(0).inputs["sight"], Pictures)
     assert isinstance(small.folds(["sight", "sound"])(0).inputs["sight"], Streamed)
 
