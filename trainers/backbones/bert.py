@@ -5,8 +5,7 @@ from torch import Tensor, nn
 
 from trainers.backbones import Backbone, init_weights, pretrained, registry
 from trainers.outputs import Outputs
-
-PADDING = 0
+from trainers.raw.payload import PADDING
 
 
 class Bert(Backbone):

@@ -21,7 +21,6 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.fft import dctn
 
 from search_spaces.errors import DataError, unknown
 from trainers.data import Modality, registry
@@ -238,6 +237,8 @@ def near_duplicates(raw: Path, catalog: Catalog) -> dict[tuple[Split, Split], li
 
 def _hash(path: Path) -> np.uint64 | None:
     """64 bits of the picture's coarse shape: signs of low cosine frequencies about their median."""
+    from scipy.fft import dctn  # slow to import
+
     try:
         with Image.open(path) as picture:
             picture.draft("L", (64, 64))  # lets libjpeg decode at an eighth of the size

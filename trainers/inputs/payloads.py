@@ -3,15 +3,14 @@
 import io
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from trainers.inputs.pictures import STORED
-
-PADDING = 0
-"""The token that fills up a text; no tokenizer of ours gives it to a word."""
+from trainers.raw.payload import PADDING, Payload
 
 
 def pictures(
@@ -34,6 +33,13 @@ def pictures(
         with ThreadPoolExecutor(threads) as pool:  # Pillow decodes without the interpreter's lock
             list(pool.map(decode, range(len(jpegs))))
     return frames, aspects
+
+
+def numbers(found: Sequence[Any], payload: Payload) -> NDArray[Any]:
+    """[n, ...], what a shard holds of a modality that consists of numbers, not of pictures."""
+    if payload.kind == "spectrogram":
+        return spectrograms(found, payload.shape)
+    return tokens(found, payload.shape[0])
 
 
 def spectrograms(payloads: Sequence[bytes], shape: tuple[int, ...]) -> NDArray[np.float16]:

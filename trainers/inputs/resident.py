@@ -35,12 +35,9 @@ def load(loader: Loader) -> Inputs:
         read_shard(loader.storage, manifest, number, [modality])[modality].to_pylist()
         for number in range(len(manifest.shards))
     )
-    if payload.kind == "spectrogram":
-        parts = [payloads.spectrograms(found, payload.shape) for found in shards]
+    if payload.kind != "frames":
+        parts = [payloads.numbers(found, payload) for found in shards]
         return Plain(torch.from_numpy(np.concatenate(parts)))
-    if payload.kind == "tokens":
-        texts = [payloads.tokens(found, payload.shape[0]) for found in shards]
-        return Plain(torch.from_numpy(np.concatenate(texts)))
     total = sum(shard.frames[modality] for shard in manifest.shards)
     frames = torch.empty(total, 3, STORED, STORED, dtype=torch.uint8)
     aspects, counts = torch.empty(total), [0]

@@ -26,10 +26,8 @@ class Loader:
         column = read_rows(self.storage, self.manifest, task.rows.tolist(), [self.modality])
         found = column[self.modality].to_pylist()
         payload = self.manifest.payloads[self.modality]
-        if payload.kind == "spectrogram":
-            return {"values": payloads.spectrograms(found, payload.shape)}
-        if payload.kind == "tokens":
-            return {"values": payloads.tokens(found, payload.shape[0])}
+        if payload.kind != "frames":
+            return {"values": payloads.numbers(found, payload)}
         counts = torch.tensor([len(clip) for clip in found])
         draws = None if task.chosen is None else torch.from_numpy(task.chosen)[:, None]
         places = choose(counts, draws).tolist()

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
+PADDING = 0
+"""The token that fills up a text; no tokenizer of ours gives it to a word."""
+
 PayloadKind = Literal["frames", "spectrogram", "tokens"]
 
 

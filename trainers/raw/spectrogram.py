@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import spectrogram
 
 FLOOR = 1e-7
 
@@ -24,6 +23,8 @@ def log_spectrogram(
     preprocessing calls it. So times = (T - noverlap) // (nperseg - noverlap): at 16 kHz 3 s
     (48,000 samples) give 257x299 and 10 s (160,000) 257x1004. `rate` in Hz scales S.
     """
+    from scipy.signal import spectrogram  # slow to import
+
     _, _, power = spectrogram(signal, fs=rate, nperseg=nperseg, noverlap=noverlap)
     log: NDArray[np.float16] = np.log(np.abs(power) + FLOOR).astype(np.float16)
     return log

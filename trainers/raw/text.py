@@ -8,14 +8,12 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 
-import huggingface_hub
-from huggingface_hub.errors import EntryNotFoundError
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
 from search_spaces.errors import DataError
+from trainers.raw.payload import PADDING
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-PADDING = 0
 VOCABULARY = 8192
 ALPHABET = 1000
 LENGTH = 128
@@ -175,6 +173,9 @@ def _lowers(folder: Path) -> bool:
 
 def _fetched(name: str) -> Path:
     """The folder of the hub's cache that holds the vocabulary of `name`."""
+    import huggingface_hub  # slow to import
+    from huggingface_hub.errors import EntryNotFoundError
+
     try:
         return Path(
             huggingface_hub.snapshot_download(
