@@ -17,6 +17,7 @@ import typer
 from search_spaces.errors import FdsweepError
 
 if TYPE_CHECKING:
+    from orchestrator.study import Outcome
     from search_spaces.sweep import Sweep
 
 app = typer.Typer(
@@ -108,21 +109,34 @@ def main(
     """Options of fdsweep itself."""
 
 
-def trains(define: Callable[..., "Sweep"]) -> Callable[..., None]:
-    """A command that trains the sweep which `define` gives; the options of `Common` are added."""
-    own = inspect.signature(define).parameters.values()
+def with_common(act: Callable[..., None]) -> Callable[..., None]:
+    """A command from `act(common, own options)`; the options of `Common` are added to its own."""
+    own = list(inspect.signature(act).parameters.values())[1:]
     shared = inspect.signature(Common).parameters.values()
 
-    @functools.wraps(define)
+    @functools.wraps(act)
     def command(**given: Any) -> None:
         common = Common(**{option.name: given.pop(option.name) for option in shared})
         with for_people():
-            _train(define(**given), common)
+            act(common, **given)
 
     parameters = [*own, *shared]
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {option.name: option.annotation for option in parameters}
     return command
+
+
+def trains(define: Callable[..., "Sweep"]) -> Callable[..., None]:
+    """A command that trains the sweep which `define` gives."""
+
+    @functools.wraps(define)
+    def act(common: Common, **given: Any) -> None:
+        _train(define(**given), common)
+
+    own = inspect.signature(define).parameters.values()
+    first = inspect.Parameter("common", inspect.Parameter.POSITIONAL_ONLY)
+    act.__signature__ = inspect.Signature([first, *own])  # type: ignore[attr-defined]
+    return with_common(act)
 
 
 @app.command()
@@ -135,11 +149,15 @@ def ablation(
     full: Annotated[
         bool, typer.Option("--full", help="Every valid combination of the four components.")
     ] = False,
+    cutoff: Annotated[
+        str | None, typer.Option(help="Of the rows that have bands and name none; or learn.")
+    ] = None,
 ) -> "Sweep":
     """Train a study of FD-CMKD's parts and print its table; what is done is not done again."""
-    from search_spaces.sweep import every_component, load_preset
+    from search_spaces.sweep import every_component, load_preset, with_cutoff
 
-    return every_component() if full else load_preset(study)
+    sweep = every_component() if full else load_preset(study)
+    return sweep if cutoff is None else with_cutoff(sweep, _number_or_word(cutoff))
 
 
 @app.command()
@@ -171,14 +189,79 @@ def run(
     return load_sweep(file)
 
 
-def _train(sweep: "Sweep", common: Common) -> None:
-    from orchestrator import study as studies
-    from orchestrator.cluster import Request
-    from results.report import to_markdown
-    from search_spaces.configs import Loading
+@app.command()
+@with_common
+def search(
+    common: Common,
+    *,
+    space: Annotated[
+        str, typer.Option(help="loss-weights, cutoffs, all, or a YAML file.")
+    ] = "loss-weights",
+    method: Annotated[str | None, typer.Option(help="A method. (default: fd-cmkd)")] = None,
+    methods: Annotated[
+        str | None, typer.Option(help="Several, such as fd-cmkd,kd,feat: equal budgets.")
+    ] = None,
+    trials: Annotated[int, typer.Option(help="For each method and direction.")] = 20,
+    timeout: Annotated[
+        float | None, typer.Option(help="Minutes after which no new trial begins.")
+    ] = None,
+    sampler: Annotated[str, typer.Option(help="tpe, random, cmaes or gp.")] = "tpe",
+    prune: Annotated[
+        bool, typer.Option("--prune/--no-prune", help="Stop trials that fall behind (ASHA).")
+    ] = True,
+    objective: Annotated[
+        str, typer.Option(help="accuracy; accuracy,cost; directions; directions,cost.")
+    ] = "accuracy",
+    tuning_seeds: Annotated[
+        str, typer.Option(help="A count, or a list; --seeds are the fresh ones.")
+    ] = "2",
+    cutoff: Annotated[
+        str | None, typer.Option(help="Set, not searched: a number, or learn.")
+    ] = None,
+) -> None:
+    """Tune on validation accuracy, then compare with the default on fresh seeds."""
+    from orchestrator import search as searching
+    from search_spaces.errors import ConfigError
+    from search_spaces.space import load_space
+    from search_spaces.sweep import parse_names, parse_seeds
+
+    if method and methods:
+        raise ConfigError("both are given", "--method, --methods", "Give one of them")
+    wish = searching.Wish(
+        space=load_space(space),
+        methods=parse_names(methods or method or "fd-cmkd", "--methods"),
+        options={} if cutoff is None else {"cutoff": _number_or_word(cutoff)},
+        trials=trials,
+        minutes=timeout,
+        sampler=sampler,
+        prune=prune,
+        objective=objective,
+        tuning_seeds=parse_seeds(tuning_seeds, "--tuning-seeds"),
+    )
+    sweep = _overridden(searching.base_sweep(wish), common)
+    if common.seeds is not None and common.seeds.strip().isdecimal():
+        sweep = sweep.model_copy(update={"seeds": searching.fresh_seeds(len(sweep.seeds))})
+    study = searching.prepare(wish, sweep, **_arguments(common))
+    cost = searching.estimate_search(study)
+    if common.dry_run and common.as_json:
+        _print(searching.plan_json(study, cost))
+    else:
+        typer.echo(searching.describe(study, cost), err=not common.dry_run)
+    if not common.dry_run:
+        _show(searching.run(study), common.as_json)
+
+
+def _number_or_word(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _overridden(sweep: "Sweep", common: Common) -> "Sweep":
     from search_spaces.sweep import override, parse_pairs, parse_seeds
 
-    sweep = override(
+    return override(
         sweep,
         dataset=common.dataset,
         seeds=None if common.seeds is None else parse_seeds(common.seeds),
@@ -186,25 +269,48 @@ def _train(sweep: "Sweep", common: Common) -> None:
         directions=tuple(common.direction) if common.direction else None,
         pretrained=parse_pairs(common.pretrained, "--pretrained") if common.pretrained else None,
     )
-    loading = Loading(mode=common.loading, memory_gb=common.memory_gb)  # type: ignore[arg-type]
-    request = Request(common.address, common.gpus, common.gpus_per_trial, common.workers_per_trial)
-    study = studies.prepare(sweep, common.storage, request, common.seeds_per_trial, loading)
+
+
+def _arguments(common: Common) -> dict[str, Any]:
+    """What `study.prepare` takes beside a sweep."""
+    from orchestrator.cluster import Request
+    from search_spaces.configs import Loading
+
+    return {
+        "storage": common.storage,
+        "request": Request(
+            common.address, common.gpus, common.gpus_per_trial, common.workers_per_trial
+        ),
+        "seeds_per_trial": common.seeds_per_trial,
+        "loading": Loading(mode=common.loading, memory_gb=common.memory_gb),  # type: ignore[arg-type]
+    }
+
+
+def _train(sweep: "Sweep", common: Common) -> None:
+    from orchestrator import study as studies
+
+    study = studies.prepare(_overridden(sweep, common), **_arguments(common))
     if common.dry_run or study.plan.left:
         cost = studies.estimate_study(study)
         if common.dry_run and common.as_json:
             _print(studies.plan_json(study, cost))
         else:
             typer.echo(studies.describe(study, cost), err=not common.dry_run)
-    if common.dry_run:
-        return
-    outcome = studies.run(study)
-    if common.as_json:
+    if not common.dry_run:
+        _show(studies.run(study), common.as_json)
+
+
+def _show(outcome: "Outcome", as_json: bool) -> None:
+    """Print what came out; exit code 1 if something failed."""
+    from results.report import to_markdown
+
+    if as_json:
         _print(outcome.to_json())
     else:
         typer.echo(to_markdown(outcome.report))
     for failure in outcome.failures:
-        text = f"failed: {failure.name}, seed {failure.seed}: {failure.error} Log: {failure.log}"
-        typer.echo(text, err=True)
+        who = failure.name if failure.seed is None else f"{failure.name}, seed {failure.seed}"
+        typer.echo(f"failed: {who}: {failure.error} Log: {failure.log}", err=True)
     raise typer.Exit(1 if outcome.failures else 0)
 
 

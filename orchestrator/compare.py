@@ -1,7 +1,6 @@
 """The comparison of methods: every one on equal terms, in the groups of the paper's Table 1."""
 
-from search_spaces.errors import ConfigError
-from search_spaces.sweep import Sweep, validated
+from search_spaces.sweep import Sweep, parse_names, validated
 from trainers import distillers
 
 BASELINE = "none"
@@ -19,21 +18,13 @@ def comparison(methods: str | None = None, pairing: str = "paired") -> Sweep:
     Raises:
         ConfigError: a method or pairing that does not exist, or a method that is named twice.
     """
-    names = distillers.names() if methods is None else _parse(methods)
+    names = distillers.names() if methods is None else parse_names(methods, "--methods")
     rows = [_row(name, pairing) for name in dict.fromkeys((BASELINE, *names))]
     known = {group: place for place, group in enumerate(GROUPS)}
     rows.sort(key=lambda row: known.get(str(row["group"]), len(known)))
     title = "Methods compared" if pairing == "paired" else f"Methods compared, {pairing}"
     content = {"study": "compare", "title": title, "rows": rows}
     return validated({**content, "paper_table": "table1_classification"}, "compare")
-
-
-def _parse(methods: str) -> list[str]:
-    names = [name.strip() for name in methods.split(",")]
-    twice = [name for name in names if names.count(name) > 1]
-    if twice:
-        raise ConfigError(f"{twice[0]!r} stands twice", "--methods", "Name each method once")
-    return names
 
 
 def _row(name: str, pairing: str) -> dict[str, object]:

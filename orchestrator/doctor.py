@@ -20,7 +20,6 @@ PACKAGES = (
     "pyarrow",
     "typer",
     "transformers",
-    "torchmetrics",
     "seglearn",
 )
 

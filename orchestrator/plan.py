@@ -81,10 +81,12 @@ def make_cells(
     cells = []
     for teacher, student in info.directions(sweep.directions):
         for row in sweep.rows:
+            if row.directions and (teacher, student) not in info.directions(row.directions):
+                continue
             options = distillers.resolve_options(row.method, row.options)
             needs_teacher = distillers.specimen(row.method, options).needs_teacher
             config = StudentConfig(
-                network=networks[student],
+                network=_at_rate(networks[student], row.lr),
                 method=row.method,
                 method_version=distillers.version(row.method),
                 options=options,
@@ -99,7 +101,7 @@ def make_cells(
 
 def sweep_name(sweep: Sweep, cells: Sequence[Cell]) -> str:
     """`study-dataset-` and six digits of what is studied; seeds and directions are not part."""
-    rows = [row.model_dump(exclude={"paper", "group"}) for row in sweep.rows]
+    rows = [_content(row) for row in sweep.rows]
     setting = cells[0].config.network
     checkpoints = {
         cell.config.network.modality: cell.config.network.pretrained
@@ -185,6 +187,16 @@ def make_plan(
 def teacher_config(network: NetworkConfig) -> StudentConfig:
     """How a teacher is trained: by cross-entropy alone."""
     return StudentConfig(network=network, method="none", method_version=distillers.version("none"))
+
+
+def _at_rate(network: NetworkConfig, lr: float | None) -> NetworkConfig:
+    return network if lr is None else replace(network, optim=replace(network.optim, lr=lr))
+
+
+def _content(row: Row) -> dict[str, Any]:
+    """What of `row` decides results; what it leaves unset is left out, so that names last."""
+    unset = {name for name in ("lr", "directions") if not getattr(row, name)}
+    return row.model_dump(exclude={"paper", "group", *unset})
 
 
 def _network(sweep: Sweep, info: DatasetInfo, modality: str) -> NetworkConfig:

@@ -1,8 +1,8 @@
 """What the terminal shows while a study runs: one bar, and one line per running trial."""
 
 import time
+from collections.abc import Hashable
 from dataclasses import dataclass, field
-from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -10,31 +10,39 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from search_spaces.configs import TrialConfig
-
 LINE_EVERY_S = 10.0
 
 
 @dataclass
 class Counts:
-    """Replicates by what became of them, and the best student so far (validation accuracy)."""
+    """Replicates by what became of them, and the best student so far (validation accuracy).
+
+    In a search these are its trials, and some of them are pruned.
+    """
 
     total: int
     done: int = 0
     failed: int = 0
-    running: dict[tuple[str, str], str] = field(default_factory=dict)
+    pruned: int = 0
+    running: dict[Hashable, str] = field(default_factory=dict)
     best: tuple[float, str] | None = None
 
     @property
     def left(self) -> int:
         """Replicates not yet ended and not in training now."""
-        return self.total - self.done - self.failed - len(self.running)
+        return self.total - self.ended - len(self.running)
+
+    @property
+    def ended(self) -> int:
+        """Replicates that are no longer in training."""
+        return self.done + self.failed + self.pruned
 
     def line(self, elapsed: float) -> str:
         """The counter line: done, failed, running, left, best so far, time to go."""
-        ended = self.done + self.failed
+        ended = self.ended
         parts = [
             f"{self.done} done",
+            *([f"{self.pruned} pruned"] if self.pruned else []),
             f"{self.failed} failed",
             f"{len(self.running)} running",
             f"{max(self.left, 0)} left",
@@ -56,7 +64,7 @@ def clock(seconds: float) -> str:
 class Progress:
     """Shows `Counts` on stderr: live on a terminal, a line now and then elsewhere.
 
-    Use as a context manager; a trial's `name` is its words for people.
+    Use as a context manager. What is in training has an identity, and words for people.
     """
 
     def __init__(self, total: int, console: Console | None = None) -> None:
@@ -80,31 +88,20 @@ class Progress:
         """Seconds since the start."""
         return time.monotonic() - self.start
 
-    def started(self, trial: TrialConfig, name: str) -> None:
-        """A trial has its resources."""
-        self.counts.running[trial.key, trial.group] = f"{name}: starting"
+    def running(self, identity: Hashable, text: str) -> None:
+        """Something is in training; `text` says how far it is."""
+        self.counts.running[identity] = text
         self.show()
 
-    def epoch(self, trial: TrialConfig, name: str, metrics: dict[str, Any]) -> None:
-        """A replicate finished an epoch."""
-        self.counts.running[trial.key, trial.group] = (
-            f"{name}: seed {metrics['seed']}, "
-            f"epoch {metrics['epoch']}/{metrics['epochs']}, val {100 * metrics['val_accuracy']:.1f}"
-        )
+    def idle(self, identity: Hashable) -> None:
+        """Something is no longer in training."""
+        self.counts.running.pop(identity, None)
         self.show()
 
-    def ended(self, trial: TrialConfig, seed: int, name: str, val_accuracy: float | None) -> None:
-        """A replicate ended, with its validation accuracy, or failed (None)."""
-        if val_accuracy is None:
-            self.counts.failed += 1
-        else:
-            self.counts.done += 1
-            best = self.counts.best
-            if trial.kind == "student" and (best is None or val_accuracy > best[0]):
-                self.counts.best = (val_accuracy, name)
-        if seed == trial.seeds[-1]:
-            self.counts.running.pop((trial.key, trial.group), None)
-        self.show()
+    def reached(self, val_accuracy: float, name: str) -> None:
+        """A student called `name` ended with a validation accuracy."""
+        if self.counts.best is None or val_accuracy > self.counts.best[0]:
+            self.counts.best = (val_accuracy, name)
 
     def say(self, text: str) -> None:
         """Print a line above the bar."""
@@ -114,7 +111,7 @@ class Progress:
         """Bring the terminal up to date."""
         line = self.counts.line(self.elapsed)
         if self.live.is_started:
-            ended = self.counts.done + self.counts.failed
+            ended = self.counts.ended
             bar = Table.grid(padding=(0, 1))
             bar.add_row(
                 ProgressBar(total=self.counts.total, completed=ended, width=30),

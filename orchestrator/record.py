@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from orchestrator.plan import Plan
 from orchestrator.progress import Progress
-from orchestrator.tracking import Tracker
+from orchestrator.tracking import Tracker, replicate_run
 from results.schema import Replicate
 from results.store import Store
 from search_spaces.configs import TrialConfig
@@ -18,10 +18,10 @@ from search_spaces.sweep import Sweep
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A replicate that failed: which one, the error in one sentence, and where its log is."""
+    """A replicate or a trial of a search (no seed) that failed: the error, and where its log is."""
 
     name: str
-    seed: int
+    seed: int | None
     error: str
     log: str
 
@@ -50,23 +50,29 @@ class Recorder:
             row = {str(column): value for column, value in record.items()}
             row |= {"study": self.sweep.study, "row": cell.row.name}
             points = curves[row["key"], row["seed"]][["epoch", "split", "metric", "value"]]
-            self.tracker.log(row, points.itertuples(index=False, name=None), cell.name)
+            told = points.itertuples(index=False, name=None)
+            self.tracker.log(replicate_run(row, told, cell.name))
 
     def started(self, trial: TrialConfig) -> None:
         """Show the trial."""
-        self.progress.started(trial, self._name(trial))
+        self.progress.running(_identity(trial), f"{self._name(trial)}: starting")
 
     def epoch(self, trial: TrialConfig, metrics: dict[str, Any]) -> None:
         """Show the epoch."""
-        self.progress.epoch(trial, self._name(trial), metrics)
+        place = f"seed {metrics['seed']}, epoch {metrics['epoch']}/{metrics['epochs']}"
+        text = f"{self._name(trial)}: {place}, val {100 * metrics['val_accuracy']:.1f}"
+        self.progress.running(_identity(trial), text)
 
     def finished(self, trial: TrialConfig, seed: int, outcome: dict[str, Any]) -> None:
         """Store a replicate; a teacher is in the storage already."""
         row = self._row(trial, seed, outcome)
         if trial.kind == "student":
             self.store.put(row, curves(outcome), predictions(outcome))
-        self.tracker.log(asdict(row), outcome["curves"], self._name(trial))
-        self.progress.ended(trial, seed, self._name(trial), outcome["val_accuracy"])
+        self.tracker.log(replicate_run(asdict(row), outcome["curves"], self._name(trial)))
+        self.progress.counts.done += 1
+        if trial.kind == "student":
+            self.progress.reached(outcome["val_accuracy"], self._name(trial))
+        self._show_end(trial, seed)
 
     def failed(self, trial: TrialConfig, seed: int, error: str, traceback: str) -> None:
         """Store that a replicate failed, with its log beside the reports."""
@@ -76,10 +82,16 @@ class Recorder:
         row = self._row(trial, seed, None)
         if trial.kind == "student":
             self.store.put(row, [], [])
-        self.tracker.log(asdict(row), [], name)
+        self.tracker.log(replicate_run(asdict(row), [], name))
         self.failures.append(Failure(name, seed, error, self.store.path(log)))
-        self.progress.ended(trial, seed, name, None)
+        self.progress.counts.failed += 1
+        self._show_end(trial, seed)
         self.progress.say(f"failed: {name}, seed {seed}: {error}")
+
+    def _show_end(self, trial: TrialConfig, seed: int) -> None:
+        if seed == trial.seeds[-1]:
+            self.progress.idle(_identity(trial))
+        self.progress.show()
 
     def _name(self, trial: TrialConfig) -> str:
         cell = self.cells.get(trial.key)
@@ -117,6 +129,10 @@ class Recorder:
             data_fingerprint=network.data_fingerprint,
             config=spell(trial.config),
         )
+
+
+def _identity(trial: TrialConfig) -> tuple[str, str]:
+    return trial.key, trial.group
 
 
 def curves(outcome: dict[str, Any]) -> pa.Table:

@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -55,31 +55,40 @@ def _run_stage(
     if not trials:
         return set()
     relay = _Relay(trials, observer)
-    name = f"tune-{uuid.uuid4().hex[:12]}"
-    trainable = tune.with_resources(
+    fit(
         tune.with_parameters(fit_trial, trials=list(trials), allotment=allotment),
-        {"CPU": DRIVER_CPUS},
+        storage,
+        relay,
+        lambda trial: train_name(trials[trial.config["index"]]),
+        tune.TuneConfig(max_concurrent_trials=allotment.concurrent),
+        {"index": tune.grid_search(list(range(len(trials))))},
     )
+    relay.tell_broken()
+    return relay.lost
+
+
+def fit(
+    trainable: Any,
+    storage: str,
+    callback: tune.Callback,
+    name_of: Callable[[Any], str],
+    config: tune.TuneConfig,
+    space: dict[str, Any] | None = None,
+) -> None:
+    """Run trials of `trainable` through a new Tuner; `name_of` names a trial."""
+    name = f"tune-{uuid.uuid4().hex[:12]}"
     tuner = tune.Tuner(
-        trainable,
-        param_space={"index": tune.grid_search(list(range(len(trials))))},
-        tune_config=tune.TuneConfig(
-            max_concurrent_trials=allotment.concurrent,
-            reuse_actors=True,
-            trial_name_creator=lambda trial: _name(trials, trial),
-            trial_dirname_creator=lambda trial: _name(trials, trial),
+        tune.with_resources(trainable, {"CPU": DRIVER_CPUS}),
+        param_space=space,
+        tune_config=replace(
+            config, reuse_actors=True, trial_name_creator=name_of, trial_dirname_creator=name_of
         ),
         run_config=tune.RunConfig(
-            name=name,
-            storage_path=f"{storage}/ray",
-            callbacks=[relay],
-            verbose=0,
+            name=name, storage_path=f"{storage}/ray", callbacks=[callback], verbose=0
         ),
     )
     tuner.fit()
-    relay.tell_broken()
-    _delete(storage, f"ray/{name}")  # never restored: what is left is planned anew
-    return relay.lost
+    delete(storage, f"ray/{name}")  # never restored: what is left is planned anew
 
 
 class _Relay(tune.Callback):  # type: ignore[misc]
@@ -118,7 +127,7 @@ class _Relay(tune.Callback):  # type: ignore[misc]
     def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         """Drop the checkpoints of a trial that needs none any more."""
         config = self._config(trial)
-        _delete(config.storage, f"ray/train/{train_name(config)}")
+        delete(config.storage, f"ray/train/{train_name(config)}")
 
     def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         """Remember a broken trial; Tune writes down why only after this call."""
@@ -142,11 +151,8 @@ class _Relay(tune.Callback):  # type: ignore[misc]
         return self.trials[index]
 
 
-def _delete(storage: str, folder: str) -> None:
+def delete(storage: str, folder: str) -> None:
+    """Delete a folder of the storage, if it is there."""
     system, root = files.locate(storage)
     if files.exists(system, f"{root}/{folder}"):
         system.delete_dir(f"{root}/{folder}")
-
-
-def _name(trials: Sequence[TrialConfig], trial: Any) -> str:
-    return train_name(trials[trial.config["index"]])

@@ -1,5 +1,6 @@
 """A study from its sweep to its report: plan, run what is missing, record, report."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from orchestrator.progress import Progress, clock
 from orchestrator.record import Failure, Recorder
 from orchestrator.tracking import Tracker
 from results import manifest as manifests
+from results import plots
 from results.manifest import Manifest, ManifestRow
 from results.report import Report, report, to_json, to_markdown
 from results.store import Store
@@ -23,10 +25,11 @@ from trainers.data import DatasetInfo, check_batch
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A study's report and the replicates that failed in this invocation."""
+    """A study's report, the replicates that failed in this invocation, and picture files."""
 
     report: Report
     failures: tuple[Failure, ...]
+    pictures: Mapping[str, bytes]
 
     def to_json(self) -> dict[str, Any]:
         """The report's document with `failures` beside it."""
@@ -111,12 +114,16 @@ def describe(study: Study, cost: Estimate) -> str:
         )
     elif plan.left:
         lines.append(f"training time unknown: {cost.basis}")
+    return "\n".join([*lines, power(n, cost)])
+
+
+def power(n: int, cost: Estimate) -> str:
+    """What `n` seeds can show, in a sentence."""
     effect = "no effect" if n < 2 else f"an effect of {cost.effect:.2f} SD of the differences"
-    lines.append(
+    return (
         f"{n} seeds can detect {effect} (paired t-test, 80 % power); "
         f"the exact sign-flip p cannot fall below {cost.smallest_p:.3g}"
     )
-    return "\n".join(lines)
 
 
 def plan_json(study: Study, cost: Estimate) -> dict[str, Any]:
@@ -160,8 +167,10 @@ def run(study: Study) -> Outcome:
             with recorder.progress:
                 run_plan(plan, allotment, store.root, recorder)
         result = _report(study)
-        tracker.finish({"report.md": to_markdown(result)}, _summary(result))
-    return Outcome(result, tuple(recorder.failures))
+        pictures = plots.render(plots.pictures(store, plan.sweep))
+        plots.save(store, plan.sweep, pictures)
+        tracker.finish({"report.md": to_markdown(result)}, _summary(result), pictures)
+    return Outcome(result, tuple(recorder.failures), pictures)
 
 
 def _report(study: Study) -> Report:

@@ -7,9 +7,11 @@ in tags `fdsweep.*`.
 
 import json
 import os
+import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,47 @@ def tracking_uri(storage: str) -> str:
             "Set MLFLOW_TRACKING_URI to a tracking server",
         )
     return f"sqlite:///{Path(storage).absolute() / 'mlflow.db'}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Run:
+    """A child run: a replicate of a study, or a trial of a search.
+
+    One that is done is written once for its `identity`. `metrics` are (name, value, epoch).
+    """
+
+    identity: tuple[str, str]
+    name: str
+    tags: dict[str, str]
+    params: dict[str, Any]
+    metrics: list[tuple[str, float, int]]
+    seconds: float
+    done: bool
+
+
+def replicate_run(
+    row: dict[str, Any], curves: Iterable[tuple[int, str, str, float]], name: str
+) -> Run:
+    """The run of a replicate: its row of `results/`, its curves, and its cell's name."""
+    shown = ("row", "method", "dataset", "teacher_modality", "student_modality", "seed", "key")
+    finals = ("val_accuracy", "test_accuracy", "test_accuracy_last", "test_accuracy_best")
+    metrics = [(f"final_{field}", row[field], 0) for field in finals if row[field] is not None]
+    metrics += [(f"{split}_{metric}", value, epoch) for epoch, split, metric, value in curves]
+    return Run(
+        identity=(row["key"], str(row["seed"])),
+        name=f"{name}, seed {row['seed']}",
+        tags={
+            **{f"fdsweep.{field}": str(row[field]) for field in (*shown, "status", "teacher_key")},
+            "fdsweep.kind": row["study"],
+        },
+        params={
+            **{field: row[field] for field in (*shown, "epochs", "device")},
+            **flat(json.loads(row["config"])),
+        },
+        metrics=metrics,
+        seconds=row["wall_seconds"] or 0.0,
+        done=row["status"] == "done",
+    )
 
 
 class Tracker:
@@ -72,15 +115,18 @@ class Tracker:
         """Have `call(*args)` done after everything submitted before."""
         self.pending.append(self.pool.submit(call, *args))
 
-    def log(
-        self, row: dict[str, Any], curves: Iterable[tuple[int, str, str, float]], name: str
-    ) -> None:
-        """Add a replicate: its row of `results/`, its curves, and its cell's name."""
-        self.submit(self._log, row, list(curves), name)
+    def log(self, run: Run) -> None:
+        """Add a child run."""
+        self.submit(self._log, run)
 
-    def finish(self, report: dict[str, str], summary: dict[str, float]) -> None:
-        """Add the report's files (name -> text) and aggregate numbers to the parent run."""
-        self.submit(self._finish, report, summary)
+    def finish(
+        self,
+        report: dict[str, str],
+        summary: dict[str, float],
+        pictures: Mapping[str, bytes],
+    ) -> None:
+        """Add texts and pictures (file name -> content) and aggregate numbers to the parent run."""
+        self.submit(self._finish, report, summary, pictures)
 
     def _open(self) -> None:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -103,7 +149,7 @@ class Tracker:
             )
         )
         self.logged = {
-            (run.data.tags["fdsweep.key"], run.data.tags["fdsweep.seed"])
+            (run.data.tags["fdsweep.key"], run.data.tags.get("fdsweep.seed", ""))
             for run in self._children()
         }
 
@@ -131,51 +177,40 @@ class Tracker:
             self.parent = run.info.run_id
         return self.parent
 
-    def _log(
-        self, row: dict[str, Any], curves: list[tuple[int, str, str, float]], name: str
-    ) -> None:
-        from mlflow.entities import Metric, Param, RunTag
+    def _log(self, run: Run) -> None:
+        from mlflow.entities import Metric, Param
 
-        if (row["key"], str(row["seed"])) in self.logged:
+        if run.identity in self.logged:
             return
         now = int(time.time() * 1000)
-        start = now - int(1000 * (row["wall_seconds"] or 0))
-        shown = ("row", "method", "dataset", "teacher_modality", "student_modality", "seed", "key")
-        tags = {f"fdsweep.{field}": str(row[field]) for field in (*shown, "status")}
-        tags |= {"fdsweep.kind": row["study"], "mlflow.parentRunId": self._parent_run()}
-        run = self.client.create_run(
-            self.experiment, start_time=start, run_name=f"{name}, seed {row['seed']}", tags=tags
+        name = self.client.create_run(
+            self.experiment,
+            start_time=now - int(1000 * run.seconds),
+            run_name=run.name,
+            tags={**run.tags, "mlflow.parentRunId": self._parent_run()},
         ).info.run_id
-        params = {field: row[field] for field in (*shown, "epochs", "device")}
-        params |= _flat(json.loads(row["config"]))
-        finals = ("val_accuracy", "test_accuracy", "test_accuracy_last", "test_accuracy_best")
-        metrics = [
-            Metric(f"final_{field}", row[field], now, 0)
-            for field in finals
-            if row[field] is not None
-        ]
-        metrics += [
-            Metric(f"{split}_{metric}", value, now, epoch) for epoch, split, metric, value in curves
-        ]
-        self.client.log_batch(
-            run,
-            params=[Param(k, str(v)) for k, v in list(params.items())[:100]],
-            tags=[RunTag("fdsweep.teacher_key", str(row["teacher_key"]))],
-        )
+        params = [Param(field, str(value)) for field, value in run.params.items()]
+        self.client.log_batch(name, params=params[:100])
+        metrics = [Metric(metric, value, now, epoch) for metric, value, epoch in run.metrics]
         for first in range(0, len(metrics), BATCH):
-            self.client.log_batch(run, metrics=metrics[first : first + BATCH])
-        done = row["status"] == "done"
-        self.client.set_terminated(run, "FINISHED" if done else "FAILED", end_time=now)
-        if done:
-            self.logged.add((row["key"], str(row["seed"])))
+            self.client.log_batch(name, metrics=metrics[first : first + BATCH])
+        self.client.set_terminated(name, "FINISHED" if run.done else "FAILED", end_time=now)
+        if run.done:
+            self.logged.add(run.identity)
 
-    def _finish(self, report: dict[str, str], summary: dict[str, float]) -> None:
+    def _finish(
+        self, report: dict[str, str], summary: dict[str, float], pictures: Mapping[str, bytes]
+    ) -> None:
         from mlflow.entities import Metric
 
         if not self.parent:
             return
         for name, text in report.items():
             self.client.log_text(self.parent, text, name)
+        with tempfile.TemporaryDirectory() as folder:
+            for name, content in pictures.items():
+                Path(folder, name).write_bytes(content)
+            self.client.log_artifacts(self.parent, folder, "pictures")
         now = int(time.time() * 1000)
         self.client.log_batch(
             self.parent, metrics=[Metric(name, value, now, 0) for name, value in summary.items()]
@@ -186,12 +221,12 @@ class Tracker:
             self.client.set_terminated(self.parent, status)
 
 
-def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+def flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """`config` with dotted names; the teacher's network is known by its key."""
-    flat: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     for name, value in config.items():
         if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{name}.")
+            found |= flat(value, f"{prefix}{name}.")
         else:
-            flat[prefix + name] = value
-    return flat
+            found[prefix + name] = value
+    return found

@@ -10,6 +10,9 @@ from results.statistics import detectable_effect, seeds_needed, smallest_p
 
 FIRM_FROM = 8
 DOUBT_MARK = "†"
+FIRST_CUTOFF = 0.5
+"""Where a cutoff that is learnt starts."""
+
 PAIRINGS = {
     "paired": "paired, each student sample beside its own",
     "shuffled": "shuffled within the batch",
@@ -25,7 +28,8 @@ class Facts:
     `seeds` were asked for and `cells` hold what became of them. `pairs` is the smallest number
     of seeds behind a comparison (0 if there is none), `family` the number of comparisons in a
     direction. `doubts` are what is not certain about the paper's numbers. `teachers` are test
-    accuracies (fractions, one per seed) by modality.
+    accuracies (fractions, one per seed) by modality, `cutoffs` those learnt, one per seed, by
+    key of the row.
     """
 
     seeds: tuple[int, ...]
@@ -35,6 +39,7 @@ class Facts:
     has_paper: bool
     doubts: tuple[str, ...]
     teachers: Mapping[str, Sequence[float]]
+    cutoffs: Mapping[str, Sequence[float]]
 
 
 def write(manifest: Manifest, facts: Facts) -> tuple[str, ...]:
@@ -42,6 +47,7 @@ def write(manifest: Manifest, facts: Facts) -> tuple[str, ...]:
     return (
         *_reading(manifest, facts),
         *_certainty(manifest, facts),
+        *_learnt(facts),
         *_gaps(facts),
         *_origin(manifest, facts),
     )
@@ -94,6 +100,19 @@ def _certainty(manifest: Manifest, facts: Facts) -> Iterator[str]:
         yield f"Seeds were extended after a look: {' -> '.join(_sizes(manifest))}."
 
 
+def _learnt(facts: Facts) -> Iterator[str]:
+    learning = [cell.row for cell in facts.cells if facts.cutoffs.get(cell.row.key)]
+    several = len({row.row for row in learning}) > 1
+    for row in learning:
+        values = facts.cutoffs[row.key]
+        by = f"by {row.row}, " if several else ""
+        yield (
+            f"Cutoff learnt ({by}direction {row.teacher_modality} -> {row.student_modality}): "
+            f"{_mean_and_deviation(values, 2)} at the chosen epoch (n = {len(values)}), "
+            f"from {FIRST_CUTOFF}."
+        )
+
+
 def _gaps(facts: Facts) -> Iterator[str]:
     for cell in facts.cells:
         place = f"{cell.row.row} ({cell.row.teacher_modality} -> {cell.row.student_modality})"
@@ -132,5 +151,9 @@ def _sizes(manifest: Manifest) -> list[str]:
 
 def _spread(fractions: Sequence[float]) -> str:
     percent = [100 * value for value in fractions]
-    deviation = f" ± {statistics.stdev(percent):.1f}" if len(percent) > 1 else ""
-    return f"{statistics.mean(percent):.1f}{deviation} (n = {len(percent)})"
+    return f"{_mean_and_deviation(percent, 1)} (n = {len(percent)})"
+
+
+def _mean_and_deviation(values: Sequence[float], digits: int) -> str:
+    deviation = f" ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else ""
+    return f"{statistics.mean(values):.{digits}f}{deviation}"

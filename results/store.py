@@ -157,7 +157,15 @@ class Store:
         Raises:
             StorageError: the place cannot be written.
         """
-        files.write(self._system, self._inside(path), text.encode())
+        self.write_bytes(path, text.encode())
+
+    def write_bytes(self, path: str, content: bytes) -> None:
+        """Put `content` at `path` below the root in one step.
+
+        Raises:
+            StorageError: the place cannot be written.
+        """
+        files.write(self._system, self._inside(path), content)
 
     def exists(self, path: str) -> bool:
         """Whether a file or folder stands at `path` below the root."""

@@ -80,11 +80,12 @@ def build_table(
     replicates: pd.DataFrame,
     seeds: Sequence[int] | None = None,
     teachers: Mapping[str, Sequence[float]] | None = None,
+    cutoffs: Mapping[str, Sequence[float]] | None = None,
 ) -> Table:
     """The table of `manifest`, both directions as groups, from the rows of `results/`.
 
     `seeds` leaves out the others; `teachers` gives test accuracies (fractions, one per seed) of
-    each modality's teacher, for a note.
+    each modality's teacher, and `cutoffs` those learnt, by key of the row, one per seed: for notes.
 
     Raises:
         ConfigError: a seed that the sweep does not have, or a wrong reference to the paper.
@@ -101,6 +102,7 @@ def build_table(
         has_paper=any(row.paper is not None for row in rows),
         doubts=tuple(dict.fromkeys(row.paper_note for row in rows if row.paper_note)),
         teachers=teachers or {},
+        cutoffs=cutoffs or {},
     )
     return Table(
         title=f"{manifest.title}, {manifest.dataset}",

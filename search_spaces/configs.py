@@ -147,6 +147,22 @@ FEW = Loading(mode="streaming")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class PointConfig:
+    """What the workers of one trial of a search are handed: a point, in one direction or several.
+
+    After each epoch in `rungs` they wait for word whether to go on. The test split is not for them.
+    """
+
+    key: str
+    configs: tuple[StudentConfig, ...]
+    seeds: tuple[int, ...]
+    rungs: tuple[int, ...]
+    storage: str
+    checkpoint_seconds: float = 10.0
+    loading: Loading = AUTO
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TrialConfig:
     """What one trial's workers are handed: a configuration, its seeds, and where things lie.
 

@@ -1,7 +1,7 @@
 """What a study varies: rows of method and options, in directions, over seeds."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -15,15 +15,19 @@ SWITCHES = {"freq": "Freq", "align": "Align", "scale": "Scale", "logmse": "LogMS
 PRESETS = Path(__file__).parent / "presets"
 
 
-class _Model(BaseModel):
+class Model(BaseModel):
+    """Fields that a person writes: no unknown one, none of another type, none changed later."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class Row(_Model):
+class Row(Model):
     """One line of a table: a method with its options, and what is done to its teacher.
 
-    `paper` names the same line in the paper's published table, as columns of that table; `group`
-    is a heading that it shares with its neighbours. Neither changes a result.
+    `lr` is the student's learning rate, the sweep's by default; its teacher keeps that of the
+    sweep. A row stands in all directions of the sweep, or only in `directions`. `paper` names the
+    same line in the paper's published table, as columns of that table; `group` is a heading that it
+    shares with its neighbours. Neither changes a result.
     """
 
     name: Annotated[str, Field(min_length=1)]
@@ -32,11 +36,13 @@ class Row(_Model):
     pairing: Pairing = "paired"
     teacher: TeacherState = "trained"
     teacher_channels: TeacherChannels = "ordered"
+    lr: Annotated[float, Field(gt=0)] | None = None
+    directions: Annotated[tuple[str, ...], Field(strict=False)] = ()
     paper: dict[str, str | int] | None = None
     group: str = ""
 
 
-class Sweep(_Model):
+class Sweep(Model):
     """A study: every row in every direction, each with the same seeds.
 
     The first row is the one that the others are compared with. What is None is the data set's
@@ -63,16 +69,27 @@ class Sweep(_Model):
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
-        names = [row.name for row in self.rows]
-        twice = {name for name in names if names.count(name) > 1}
-        if twice:
-            raise ValueError(f"row {sorted(twice)[0]!r} stands twice")
+        for row, other in itertools.combinations(self.rows, 2):
+            apart = (
+                row.directions and other.directions and not {*row.directions} & {*other.directions}
+            )
+            if row.name == other.name and not apart:
+                raise ValueError(f"row {row.name!r} stands twice")
         if len(set(self.seeds)) < len(self.seeds) or min(self.seeds) < 0:
             raise ValueError(f"seeds must be different and not negative, not {self.seeds}")
         return self
 
 
-def parse_seeds(text: str) -> tuple[int, ...]:
+def parse_names(text: str, where: str) -> tuple[str, ...]:
+    """Different names joined by commas; ConfigError for one that stands twice."""
+    names = tuple(name.strip() for name in text.split(","))
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise ConfigError(f"{twice[0]!r} stands twice", where, "Name each once")
+    return names
+
+
+def parse_seeds(text: str, where: str = "--seeds") -> tuple[int, ...]:
     """Seeds from a count (`5` is 0 to 4) or from a list (`0,3,7`).
 
     Raises:
@@ -81,14 +98,14 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     fix = "Give a count of 1 or more, or a list such as 0,3,7"
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isdecimal() for part in parts):
-        raise ConfigError(f"{text!r} is no count and no list of seeds", "--seeds", fix)
+        raise ConfigError(f"{text!r} is no count and no list of seeds", where, fix)
     numbers = tuple(int(part) for part in parts)
     if len(parts) == 1:
         numbers = tuple(range(numbers[0]))
     if not numbers:
-        raise ConfigError("0 seeds asked for", "--seeds", fix)
+        raise ConfigError("0 seeds asked for", where, fix)
     if len(set(numbers)) < len(numbers):
-        raise ConfigError(f"a seed stands twice in {text!r}", "--seeds", fix)
+        raise ConfigError(f"a seed stands twice in {text!r}", where, fix)
     return numbers
 
 
@@ -139,6 +156,23 @@ def every_component() -> Sweep:
     )
 
 
+def with_cutoff(sweep: Sweep, cutoff: float | str) -> Sweep:
+    """`sweep` with this `cutoff` in each row of fd-cmkd that has bands and names no cutoff.
+
+    Raises:
+        ConfigError: there is no such row.
+    """
+    rows = [
+        row.model_copy(update={"options": {**row.options, "cutoff": cutoff}})
+        if row.method == "fd-cmkd" and row.options.get("freq", True) and "cutoff" not in row.options
+        else row
+        for row in sweep.rows
+    ]
+    if rows == list(sweep.rows):
+        raise ConfigError(f"no row of {sweep.study} takes a cutoff", "--cutoff", "Leave it out")
+    return sweep.model_copy(update={"rows": tuple(rows)})
+
+
 def override(sweep: Sweep, **given: Any) -> Sweep:
     """`sweep` with the fields `given` that are not None; ConfigError for a wrong value."""
     changes = {name: value for name, value in given.items() if value is not None}
@@ -151,14 +185,7 @@ def load_sweep(path: Path) -> Sweep:
     Raises:
         ConfigError: no such file, not YAML, or a field that is missing, misspelt or wrong.
     """
-    try:
-        content = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot be read ({error})", str(path), "Give a YAML file") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"is not YAML: {' '.join(str(error).split())}", str(path)) from None
-    if not isinstance(content, dict):
-        raise ConfigError("holds no fields", str(path), f"Give some of: {_names(Sweep)}")
+    content = read_fields(path, Sweep)
     content.setdefault("study", path.stem.lower().replace("_", "-"))
     content.setdefault("title", str(content["study"]))
     return validated(content, str(path))
@@ -169,15 +196,45 @@ def validated(content: dict[str, Any], where: str) -> Sweep:
     try:
         return Sweep.model_validate(content)
     except ValidationError as error:
-        fault = error.errors()[0]
-        field = ".".join(str(part) for part in fault["loc"]) or "sweep"
-        if fault["type"] == "extra_forbidden":
-            model = Row if fault["loc"][0] == "rows" else Sweep
-            place = f"{where}, {field}"
-            raise unknown("field", fault["loc"][-1], model.model_fields, place) from None
-        value = "" if isinstance(fault["input"], dict | list) else f", not {fault['input']!r}"
-        raise ConfigError(f"{fault['msg']}{value}", f"{where}, {field}") from None
+        raise refusal(error, where, Sweep, {"rows": Row}) from None
 
 
-def _names(model: type[BaseModel]) -> str:
-    return ", ".join(model.model_fields)
+def read_fields(
+    path: Path, model: type[Model], loader: type[yaml.SafeLoader] = yaml.SafeLoader
+) -> dict[str, Any]:
+    """What stands in the YAML file `path`, the fields of a `model`.
+
+    Raises:
+        ConfigError: no such file, not YAML, or no fields in it.
+    """
+    try:
+        content = yaml.load(path.read_text(), loader)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot be read ({error})", str(path), "Give a YAML file") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"is not YAML: {' '.join(str(error).split())}", str(path)) from None
+    if not isinstance(content, dict):
+        fields = ", ".join(model.model_fields)
+        raise ConfigError("holds no fields", str(path), f"Give some of: {fields}")
+    return content
+
+
+def refusal(
+    error: ValidationError, where: str, model: type[Model], parts: Mapping[str, type[Model]]
+) -> ConfigError:
+    """The first fault that pydantic found, in one sentence.
+
+    Args:
+        error: what it raised.
+        where: the file or command that the content came from.
+        model: what the content was to be.
+        parts: the model of what stands in a field of `model`, by that field's name.
+    """
+    fault = error.errors()[0]
+    field = ".".join(str(part) for part in fault["loc"]) or model.__name__.lower()
+    place = f"{where}, {field}"
+    if fault["type"] == "extra_forbidden":
+        owner = parts.get(str(fault["loc"][0]), model)
+        return unknown("field", fault["loc"][-1], owner.model_fields, place)
+    value = "" if isinstance(fault["input"], dict | list) else f", not {fault['input']!r}"
+    return ConfigError(f"{fault['msg']}{value}", place)

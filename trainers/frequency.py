@@ -53,6 +53,56 @@ def split_in_basis(
     return _complete(x, low, keep_dc)
 
 
+def soft_split(
+    features: Tensor, cutoff: Tensor, temperature: float, keep_dc: bool = False
+) -> tuple[Tensor, Tensor]:
+    """`split` with a gradual edge, differentiable in the cutoff as well.
+
+    Bin k of 1 to K goes to the low band with the share sigmoid((cutoff * K - k) / temperature)
+    and to the high band with the rest, so low + high is as in `split`; low · high is not 0. As the
+    temperature goes to 0 the bands become those of `split`, unless cutoff * K is a whole number:
+    that bin stays halved.
+
+    Args:
+        features: [..., D].
+        cutoff: scalar. It is not checked: beyond 0 or 1 one of the bands empties gradually.
+        temperature: width of the edge, in bins.
+        keep_dc: as in `split`.
+
+    Raises:
+        ConfigError: `temperature` is not above 0.
+    """
+    x = _full_precision(features)
+    dim = x.shape[-1]
+    bins = torch.arange(1, dim // 2 + 1, device=x.device)
+    shares = F.pad(_low_shares(x, bins, cutoff, temperature), (1, 0))
+    return _complete(x, torch.fft.irfft(torch.fft.rfft(x) * shares, n=dim), keep_dc)
+
+
+def soft_split_in_basis(
+    features: Tensor, basis: Tensor, cutoff: Tensor, temperature: float, keep_dc: bool = False
+) -> tuple[Tensor, Tensor]:
+    """`soft_split` in another orthonormal basis, two of its directions in place of each bin.
+
+    Args:
+        features: [..., D].
+        basis: [D, D], as in `split_in_basis`.
+        cutoff: as in `soft_split`.
+        temperature: as in `soft_split`.
+        keep_dc: as in `split`.
+
+    Raises:
+        ConfigError: `temperature` is not above 0.
+    """
+    x = _full_precision(features)
+    directions = basis[1:].to(x.dtype)
+    bins = torch.arange(2, x.shape[-1] + 1, device=x.device) // 2
+    shares = _low_shares(x, bins, cutoff, temperature)
+    with torch.autocast(x.device.type, enabled=False):
+        low = (x @ directions.T * shares) @ directions
+    return _complete(x, low, keep_dc)
+
+
 def random_basis(dim: int) -> Tensor:
     """[D, D] orthonormal rows in float64: the constant one, then a random basis of the rest.
 
@@ -87,6 +137,13 @@ def check_cutoff(cutoff: float) -> None:
 
 def _full_precision(features: Tensor) -> Tensor:
     return features.float() if features.dtype in (torch.float16, torch.bfloat16) else features
+
+
+def _low_shares(x: Tensor, bins: Tensor, cutoff: Tensor, temperature: float) -> Tensor:
+    if not temperature > 0:
+        raise ConfigError(f"{temperature} bins wide", "temperature", "Give a number above 0")
+    edge = cutoff.to(x.dtype) * (x.shape[-1] // 2)
+    return torch.sigmoid((edge - bins) / temperature)
 
 
 def _complete(x: Tensor, low: Tensor, keep_dc: bool) -> tuple[Tensor, Tensor]:

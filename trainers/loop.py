@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torchmetrics.functional.classification import multiclass_accuracy
 
 from search_spaces.configs import StudentConfig
 from search_spaces.errors import ReplicateError
@@ -75,30 +74,38 @@ class History:
     predictions: list[int] = field(default_factory=list)
     curves: list[tuple[int, str, str, float]] = field(default_factory=list)
 
-    def add(
-        self, lr: float, losses: dict[str, float], val: "Evaluation", test: "Evaluation"
-    ) -> bool:
-        """Append an epoch; True if it is the best so far on validation."""
+    def add(self, measures: dict[str, float], val: "Evaluation", test: "Evaluation | None") -> bool:
+        """Append an epoch with its `measures` of training; True if it is the best on validation.
+
+        Without a test split (None) what is said of test stays as it was.
+        """
         epoch = self.epochs
         self.epochs += 1
         head = max(val.accuracies, key=val.accuracies.__getitem__)
-        self.curves += [(epoch, "train", "lr", lr)]
-        self.curves += [(epoch, "train", f"loss_{name}", x) for name, x in losses.items()]
+        self.curves += [(epoch, "train", name, value) for name, value in measures.items()]
         for split, evaluation in (("val", val), ("test", test)):
+            if evaluation is None:
+                continue
             self.curves.append((epoch, split, "accuracy", evaluation.accuracies[head]))
             if len(val.accuracies) > 1:
                 self.curves += [
                     (epoch, split, f"accuracy_{name}", x)
                     for name, x in evaluation.accuracies.items()
                 ]
+        best = val.accuracies[head] > self.val_accuracy
+        if best:
+            self.best_epoch, self.best_head = epoch, head
+            self.val_accuracy = val.accuracies[head]
+        if test is not None:
+            self._add_test(test, head, best)
+        return best
+
+    def _add_test(self, test: "Evaluation", head: str, best: bool) -> None:
         self.test_accuracy_last = test.accuracies[head]
         self.test_accuracy_best = max(self.test_accuracy_best, *test.accuracies.values())
-        if val.accuracies[head] <= self.val_accuracy:
-            return False
-        self.best_epoch, self.best_head = epoch, head
-        self.val_accuracy, self.test_accuracy = val.accuracies[head], test.accuracies[head]
-        self.predictions = test.predictions[head].tolist()
-        return True
+        if best:
+            self.test_accuracy = test.accuracies[head]
+            self.predictions = test.predictions[head].tolist()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +125,13 @@ def train_replicate(
     on_epoch: OnEpoch | None = None,
     resume: dict[str, Any] | None = None,
 ) -> tuple[History, dict[str, Tensor]]:
-    """Train the student of `config` and choose its epoch and head on validation.
+    """Train the student of `config` to its end and choose its epoch and head on validation.
 
     Args:
-        config: what decides the numbers, with `seed`.
-        seed: of the batch order, the pairing and the method's noise.
-        fold: the data, on the device that the networks are on.
-        roles: networks and distiller, freshly initialised.
+        config: as in `Training`.
+        seed: as in `Training`.
+        fold: as in `Training`.
+        roles: as in `Training`.
         on_epoch: called after each epoch with the history and a function that takes a snapshot.
         resume: a snapshot to go on from; the end is the same as if never interrupted.
 
@@ -134,50 +141,87 @@ def train_replicate(
     Raises:
         ReplicateError: a loss is no longer finite.
     """
-    optim = config.network.optim
-    student, trained = parallel.unwrap(roles.student), roles.trained()
-    optimizer = torch.optim.SGD(
-        trained.parameters(),
-        lr=optim.lr,
-        momentum=optim.momentum,
-        weight_decay=optim.weight_decay,
-    )
-    history, best_weights = History(), _copy(student)
+    training = Training(config, seed, fold, roles, resume)
+    while not training.ended:
+        training.run_epoch()
+        if on_epoch:
+            on_epoch(training.history, training.snapshot)
+    return training.history, training.best_weights
 
-    def snapshot() -> dict[str, Any]:
+
+class Training:
+    """A replicate under way, an epoch at a time; several may take turns in one process.
+
+    Args:
+        config: what decides the numbers, with `seed`.
+        seed: of the batch order, the pairing and the method's noise.
+        fold: the data, on the device that the networks are on; its test split may be empty.
+        roles: networks and distiller, freshly initialised.
+        resume: a snapshot to go on from.
+
+    Attributes:
+        history: what it has shown so far.
+        best_weights: of the student at the best epoch, on the CPU.
+    """
+
+    def __init__(
+        self,
+        config: StudentConfig,
+        seed: int,
+        fold: Fold,
+        roles: Roles,
+        resume: dict[str, Any] | None = None,
+    ) -> None:
+        self.config, self.seed, self.fold, self.roles = config, seed, fold, roles
+        self.trained = roles.trained()
+        self.optimizer = torch.optim.SGD(
+            self.trained.parameters(),
+            lr=config.network.optim.lr,
+            momentum=config.network.optim.momentum,
+            weight_decay=config.network.optim.weight_decay,
+        )
+        self.history, self.best_weights = History(), _copy(parallel.unwrap(roles.student))
+        if resume is not None:
+            self.trained.load_state_dict(resume["networks"])
+            self.optimizer.load_state_dict(resume["optimizer"])
+            self.history = History(**resume["history"])
+            self.best_weights = resume["best_weights"]
+
+    @property
+    def ended(self) -> bool:
+        """Whether all epochs are done."""
+        return self.history.epochs == self.config.network.optim.epochs
+
+    def snapshot(self) -> dict[str, Any]:
+        """All that another process needs to go on from here."""
         return {
-            "networks": trained.state_dict(),
-            "optimizer": optimizer.state_dict(),
-            "history": asdict(history),
-            "best_weights": best_weights,
+            "networks": self.trained.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "history": asdict(self.history),
+            "best_weights": self.best_weights,
         }
 
-    if resume is not None:
-        trained.load_state_dict(resume["networks"])
-        optimizer.load_state_dict(resume["optimizer"])
-        history, best_weights = History(**resume["history"]), resume["best_weights"]
-
-    inputs = fold.inputs[config.network.modality]
-    for epoch in range(history.epochs, optim.epochs):
-        lr = optim.lr_at(epoch)
-        for group in optimizer.param_groups:
+    def run_epoch(self) -> None:
+        """Train and evaluate for one epoch; ReplicateError if a loss is no longer finite."""
+        config, fold, distiller = self.config, self.fold, self.roles.distiller
+        epoch, lr = self.history.epochs, config.network.optim.lr_at(self.history.epochs)
+        for group in self.optimizer.param_groups:
             group["lr"] = lr
-        with streams.seeded(seed, "noise", epoch, parallel.rank()):
-            losses = train_epoch(config, seed, epoch, fold, roles, optimizer)
+        with streams.seeded(self.seed, "noise", epoch, parallel.rank()):
+            losses = train_epoch(config, self.seed, epoch, fold, self.roles, self.optimizer)
         if not all(torch.tensor(list(losses.values())).isfinite()):
             raise ReplicateError(
                 f"the loss is no longer finite in epoch {epoch} ({losses})",
-                f"{config.method}, seed {seed}",
+                f"{config.method}, seed {self.seed}",
                 "Lower the learning rate or the loss weights",
             )
-        val, test = (
-            evaluate(student, roles.distiller, inputs, fold, part) for part in (fold.val, fold.test)
-        )
-        if history.add(lr, losses, val, test):
-            best_weights = _copy(student)
-        if on_epoch:
-            on_epoch(history, snapshot)
-    return history, best_weights
+        measures = {"lr": lr, **{f"loss_{name}": x for name, x in losses.items()}}
+        student = parallel.unwrap(self.roles.student)
+        inputs = fold.inputs[config.network.modality]
+        val = evaluate(student, distiller, inputs, fold, fold.val)
+        test = evaluate(student, distiller, inputs, fold, fold.test) if len(fold.test) else None
+        if self.history.add(measures | distiller.measures(), val, test):
+            self.best_weights = _copy(student)
 
 
 def train_epoch(
@@ -200,7 +244,7 @@ def train_epoch(
     views = training_views(fold.inputs[modality], batches, seed, modality, epoch)
     taught = roles.teach(partners, epoch) if roles.teach else itertools.repeat(None, len(batches))
     roles.trained().train()
-    roles.distiller.epoch = epoch
+    roles.distiller.epoch, roles.distiller.epochs = epoch, config.network.optim.epochs
     sums: dict[str, Tensor] = {}
     labels = fold.labels[batches.to(fold.labels.device)]
     for truth, own, other in zip(labels, views, taught, strict=True):
@@ -262,8 +306,7 @@ def evaluate(
     predictions = {head: parallel.gather_rows(torch.cat(parts)) for head, parts in chosen.items()}
     truth = fold.labels[part]
     accuracies = {
-        head: float(multiclass_accuracy(guess, truth, fold.num_classes, average="micro"))
-        for head, guess in predictions.items()
+        head: float((guess == truth).float().mean()) for head, guess in predictions.items()
     }
     return Evaluation(predictions, accuracies)
 

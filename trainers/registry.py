@@ -141,7 +141,7 @@ def resolve_options(
     """All options of `factory`: its defaults overlaid by `options`, each in its annotated type.
 
     Options are the keyword-only parameters that are not `fixed`, annotated with bool, int, float,
-    str, or one of these `| None`. An int given for a float becomes a float, so that equal
+    str, or a union of these and None. An int given for a float becomes a float, so that equal
     settings are spelt equally; nothing else is converted, and a bool is not a number.
 
     Raises:

@@ -5,6 +5,7 @@ import json
 import tempfile
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,17 @@ import ray.train
 import ray.train.torch
 import torch
 
-from search_spaces.configs import TrialConfig
+from search_spaces.configs import PointConfig, TrialConfig
 from search_spaces.errors import FdsweepError
 from trainers import data, parallel
 from trainers.loop import History, Snapshot
 from trainers.replicate import run_replicate
+from trainers.tuning import Tuning
 
 CHECKPOINT = "replicates.pt"
+
+GoOn = Callable[[int], bool]
+"""Asked after an epoch of a search's trial: is it worth another?"""
 
 
 def work(handed: dict[str, TrialConfig]) -> None:
@@ -31,13 +36,10 @@ def work(handed: dict[str, TrialConfig]) -> None:
     driver.
     """
     trial = handed["trial"]
-    device = ray.train.torch.get_device()
-    if device.type == "cpu":
-        torch.set_num_threads(1)
-    place = data.Place(trial.storage, trial.loading)
-    dataset = data.find(trial.config.network.dataset, place)
+    device = _device()
+    dataset = data.find(trial.config.network.dataset, data.Place(trial.storage, trial.loading))
     fold_of = dataset.folds(trial.config.modalities)
-    saved = _load_checkpoint(trial)
+    saved = _load_checkpoint(trial.key)
     outcomes: dict[int, str] = saved.get("outcomes", {})
     for seed in trial.seeds:
         if seed not in outcomes:
@@ -54,11 +56,49 @@ def work(handed: dict[str, TrialConfig]) -> None:
                 )
                 outcome["seconds"] = watch.seconds()
             except Exception as error:
-                if parallel.world_size() > 1 and not isinstance(error, FdsweepError):
-                    raise  # the other workers wait for this one: Ray restarts them together
-                outcome = {"error": _sentence(error), "traceback": traceback.format_exc()}
+                outcome = _failure(error)
             outcomes[seed] = json.dumps(outcome)
-        _report(trial, {"seed": seed, "outcome": outcomes[seed]}, {"outcomes": outcomes})
+        _report(trial.key, {"seed": seed, "outcome": outcomes[seed]}, {"outcomes": outcomes})
+
+
+def tune(point: PointConfig, go_on: GoOn) -> None:
+    """Train a point of a search, reporting every epoch.
+
+    An epoch is reported as `epoch`, `epochs`, `values` (validation accuracy for each of the
+    point's configurations) and `seconds` (training time of all); the last one, and one after which
+    `go_on` refuses, with `outcome` beside: the JSON text of `Tuning.outcome`. A point that fails
+    is reported as `outcome` with `{"error", "traceback"}` alone.
+    """
+    device = _device()
+    saved = _load_checkpoint(point.key)
+    try:
+        tuning = Tuning(point, device, saved.get("tuning"))
+        kept = time.perf_counter()
+        for epoch in range(tuning.epoch + 1, tuning.epochs + 1):
+            tuning.run_epoch()
+            metrics, state = tuning.metrics(), None
+            if epoch == tuning.epochs:
+                metrics["outcome"] = json.dumps(tuning.outcome())
+            elif time.perf_counter() - kept >= point.checkpoint_seconds:
+                state, kept = {"tuning": tuning.snapshot()}, time.perf_counter()
+            _report(point.key, metrics, state)
+            if epoch in point.rungs and not go_on(epoch):
+                return
+    except Exception as error:
+        _report(point.key, {"outcome": json.dumps(_failure(error))}, None)
+
+
+def _device() -> torch.device:
+    device: torch.device = ray.train.torch.get_device()
+    if device.type == "cpu":
+        torch.set_num_threads(1)
+    return device
+
+
+def _failure(error: Exception) -> dict[str, str]:
+    if parallel.world_size() > 1 and not isinstance(error, FdsweepError):
+        raise error  # the other workers wait for this one: Ray restarts them together
+    return {"error": _sentence(error), "traceback": traceback.format_exc()}
 
 
 class _Watch:
@@ -97,26 +137,26 @@ class _Watch:
             running = {self.seed: {"seconds": self.seconds(), "snapshot": snapshot()}}
             state = {"outcomes": self.outcomes, "running": running}
             self.saved = time.perf_counter()
-        _report(self.trial, metrics, state)
+        _report(self.trial.key, metrics, state)
 
 
-def _report(trial: TrialConfig, metrics: dict[str, Any], state: dict[str, Any] | None) -> None:
+def _report(key: str, metrics: dict[str, Any], state: dict[str, Any] | None) -> None:
     if state is None or parallel.rank() > 0:
         ray.train.report(metrics)
         return
     with tempfile.TemporaryDirectory() as folder:
-        torch.save({"key": trial.key, **state}, Path(folder) / CHECKPOINT)
+        torch.save({"key": key, **state}, Path(folder) / CHECKPOINT)
         ray.train.report(metrics, checkpoint=ray.train.Checkpoint.from_directory(folder))
 
 
-def _load_checkpoint(trial: TrialConfig) -> dict[str, Any]:
+def _load_checkpoint(key: str) -> dict[str, Any]:
     checkpoint = ray.train.get_checkpoint()
     if checkpoint is None:
         return {}
     with checkpoint.as_directory() as folder:
         content = io.BytesIO((Path(folder) / CHECKPOINT).read_bytes())
     state: dict[str, Any] = torch.load(content, map_location="cpu", weights_only=True)
-    return state if state["key"] == trial.key else {}
+    return state if state["key"] == key else {}
 
 
 def _sentence(error: Exception) -> str:

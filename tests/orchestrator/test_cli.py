@@ -26,9 +26,12 @@ COMMON = {
     "--json",
 }
 SURFACE = {
-    "ablation": COMMON | {"--study", "--full"},
+    "ablation": COMMON | {"--study", "--full", "--cutoff"},
     "compare": COMMON | {"--methods", "--pairing"},
     "run": COMMON | {"file"},
+    "search": COMMON
+    | {"--space", "--method", "--methods", "--trials", "--timeout", "--sampler", "--prune"}
+    | {"--objective", "--tuning-seeds", "--cutoff"},
     "methods": {"--json"},
     "prepare": {"dataset", "raw", "--split-dir", "--task", "--tokenizer", "--shard-mb"}
     | {"--allow-skips", "--storage", "--address", "--json"},
@@ -91,6 +94,22 @@ def test_the_surface_is_this_and_nothing_else():
         (["compare", "--methods", "kdd"], ["'kdd'", "fd-cmkd"]),
         (["compare", "--methods", "kd,kd"], ["'kd' stands twice"]),
         (["compare", "--pairing", "loose"], ["'loose'", "'same-class'"]),
+        (["ablation", "--study", "cutoffs", "--cutoff", "0.3"], ["no row of cutoffs"]),
+        (["ablation", "--cutoff", "lern"], ["'lern'", "cutoff"]),
+        (["search", "--space", "weights"], ["'weights'", "loss-weights", "YAML file"]),
+        (["search", "--method", "kdd"], ["'kdd'", "fd-cmkd"]),
+        (["search", "--method", "kd", "--methods", "feat"], ["--method, --methods: both"]),
+        (["search", "--method", "none"], ["none has nothing to search", "loss-weights"]),
+        (["search", "--space", "cutoffs", "--method", "kd"], ["kd has nothing", "cutoffs"]),
+        (["search", "--methods", "kd,kd"], ["'kd' stands twice"]),
+        (["search", "--trials", "0"], ["0 trials"]),
+        (["search", "--timeout", "0"], ["0.0 minutes"]),
+        (["search", "--sampler", "grid"], ["'grid'", "tpe"]),
+        (["search", "--objective", "test"], ["'test'", "accuracy,cost"]),
+        (["search", "--tuning-seeds", "none"], ["--tuning-seeds", "'none'"]),
+        (["search", "--seeds", "1,5"], ["seed 1 is used for tuning"]),
+        (["search", "--method", "kd", "--cutoff", "learn"], ["--cutoff"]),
+        (["search", "--cutoff", "lern"], ["'lern'", "cutoff"]),
         (["run", "nowhere.yaml"], ["nowhere.yaml", "cannot be read"]),
         (["report"], ["storage", "fdsweep ablation"]),
         (["report", "--format", "pdf"], ["'pdf'", "json, markdown"]),
@@ -156,6 +175,33 @@ def test_a_dry_run_as_json_is_one_document(fdsweep):
     assert [trial["kind"] for trial in plan["trials"]] == ["teacher"] + ["student"] * 7
     assert plan["estimate"]["training_seconds"] > 0
     assert plan["estimate"]["detectable_effect_sd"] is None
+
+
+def test_a_dry_run_of_a_search_plans_equal_budgets(fdsweep, tmp_path):
+    words = ["search", "--methods", "fd-cmkd,kd", "--trials", "7", "--seeds", "4", "--dry-run"]
+    result = fdsweep(*words)
+    assert result.exit_code == 0
+    assert "4 searches of 7 trials" in result.stdout
+    assert "kd, gyroscope->accelerometer: weight" in result.stdout
+    assert "fresh seeds 100-103" in result.stdout
+    assert "4 seeds can detect" in result.stdout
+    assert not (tmp_path / "runs" / "optuna.db").exists()
+    plan = json.loads(fdsweep(*words, "--json", "--objective", "directions").stdout)
+    assert [search["method"] for search in plan["searches"]] == ["fd-cmkd", "kd"]
+    assert {len(search["directions"]) for search in plan["searches"]} == {2}
+    assert plan["seeds"] == [100, 101, 102, 103]
+
+
+def test_one_process_has_a_search_at_a_time(fdsweep, tmp_path):
+    from filelock import FileLock
+
+    words = ["search", "--direction", "gyroscope->accelerometer"]
+    plan = json.loads(fdsweep(*words, "--dry-run", "--json").stdout)
+    (tmp_path / "runs" / "locks").mkdir()
+    with FileLock(tmp_path / "runs" / "locks" / f"{plan['searches'][0]['name']}.lock"):
+        result = fdsweep(*words)
+    assert result.exit_code == 2
+    assert "another process is running the search" in result.stderr
 
 
 def test_methods_as_json_is_one_document(fdsweep):

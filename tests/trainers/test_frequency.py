@@ -5,7 +5,14 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from search_spaces.errors import ConfigError
-from trainers.frequency import last_low_bin, random_basis, split, split_in_basis
+from trainers.frequency import (
+    last_low_bin,
+    random_basis,
+    soft_split,
+    soft_split_in_basis,
+    split,
+    split_in_basis,
+)
 
 DIMS = pytest.mark.parametrize("dim", [1, 2, 3, 7, 64, 127, 128, 257, 512])
 CUTOFFS = pytest.mark.parametrize("cutoff", [1 / 4, 1 / 3, 1 / 2, 2 / 3, 3 / 4])
@@ -57,6 +64,75 @@ def test_both_bases_give_each_band_the_same_number_of_dimensions(dim: int, cutof
         assert round(fourier.trace().item(), 6) == round(random.trace().item(), 6)
 
 
+@DIMS
+@pytest.mark.parametrize("cutoff", [-0.1, 0.0, 0.2, 0.5, 1.0])
+@pytest.mark.parametrize("temperature", [0.1, 3.0, 1e3])
+def test_soft_bands_are_shares_of_each_bin(dim: int, cutoff: float, temperature: float) -> None:
+    x, count = features(dim), dim // 2
+    shares = (1 + np.tanh((cutoff * count - np.arange(count + 1)) / temperature / 2)) / 2
+    spectrum = np.fft.rfft(x.numpy())
+    spectrum[:, 0] = 0
+    low, high = soft_split(x, torch.tensor(cutoff, dtype=torch.float64), temperature)
+    exact(low, torch.from_numpy(np.fft.irfft(shares * spectrum, n=dim)))
+    exact(high, torch.from_numpy(np.fft.irfft((1 - shares) * spectrum, n=dim)))
+    exact(low + high, x - x.mean(-1, keepdim=True))
+
+
+@DIMS
+def test_soft_bands_in_a_basis_halve_no_pair_of_directions(dim: int) -> None:
+    torch.manual_seed(dim)
+    x, basis = features(dim), random_basis(dim)
+    low, high = soft_split_in_basis(x, basis, torch.tensor(0.4, dtype=torch.float64), 2.0)
+    coordinates = x.numpy() @ basis.numpy().T
+    for row in range(dim):  # row 0 is constant; 1 and 2 stand for bin 1, 3 and 4 for bin 2, …
+        bin_number = (row + 1) // 2
+        share = 1 / (1 + np.exp((bin_number - 0.4 * (dim // 2)) / 2)) if row else 0
+        rest = 1 - share if row else 0
+        exact(low @ basis[row], torch.from_numpy(share * coordinates[:, row]))
+        exact(high @ basis[row], torch.from_numpy(rest * coordinates[:, row]))
+
+
+@DIMS
+@pytest.mark.parametrize("cutoff", [0.01, 0.26, 0.335, 0.49, 0.51, 0.667, 0.749, 0.99])
+@pytest.mark.parametrize("keep_dc", [False, True])
+def test_without_temperature_soft_bands_are_the_hard_ones(
+    dim: int, cutoff: float, keep_dc: bool
+) -> None:
+    assert dim < 2 or cutoff * (dim // 2) % 1 > 1e-3
+    torch.manual_seed(dim)
+    x, basis = features(dim), random_basis(dim)
+    learned = torch.tensor(cutoff, dtype=torch.float64)
+    for soft, hard in zip(
+        [
+            *soft_split(x, learned, 1e-6, keep_dc),
+            *soft_split_in_basis(x, basis, learned, 1e-6, keep_dc),
+        ],
+        [*split(x, cutoff, keep_dc), *split_in_basis(x, basis, cutoff, keep_dc)],
+        strict=True,
+    ):
+        exact(soft, hard)
+
+
+def test_a_bin_at_the_very_edge_is_halved() -> None:
+    low, high = soft_split(features(8), torch.tensor(0.5), 1e-6)
+    spectra = [np.fft.rfft(band.numpy()) for band in (low, high)]
+    whole = np.fft.rfft(features(8).numpy())
+    for spectrum, shares in zip(spectra, ([0, 1, 0.5, 0, 0], [0, 0, 0.5, 1, 1]), strict=True):
+        np.testing.assert_allclose(spectrum, whole * shares, atol=1e-10)
+
+
+@pytest.mark.parametrize("dim", [7, 64])
+def test_soft_bands_overlap_and_the_low_one_grows_with_the_cutoff(dim: int) -> None:
+    x, energies = features(dim), []
+    for cutoff in torch.linspace(0, 1, 9, dtype=torch.float64):
+        low, high = soft_split(x, cutoff, 1.5)
+        assert (low * high).sum(-1).min() > 0
+        parts = [band.square().sum(-1) for band in (low, high, low + high)]
+        exact(parts[2], parts[0] + parts[1] + 2 * (low * high).sum(-1))
+        energies.append(parts[0])
+    assert torch.stack(energies).diff(dim=0).min() > 0
+
+
 def test_512_channels_cut_in_the_middle_give_128_and_128_bins() -> None:
     low, high = split(features(512), 0.5)
     filled = [(np.abs(np.fft.rfft(band.numpy())) > 1e-6).all(0) for band in (low, high)]
@@ -97,9 +173,15 @@ def test_the_random_basis_comes_from_the_global_generator() -> None:
 def test_half_precision_is_computed_in_float32(dtype: torch.dtype) -> None:
     torch.manual_seed(0)
     x, basis = features(64).to(dtype), random_basis(64)
+    cutoff = torch.tensor(0.4, dtype=dtype)
+
+    def soft(x: Tensor, cutoff: Tensor) -> list[Tensor]:
+        return [*soft_split(x, cutoff, 0.5), *soft_split_in_basis(x, basis, cutoff, 0.5)]
+
     with torch.autocast("cpu", torch.bfloat16):
-        bands = [*split(x), *split_in_basis(x, basis)]
-    expected = [*split(x.double()), *split_in_basis(x.double(), basis)]
+        bands = [*split(x), *split_in_basis(x, basis), *soft(x, cutoff)]
+    whole = x.double()
+    expected = [*split(whole), *split_in_basis(whole, basis), *soft(whole, cutoff.double())]
     for band, reference in zip(bands, expected, strict=True):
         assert band.dtype == torch.float32
         assert_close(band, reference.float(), rtol=0, atol=1e-5)
@@ -112,11 +194,33 @@ def test_gradients_are_right(keep_dc: bool) -> None:
     assert torch.autograd.gradcheck(lambda x: split_in_basis(x, basis, 0.5, keep_dc), x)
 
 
+@pytest.mark.parametrize("keep_dc", [False, True])
+@pytest.mark.parametrize("dim", [1, 8, 9])
+def test_soft_gradients_are_right_in_the_cutoff_too(dim: int, keep_dc: bool) -> None:
+    x, basis = features(dim, rows=2).requires_grad_(), random_basis(dim)
+    cutoff = torch.tensor(0.45, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda x, c: soft_split(x, c, 0.7, keep_dc), (x, cutoff))
+    assert torch.autograd.gradcheck(
+        lambda x, c: soft_split_in_basis(x, basis, c, 0.7, keep_dc), (x, cutoff)
+    )
+
+
 def test_it_compiles_in_one_graph() -> None:
-    x = features(64)
-    low, high = torch.compile(split, fullgraph=True, backend="aot_eager")(x)
-    exact(low, split(x)[0])
-    exact(high, split(x)[1])
+    x, cutoff = features(64), torch.tensor(0.3)
+    for function, arguments in [(split, (x,)), (soft_split, (x, cutoff, 0.5))]:
+        compiled = torch.compile(function, fullgraph=True, backend="aot_eager")
+        for band, plain in zip(compiled(*arguments), function(*arguments), strict=True):
+            exact(band, plain)
+
+
+@pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan")])
+def test_an_edge_without_width_is_refused(temperature: float) -> None:
+    cutoff = torch.tensor(0.5)
+    message = rf"^temperature: {temperature} bins wide. Give a number above 0\.$"
+    with pytest.raises(ConfigError, match=message):
+        soft_split(features(8), cutoff, temperature)
+    with pytest.raises(ConfigError, match=message):
+        soft_split_in_basis(features(8), random_basis(8), cutoff, temperature)
 
 
 @pytest.mark.parametrize("cutoff", [0.0, 1.0, -0.5, 1.5, float("nan")])

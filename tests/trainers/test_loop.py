@@ -134,7 +134,7 @@ def test_the_epoch_and_head_are_those_of_the_best_validation():
         (evaluation(logits=0.7, low=0.2), evaluation(logits=0.3, low=0.8)),
         (evaluation(logits=0.1, low=0.7), evaluation(logits=0.2, low=0.4)),
     ]
-    better = [history.add(0.1, {"total": 1.0}, val, test) for val, test in epochs]
+    better = [history.add({"lr": 0.1, "loss_total": 1.0}, val, test) for val, test in epochs]
     assert better == [True, True, False]  # a tie stays with the earlier epoch
     assert (history.best_epoch, history.best_head) == (1, "logits")
     assert (history.val_accuracy, history.test_accuracy) == (0.7, 0.3)

@@ -52,6 +52,7 @@ class Distiller(nn.Module, ABC):
         teacher_maps: `forward` reads the teacher's maps, so its outputs cannot be kept.
         clip_norm: largest norm of the gradient of all that is trained; None leaves it as it is.
         epoch: the running epoch, from 0; the training loop sets it.
+        epochs: how many there are in all; the training loop sets it before the first one.
     """
 
     paper: ClassVar[str] = ""
@@ -65,6 +66,7 @@ class Distiller(nn.Module, ABC):
     teacher_maps: bool = False
     clip_norm: float | None = None
     epoch: int = 0
+    epochs: int = 1
 
     def __init__(self) -> None:
         super().__init__()
@@ -83,6 +85,10 @@ class Distiller(nn.Module, ABC):
     def heads(self, student: Outputs) -> dict[str, Tensor]:
         """Logits [N, C] of every head that can predict, by name; "logits" is the student's own."""
         return {"logits": student.logits}
+
+    def measures(self) -> dict[str, float]:
+        """Values by name that deserve a curve beside the terms; read after every epoch."""
+        return {}
 
     def inner_steps(self) -> tuple[InnerStep, ...]:
         """Steps of a copy of the student; the total's gradient is taken where they lead."""

@@ -37,7 +37,7 @@ class Composition(Distiller):
         methods = {}
         for name, part in self.parts.items():
             assert isinstance(part, Distiller)
-            part.epoch = self.epoch
+            part.epoch, part.epochs = self.epoch, self.epochs
             methods[name] = part
         return methods
 
@@ -58,6 +58,14 @@ class Composition(Distiller):
             own = part.heads(student)
             heads |= {f"{name}.{head}": x for head, x in own.items() if head != "logits"}
         return heads
+
+    def measures(self) -> dict[str, float]:
+        """Those of all parts, as `<method>.<measure>`."""
+        return {
+            f"{name}.{measure}": value
+            for name, part in self.methods().items()
+            for measure, value in part.measures().items()
+        }
 
     def inner_steps(self) -> tuple[InnerStep, ...]:
         """Those of all parts, one part after the other."""

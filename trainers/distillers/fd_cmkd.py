@@ -16,10 +16,12 @@ from trainers.distillers.base import (
     mean_squares,
     project,
 )
+from trainers.distillers.learned_cutoff import LearnedCutoff
 from trainers.frequency import check_cutoff, random_basis, split, split_in_basis
 
 LOSSES = ("mse", "logmse")
 BASES = ("fourier", "random")
+LEARN = "learn"
 
 
 class Bands(NamedTuple):
@@ -45,6 +47,15 @@ class FDCMKD(Distiller):
     std(x) = (x - mean x) / max(|x - mean x|, 1e-8) and σ(x) = sign(x) log(1 + |x|). Returns these
     five scalars; a term that is switched off is zero.
 
+    With cutoff="learn" (the paper's future work) one scalar θ is trained along. Of the bins 1 to
+    K = D // 2, bin k goes into the low band with the share
+
+        sigmoid((c K - k) / T),  c = sigmoid(θ),
+
+    and into the high band with the rest. c starts at 1/2; T falls geometrically from K / 8 bins
+    in the first epoch to 0.1 in the last, when the bands are nearly those of the fixed cutoff c.
+    The gradient of `total` reaches θ through the bands of student and teacher.
+
     Args:
         num_classes: C.
         student_dim: width of the student's features.
@@ -53,7 +64,7 @@ class FDCMKD(Distiller):
         align: classifiers Φ that student and teacher share, one per band.
         scale: std of the bands and no DC in them. Without, DC is in the low band.
         logmse: σ on the high band; needs `freq`.
-        cutoff: where the low band ends, a share of the bins above DC.
+        cutoff: where the low band ends, a share of the bins above DC, or "learn".
         weight_low: λ₁.
         weight_high: λ₂.
         weight_align: λ₃.
@@ -71,6 +82,7 @@ class FDCMKD(Distiller):
     paper = "FD-CMKD, AAAI 2026, arXiv 2511.19887"
     published = "FD-CMKD"
 
+    cutoff: float | LearnedCutoff | None
     teacher_basis: Tensor | None
     student_basis: Tensor | None
 
@@ -84,7 +96,7 @@ class FDCMKD(Distiller):
         align: bool = True,
         scale: bool = True,
         logmse: bool = True,
-        cutoff: float = 0.5,
+        cutoff: float | str = 0.5,
         weight_low: float = 1.0,
         weight_high: float = 1.0,
         weight_align: float = 1.0,
@@ -97,7 +109,7 @@ class FDCMKD(Distiller):
         super().__init__()
         if high_loss is None:
             high_loss = "logmse" if logmse else "mse"
-        check_cutoff(cutoff)
+        edge = _read_cutoff(cutoff)
         check_weight("weight_low", weight_low)
         check_weight("weight_high", weight_high)
         check_weight("weight_align", weight_align)
@@ -111,7 +123,8 @@ class FDCMKD(Distiller):
                 "fd-cmkd",
                 "Give logmse=false (it is on by default) and no high_loss beside freq=false",
             )
-        self.freq, self.scale, self.cutoff = freq, scale, cutoff
+        self.cutoff = edge if freq else None
+        self.scale = scale
         self.low_loss, self.high_loss, self.reduction = low_loss, high_loss, reduction
         self.weight_low, self.weight_high = weight_low, weight_high
         self.weight_align = weight_align
@@ -163,10 +176,16 @@ class FDCMKD(Distiller):
             heads |= _classify(self.band_heads, own)
         return heads
 
+    def measures(self) -> dict[str, float]:
+        """The cutoff, where it is learned."""
+        return {"cutoff": self.cutoff().item()} if isinstance(self.cutoff, LearnedCutoff) else {}
+
     def _bands(self, features: Tensor, basis: Tensor | None) -> Bands:
-        if not self.freq:
+        if self.cutoff is None:
             return Bands(features, None)
         keep_dc = not self.scale
+        if isinstance(self.cutoff, LearnedCutoff):
+            return Bands(*self.cutoff.split(features, basis, self.epoch, self.epochs, keep_dc))
         if basis is None:
             return Bands(*split(features, self.cutoff, keep_dc))
         return Bands(*split_in_basis(features, basis, self.cutoff, keep_dc))
@@ -177,6 +196,16 @@ class FDCMKD(Distiller):
         if loss == "logmse":
             guess, target = _compress(guess), _compress(target)
         return mean_squares(guess, target, self.reduction)
+
+
+def _read_cutoff(cutoff: float | str) -> float | LearnedCutoff:
+    if cutoff == LEARN:
+        return LearnedCutoff()
+    if isinstance(cutoff, str):
+        fix = f"Give a number between 0 and 1, or {LEARN}"
+        raise ConfigError(f"{cutoff!r} is neither a number nor {LEARN}", "cutoff", fix)
+    check_cutoff(cutoff)
+    return cutoff
 
 
 def _classify(classifiers: nn.ModuleDict, bands: Bands) -> dict[str, Tensor]:

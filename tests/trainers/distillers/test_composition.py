@@ -70,5 +70,22 @@ def test_parts_hear_of_the_epoch() -> None:
     assert not torch.allclose(composition(*inputs)["total"], first)
 
 
+def test_parts_hear_how_many_epochs_there_are() -> None:
+    composition = build("none+fd-cmkd", **{"fd-cmkd.cutoff": "learn"})
+    composition.epoch, composition.epochs = 1, 3
+    alone = build("fd-cmkd", cutoff="learn")
+    alone.epoch, alone.epochs = 1, 3
+    alone.load_state_dict(parts(composition)["fd-cmkd"].state_dict())
+    student, teacher, labels = batch()
+    assert_close(composition(student, teacher, labels)["total"], alone(*batch())["total"])
+    assert_close(composition.heads(student)["fd-cmkd.low"], alone.heads(student)["low"])
+
+
+def test_measures_are_those_of_the_parts() -> None:
+    assert build("kd+fd-cmkd").measures() == {}
+    learns = build("kd+fd-cmkd", **{"fd-cmkd.cutoff": "learn"})
+    assert learns.measures() == {"fd-cmkd.cutoff": 0.5}
+
+
 def test_versions_add_up() -> None:
     assert distillers.version("kd+feat+none") == 3

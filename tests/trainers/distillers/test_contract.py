@@ -14,6 +14,8 @@ from trainers.distillers import Outputs
 CONTRACT: list[tuple[str, dict[str, Any]]] = [
     *[(name, {}) for name in distillers.names()],
     ("fd-cmkd", {"basis": "random"}),
+    ("fd-cmkd", {"cutoff": "learn"}),
+    ("fd-cmkd", {"cutoff": "learn", "basis": "random"}),
     ("fd-cmkd", {"band_heads": False}),
     ("fd-cmkd", {"freq": False, "align": True, "scale": False, "logmse": False}),
     ("feat+fd-cmkd", {"feat.weight": 3.0}),

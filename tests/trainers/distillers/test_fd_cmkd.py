@@ -31,6 +31,7 @@ class Reference:
 
     def __init__(self, distiller: Distiller, options: dict[str, Any]) -> None:
         self.weights = weights(distiller)
+        self.epoch, self.epochs = distiller.epoch, distiller.epochs
         self.options = options
 
     def linear(self, layer: str, x: Array) -> Array:
@@ -39,24 +40,27 @@ class Reference:
     def bands(self, x: Array, basis: str) -> list[tuple[str, Array]]:
         if not self.options["freq"]:
             return [("low", x)]
-        bins = int(self.options["cutoff"] * (x.shape[1] // 2))
+        dim = x.shape[1]
+        low, high = self.shares(np.arange(1, dim // 2 + 1), dim // 2)
+        lows, highs = np.r_[not self.options["scale"], low], np.r_[0, high]
         if self.options["basis"] == "fourier":
             spectrum = np.fft.rfft(x)
-            lows, highs = spectrum.copy(), spectrum.copy()
-            lows[:, bins + 1 :] = 0
-            highs[:, : bins + 1] = 0
-            if self.options["scale"]:
-                lows[:, 0] = 0
-            parts = [np.fft.irfft(bands, n=x.shape[1]) for bands in (lows, highs)]
+            parts = [np.fft.irfft(spectrum * shares, n=dim) for shares in (lows, highs)]
         else:
-            rows, start = self.weights[basis], int(self.options["scale"])
-            coordinates = x @ rows.T
-            edge = 2 * bins + 1
-            parts = [
-                coordinates[:, start:edge] @ rows[start:edge],
-                coordinates[:, edge:] @ rows[edge:],
-            ]
+            rows = self.weights[basis]
+            twice = [np.r_[shares[0], np.repeat(shares[1:], 2)][:dim] for shares in (lows, highs)]
+            parts = [(x @ rows.T * shares) @ rows for shares in twice]
         return list(zip(("low", "high"), parts, strict=True))
+
+    def shares(self, bins: Array, count: int) -> tuple[Array, Array]:
+        if self.options["cutoff"] != "learn":
+            low = (bins <= int(self.options["cutoff"] * count)).astype(float)
+        else:
+            progress = self.epoch / (self.epochs - 1)
+            temperature = (count / 8) ** (1 - progress) * 0.1**progress
+            cutoff = 1 / (1 + np.exp(-self.weights["cutoff.theta"]))
+            low = 1 / (1 + np.exp((bins - cutoff * count) / temperature))
+        return low, 1 - low
 
     def error(self, s: Array, t: Array, loss: str) -> float:
         def prepare(x: Array) -> Array:
@@ -96,7 +100,10 @@ class Reference:
 
 
 def check(teacher_dim: int, **given: object) -> None:
-    distiller = build("fd-cmkd", teacher_dim, **given)
+    agree(build("fd-cmkd", teacher_dim, **given), teacher_dim, given)
+
+
+def agree(distiller: Distiller, teacher_dim: int, given: dict[str, Any]) -> None:
     reference = Reference(distiller, distillers.resolve_options("fd-cmkd", given))
     student, teacher, labels = batch(teacher_dim)
     terms = distiller(student, teacher, labels)
@@ -147,6 +154,20 @@ def test_fd_cmkd_is_its_formulas_for_cutoffs_heads_and_bases(
     check(teacher_dim, cutoff=cutoff, band_heads=band_heads, basis=basis, scale=scale)
 
 
+@WIDTHS
+@pytest.mark.parametrize("epoch", [0, 1, 4])
+@pytest.mark.parametrize("basis", ["fourier", "random"])
+@pytest.mark.parametrize("scale", [False, True])
+def test_fd_cmkd_is_its_formulas_for_a_learned_cutoff(
+    epoch: int, basis: str, scale: bool, teacher_dim: int
+) -> None:
+    options: dict[str, Any] = {"cutoff": "learn", "basis": basis, "scale": scale}
+    distiller = build("fd-cmkd", teacher_dim, **options)
+    distiller.get_parameter("cutoff.theta").data.fill_(-0.3)
+    distiller.epoch, distiller.epochs = epoch, 5
+    agree(distiller, teacher_dim, options)
+
+
 def test_fd_cmkd_without_freq_can_compress_the_whole_features() -> None:
     check(DIM, **OFF | {"scale": True}, low_loss="logmse")
 
@@ -170,10 +191,15 @@ def test_fd_cmkd_all_off_is_feat_in_value_and_gradient(reduction: str, teacher_d
 
 @WIDTHS
 @pytest.mark.parametrize("basis", ["fourier", "random"])
-def test_band_heads_classify_the_bands_of_unmapped_features(basis: str, teacher_dim: int) -> None:
-    distiller = build("fd-cmkd", teacher_dim, basis=basis)
+@pytest.mark.parametrize("cutoff", [0.5, "learn"])
+def test_band_heads_classify_the_bands_of_unmapped_features(
+    cutoff: float | str, basis: str, teacher_dim: int
+) -> None:
+    options: dict[str, Any] = {"basis": basis, "cutoff": cutoff}
+    distiller = build("fd-cmkd", teacher_dim, **options)
+    distiller.epoch, distiller.epochs = 1, 4
     student, _, _ = batch(teacher_dim)
-    reference = Reference(distiller, distillers.resolve_options("fd-cmkd", {"basis": basis}))
+    reference = Reference(distiller, distillers.resolve_options("fd-cmkd", options))
     heads = distiller.heads(student)
     assert list(heads) == ["logits", "low", "high"]
     for part, band in reference.bands(student.features.detach().numpy(), "student_basis"):
@@ -209,10 +235,11 @@ def test_teacher_terms_of_align_train_the_shared_classifiers_alone() -> None:
     assert not torch.allclose(gradients[0][1], gradients[1][1])
 
 
-def test_control_and_method_start_with_the_same_classifiers() -> None:
-    fourier, random = (build("fd-cmkd", basis=basis) for basis in ("fourier", "random"))
-    for name, weight in fourier.named_parameters():
-        assert torch.equal(weight, random.get_parameter(name))
+@pytest.mark.parametrize("options", [{"basis": "random"}, {"cutoff": "learn"}])
+def test_control_and_method_start_with_the_same_classifiers(options: dict[str, Any]) -> None:
+    plain, other = build("fd-cmkd"), build("fd-cmkd", **options)
+    for name, weight in plain.named_parameters():
+        assert torch.equal(weight, other.get_parameter(name))
 
 
 def test_equal_settings_are_spelt_equally() -> None:
@@ -222,12 +249,34 @@ def test_equal_settings_are_spelt_equally() -> None:
     assert "num_classes" not in plain
 
 
+def test_stored_keys_stay_valid_as_the_defaults_are_spelt_as_ever() -> None:
+    assert distillers.resolve_options("fd-cmkd", {}) == {
+        "freq": True,
+        "align": True,
+        "scale": True,
+        "logmse": True,
+        "cutoff": 0.5,
+        "weight_low": 1.0,
+        "weight_high": 1.0,
+        "weight_align": 1.0,
+        "low_loss": "mse",
+        "high_loss": None,
+        "reduction": "mean",
+        "band_heads": True,
+        "basis": "fourier",
+    }
+    assert repr(distillers.resolve_options("fd-cmkd", {"cutoff": 1})["cutoff"]) == "1.0"
+
+
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
         ("fd-cmkd", {"freqs": True}, "unknown option of fd-cmkd 'freqs'. Choose from: align, "),
         ("fd-cmkd", {"freq": 1}, "freq of fd-cmkd: 1 is not a usable value. Give a bool."),
         ("fd-cmkd", {"cutoff": 1}, "cutoff: 1.0 does not cut the bins in two. Give a number betw"),
+        ("fd-cmkd", {"cutoff": True}, "cutoff of fd-cmkd: True is not a usable value."),
+        ("fd-cmkd", {"cutoff": "half"}, "cutoff: 'half' is neither a number nor learn. Give a "),
+        ("fd-cmkd", {**OFF, "cutoff": "0.5"}, "'0.5' is neither a number nor learn. Give a numb"),
         ("fd-cmkd", {"low_loss": "l1"}, "low_loss: unknown value 'l1'. Choose from: logmse, mse."),
         ("fd-cmkd", {"high_loss": ""}, "high_loss: unknown value ''. Choose from: logmse, mse."),
         ("fd-cmkd", {"basis": "dct"}, "basis: unknown value 'dct'. Choose from: fourier, random."),

@@ -1,0 +1,105 @@
+"""Does searching pay? TPE and random search on an objective whose optimum is known.
+
+Both go through the Searcher that Ray Tune drives in `fdsweep search`, two trials at a time, with
+the space `loss-weights` of fd-cmkd. The objective is a smooth peak in the logarithms of the three
+weights, with the highest value 1; its place differs between repetitions.
+
+    python benchmarks/search.py [repetitions] [trials]
+"""
+
+import math
+import random
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+
+from orchestrator.proposer import Problem, Proposal, Proposer
+from orchestrator.searcher import Lane, StudySearcher
+from search_spaces.keys import content_key
+from search_spaces.space import LR, dimensions, load_space
+from trainers import distillers
+
+LANES = 2
+
+
+@dataclass(frozen=True)
+class Peak:
+    """An objective: 1 at `place` (log10 of each weight), falling with the distance from it."""
+
+    place: dict[str, float]
+
+    def __call__(self, point: dict[str, Any]) -> float:
+        gaps = [math.log10(point[name]) - place for name, place in self.place.items()]
+        return math.exp(-sum(gap**2 for gap in gaps) / 2)
+
+
+class Silent:
+    """An observer that shows nothing and keeps what was trained."""
+
+    def __init__(self) -> None:
+        self.points: list[str] = []
+
+    def started(self, _: Proposer, proposal: Proposal) -> None:
+        self.points.append(proposal.key)
+
+    def epoch(self, *told: object) -> None: ...
+
+    def ended(self, *told: object) -> None: ...
+
+
+def best(sampler: str, peak: Peak, name: str, trials: int) -> tuple[float, int]:
+    """The best value that `sampler` found, and how many of its points were trained twice."""
+    defaults = {**distillers.resolve_options("fd-cmkd", {}), LR: 0.01}
+    problem = Problem(
+        dimensions=dimensions(load_space("loss-weights"), "fd-cmkd", defaults),
+        constraints=(),
+        defaults=defaults,
+        objectives=("maximize",),
+        rungs=(),
+        key_of=lambda point: content_key(point=point),
+        look_up=lambda _: None,
+    )
+    proposer = Proposer(optuna.storages.InMemoryStorage(), name, problem, trials, sampler)
+    lane = Lane(proposer, lambda proposal: proposal, lambda metrics: (metrics["value"],))
+    notes = Silent()
+    searcher = StudySearcher([lane], notes, lambda *_: None)
+    running: dict[str, Proposal] = {}
+    for number in range(trials + LANES):
+        suggested = searcher.suggest(str(number))
+        if suggested != searcher.FINISHED:
+            running[str(number)] = suggested["point"]
+        if len(running) == LANES or suggested == searcher.FINISHED:
+            first = next(iter(running), None)
+            if first is None:
+                break
+            value = peak(running.pop(first).point)
+            result = {"epoch": 1, "values": [value], "seconds": 0.0, "value": value}
+            searcher.on_trial_result(first, {**result, "outcome": "{}"})
+            searcher.on_trial_complete(first)
+    return proposer.study.best_value, len(notes.points) - len(set(notes.points))
+
+
+def main() -> None:
+    given = [int(word) for word in sys.argv[1:]]
+    repetitions, trials = (*given, *(10, 40)[len(given) :])
+    wins, repeated = 0, 0
+    print(f"{trials} trials, {LANES} at a time; the best there is: 1")
+    print("repetition   random      tpe")
+    for repetition in range(repetitions):
+        draw = random.Random(repetition)
+        names = {"weight_low": (-1, 4), "weight_high": (-1, 4), "weight_align": (-1, 2)}
+        peak = Peak({name: draw.uniform(*bounds) for name, bounds in names.items()})
+        found = {
+            sampler: best(sampler, peak, f"{sampler} {repetition}", trials)
+            for sampler in ("random", "tpe")
+        }
+        wins += found["tpe"][0] > found["random"][0]
+        repeated += sum(twice for _, twice in found.values())
+        print(f"{repetition:10d} {found['random'][0]:8.4f} {found['tpe'][0]:8.4f}")
+    print(f"tpe is better in {wins} of {repetitions}; points trained twice: {repeated}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+"""A point of a search: its replicates take turns, an epoch each, and only validation is read."""
+
+import time
+from dataclasses import replace
+from statistics import fmean
+from typing import Any
+
+import torch
+
+from search_spaces.configs import PointConfig, StudentConfig, TrialConfig
+from trainers import data
+from trainers.data import DatasetInfo, Fold
+from trainers.loop import Training
+from trainers.replicate import make_roles
+
+
+class Tuning:
+    """The replicates of `point`: every seed of every configuration, epoch by epoch.
+
+    Each is the replicate that a study would train, but for the test split, which it never sees.
+
+    Args:
+        point: what is trained.
+        device: where.
+        resume: a snapshot to go on from; the end is the same as if never interrupted.
+
+    Attributes:
+        epoch: epochs that all replicates have done.
+        seconds: what they took in all.
+    """
+
+    def __init__(
+        self, point: PointConfig, device: torch.device, resume: dict[str, Any] | None = None
+    ) -> None:
+        dataset = data.find(
+            point.configs[0].network.dataset, data.Place(point.storage, point.loading)
+        )
+        modalities = {m: None for config in point.configs for m in config.modalities}
+        fold_of = dataset.folds(tuple(modalities))
+        folds = {seed: without_test(fold_of(seed)).to(device) for seed in point.seeds}
+        members = [(config, seed) for config in point.configs for seed in point.seeds]
+        saved = resume["members"] if resume else [None] * len(members)
+        self.seeds = point.seeds
+        self.seconds: float = resume["seconds"] if resume else 0.0
+        self.trainings = [
+            _training(point, config, seed, dataset.info, folds[seed], state)
+            for (config, seed), state in zip(members, saved, strict=True)
+        ]
+
+    @property
+    def epoch(self) -> int:
+        """Epochs that all replicates have done."""
+        return self.trainings[0].history.epochs
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of a full training."""
+        return self.trainings[0].config.network.optim.epochs
+
+    def run_epoch(self) -> None:
+        """One epoch of each replicate; ReplicateError if a loss is no longer finite."""
+        start = time.perf_counter()
+        for training in self.trainings:
+            training.run_epoch()
+        self.seconds += time.perf_counter() - start
+
+    def metrics(self) -> dict[str, Any]:
+        """The epoch, and for each configuration the mean over seeds of the best accuracy so far.
+
+        The best so far of an epoch is what choosing on validation would give if it were the last.
+        """
+        accuracies = [training.history.val_accuracy for training in self.trainings]
+        n = len(self.seeds)
+        return {
+            "epoch": self.epoch,
+            "epochs": self.epochs,
+            "values": [fmean(accuracies[i : i + n]) for i in range(0, len(accuracies), n)],
+            "seconds": self.seconds,
+        }
+
+    def snapshot(self) -> dict[str, Any]:
+        """All that another process needs to go on from here."""
+        members = [training.snapshot() for training in self.trainings]
+        return {"members": members, "seconds": self.seconds}
+
+    def outcome(self) -> dict[str, Any]:
+        """Plain values: for each replicate `seed`, `student_modality` and what it showed."""
+        return {
+            "replicates": [
+                {
+                    "seed": training.seed,
+                    "student_modality": training.config.network.modality,
+                    "val_accuracy": training.history.val_accuracy,
+                    "best_epoch": training.history.best_epoch,
+                    "best_head": training.history.best_head,
+                }
+                for training in self.trainings
+            ]
+        }
+
+
+def without_test(fold: Fold) -> Fold:
+    """`fold` with no test sample in any split."""
+    return replace(fold, test=fold.test[:0])
+
+
+def _training(
+    point: PointConfig,
+    config: StudentConfig,
+    seed: int,
+    info: DatasetInfo,
+    fold: Fold,
+    resume: dict[str, Any] | None,
+) -> Training:
+    trial = TrialConfig(
+        kind="student",
+        key=point.key,
+        config=config,
+        seeds=(seed,),
+        group="",
+        storage=point.storage,
+        loading=point.loading,
+    )
+    return Training(config, seed, fold, make_roles(trial, info, fold, seed), resume)
