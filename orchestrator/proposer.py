@@ -26,7 +26,10 @@ Point = dict[str, Option]
 
 SAMPLERS = ("random", "tpe", "cmaes", "gp")
 ENOUGH = 8
-"""Complete trials from which on importances are given."""
+"""Trials from which on importances are given."""
+
+SOONEST = 2
+"""The epoch before which no trial is judged: after one, accuracies say little."""
 
 REDUCTION = 3
 """Of the trials that reach a rung, the share that goes on is one over this."""
@@ -35,6 +38,7 @@ GIVE_UP = 1000
 """Points outside the constraints in a row, after which there seems to be none inside."""
 
 INFEASIBLE = "outside the constraints"
+STOPPED = "stopped"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,14 +71,14 @@ class Proposal:
 def rungs(epochs: int) -> tuple[int, ...]:
     """Epochs of asynchronous successive halving (ASHA, Li et al. 2020, arXiv 1810.05934).
 
-    The first is a ninth of `epochs`, each further one three times the one before, all below
-    `epochs`.
+    The first is a ninth of `epochs`, but not the first epoch, and each further one three times
+    the one before; all are below `epochs`.
 
     Example:
         >>> rungs(100)
         (12, 36)
     """
-    first = -(-epochs // REDUCTION**2)
+    first = max(SOONEST, -(-epochs // REDUCTION**2))
     steps = (first * REDUCTION**power for power in range(epochs))
     return tuple(step for step in steps if step < epochs)
 
@@ -178,14 +182,22 @@ class Proposer:
         return None
 
     def report(self, proposal: Proposal, epoch: int, value: float) -> bool:
-        """Tell the first objective after `epoch`; False if the trial is not worth going on."""
+        """Tell the first objective after `epoch`; False if the trial is not worth going on.
+
+        That it is not lasts, so that another driver does not let it go on.
+        """
         trial = self.running[proposal.key]
         if len(self.problem.objectives) > 1:
             return True
-        known = self.study.get_trials(deepcopy=False)[trial.number].intermediate_values
-        if epoch not in known:
+        known = self.study.get_trials(deepcopy=False)[trial.number]
+        if epoch not in known.intermediate_values:
             trial.report(value, epoch)
-        return epoch not in self.problem.rungs or not trial.should_prune()
+        if STOPPED in known.user_attrs:
+            return False
+        if epoch not in self.problem.rungs or not trial.should_prune():
+            return True
+        trial.set_user_attr(STOPPED, epoch)
+        return False
 
     def tell(
         self,
@@ -205,21 +217,18 @@ class Proposer:
         for echo in self.echoes.pop(proposal.key, []):
             self._answer(echo, proposal.point, proposal.key)
 
-    def importances(self) -> dict[str, float]:
+    def importances(self) -> tuple[dict[str, float], int]:
         """How much each parameter matters for the first objective (PED-ANOVA), largest first.
 
-        Empty while there are too few complete trials to say.
+        They compare trials at the same epoch: the last, or the latest rung that enough trials
+        reached, which is given beside (0 for the last). Empty while there are too few.
         """
-        complete = [t for t in self.trials() if t.state == TrialState.COMPLETE]
-        if len(complete) < ENOUGH:
-            return {}
-        try:
-            with _quiet():
-                return optuna.importance.get_param_importances(
-                    self.study, target=_first if len(self.problem.objectives) > 1 else None
-                )
-        except (ValueError, RuntimeError):  # all values equal, or no parameter in all of them
-            return {}
+        for epoch in (0, *reversed(self.problem.rungs)):
+            values = {t.number: _value_at(t, epoch) for t in self.trials()}
+            known = [t for t in self.trials() if values[t.number] is not None]
+            if len(known) >= ENOUGH:
+                return _importances(known, [values[t.number] for t in known]), epoch
+        return {}, 0
 
     def _next(self) -> optuna.Trial | None:
         if self.left_over:
@@ -269,9 +278,26 @@ class Proposer:
                 self.study.tell(trial, state=TrialState.PRUNED)
 
 
-def _first(trial: FrozenTrial) -> float:
-    value: float = trial.values[0]
-    return value
+def _value_at(trial: FrozenTrial, epoch: int) -> float | None:
+    """The first objective after `epoch`, or at the end of a complete trial for 0."""
+    if epoch:
+        return trial.intermediate_values.get(epoch)
+    return trial.values[0] if trial.state == TrialState.COMPLETE else None
+
+
+def _importances(trials: Sequence[FrozenTrial], values: Sequence[float | None]) -> dict[str, float]:
+    with _quiet():
+        study = optuna.create_study(direction="maximize")
+        study.add_trials(
+            optuna.trial.create_trial(
+                params=trial.params, distributions=trial.distributions, value=value
+            )
+            for trial, value in zip(trials, values, strict=True)
+        )
+        try:
+            return optuna.importance.get_param_importances(study)
+        except (ValueError, RuntimeError):  # all values equal, or no parameter in all of them
+            return {}
 
 
 def _outside(trial: FrozenTrial) -> bool:

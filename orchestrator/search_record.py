@@ -131,6 +131,8 @@ def to_record(proposer: Proposer, *, objectives: tuple[str, ...], **facts: Any) 
     eligible = [trial for trial in complete if not front or trial.number in front]
     accuracies = [place for place, name in enumerate(objectives) if name != COST]
 
+    importances, importance_epoch = proposer.importances()
+
     def rank(trial: SearchTrial) -> tuple[float, int]:
         return fmean(trial.values[place] for place in accuracies), -trial.number
 
@@ -144,7 +146,8 @@ def to_record(proposer: Proposer, *, objectives: tuple[str, ...], **facts: Any) 
             Dimension(name=d.name, low=d.low, high=d.high, log=d.log, choices=d.choices)
             for d in proposer.problem.dimensions
         ),
-        importances=proposer.importances(),
+        importances=importances,
+        importance_epoch=importance_epoch,
         trials=trials,
         chosen=max(eligible, key=rank).number if eligible else None,
         front=front,

@@ -71,7 +71,7 @@ class Verdicts:
 
     async def wait(self, key: str, epoch: int) -> bool:
         """Whether the point `key` goes on after `epoch`, once the driver has said so."""
-        return await self._future(key, epoch)
+        return await asyncio.shield(self._future(key, epoch))
 
 
 class StudySearcher(Searcher):  # type: ignore[misc]
@@ -138,7 +138,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]
         lane, proposal = self.running.pop(trial_id)
         last = self.last.pop(trial_id, {})
         outcome = json.loads(last["outcome"]) if "outcome" in last else None
-        if error:
+        if error and outcome is None:
             outcome = {"error": error.splitlines()[-1], "traceback": error}
         metrics = last if "epoch" in last else None
         spent = {"epochs": last["epoch"], "seconds": last["seconds"]} if metrics else {}

@@ -283,7 +283,7 @@ def _importance(search: Search) -> Figure:
     axes.bar_label(bars, fmt="%.2f", padding=3)
     axes.margins(x=0.12)
     axes.grid(visible=False, axis="y")
-    axes.set_xlabel("importance [share of 1]")
+    axes.set_xlabel(f"importance {searches.compared_at(search)} [share of 1]")
     return figure
 
 

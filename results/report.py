@@ -249,7 +249,8 @@ def _search_notes(search: Search) -> Iterator[str]:
         )
     if search.importances:
         ranked = sorted(search.importances.items(), key=lambda item: (-item[1], item[0]))
-        yield f"Importance: {', '.join(f'{name} {share:.2f}' for name, share in ranked)}."
+        shares = ", ".join(f"{name} {share:.2f}" for name, share in ranked)
+        yield f"Importance for the accuracy {searches.compared_at(search)} (PED-ANOVA): {shares}."
 
 
 def spell_option(value: Option) -> str:

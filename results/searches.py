@@ -83,7 +83,8 @@ class Search:
     the constraints (`infeasible`) are neither trained nor counted as trials. `chosen` is the
     number of the trial that was evaluated, `default` that of the method's own defaults, where
     these lie in the space and come first; `front` holds the numbers on the Pareto front and is
-    empty for one objective. `importances` may be empty.
+    empty for one objective. `importances` may be empty; they compare trials after
+    `importance_epoch`, or at the end for 0.
 
     Raises:
         ValueError: the first objective is no accuracy, a trial has another number of values than
@@ -109,6 +110,7 @@ class Search:
     infeasible: int
     notes: tuple[str, ...] = ()
     default: int | None = 0
+    importance_epoch: int = 0
 
     def __post_init__(self) -> None:
         if not self.objectives or self.objectives[0] == COST:
@@ -180,6 +182,11 @@ def counts(search: Search) -> dict[State, int]:
 def answered(search: Search) -> int:
     """How many trials got their values without training."""
     return sum(trial.source != "trained" for trial in search.trials)
+
+
+def compared_at(search: Search) -> str:
+    """When trials are compared for their importances, in words."""
+    return f"after epoch {search.importance_epoch}" if search.importance_epoch else "at the end"
 
 
 def epochs_trained(search: Search) -> int:

@@ -79,7 +79,10 @@ def tune(point: PointConfig, go_on: GoOn) -> None:
             metrics, state = tuning.metrics(), None
             if epoch == tuning.epochs:
                 metrics["outcome"] = json.dumps(tuning.outcome())
-            elif time.perf_counter() - kept >= point.checkpoint_seconds:
+            elif (
+                epoch not in point.rungs  # what resumes there must hear the word first
+                and time.perf_counter() - kept >= point.checkpoint_seconds
+            ):
                 state, kept = {"tuning": tuning.snapshot()}, time.perf_counter()
             _report(point.key, metrics, state)
             if epoch in point.rungs and not go_on(epoch):

@@ -245,6 +245,10 @@ def test_pruning_goes_on_across_drivers(memory):
     second = Proposer(memory, "rung", problem(steps=(1,)), 9, "random")
     proposal = second.ask()
     assert not second.report(proposal, 1, 0.5)  # a new pruner would let its first trial pass
+    third = Proposer(memory, "rung", problem(steps=(1,)), 9, "random")
+    assert third.ask() == proposal
+    assert not third.report(proposal, 1, 0.5)
+    assert not third.report(proposal, 2, 0.99)
     assert second.report(second.ask(), 1, 0.95)
 
 
@@ -258,7 +262,7 @@ def test_an_epoch_that_is_trained_again_is_reported_once(memory):
 
 
 @pytest.mark.parametrize(
-    ("epochs", "steps"), [(1, ()), (2, (1,)), (5, (1, 3)), (9, (1, 3)), (10, (2, 6)), (30, (4, 12))]
+    ("epochs", "steps"), [(1, ()), (2, ()), (3, (2,)), (5, (2,)), (9, (2, 6)), (30, (4, 12))]
 )
 def test_rungs_stand_a_third_apart(epochs, steps):
     assert rungs(epochs) == steps
@@ -273,15 +277,16 @@ def test_two_objectives_have_a_front_and_no_pruning(memory):
         values = (place, place) if place < 3 else (-1, 9)
         proposer.tell(proposal, values=values)
     assert [trial.number for trial in proposer.study.best_trials] == [0, 1, 2]
-    assert set(proposer.importances()) <= {"low", "high"}
+    assert set(proposer.importances()[0]) <= {"low", "high"}
 
 
 def test_importances_name_the_parameter_that_matters(memory):
     proposer = Proposer(memory, "matter", problem(), 40, "random")
     while proposal := proposer.ask():
-        assert proposer.importances() == {} or len(proposer.trials()) > 8
+        assert proposer.importances() == ({}, 0) or len(proposer.trials()) > 8
         proposer.tell(proposal, values=(-((math.log10(proposal.point["low"]) - 1) ** 2),))
-    importances = proposer.importances()
+    importances, epoch = proposer.importances()
+    assert epoch == 0
     assert list(importances) == ["low", "high"]
     assert importances["low"] > 3 * importances["high"]
 
@@ -290,7 +295,18 @@ def test_nothing_is_said_of_importance_where_all_values_are_equal(memory):
     proposer = Proposer(memory, "flat", problem(), 10, "random")
     while proposal := proposer.ask():
         proposer.tell(proposal, values=(0.5,))
-    assert sum(proposer.importances().values()) in (0, pytest.approx(1))
+    assert sum(proposer.importances()[0].values()) in (0, pytest.approx(1))
+
+
+def test_importances_compare_pruned_trials_at_the_rung_that_all_reached(memory):
+    proposer = Proposer(memory, "early", problem(steps=(2, 6)), 30, "random")
+    while proposal := proposer.ask():
+        early = -((math.log10(proposal.point["low"]) - 1) ** 2)
+        full = proposer.report(proposal, 2, early) and len(proposer.trials()) < 8
+        proposer.tell(proposal, values=(9.0,) if full else ())
+    importances, epoch = proposer.importances()
+    assert epoch == 2
+    assert importances["low"] > 3 * importances["high"]
 
 
 @pytest.mark.parametrize(

@@ -267,7 +267,7 @@ def test_the_printed_search() -> None:
         "- The choice is made on validation, whose numbers here are optimistic for that reason; "
         "what it is worth stands in the table above.",
         "- Points outside the constraints: 7, neither trained nor counted as trials.",
-        "- Importance: weight_low 0.88, freq 0.12.",
+        "- Importance for the accuracy at the end (PED-ANOVA): weight_low 0.88, freq 0.12.",
         "- A note of its own.",
     ]
 

@@ -45,13 +45,13 @@ class Part:
 
 
 @functools.cache
-def whole():
+def watched():
     return WATCH.folds()
 
 
 @functools.cache
 def thinned(seed):
-    fold = whole()(seed)
+    fold = watched()(seed)
     return replace(fold, **{name: getattr(fold, name)[::12] for name in ("train", "val", "test")})
 
 
