@@ -220,14 +220,15 @@ def search(
     ] = None,
 ) -> None:
     """Tune on validation accuracy, then compare with the default on fresh seeds."""
-    from orchestrator import search as searching
+    from orchestrator import search_plan as planning
+    from orchestrator.search import run as run_search
     from search_spaces.errors import ConfigError
     from search_spaces.space import load_space
     from search_spaces.sweep import parse_names, parse_seeds
 
     if method and methods:
         raise ConfigError("both are given", "--method, --methods", "Give one of them")
-    wish = searching.Wish(
+    wish = planning.Wish(
         space=load_space(space),
         methods=parse_names(methods or method or "fd-cmkd", "--methods"),
         options={} if cutoff is None else {"cutoff": _number_or_word(cutoff)},
@@ -238,17 +239,17 @@ def search(
         objective=objective,
         tuning_seeds=parse_seeds(tuning_seeds, "--tuning-seeds"),
     )
-    sweep = _overridden(searching.base_sweep(wish), common)
+    sweep = _overridden(planning.base_sweep(wish), common)
     if common.seeds is not None and common.seeds.strip().isdecimal():
-        sweep = sweep.model_copy(update={"seeds": searching.fresh_seeds(len(sweep.seeds))})
-    study = searching.prepare(wish, sweep, **_arguments(common))
-    cost = searching.estimate_search(study)
+        sweep = sweep.model_copy(update={"seeds": planning.fresh_seeds(len(sweep.seeds))})
+    study = planning.prepare(wish, sweep, **_arguments(common))
+    cost = planning.estimate_search(study)
     if common.dry_run and common.as_json:
-        _print(searching.plan_json(study, cost))
+        _print(planning.plan_json(study, cost))
     else:
-        typer.echo(searching.describe(study, cost), err=not common.dry_run)
+        typer.echo(planning.describe(study, cost), err=not common.dry_run)
     if not common.dry_run:
-        _show(searching.run(study), common.as_json)
+        _show(run_search(study), common.as_json)
 
 
 def _number_or_word(text: str) -> float | str:

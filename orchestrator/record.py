@@ -8,7 +8,8 @@ import pyarrow as pa
 
 from orchestrator.plan import Plan
 from orchestrator.progress import Progress
-from orchestrator.tracking import Tracker, replicate_run
+from orchestrator.tracked import replicate_run
+from orchestrator.tracking import Tracker
 from results.schema import Replicate
 from results.store import Store
 from search_spaces.configs import TrialConfig

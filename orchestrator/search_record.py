@@ -12,7 +12,8 @@ from optuna.trial import FrozenTrial, TrialState
 from orchestrator.progress import Progress
 from orchestrator.proposer import Proposal, Proposer
 from orchestrator.record import Failure
-from orchestrator.tracking import Run, Tracker
+from orchestrator.tracked import Run
+from orchestrator.tracking import Tracker
 from results.searches import COST, Dimension, Search, SearchTrial, State
 from results.store import Store
 

@@ -9,6 +9,7 @@ from orchestrator.estimate import Estimate, estimate
 from orchestrator.plan import Plan, make_cells, make_plan
 from orchestrator.progress import Progress, clock
 from orchestrator.record import Failure, Recorder
+from orchestrator.tracked import summaries
 from orchestrator.tracking import Tracker
 from results import manifest as manifests
 from results import plots
@@ -169,7 +170,8 @@ def run(study: Study) -> Outcome:
         result = _report(study)
         pictures = plots.render(plots.pictures(store, plan.sweep))
         plots.save(store, plan.sweep, pictures)
-        tracker.finish({"report.md": to_markdown(result)}, _summary(result), pictures)
+        texts = {"report.md": to_markdown(result)}
+        tracker.finish(texts, _summary(result), pictures, summaries(result))
     return Outcome(result, tuple(recorder.failures), pictures)
 
 

@@ -1,20 +1,20 @@
 """MLflow, written by the driver alone: a mirror of what is in the results.
 
-Experiment per sweep; a parent run per invocation that trained something; a child run per
-replicate with parameters, final metrics and the curves per epoch. What a reader groups by stands
-in tags `fdsweep.*`.
+Experiment per sweep; a parent run per invocation that trained something, with the report and its
+pictures; a child run per replicate with parameters, final metrics and the curves per epoch; a
+summary run per line of the table, with its mean, difference and interval. What a reader groups by
+stands in tags `fdsweep.*`: all but `fdsweep.seed` are those of every replicate of a cell.
 """
 
-import json
 import os
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from orchestrator.tracked import Run, Summary
 from search_spaces.errors import StorageError
 
 BATCH = 1000
@@ -37,47 +37,6 @@ def tracking_uri(storage: str) -> str:
             "Set MLFLOW_TRACKING_URI to a tracking server",
         )
     return f"sqlite:///{Path(storage).absolute() / 'mlflow.db'}"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Run:
-    """A child run: a replicate of a study, or a trial of a search.
-
-    One that is done is written once for its `identity`. `metrics` are (name, value, epoch).
-    """
-
-    identity: tuple[str, str]
-    name: str
-    tags: dict[str, str]
-    params: dict[str, Any]
-    metrics: list[tuple[str, float, int]]
-    seconds: float
-    done: bool
-
-
-def replicate_run(
-    row: dict[str, Any], curves: Iterable[tuple[int, str, str, float]], name: str
-) -> Run:
-    """The run of a replicate: its row of `results/`, its curves, and its cell's name."""
-    shown = ("row", "method", "dataset", "teacher_modality", "student_modality", "seed", "key")
-    finals = ("val_accuracy", "test_accuracy", "test_accuracy_last", "test_accuracy_best")
-    metrics = [(f"final_{field}", row[field], 0) for field in finals if row[field] is not None]
-    metrics += [(f"{split}_{metric}", value, epoch) for epoch, split, metric, value in curves]
-    return Run(
-        identity=(row["key"], str(row["seed"])),
-        name=f"{name}, seed {row['seed']}",
-        tags={
-            **{f"fdsweep.{field}": str(row[field]) for field in (*shown, "status", "teacher_key")},
-            "fdsweep.kind": row["study"],
-        },
-        params={
-            **{field: row[field] for field in (*shown, "epochs", "device")},
-            **flat(json.loads(row["config"])),
-        },
-        metrics=metrics,
-        seconds=row["wall_seconds"] or 0.0,
-        done=row["status"] == "done",
-    )
 
 
 class Tracker:
@@ -121,12 +80,16 @@ class Tracker:
 
     def finish(
         self,
-        report: dict[str, str],
-        summary: dict[str, float],
+        texts: dict[str, str],
+        numbers: dict[str, float],
         pictures: Mapping[str, bytes],
+        lines: Sequence[Summary] = (),
     ) -> None:
-        """Add texts and pictures (file name -> content) and aggregate numbers to the parent run."""
-        self.submit(self._finish, report, summary, pictures)
+        """Add texts and pictures (file name -> content) and numbers to the parent run.
+
+        `lines` are the table's, each with a run of its own.
+        """
+        self.submit(self._finish, texts, numbers, pictures, lines)
 
     def _open(self) -> None:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -150,17 +113,15 @@ class Tracker:
         )
         self.logged = {
             (run.data.tags["fdsweep.key"], run.data.tags.get("fdsweep.seed", ""))
-            for run in self._children()
+            for run in self._runs("attributes.status = 'FINISHED'")
+            if "fdsweep.key" in run.data.tags
         }
 
-    def _children(self) -> list[Any]:
+    def _runs(self, condition: str) -> list[Any]:
         runs, token = [], None
         while True:
             page = self.client.search_runs(
-                [self.experiment],
-                "tags.`fdsweep.kind` != 'sweep' and attributes.status = 'FINISHED'",
-                max_results=1000,
-                page_token=token,
+                [self.experiment], condition, max_results=1000, page_token=token
             )
             runs += page
             token = page.token
@@ -199,13 +160,17 @@ class Tracker:
             self.logged.add(run.identity)
 
     def _finish(
-        self, report: dict[str, str], summary: dict[str, float], pictures: Mapping[str, bytes]
+        self,
+        texts: dict[str, str],
+        numbers: dict[str, float],
+        pictures: Mapping[str, bytes],
+        lines: Sequence[Summary],
     ) -> None:
         from mlflow.entities import Metric
 
         if not self.parent:
             return
-        for name, text in report.items():
+        for name, text in texts.items():
             self.client.log_text(self.parent, text, name)
         with tempfile.TemporaryDirectory() as folder:
             for name, content in pictures.items():
@@ -213,20 +178,32 @@ class Tracker:
             self.client.log_artifacts(self.parent, folder, "pictures")
         now = int(time.time() * 1000)
         self.client.log_batch(
-            self.parent, metrics=[Metric(name, value, now, 0) for name, value in summary.items()]
+            self.parent, metrics=[Metric(name, value, now, 0) for name, value in numbers.items()]
         )
+        known = {
+            (run.data.tags["fdsweep.row"], run.data.tags["fdsweep.direction"]): run.info.run_id
+            for run in self._runs("tags.`fdsweep.kind` = 'summary'")
+        }
+        for line in lines:
+            self._summarise(line, known.get((line.row, line.direction)))
+
+    def _summarise(self, line: Summary, run: str | None) -> None:
+        from mlflow.entities import Metric, RunTag
+
+        own = {"kind": "summary", "row": line.row, "direction": line.direction}
+        tags = {**{f"fdsweep.{name}": value for name, value in own.items()}, **line.tags}
+        if run is None:
+            name = f"summary: {line.row}, {line.direction}"
+            created = self.client.create_run(self.experiment, run_name=name, tags=tags)
+            run = created.info.run_id
+        now = int(time.time() * 1000)
+        self.client.log_batch(
+            run,
+            metrics=[Metric(name, value, now, 0) for name, value in line.metrics.items()],
+            tags=[RunTag(name, value) for name, value in tags.items()],
+        )
+        self.client.set_terminated(run, "FINISHED", end_time=now)
 
     def _close(self, status: str) -> None:
         if self.parent:
             self.client.set_terminated(self.parent, status)
-
-
-def flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """`config` with dotted names; the teacher's network is known by its key."""
-    found: dict[str, Any] = {}
-    for name, value in config.items():
-        if isinstance(value, dict):
-            found |= flat(value, f"{prefix}{name}.")
-        else:
-            found[prefix + name] = value
-    return found

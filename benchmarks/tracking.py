@@ -1,0 +1,64 @@
+"""What logging to MLflow costs, and whether many runs slow it down.
+
+Writes runs of replicates (30 epochs, 8 curves) through `orchestrator.tracking.Tracker` into an
+SQLite store in a temporary folder, and prints the milliseconds of a run for each hundred. Training
+does not wait for it: the tracker has a thread of its own.
+
+    python benchmarks/tracking.py [runs]
+"""
+
+import json
+import sys
+import tempfile
+import time
+
+from orchestrator.tracked import replicate_run
+from orchestrator.tracking import Tracker
+
+EPOCHS = 30
+CURVES = (
+    "accuracy",
+    "accuracy_low",
+    "accuracy_high",
+    "loss_low",
+    "loss_high",
+    "loss_task",
+    "lr",
+    "x",
+)
+
+
+def replicate(number: int):
+    row = {
+        "row": f"row {number // 8}", "method": "fd-cmkd", "dataset": "watch",
+        "teacher_modality": "a", "student_modality": "b", "seed": number % 8,
+        "key": f"{number // 8:020x}", "teacher_key": "", "status": "done", "study": "benchmark",
+        "epochs": EPOCHS, "device": "cpu", "wall_seconds": 1.0, "val_accuracy": 0.5,
+        "test_accuracy": 0.5, "test_accuracy_last": 0.5, "test_accuracy_best": 0.5,
+        "config": json.dumps({"options": {f"option_{i}": i for i in range(20)}}),
+    }  # fmt: skip
+    points = [(epoch, "val", name, 0.5) for epoch in range(EPOCHS) for name in CURVES]
+    return replicate_run(row, points, row["row"])
+
+
+def main() -> None:
+    runs = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
+    with tempfile.TemporaryDirectory() as folder, Tracker(folder, "benchmark", {}) as tracker:
+        start = time.perf_counter()
+        ends: list[float] = []
+        for number in range(runs):
+            tracker.log(replicate(number))
+            if (number + 1) % 100 == 0:
+                tracker.submit(lambda: ends.append(time.perf_counter()))
+        handed = time.perf_counter() - start
+        tracker.submit(lambda: None)
+        tracker.pending[-1].result()
+        print(f"handing {runs} runs to the tracker: {handed:.2f} s")
+        for hundred, (before, after) in enumerate(zip([start, *ends], ends, strict=False)):
+            print(
+                f"runs {100 * hundred:5d} to {100 * hundred + 99}: {10 * (after - before):6.1f} ms"
+            )
+
+
+if __name__ == "__main__":
+    main()
