@@ -63,14 +63,36 @@ def _run_stage(
         tune.TuneConfig(max_concurrent_trials=allotment.concurrent),
         {"index": tune.grid_search(list(range(len(trials))))},
     )
-    relay.tell_broken()
     return relay.lost
+
+
+class Callback(tune.Callback):  # type: ignore[misc]
+    """Remembers trials that broke off: Tune writes down why only after it has told so."""
+
+    def __init__(self) -> None:
+        self.broken: list[Any] = []
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # Tune pickles its callbacks; this one is of no use in another process
+
+    def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+        """Remember a broken trial."""
+        self.broken.append(trial)
+
+    def tell_broken(self) -> None:
+        """Tell why each broken trial broke off."""
+        for trial in self.broken:
+            self.broke_off(trial, str(trial.get_error() or "the trial broke off").strip())
+
+    def broke_off(self, trial: Any, error: str) -> None:
+        """Tell that `trial` broke off; the last line of `error` is the error itself."""
+        raise NotImplementedError
 
 
 def fit(
     trainable: Any,
     storage: str,
-    callback: tune.Callback,
+    callback: Callback,
     name_of: Callable[[Any], str],
     config: tune.TuneConfig,
     space: dict[str, Any] | None = None,
@@ -88,20 +110,18 @@ def fit(
         ),
     )
     tuner.fit()
+    callback.tell_broken()
     delete(storage, f"ray/{name}")  # never restored: what is left is planned anew
 
 
-class _Relay(tune.Callback):  # type: ignore[misc]
+class _Relay(Callback):
     """Turns Tune's callbacks into the observer's calls and counts every replicate once."""
 
     def __init__(self, trials: Sequence[TrialConfig], observer: Observer) -> None:
+        super().__init__()
         self.trials, self.observer = trials, observer
         self.ended: set[tuple[str, int]] = set()
         self.lost: set[tuple[str, int]] = set()
-        self.broken: list[Any] = []
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {}  # Tune pickles its callbacks; this one is of no use in another process
 
     def on_trial_start(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         """Tell that a trial started."""
@@ -129,18 +149,12 @@ class _Relay(tune.Callback):  # type: ignore[misc]
         config = self._config(trial)
         delete(config.storage, f"ray/train/{train_name(config)}")
 
-    def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
-        """Remember a broken trial; Tune writes down why only after this call."""
-        self.broken.append(trial)
-
-    def tell_broken(self) -> None:
-        """Tell that the replicates which broken trials did not finish failed."""
-        for trial in self.broken:
-            config = self._config(trial)
-            error = str(trial.get_error() or "the trial broke off").strip()
-            for seed in config.seeds:
-                if (config.key, seed) not in self.ended:
-                    self._fail(config, seed, error.splitlines()[-1], error)
+    def broke_off(self, trial: Any, error: str) -> None:
+        """Tell that the replicates which a broken trial did not finish failed."""
+        config = self._config(trial)
+        for seed in config.seeds:
+            if (config.key, seed) not in self.ended:
+                self._fail(config, seed, error.splitlines()[-1], error)
 
     def _fail(self, config: TrialConfig, seed: int, error: str, traceback: str) -> None:
         self.lost.add((config.key, seed))

@@ -13,7 +13,7 @@ from ray.tune.search import Searcher
 
 from orchestrator.cluster import Allotment
 from orchestrator.proposer import Proposal, Proposer
-from orchestrator.run import delete, fit
+from orchestrator.run import Callback, delete, fit
 from orchestrator.trial import fit_point, point_name
 from search_spaces.configs import PointConfig
 
@@ -157,23 +157,21 @@ class StudySearcher(Searcher):  # type: ignore[misc]
         """Nothing: a search is gone on with by its study."""
 
 
-class _Ends(tune.Callback):  # type: ignore[misc]
-    """Clears up after trials, and remembers those that broke off until Tune has said why."""
+class _Ends(Callback):
+    """Clears up after trials, and tells the searcher why one broke off."""
 
-    def __init__(self) -> None:
-        self.broken: list[Any] = []
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {}
+    def __init__(self, searcher: StudySearcher) -> None:
+        super().__init__()
+        self.searcher = searcher
 
     def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         """Drop the checkpoints of a trial that needs none any more."""
         point = trial.config["point"]
         delete(point.storage, f"ray/train/{point_name(point)}")
 
-    def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
-        """Remember a broken trial."""
-        self.broken.append(trial)
+    def broke_off(self, trial: Any, error: str) -> None:
+        """Tell the study that a trial failed."""
+        self.searcher.end(trial.trial_id, error)
 
 
 def run_lanes(
@@ -186,15 +184,12 @@ def run_lanes(
     """Train what the studies of `lanes` propose, until each has its trials or time is up."""
     verdicts = Verdicts.remote()  # type: ignore[attr-defined]
     searcher = StudySearcher(lanes, observer, verdicts.give.remote, deadline)
-    ends = _Ends()
     fit(
         tune.with_parameters(fit_point, verdicts=verdicts, allotment=allotment),
         storage,
-        ends,
+        _Ends(searcher),
         lambda trial: point_name(trial.config["point"]),
         tune.TuneConfig(
             search_alg=searcher, num_samples=-1, max_concurrent_trials=allotment.concurrent
         ),
     )
-    for trial in ends.broken:
-        searcher.end(trial.trial_id, str(trial.get_error() or "the trial broke off").strip())

@@ -1,0 +1,330 @@
+"""`fdsweep analyze`: how alike the features of two modalities' teachers are, beside controls."""
+
+import itertools
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from orchestrator import study as studies
+from orchestrator.cluster import connect
+from orchestrator.estimate import Estimate as Cost
+from orchestrator.plan import Cell, make_plan
+from orchestrator.progress import Progress, clock
+from orchestrator.record import Failure, Recorder
+from orchestrator.study import Study
+from orchestrator.tracking import Tracker
+from results import analysis as analyses
+from results import analysis_plots, plots
+from results.analysis import (
+    AFTER,
+    BEFORE,
+    Analysis,
+    Comparison,
+    Estimate,
+    Quantity,
+    Spectrum,
+    Teacher,
+)
+from results.notes import spell_seeds
+from results.store import Store
+from search_spaces.configs import StudentConfig
+from search_spaces.errors import ReplicateError, StorageError
+from search_spaces.sweep import Sweep, validated
+from trainers import similarity, teachers
+from trainers.backbones import Backbone
+from trainers.data import Fold
+from trainers.frequency import last_low_bin
+from trainers.inputs import evaluated_views
+from trainers.precision import place
+from trainers.precision import run as run_network
+from trainers.similarity import DRAWS, ORDERS, QUANTITIES, Estimates, Sums
+
+STAGES = (BEFORE, AFTER)
+KINDS = ("paired", "shuffled", "permuted", "excess")
+CUTOFF = "cutoff"
+"""fd-cmkd's option; the sweep's only row holds it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What was found, the teachers that failed in this invocation, and picture files."""
+
+    analysis: Analysis
+    failures: tuple[Failure, ...]
+    pictures: Mapping[str, bytes]
+
+    def to_json(self) -> dict[str, Any]:
+        """The record's document with `failures` beside it."""
+        failures = [asdict(item) for item in self.failures]
+        return {**analyses.to_json(self.analysis), "failures": failures}
+
+    def to_markdown(self) -> str:
+        """The record's tables and notes."""
+        return analyses.to_markdown(self.analysis)
+
+
+def base_sweep(cutoff: float = 0.5) -> Sweep:
+    """What an analysis is of, before the user says more: teachers as a study's, 8 seeds.
+
+    `cutoff` cuts the bins into the low and the high band.
+    """
+    row = {"name": "teachers", "method": "fd-cmkd", "options": {CUTOFF: cutoff}}
+    return validated({"study": "analysis", "title": "Analysis", "rows": [row]}, "analyze")
+
+
+def prepare(sweep: Sweep, **arguments: Any) -> Study:
+    """Check everything that can be checked before Ray starts, and plan the missing teachers.
+
+    Both modalities of a direction are looked at, whichever way it points.
+
+    Args:
+        sweep: of `base_sweep`, with what the user says of data, networks, epochs and seeds.
+        arguments: of `study.prepare`.
+
+    Raises:
+        FdsweepError: anything that a person must put right first.
+    """
+    study = studies.prepare(sweep, **arguments)
+    pairs = {frozenset(pair) for pair in study.info.directions(sweep.directions)}
+    both = tuple(f"{a}->{b}" for a, b in study.info.directions() if frozenset((a, b)) in pairs)
+    if set(both) != set(sweep.directions or both):
+        study = studies.prepare(sweep.model_copy(update={"directions": both}), **arguments)
+    plan = make_plan(
+        study.sweep,
+        study.plan.cells,
+        finished=set(),
+        missing_teachers=lambda key, seeds: teachers.missing(study.store.root, key, seeds),
+        storage=study.store.root,
+        seeds_per_trial=arguments.get("seeds_per_trial"),
+        **({"loading": arguments["loading"]} if "loading" in arguments else {}),
+    )
+    configs = _looked_at(plan.cells)
+    for pair in _pairs(plan.cells):
+        similarity.check_widths(*(_fresh(study, configs[name]).dim for name in pair))
+    total = len(configs) * len(plan.seeds)
+    done = total - sum(len(trial.seeds) for trial in plan.teachers)
+    return replace(study, plan=replace(plan, students=(), total=total, done=done))
+
+
+def describe(study: Study, cost: Cost) -> str:
+    """The plan in a line or two for a person."""
+    plan = study.plan
+    names = " and ".join(_looked_at(plan.cells))
+    lines = [
+        f"{plan.sweep}: features of {names} on the test splits of {len(plan.seeds)} seeds; "
+        f"{plan.done} of {plan.total} teachers are there, {plan.left} left in "
+        f"{len(plan.teachers)} trials"
+    ]
+    if plan.left and cost.seconds is not None:
+        lines.append(
+            f"training time about {clock(cost.seconds)} with {cost.concurrent} trials at a time "
+            f"({cost.basis}); starting each trial comes on top"
+        )
+    return "\n".join(lines)
+
+
+def run(study: Study) -> Outcome:
+    """Train the teachers that are missing, compare the features of all, and keep what was found.
+
+    Ray is started only if a teacher is missing. Seeds that lost a teacher are left out.
+
+    Raises:
+        ClusterError: the devices asked for are not there.
+        ConfigError: networks of different widths.
+        ReplicateError: no seed has all its teachers.
+    """
+    plan, store = study.plan, study.store
+    tags = {"fdsweep.study": study.sweep.study, "fdsweep.dataset": study.info.name}
+    with Tracker(store.root, plan.sweep, tags) as tracker:
+        recorder = Recorder(study.sweep, plan, store, tracker, Progress(plan.left))
+        if plan.left:
+            allotment = connect(study.request)
+            from orchestrator.run import run_plan
+
+            with recorder.progress:
+                run_plan(plan, allotment, store.root, recorder)
+        found = analysis(study, _seeds_with_teachers(study, recorder.failures))
+        analyses.save(store, found)
+        pictures = plots.render(analysis_plots.spectrum(found))
+        plots.save(store, plan.sweep, pictures)
+        texts = {"analysis.md": analyses.to_markdown(found)}
+        tracker.finish(texts, analyses.numbers(found), pictures)
+    return Outcome(found, tuple(recorder.failures), pictures)
+
+
+def analysis(study: Study, seeds: Sequence[int]) -> Analysis:
+    """The record of `study` from the stored teachers of `seeds`, computed in this process.
+
+    Raises:
+        ConfigError: networks of different widths.
+        DataError: the data cannot be read, or a teacher is gone.
+    """
+    plan, info = study.plan, study.info
+    configs = _looked_at(plan.cells)
+    kinds = [(*pair, stage) for pair in _pairs(plan.cells) for stage in STAGES]
+    cutoff = _cutoff(study.sweep)
+    fold_of = study.dataset.folds(tuple(configs))
+    sums: dict[tuple[str, str, str], list[Sums]] = {kind: [] for kind in kinds}
+    for seed in seeds:
+        fold = fold_of(seed)
+        groups = [fold.groups[i] for i in fold.test.tolist()]
+        features = {name: _features(study, config, fold, seed) for name, config in configs.items()}
+        for first, second, stage in kinds:
+            pair = features[first][stage], features[second][stage]
+            sums[first, second, stage].append(similarity.measure(*pair, groups, seed, cutoff))
+    return Analysis(
+        name=plan.sweep,
+        dataset=info.name,
+        data_fingerprint=info.fingerprint,
+        seeds=tuple(seeds),
+        epochs=plan.cells[0].config.network.optim.epochs,
+        cutoff=cutoff,
+        orders=ORDERS,
+        draws=DRAWS,
+        teachers=tuple(
+            _teacher(study.store, config, seed) for config in configs.values() for seed in seeds
+        ),
+        comparisons=tuple(
+            _comparison(study, kind, similarity.pool(parts), cutoff) for kind, parts in sums.items()
+        ),
+        notes=tuple(_notes(study, seeds)),
+    )
+
+
+def _looked_at(cells: Sequence[Cell]) -> dict[str, StudentConfig]:
+    """Each teaching modality -> the configuration of one of its students."""
+    return {cell.teacher_modality: cell.config for cell in cells}
+
+
+def _pairs(cells: Sequence[Cell]) -> list[tuple[str, str]]:
+    """Modalities that stand in a cell together, each pair once."""
+    asked = {frozenset(cell.config.modalities) for cell in cells}
+    pairs = itertools.combinations(_looked_at(cells), 2)
+    return [pair for pair in pairs if frozenset(pair) in asked]
+
+
+def _cutoff(sweep: Sweep) -> float:
+    cutoff = sweep.rows[0].options[CUTOFF]
+    assert isinstance(cutoff, float)
+    return cutoff
+
+
+def _seeds_with_teachers(study: Study, failures: Sequence[Failure]) -> tuple[int, ...]:
+    """Those of the plan's seeds for which every modality's teacher is in the storage."""
+    seeds = study.plan.seeds
+    missing = {
+        seed
+        for config in _looked_at(study.plan.cells).values()
+        for seed in teachers.missing(study.store.root, config.teacher_key, seeds)
+    }
+    if missing.issuperset(seeds):
+        worst = failures[0]
+        raise ReplicateError(
+            f"no seed has all its teachers ({worst.error})",
+            f"{worst.name}, seed {worst.seed}",
+            worst.log,
+        )
+    return tuple(sorted(set(seeds) - missing))
+
+
+@torch.inference_mode()
+def _features(study: Study, config: StudentConfig, fold: Fold, seed: int) -> dict[str, Tensor]:
+    """Stage -> features [N, D] of the teacher of `config` on the test split, on the CPU."""
+    assert config.teacher is not None
+    use_gpu = torch.cuda.is_available() and study.request.gpus != 0
+    device = torch.device("cuda" if use_gpu else "cpu")
+    network = place(teachers.load(study.store.root, config, study.info, seed), device)
+    inputs = fold.inputs[config.teacher.modality].to(device)
+    found: dict[str, list[Tensor]] = {stage: [] for stage in STAGES}
+    for own in evaluated_views(inputs, fold.test):
+        outputs = run_network(network, own)
+        found[BEFORE].append(outputs.features.cpu())
+        found[AFTER].append(outputs.embedding().cpu())
+    return {stage: torch.cat(parts) for stage, parts in found.items()}
+
+
+def _teacher(store: Store, config: StudentConfig, seed: int) -> Teacher:
+    assert config.teacher is not None
+    path = f"teachers/{config.teacher_key}/{seed}.json"
+    try:
+        accuracy = float(json.loads(store.read_text(path))["test_accuracy"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise StorageError(f"is no teacher's record ({error})", store.path(path)) from None
+    return Teacher(
+        modality=config.teacher.modality,
+        seed=seed,
+        key=config.teacher_key,
+        test_accuracy=accuracy,
+    )
+
+
+def _comparison(study: Study, kind: tuple[str, str, str], sums: Sums, cutoff: float) -> Comparison:
+    first, second, stage = kind
+    summary = similarity.summarise(sums)
+    estimates = {name: _estimates(getattr(summary, name)) for name in KINDS}
+    energy = summary.energy.tolist()
+    count = len(QUANTITIES)
+    return Comparison(
+        first=first,
+        second=second,
+        stage=stage,
+        dim=sums.dim,
+        last_low_bin=last_low_bin(sums.dim, cutoff),
+        samples=summary.samples,
+        groups=summary.groups,
+        same_start=_same_start(study, first, second),
+        quantities=tuple(
+            Quantity(
+                name=name,
+                energy=energy[i],
+                **{kind: found[i] for kind, found in estimates.items()},
+            )
+            for i, name in enumerate(QUANTITIES)
+        ),
+        spectrum=Spectrum(
+            energy=tuple(energy[count:]),
+            **{name: tuple(estimates[name][count:]) for name in KINDS if name != "excess"},
+        ),
+    )
+
+
+def _estimates(found: Estimates) -> list[Estimate]:
+    return [
+        Estimate(
+            mean=mean, low=None if np.isnan(low) else low, high=None if np.isnan(high) else high
+        )
+        for mean, low, high in zip(*(ends.tolist() for ends in found), strict=True)
+    ]
+
+
+def _same_start(study: Study, first: str, second: str) -> float:
+    """Share of the weights of `second` that are those of `first` before training, for one seed."""
+    configs = _looked_at(study.plan.cells)
+    ours = dict(_fresh(study, configs[first]).named_parameters())
+    theirs = _fresh(study, configs[second]).named_parameters()
+    drawn = {name: weight for name, weight in theirs if weight.ndim > 1}
+    same = sum(
+        weight.numel()
+        for name, weight in drawn.items()
+        if name in ours and torch.equal(ours[name], weight)
+    )
+    return same / sum(weight.numel() for weight in drawn.values())
+
+
+def _fresh(study: Study, config: StudentConfig) -> Backbone:
+    """The teacher of `config` before training, for the first seed."""
+    return teachers.load(
+        study.store.root, replace(config, teacher_state="random"), study.info, study.plan.seeds[0]
+    )
+
+
+def _notes(study: Study, seeds: Sequence[int]) -> Iterator[str]:
+    lost = sorted(set(study.plan.seeds) - set(seeds))
+    if lost:
+        yield f"Seeds {spell_seeds(lost)} are left out: a teacher failed."
+    yield from study.info.notes
