@@ -2,11 +2,11 @@
 
 import itertools
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -45,7 +45,6 @@ from trainers.precision import run as run_network
 from trainers.similarity import DRAWS, ORDERS, QUANTITIES, Estimates, Sums
 
 STAGES = (BEFORE, AFTER)
-KINDS = ("paired", "shuffled", "permuted", "excess")
 CUTOFF = "cutoff"
 """fd-cmkd's option; the sweep's only row holds it."""
 
@@ -148,7 +147,7 @@ def run(study: Study) -> Outcome:
 
             with recorder.progress:
                 run_plan(plan, allotment, store.root, recorder)
-        found = analysis(study, _seeds_with_teachers(study, recorder.failures))
+        found = analysis(study, seeds_with_teachers(study, recorder.failures))
         analyses.save(store, found)
         pictures = plots.render(analysis_plots.spectrum(found))
         plots.save(store, plan.sweep, pictures)
@@ -170,13 +169,20 @@ def analysis(study: Study, seeds: Sequence[int]) -> Analysis:
     cutoff = _cutoff(study.sweep)
     fold_of = study.dataset.folds(tuple(configs))
     sums: dict[tuple[str, str, str], list[Sums]] = {kind: [] for kind in kinds}
-    for seed in seeds:
+    for seed, other in zip(seeds, [*seeds[1:], seeds[0]], strict=True):
         fold = fold_of(seed)
         groups = [fold.groups[i] for i in fold.test.tolist()]
-        features = {name: _features(study, config, fold, seed) for name, config in configs.items()}
+        own = {name: _features(study, config, fold, seed) for name, config in configs.items()}
+        others = {
+            name: _features(study, configs[name], fold, other)
+            for name in {second for _, second, _ in kinds}
+            if other != seed
+        }
         for first, second, stage in kinds:
-            pair = features[first][stage], features[second][stage]
-            sums[first, second, stage].append(similarity.measure(*pair, groups, seed, cutoff))
+            stranger = others[second][stage] if others else None
+            pair = own[first][stage], own[second][stage]
+            part = similarity.measure(*pair, stranger, groups, seed, cutoff)
+            sums[first, second, stage].append(part)
     return Analysis(
         name=plan.sweep,
         dataset=info.name,
@@ -214,7 +220,7 @@ def _cutoff(sweep: Sweep) -> float:
     return cutoff
 
 
-def _seeds_with_teachers(study: Study, failures: Sequence[Failure]) -> tuple[int, ...]:
+def seeds_with_teachers(study: Study, failures: Sequence[Failure]) -> tuple[int, ...]:
     """Those of the plan's seeds for which every modality's teacher is in the storage."""
     seeds = study.plan.seeds
     missing = {
@@ -234,7 +240,7 @@ def _seeds_with_teachers(study: Study, failures: Sequence[Failure]) -> tuple[int
 
 @torch.inference_mode()
 def _features(study: Study, config: StudentConfig, fold: Fold, seed: int) -> dict[str, Tensor]:
-    """Stage -> features [N, D] of the teacher of `config` on the test split, on the CPU."""
+    """Stage -> features [N, D] of the teacher of `config` on the test split."""
     assert config.teacher is not None
     use_gpu = torch.cuda.is_available() and study.request.gpus != 0
     device = torch.device("cuda" if use_gpu else "cpu")
@@ -243,8 +249,8 @@ def _features(study: Study, config: StudentConfig, fold: Fold, seed: int) -> dic
     found: dict[str, list[Tensor]] = {stage: [] for stage in STAGES}
     for own in evaluated_views(inputs, fold.test):
         outputs = run_network(network, own)
-        found[BEFORE].append(outputs.features.cpu())
-        found[AFTER].append(outputs.embedding().cpu())
+        found[BEFORE].append(outputs.features)
+        found[AFTER].append(outputs.embedding())
     return {stage: torch.cat(parts) for stage, parts in found.items()}
 
 
@@ -266,8 +272,12 @@ def _teacher(store: Store, config: StudentConfig, seed: int) -> Teacher:
 def _comparison(study: Study, kind: tuple[str, str, str], sums: Sums, cutoff: float) -> Comparison:
     first, second, stage = kind
     summary = similarity.summarise(sums)
-    estimates = {name: _estimates(getattr(summary, name)) for name in KINDS}
-    energy = summary.energy.tolist()
+    paired, shuffled, permuted, excess = (
+        _estimates(one)
+        for one in (summary.paired, summary.shuffled, summary.permuted, summary.excess)
+    )
+    other_start = None if summary.other_start is None else _estimates(summary.other_start)
+    energy = tuple(summary.energy.tolist())
     count = len(QUANTITIES)
     return Comparison(
         first=first,
@@ -282,24 +292,34 @@ def _comparison(study: Study, kind: tuple[str, str, str], sums: Sums, cutoff: fl
             Quantity(
                 name=name,
                 energy=energy[i],
-                **{kind: found[i] for kind, found in estimates.items()},
+                paired=paired[i],
+                shuffled=shuffled[i],
+                permuted=permuted[i],
+                other_start=None if other_start is None else other_start[i],
+                excess=excess[i],
             )
             for i, name in enumerate(QUANTITIES)
         ),
         spectrum=Spectrum(
-            energy=tuple(energy[count:]),
-            **{name: tuple(estimates[name][count:]) for name in KINDS if name != "excess"},
+            energy=energy[count:],
+            paired=paired[count:],
+            shuffled=shuffled[count:],
+            permuted=permuted[count:],
+            other_start=None if other_start is None else other_start[count:],
         ),
     )
 
 
-def _estimates(found: Estimates) -> list[Estimate]:
-    return [
-        Estimate(
-            mean=mean, low=None if np.isnan(low) else low, high=None if np.isnan(high) else high
-        )
-        for mean, low, high in zip(*(ends.tolist() for ends in found), strict=True)
-    ]
+def _estimates(found: Estimates) -> tuple[Estimate, ...]:
+    """One for each column of `found`."""
+    columns = zip(*(ends.tolist() for ends in found), strict=True)
+    return tuple(
+        Estimate(mean=mean, low=_known(low), high=_known(high)) for mean, low, high in columns
+    )
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
 
 
 def _same_start(study: Study, first: str, second: str) -> float:

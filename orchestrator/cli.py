@@ -6,7 +6,7 @@ import inspect
 import json
 import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -17,7 +17,7 @@ import typer
 from search_spaces.errors import FdsweepError
 
 if TYPE_CHECKING:
-    from orchestrator.study import Outcome
+    from orchestrator.record import Failure
     from search_spaces.sweep import Sweep
 
 app = typer.Typer(
@@ -179,6 +179,31 @@ def compare(
 
 
 @app.command()
+@with_common
+def analyze(
+    common: Common,
+    *,
+    cutoff: Annotated[float, typer.Option(help="Between the low and the high band.")] = 0.5,
+) -> None:
+    """Compare the teachers' features across modalities, band by band, beside controls."""
+    from orchestrator import analyze as analyzing
+    from orchestrator import study as studies
+
+    study = analyzing.prepare(
+        _overridden(analyzing.base_sweep(cutoff), common), **_arguments(common)
+    )
+    if common.dry_run or study.plan.left:
+        cost = studies.estimate_study(study)
+        if common.dry_run and common.as_json:
+            _print(studies.plan_json(study, cost))
+        else:
+            typer.echo(analyzing.describe(study, cost), err=not common.dry_run)
+    if not common.dry_run:
+        outcome = analyzing.run(study)
+        _show(outcome.to_markdown(), outcome.to_json(), outcome.failures, common.as_json)
+
+
+@app.command()
 @trains
 def run(
     file: Annotated[Path, typer.Argument(help="A sweep in YAML; the README shows one.")],
@@ -222,6 +247,7 @@ def search(
     """Tune on validation accuracy, then compare with the default on fresh seeds."""
     from orchestrator import search_plan as planning
     from orchestrator.search import run as run_search
+    from results.report import to_markdown
     from search_spaces.errors import ConfigError
     from search_spaces.space import load_space
     from search_spaces.sweep import parse_names, parse_seeds
@@ -249,7 +275,8 @@ def search(
     else:
         typer.echo(planning.describe(study, cost), err=not common.dry_run)
     if not common.dry_run:
-        _show(run_search(study), common.as_json)
+        outcome = run_search(study)
+        _show(to_markdown(outcome.report), outcome.to_json(), outcome.failures, common.as_json)
 
 
 def _number_or_word(text: str) -> float | str:
@@ -289,6 +316,7 @@ def _arguments(common: Common) -> dict[str, Any]:
 
 def _train(sweep: "Sweep", common: Common) -> None:
     from orchestrator import study as studies
+    from results.report import to_markdown
 
     study = studies.prepare(_overridden(sweep, common), **_arguments(common))
     if common.dry_run or study.plan.left:
@@ -298,21 +326,22 @@ def _train(sweep: "Sweep", common: Common) -> None:
         else:
             typer.echo(studies.describe(study, cost), err=not common.dry_run)
     if not common.dry_run:
-        _show(studies.run(study), common.as_json)
+        outcome = studies.run(study)
+        _show(to_markdown(outcome.report), outcome.to_json(), outcome.failures, common.as_json)
 
 
-def _show(outcome: "Outcome", as_json: bool) -> None:
+def _show(
+    text: str, document: dict[str, Any], failures: "Sequence[Failure]", as_json: bool
+) -> None:
     """Print what came out; exit code 1 if something failed."""
-    from results.report import to_markdown
-
     if as_json:
-        _print(outcome.to_json())
+        _print(document)
     else:
-        typer.echo(to_markdown(outcome.report))
-    for failure in outcome.failures:
+        typer.echo(text)
+    for failure in failures:
         who = failure.name if failure.seed is None else f"{failure.name}, seed {failure.seed}"
         typer.echo(f"failed: {who}: {failure.error} Log: {failure.log}", err=True)
-    raise typer.Exit(1 if outcome.failures else 0)
+    raise typer.Exit(1 if failures else 0)
 
 
 @app.command()
@@ -320,24 +349,49 @@ def report(
     sweep: Annotated[
         str | None, typer.Argument(help="Name or the start of it. (default: the newest)")
     ] = None,
-    form: Annotated[str, typer.Option("--format", help="markdown or json.")] = "markdown",
+    form: Annotated[
+        str | None,
+        typer.Option("--format", help="markdown, latex, html, csv or json. (default: markdown)"),
+    ] = None,
+    check: Annotated[
+        Path | None, typer.Option(help="Say whether a report in this file still holds, instead.")
+    ] = None,
     storage: Storage = DEFAULT_STORAGE,
     as_json: AsJson = False,
 ) -> None:
-    """Print a sweep's table from what is stored; neither Ray nor MLflow is needed."""
+    """Print a sweep's report from what is stored; neither Ray nor MLflow is needed."""
     with for_people():
+        from results.check import check as check_file
+        from results.report import FORMATS, to_text
         from results.report import report as make_report
-        from results.report import to_json, to_markdown
         from results.store import Store
         from search_spaces.errors import unknown
 
-        if form not in ("markdown", "json"):
-            raise unknown("format", form, ("markdown", "json"), "--format")
-        result = make_report(Store.open(storage), sweep)
-        if as_json or form == "json":
-            _print(to_json(result))
-        else:
-            typer.echo(to_markdown(result))
+        if form not in (None, *FORMATS):
+            raise unknown("format", form, FORMATS, "--format")
+        store = Store.open(storage)
+        result = make_report(store, sweep)
+        if check:
+            differences = check_file(result, check, form)
+            _tell_differences(differences, str(check), result.sweep, as_json)
+            raise typer.Exit(1 if differences else 0)
+        pictures = None
+        if form == "html":
+            from results import plots
+
+            pictures = plots.render(plots.pictures(store, result.sweep))
+        text = to_text(result, "json" if as_json else form or "markdown", pictures)
+        typer.echo(text, nl=not text.endswith("\n"))
+
+
+def _tell_differences(differences: list[str], path: str, sweep: str, as_json: bool) -> None:
+    if as_json:
+        _print({"schema": "fdsweep.check/1", "sweep": sweep, "differences": differences})
+        return
+    for difference in differences:
+        typer.echo(difference)
+    if not differences:
+        typer.echo(f"{path} matches the data of {sweep}.")
 
 
 @app.command()

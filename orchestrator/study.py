@@ -14,7 +14,7 @@ from orchestrator.tracking import Tracker
 from results import manifest as manifests
 from results import plots
 from results.manifest import Manifest, ManifestRow
-from results.report import Report, report, to_json, to_markdown
+from results.report import Report, report, to_html, to_json, to_markdown
 from results.store import Store
 from search_spaces.configs import AUTO, FEW, Loading
 from search_spaces.errors import ConfigError
@@ -26,7 +26,7 @@ from trainers.data import DatasetInfo, check_batch
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A study's report, the replicates that failed in this invocation, and picture files."""
+    """A study's report, the replicates that failed in this invocation, and new picture files."""
 
     report: Report
     failures: tuple[Failure, ...]
@@ -167,16 +167,26 @@ def run(study: Study) -> Outcome:
 
             with recorder.progress:
                 run_plan(plan, allotment, store.root, recorder)
-        result = _report(study)
-        pictures = plots.render(plots.pictures(store, plan.sweep))
-        plots.save(store, plan.sweep, pictures)
-        texts = {"report.md": to_markdown(result)}
-        tracker.finish(texts, _summary(result), pictures, summaries(result))
+        pictures = _keep_report(study, tracker)
+    result = report(store, plan.sweep, seeds=plan.seeds)
     return Outcome(result, tuple(recorder.failures), pictures)
 
 
-def _report(study: Study) -> Report:
-    return report(study.store, study.plan.sweep, seeds=study.plan.seeds)
+def _keep_report(study: Study, tracker: Tracker) -> dict[str, bytes]:
+    """Write the sweep's report and pictures, unless they would be those that are there."""
+    store, sweep = study.store, study.plan.sweep
+    whole = report(store, sweep)
+    text, place = to_markdown(whole), f"reports/{sweep}/report.md"
+    if store.exists(place) and store.read_text(place) == text:
+        return {}
+    pictures = plots.render(plots.pictures(store, sweep))
+    page = to_html(whole, pictures)
+    plots.save(store, sweep, pictures)
+    store.write_text(f"reports/{sweep}/report.html", page)
+    store.write_text(place, text)
+    texts = {"report.md": text, "report.html": page}
+    tracker.finish(texts, _summary(whole), pictures, summaries(whole))
+    return pictures
 
 
 def _save_manifest(study: Study) -> None:

@@ -69,9 +69,7 @@ def summaries(report: Report) -> list[Summary]:
         Summary(
             row=row.row,
             direction=f"{row.teacher_modality}->{row.student_modality}",
-            tags={"fdsweep.verdict": getattr(row, "verdict", None)}
-            if getattr(row, "verdict", None)
-            else {},
+            tags={"fdsweep.verdict": row.verdict} if row.verdict else {},
             metrics={
                 name: float(value)
                 for name, value in {

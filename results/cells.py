@@ -1,6 +1,6 @@
 """Which stored replicates belong to which line of a sweep's table."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -26,7 +26,13 @@ def collect(manifest: Manifest, replicates: pd.DataFrame, seeds: Sequence[int]) 
     """
     directions = list(dict.fromkeys(row.direction for row in manifest.rows))
     rows = sorted(manifest.rows, key=lambda row: directions.index(row.direction))
-    return [_cell(row, replicates, seeds) for row in rows]
+    chosen = replicates[replicates["seed"].isin(seeds)].sort_values(["key", "seed"])
+    chosen = chosen.set_index("seed")
+    is_done = chosen["status"] == "done"
+    done = dict(list(chosen[is_done].groupby("key")))
+    failed = chosen[~is_done].groupby("key").groups
+    nothing = chosen.iloc[:0]
+    return [_cell(row, done.get(row.key, nothing), failed.get(row.key, ()), seeds) for row in rows]
 
 
 def chosen_seeds(manifest: Manifest, seeds: Sequence[int] | None) -> tuple[int, ...]:
@@ -44,13 +50,14 @@ def chosen_seeds(manifest: Manifest, seeds: Sequence[int] | None) -> tuple[int, 
     return manifest.seeds if seeds is None else tuple(sorted(set(seeds)))
 
 
-def _cell(row: ManifestRow, replicates: pd.DataFrame, seeds: Sequence[int]) -> Cell:
-    own = replicates[(replicates["key"] == row.key) & replicates["seed"].isin(seeds)]
-    own = own.set_index("seed").sort_index()
-    is_done = own["status"] == "done"
+def _cell(
+    row: ManifestRow, done: pd.DataFrame, failed: Iterable[int], seeds: Sequence[int]
+) -> Cell:
+    lost = tuple(map(int, failed))
+    there = {*done.index, *lost}
     return Cell(
         row=row,
-        done=own[is_done],
-        failed=tuple(int(seed) for seed in own.index[~is_done]),
-        missing=tuple(seed for seed in seeds if seed not in own.index),
+        done=done,
+        failed=lost,
+        missing=tuple(seed for seed in seeds if seed not in there),
     )

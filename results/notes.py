@@ -5,8 +5,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from results.cells import Cell
+from results.decisions import ALPHA
 from results.manifest import Manifest
-from results.statistics import detectable_effect, seeds_needed, smallest_p
+from results.statistics import (
+    DRAWS,
+    FEWEST_PEOPLE,
+    detectable_effect,
+    seeds_needed,
+    smallest_p,
+)
 
 FIRM_FROM = 8
 DOUBT_MARK = "†"
@@ -29,7 +36,9 @@ class Facts:
     of seeds behind a comparison (0 if there is none), `family` the number of comparisons in a
     direction. `doubts` are what is not certain about the paper's numbers. `teachers` are test
     accuracies (fractions, one per seed) by modality, `cutoffs` those learnt, one per seed, by
-    key of the row.
+    key of the row. `margin` is that of equivalence, in points; `chance` the accuracy in percent
+    that failed seeds are given in the `worst` case, a difference in points by key of the row.
+    `people` says of each cell with predictions how many subjects, speakers or videos it tested.
     """
 
     seeds: tuple[int, ...]
@@ -40,6 +49,10 @@ class Facts:
     doubts: tuple[str, ...]
     teachers: Mapping[str, Sequence[float]]
     cutoffs: Mapping[str, Sequence[float]]
+    margin: float
+    chance: float | None
+    worst: Mapping[str, float]
+    people: tuple[int, ...]
 
 
 def write(manifest: Manifest, facts: Facts) -> tuple[str, ...]:
@@ -47,6 +60,7 @@ def write(manifest: Manifest, facts: Facts) -> tuple[str, ...]:
     return (
         *_reading(manifest, facts),
         *_certainty(manifest, facts),
+        *_people(facts),
         *_learnt(facts),
         *_gaps(facts),
         *_origin(manifest, facts),
@@ -70,7 +84,8 @@ def _reading(manifest: Manifest, facts: Facts) -> Iterator[str]:
     if facts.has_paper:
         yield (
             "paper: one published number; the published code reports its best test epoch and "
-            "head, so compare it with test-sel., not with Top-1."
+            "head, so compare it with test-sel., not with Top-1. Its verdict says where it lies "
+            "against the 95 % t interval of test-sel."
         )
     for doubt in facts.doubts:
         yield f"{DOUBT_MARK} {doubt}."
@@ -96,8 +111,31 @@ def _certainty(manifest: Manifest, facts: Facts) -> Iterator[str]:
             f"With n = {n} paired seeds a paired t-test finds a true difference of "
             f"{detectable_effect(n):.2g} SD of the differences with 80 % power (before Holm)."
         )
+        yield (
+            "Verdict: improves or worse where the 95 % interval leaves out 0 and p Holm is below "
+            f"{ALPHA}; else equivalent where the 90 % paired-t interval lies within "
+            f"±{facts.margin:g} points (two one-sided tests at 5 %); else inconclusive."
+        )
     if len(manifest.seed_history) > 1:
         yield f"Seeds were extended after a look: {' -> '.join(_sizes(manifest))}."
+
+
+def _people(facts: Facts) -> Iterator[str]:
+    tested = [people for people in facts.people if people]
+    if not tested or not facts.pairs:
+        return
+    said = " to ".join(map(str, sorted({min(tested), max(tested)})))
+    if max(tested) < FEWEST_PEOPLE:
+        yield (
+            f"New people? {said} subjects, speakers or videos were tested; an interval that draws "
+            f"them anew needs at least {FEWEST_PEOPLE}, for over fewer it covers too little."
+        )
+    else:
+        yield (
+            "New seeds? The interval of Δ. New people? The difference over test samples with the "
+            f"95 % percentile interval of a paired bootstrap over {said} subjects, speakers or "
+            f"videos ({DRAWS:,} draws), which holds the seeds as they are."
+        )
 
 
 def _learnt(facts: Facts) -> Iterator[str]:
@@ -123,6 +161,17 @@ def _gaps(facts: Facts) -> Iterator[str]:
             said = [f"{spell_seeds(seeds)} {word}" for word, seeds in gaps.items() if seeds]
             if said:
                 yield f"{place}: seeds {'; '.join(said)}."
+    if facts.worst and facts.chance is not None:
+        said = [
+            f"{cell.row.row} ({cell.row.teacher_modality} -> {cell.row.student_modality}) "
+            f"{facts.worst[cell.row.key]:+z.1f}"
+            for cell in facts.cells
+            if cell.row.key in facts.worst
+        ]
+        yield (
+            "Failed seeds count in n (done/asked) and are left out of Δ. In the worst case, with "
+            f"each at chance level ({facts.chance:.1f} %), Δ is: {', '.join(said)}."
+        )
 
 
 def _origin(manifest: Manifest, facts: Facts) -> Iterator[str]:
@@ -131,9 +180,23 @@ def _origin(manifest: Manifest, facts: Facts) -> Iterator[str]:
         said = ", ".join(f"{modality} {_spread(values)}" for modality, values in known.items())
         yield f"Teachers on test: {said}."
     yield from manifest.data_notes
+    yield from _cost(facts)
     versions = sorted({version for cell in facts.cells for version in cell.done["fdsweep_version"]})
     made_by = f", fdsweep {', '.join(versions)}" if versions else ""
     yield f"Data {manifest.data_fingerprint}{made_by}."
+
+
+def _cost(facts: Facts) -> Iterator[str]:
+    done = {cell.row.key: cell.done for cell in facts.cells if len(cell.done)}.values()
+    count = sum(map(len, done))
+    if count:
+        total = sum(float(each["wall_seconds"].sum()) for each in done)
+        devices = sorted({device for each in done for device in each["device"] if device})
+        where = f" on {', '.join(devices)}" if devices else ""
+        yield (
+            f"Cost: {total:,.0f} s of wall time for {count:,} done replicates{where}, "
+            f"{total / count:.1f} s each."
+        )
 
 
 def spell_seeds(seeds: Sequence[int]) -> str:

@@ -14,7 +14,7 @@ import pytest
 
 pytestmark = pytest.mark.ray
 
-TRIALS = 5
+TRIALS = 4
 WORDS = ["search", "--trials", str(TRIALS), "--epochs", "2", "--tuning-seeds", "1", "--seeds", "2"]
 WORDS += ["--direction", "accelerometer->gyroscope"]
 

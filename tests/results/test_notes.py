@@ -25,10 +25,14 @@ def text(
         teachers: Mapping[str, Sequence[float]] | None = None,
         names: Sequence[str] = ("Feat", "Freq"),
         ways: Sequence[tuple[str, str]] = ONE_WAY,
+        predictions: pd.DataFrame | None = None,
         **sweep: Any,
     ) -> str:
         table = build_table(
-            manifest(names, ways, **sweep), frame(outcomes(scores)), teachers=teachers
+            manifest(names, ways, **sweep),
+            frame(outcomes(scores)),
+            teachers=teachers,
+            predictions=predictions,
         )
         return "\n".join(table.notes)
 
@@ -150,3 +154,53 @@ def test_where_the_numbers_come_from(text: Callable[..., str]) -> None:
 )
 def test_seeds_are_spelt_for_people(seeds: tuple[int, ...], spelt: str) -> None:
     assert spell_seeds(seeds) == spelt
+
+
+def test_the_rule_behind_the_verdicts_is_told(text: Callable[..., str]) -> None:
+    said = text(scores(8, "Feat", "Freq"), seeds=range(8))
+    assert "Verdict: improves or worse where the 95 % interval leaves out 0 and p Holm is" in said
+    assert "within ±1 points (two one-sided tests at 5 %); else inconclusive." in said
+    assert "Verdict" not in text(scores(1, "Feat", "Freq"))
+
+
+def test_the_cost_is_told_once_for_each_replicate(text: Callable[..., str]) -> None:
+    said = text(scores(4, "Feat", "Freq"))
+    assert "Cost: 12 s of wall time for 8 done replicates on cpu, 1.5 s each." in said
+    assert "for 4 done replicates" in text(scores(4, "Feat"), names=["Feat", "Feat"])
+    assert "Cost" not in text({})
+
+
+def people(number: int) -> pd.DataFrame:
+    names = ["Feat.gyroscope", "Freq.gyroscope"]
+    return pd.DataFrame(
+        [
+            (key, seed, "s", f"p{p}", 1, 1)
+            for key in names
+            for seed in (0, 1)
+            for p in range(number)
+        ],
+        columns=["key", "seed", "sample_id", "group", "label", "prediction"],
+    )
+
+
+def test_new_seeds_and_new_people_are_told_apart(text: Callable[..., str]) -> None:
+    said = text(scores(2, "Feat", "Freq"), predictions=people(12))
+    assert "New seeds? The interval of Δ. New people?" in said
+    assert "paired bootstrap over 12 subjects, speakers or videos (2,000 draws)" in said
+    assert "New" not in text(scores(2, "Feat", "Freq"))
+    assert "New" not in text(scores(2, "Feat"), predictions=people(12))
+
+
+def test_too_few_people_are_told(text: Callable[..., str]) -> None:
+    said = text(scores(2, "Feat", "Freq"), predictions=people(9))
+    assert "New people? 9 subjects, speakers or videos were tested; an interval" in said
+    assert "needs at least 10" in said
+    assert "New seeds" not in said
+
+
+def test_the_worst_case_of_failed_seeds_is_told(text: Callable[..., str]) -> None:
+    gaps = {"Feat.gyroscope": [0.6, 0.6], "Freq.gyroscope": [0.7, None]}
+    said = text(gaps, predictions=people(12))
+    assert "each at chance level (50.0 %), Δ is: Freq (accelerometer -> gyroscope) +0.0." in said
+    assert "worst case" not in text(gaps)
+    assert "worst case" not in text(scores(2, "Feat", "Freq"), predictions=people(12))

@@ -1,4 +1,5 @@
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -301,13 +302,15 @@ def test_the_same_search_gives_the_same_bytes_whatever_the_settings(store: Store
 
 
 def test_a_report_needs_no_matplotlib_and_a_picture_no_pyplot() -> None:
-    sources = {path.stem: path.read_text() for path in Path(plots.__file__).parent.glob("*.py")}
-    assert "import style" in sources["plots"]
-    assert [name for name, text in sources.items() if "import matplotlib" in text] == []
-    assert [name for name, text in sources.items() if "from matplotlib" in text] == ["plots"]
-    assert [name for name, text in sources.items() if "import plots" in text] == []
-    assert "import pyplot" not in sources["plots"]
-    assert "matplotlib.pyplot" not in sources["plots"]
+    pictures = {path.name: path.read_text() for path in Path(plots.__file__).parent.glob("*.py")}
+    others = Path(plots.__file__).parent.parent.glob("*.py")
+    assert "import style" in pictures["style.py"]
+    assert not any("pyplot" in text.replace("without pyplot", "") for text in pictures.values())
+    draws = re.compile(r"^ *(from|import) (matplotlib|results\.plots|results import .*plots)", re.M)
+    sources = {path.name: path.read_text() for path in others}
+    assert draws.search(pictures["search.py"])
+    drawing = {name for name, text in sources.items() if draws.search(text)}
+    assert drawing <= {"analysis_plots.py"}
 
 
 Fill = Callable[..., Manifest]
@@ -455,11 +458,12 @@ def test_pictures_of_several_searches_carry_their_names(store: Store, fill: Fill
     one = search(weights(), LOW)
     searches.save(store, "components-watch", [one])
     assert list(pictures(store, "components-watch")) == [
-        *("best-so-far", "slice-weight_low", "cutoff-response")
+        *("forest", "best-so-far", "slice-weight_low", "cutoff-response", "gap")
     ]
     back = search(weights(), LOW, directions=("gyroscope->accelerometer",))
     searches.save(store, "components-watch", [one, back])
     assert set(pictures(store, "components-watch")) == {
+        *("forest", "gap"),
         "fd-cmkd-accelerometer-to-gyroscope-best-so-far",
         "fd-cmkd-accelerometer-to-gyroscope-slice-weight_low",
         "fd-cmkd-gyroscope-to-accelerometer-best-so-far",
@@ -468,6 +472,15 @@ def test_pictures_of_several_searches_carry_their_names(store: Store, fill: Fill
     }
 
 
-def test_a_sweep_without_search_and_cutoffs_has_no_pictures(store: Store, fill: Fill) -> None:
+def test_a_sweep_without_search_and_cutoffs_has_pictures_of_its_rows_alone(
+    store: Store, fill: Fill
+) -> None:
     fill({"Feat": {"freq": False}, "Freq": {"freq": True}})
+    assert list(pictures(store, "components-watch")) == ["forest", "gap"]
+
+
+def test_a_sweep_without_replicates_has_no_pictures(
+    store: Store, manifest: Callable[..., Manifest]
+) -> None:
+    manifests.save(store, manifest())
     assert pictures(store, "components-watch") == {}

@@ -6,11 +6,16 @@ from scipy import stats
 
 from results.statistics import (
     detectable_effect,
+    effect_size,
+    equivalent,
     holm,
     mean_interval,
+    paired_bootstrap,
     paired_difference,
     seeds_needed,
+    share_better,
     sign_flip_p,
+    sign_flip_ps,
     smallest_p,
 )
 
@@ -154,3 +159,83 @@ def test_the_seeds_that_a_family_needs(family: int, seeds: int) -> None:
 def test_an_empty_family_is_refused() -> None:
     with pytest.raises(ValueError, match="family of 0"):
         seeds_needed(0)
+
+
+def test_the_effect_size_and_share_by_hand() -> None:
+    # differences 1, 2, 3, 0, -1: mean 1, SD sqrt(10 / 4); three above, one tie
+    values, baseline = [61.0, 64.0, 62.0, 60.0, 58.0], [60.0, 62.0, 59.0, 60.0, 59.0]
+    assert effect_size(paired_difference(values, baseline)) == pytest.approx(1 / math.sqrt(2.5))
+    assert share_better(np.subtract(values, baseline)) == 0.7
+    assert effect_size(paired_difference([1.0], [0.0])) is None
+    assert effect_size(paired_difference([1.0, 2.0], [0.0, 1.0])) is None
+    with pytest.raises(ValueError, match="no difference"):
+        share_better([])
+
+
+@pytest.mark.parametrize("alpha", [0.05, 0.1])
+def test_equivalence_agrees_with_two_one_sided_tests_of_scipy(alpha: float) -> None:
+    told = []
+    for seed in range(60):
+        generator = np.random.default_rng(seed)
+        d = generator.normal(generator.uniform(-1.5, 1.5), 0.6, 8)
+        above = stats.ttest_1samp(d, -1, alternative="greater").pvalue
+        below = stats.ttest_1samp(d, 1, alternative="less").pvalue
+        assert equivalent(d, 1.0, alpha) == (max(above, below) < alpha)
+        told.append(equivalent(d, 1.0, alpha))
+    assert 10 < sum(told) < 50
+    assert not equivalent([0.0], 1.0)
+
+
+def test_lines_are_flipped_as_one_by_one() -> None:
+    for n in (1, 4, 8, 16, 18):
+        d = np.random.default_rng(n).normal(0.4, 1, (90, n))
+        one_by_one = [sign_flip_p(line, np.random.default_rng(2)) for line in d[::30]]
+        together = sign_flip_ps(d, np.random.default_rng(2))
+        assert together[::30].tolist() == one_by_one
+        assert together.shape == (90,)
+
+
+def test_the_bootstrap_resamples_people_and_not_samples() -> None:
+    # half the people gain everything: the SE over 40 people is sqrt(.25 / 40) however many samples
+    samples = np.full((1, 40), 1000)
+    hits = np.where(np.arange(40) % 2, 1000, 0)[None]
+    ends = paired_bootstrap(samples, hits, samples, 0 * hits, np.random.default_rng(0))
+    half = 1.96 * math.sqrt(0.25 / 40)
+    assert ends[0] == pytest.approx([0.5 - half, 0.5 + half], abs=0.02)
+    narrow = paired_bootstrap(samples, hits, samples, 0 * hits, np.random.default_rng(0), 0.5)
+    assert ends[0, 0] < narrow[0, 0] < narrow[0, 1] < ends[0, 1]
+
+
+def test_a_row_and_its_baseline_are_drawn_together() -> None:
+    samples = np.full((2, 12), 10)
+    hits = np.stack([np.arange(12) % 10, np.arange(12) % 7])
+    ends = paired_bootstrap(samples, hits + 1, samples, hits, np.random.default_rng(0))
+    assert ends == pytest.approx(np.full((2, 2), 0.1))
+
+
+def test_a_person_with_more_samples_weighs_more() -> None:
+    samples = np.array([[90, *[1] * 9]])
+    hits = np.array([[90, *[0] * 9]])
+    low, high = paired_bootstrap(samples, hits, samples, 0 * hits, np.random.default_rng(0))[0]
+    # no one or three takes of the large one: 0, and 270 / 277
+    assert (low, high) == pytest.approx((0.0, 270 / 277))
+
+
+def test_many_rows_and_people_are_drawn_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = np.random.default_rng(0)
+    samples = np.full((3, 15), 20)
+    hits, theirs = generator.integers(0, 21, (2, 3, 15))
+    whole = paired_bootstrap(samples, hits, samples, theirs, np.random.default_rng(1))
+    monkeypatch.setattr("results.statistics.AT_ONCE", 1000)
+    parts = paired_bootstrap(samples, hits, samples, theirs, np.random.default_rng(1))
+    assert parts.tolist() == whole.tolist()
+
+
+def test_too_few_people_are_refused() -> None:
+    generator = np.random.default_rng(0)
+    with pytest.raises(ValueError, match="10 people or more"):
+        paired_bootstrap(*[np.ones((1, 9))] * 4, generator)
+    with pytest.raises(ValueError, match="the same"):
+        paired_bootstrap(*[np.ones((1, 12))] * 3, np.ones((1, 11)), generator)
+    with pytest.raises(ValueError, match="without a test sample"):
+        paired_bootstrap(np.eye(12)[:1], *[np.ones((1, 12))] * 3, generator)

@@ -1,3 +1,4 @@
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from pyarrow import fs
 
 from results.schema import CURVES, PREDICTIONS, REPLICATES, Replicate
-from results.store import Store
+from results.store import CACHE, Store
 from search_spaces.errors import StorageError
 
 Make = Callable[..., Replicate]
@@ -295,3 +296,156 @@ def test_open_wants_a_storage(tmp_path: Path) -> None:
         with pytest.raises(StorageError, match=f"{place}: there is no storage here"):
             Store.open(str(tmp_path / place))
     assert not (tmp_path / "nowhere").exists()
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the files of replicates that are read; the cache is kept from three rows on."""
+    names: list[str] = []
+    read = Store._content
+
+    def content(self: Store, folder: str, name: str) -> Any:
+        names.append(name)
+        return read(self, folder, name)
+
+    monkeypatch.setattr(Store, "_content", content)
+    monkeypatch.setattr("results.store.CACHE_FROM", 3)
+    return names
+
+
+def test_a_row_that_was_read_is_not_read_again(
+    store: Store, replicate: Make, opened: list[str]
+) -> None:
+    for seed in range(4):
+        put(store, replicate(seed=seed, test_accuracy=seed / 10))
+    first = store.replicates()
+    assert store.exists(CACHE)
+    opened.clear()
+    again = store.replicates()
+    assert opened == []
+    pd.testing.assert_frame_equal(first, again)
+    assert store.finished() == {("aa", seed) for seed in range(4)}
+    assert store.damaged() == []
+
+    put(store, replicate(key="a0"))
+    opened.clear()
+    rows = store.replicates()
+    assert opened == ["a0-0.parquet"]
+    assert list(zip(rows["key"], rows["seed"], strict=True))[:2] == [("a0", 0), ("aa", 0)]
+    assert store.replicates(["a0"])["key"].tolist() == ["a0"]
+    assert len(pd.read_parquet(store.path("results"))) == 5
+
+    for seed in range(1, 4):
+        put(store, replicate(key="a0", seed=seed))
+    assert len(store.replicates(["a0"])) == 4
+    opened.clear()
+    assert len(store.replicates()) == 8
+    assert opened == []
+
+
+def test_a_few_rows_are_not_worth_a_cache(store: Store, replicate: Make, opened: list[str]) -> None:
+    for seed in range(2):
+        put(store, replicate(seed=seed))
+    store.replicates()
+    assert not store.exists(CACHE)
+
+
+def test_a_cached_row_counts_only_while_its_file_is_as_it_was(
+    store: Store, replicate: Make, opened: list[str]
+) -> None:
+    for seed in range(4):
+        put(store, replicate(seed=seed))
+    store.replicates()
+    paths = [Path(store.path("results", f"aa-{seed}.parquet")) for seed in range(4)]
+    paths[0].unlink()
+    paths[1].write_bytes(paths[1].read_bytes()[:100])
+    written = paths[3].stat()
+    paths[3].unlink()
+    put(store, replicate(seed=3, test_accuracy=0.61))
+    assert paths[3].stat().st_size == written.st_size
+
+    rows = store.replicates()
+    assert rows["seed"].tolist() == [2, 3]
+    assert rows["test_accuracy"].tolist() == [0.6, 0.61]
+    assert store.damaged() == ["results/aa-1.parquet"]
+
+
+def test_a_failed_row_is_always_read(store: Store, replicate: Make, opened: list[str]) -> None:
+    for seed in range(3):
+        put(store, replicate(seed=seed))
+    put(store, replicate(seed=3, status="failed"))
+    store.replicates()
+    path = Path(store.path("results", "aa-3.parquet"))
+    before = path.stat()
+    opened.clear()
+    assert store.replicates()["status"].tolist() == ["done"] * 3 + ["failed"]
+    assert opened == ["aa-3.parquet"]
+
+    put(store, replicate(seed=3))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert store.replicates()["status"].tolist() == ["done"] * 4
+
+
+@pytest.mark.parametrize("content", [b"", b"?", "other columns"])
+def test_a_cache_that_cannot_be_used_is_made_anew(
+    store: Store, replicate: Make, opened: list[str], content: bytes | str
+) -> None:
+    for seed in range(3):
+        put(store, replicate(seed=seed))
+    store.replicates()
+    path = Path(store.path(CACHE))
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        pq.write_table(pq.read_table(path).drop_columns(["device"]), path)
+    assert len(store.replicates()) == 3
+    opened.clear()
+    assert len(store.replicates()) == 3
+    assert opened == []
+
+
+def test_who_may_not_write_reads_without_a_cache(
+    store: Store, replicate: Make, opened: list[str]
+) -> None:
+    for seed in range(3):
+        put(store, replicate(seed=seed))
+    Path(store.path("cache")).write_text("no folder")
+    assert len(store.replicates()) == 3
+    assert len(store.replicates()) == 3
+
+
+def test_readers_and_writers_at_once_never_see_a_wrong_row(
+    store: Store, replicate: Make, opened: list[str]
+) -> None:
+    wrong: list[Any] = []
+    ended = threading.Event()
+
+    def read() -> None:
+        while not ended.is_set():
+            rows = Store.open(store.root).replicates()
+            if (rows["test_accuracy"] * 100 - rows["seed"]).abs().max() > 1e-9:
+                wrong.append(rows)
+
+    readers = [threading.Thread(target=read) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    for seed in range(60):
+        put(store, replicate(seed=seed, status="failed"))
+        put(store, replicate(seed=seed, test_accuracy=seed / 100))
+    ended.set()
+    for reader in readers:
+        reader.join()
+    assert wrong == []
+    rows = store.replicates()
+    assert rows["seed"].tolist() == list(range(60))
+    assert set(rows["status"]) == {"done"}
+
+
+def test_predictions_of_many_replicates_keep_their_texts(store: Store, replicate: Make) -> None:
+    for seed in range(70):
+        own = [{**PREDICTED[0], "sample_id": f"{seed}/{index}"} for index in range(2)]
+        store.put(replicate(seed=seed), [], own)
+    rows = store.predictions(["aa"])
+    expected = [(seed, f"{seed}/{index}") for seed in range(70) for index in range(2)]
+    assert list(zip(rows["seed"], rows["sample_id"], strict=True)) == expected
+    assert set(rows["group"]) == {"s1"}

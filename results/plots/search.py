@@ -1,57 +1,24 @@
-"""Pictures of a sweep: its searches, and test accuracy against the cutoff of the frequency split.
+"""Pictures of a search: what it found, when, and which parameters mattered."""
 
-Figures are made and written without pyplot and whatever a matplotlibrc says, so the same data
-give the same bytes. Okabe and Ito's colours and a shape of its own for each kind of point: also
-those who see no colour, or print in grey, can tell them apart.
-"""
-
-import io
 import itertools
-import statistics
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
-import pandas as pd
-from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from results import searches
-from results.manifest import Manifest, load
-from results.report import LEARN, learnt_cutoffs, spell_option, without_cutoff
+from results.plots.style import BLUE, DARK, GREY, ORANGE, PANEL, RED, arrows, legend, styled
+from results.search_section import spell_option
 from results.searches import COST, Dimension, Search, SearchTrial
-from results.store import Store
-from results.tables import TO_PERCENT, Table, TableRow, build_table
+from results.tables import TO_PERCENT
 from search_spaces.configs import Option
 
 Vectors: TypeAlias = NDArray[np.float64]
 
-BLUE, ORANGE, RED, GREY, DARK = "#0072B2", "#E69F00", "#D55E00", "#8C8C8C", "#333333"
-STYLE: dict[str, Any] = {
-    "figure.dpi": 150,
-    "figure.titlesize": 10,
-    "figure.titleweight": "bold",
-    "font.size": 8.5,
-    "axes.titlesize": 8.5,
-    "axes.titlelocation": "left",
-    "axes.labelsize": 8.5,
-    "axes.edgecolor": DARK,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "grid.color": "#E4E4E4",
-    "grid.linewidth": 0.6,
-    "legend.frameon": False,
-    "legend.fontsize": 8,
-    "legend.columnspacing": 1.4,
-    "legend.handletextpad": 0.5,
-    "svg.hashsalt": "fdsweep",
-}
 COMPLETE: dict[str, Any] = {"s": 26, "color": BLUE, "edgecolors": "white", "linewidths": 0.5}
 PRUNED: dict[str, Any] = {"s": 22, "facecolors": "none", "edgecolors": GREY, "linewidths": 0.9}
 DEFAULT: dict[str, Any] = {"marker": "D", "s": 60, "color": ORANGE, "edgecolors": "black"}
@@ -60,10 +27,6 @@ DOTS: dict[str, Any] = {"s": 34, "edgecolors": "black", "linewidths": 0.7, "zord
 COLOURS = "cividis"
 """From dark blue to yellow, evenly in lightness too."""
 
-PANEL = (5.8, 3.9)
-"""Width and height in inches."""
-
-FEWEST_CUTOFFS = 3
 FEWEST_FOR_SURFACE = 6
 """Different points below which nothing is interpolated between them."""
 
@@ -74,29 +37,6 @@ MARGIN = 1.3
 """Factor by which axes of weights go beyond their bounds, so that no point is cut."""
 
 GOLDEN = 0.6180339887498949
-KINDS: dict[str, dict[str, Any]] = {
-    "svg": {"Date": None, "Creator": None},
-    "png": {"Software": None},
-}
-"""File formats, and what they would say of time and software left out."""
-
-styled = style.context(STYLE, after_reset=True)
-
-
-def pictures(store: Store, sweep: str) -> dict[str, Figure]:
-    """Everything that can be drawn of `sweep`, by name.
-
-    Raises:
-        StorageError: there is no such sweep, or it cannot be read.
-    """
-    manifest = load(store, sweep)
-    found = searches.load(store, sweep)
-    figures = drawn(found)
-    replicates = store.replicates({row.key for row in manifest.rows})
-    cutoffs = cutoff_rows(manifest, replicates)
-    learnt = learnt_cutoffs(store, replicates)
-    response = cutoff_response(manifest, build_table(manifest, replicates), cutoffs, learnt)
-    return figures if response is None else {**figures, "cutoff-response": response}
 
 
 def drawn(found: Sequence[Search]) -> dict[str, Figure]:
@@ -106,32 +46,6 @@ def drawn(found: Sequence[Search]) -> dict[str, Figure]:
         for search in found
         for name, figure in search_pictures(search).items()
     }
-
-
-@styled
-def render(figures: Mapping[str, Figure]) -> dict[str, bytes]:
-    """Each figure as `<name>.svg` and `<name>.png`; the same figure gives the same bytes."""
-    files = {}
-    for name, figure in figures.items():
-        for kind, metadata in KINDS.items():
-            content = io.BytesIO()
-            figure.savefig(content, format=kind, metadata=metadata)
-            files[f"{name}.{kind}"] = content.getvalue()
-    return files
-
-
-def save(store: Store, sweep: str, files: Mapping[str, bytes]) -> list[str]:
-    """Write what `render` gave to `reports/<sweep>/`.
-
-    Returns:
-        The paths below the root of the storage.
-
-    Raises:
-        StorageError: they cannot be written.
-    """
-    for name, content in files.items():
-        store.write_bytes(f"reports/{sweep}/{name}", content)
-    return [f"reports/{sweep}/{name}" for name in files]
 
 
 @styled
@@ -158,107 +72,6 @@ def search_pictures(search: Search) -> dict[str, Figure]:
     return figures
 
 
-def cutoff_rows(manifest: Manifest, replicates: pd.DataFrame) -> dict[str, float | str]:
-    """Key -> cutoff of the rows of `manifest` that differ in fd-cmkd's cutoff and nothing else.
-
-    In each direction these are the rows of one configuration with at least three different
-    numbers as cutoff, and with "learn"; none where no configuration, or more than one, has those.
-    """
-    configs = dict(zip(replicates["key"], replicates["config"], strict=True))
-    alike: dict[tuple[tuple[str, str], str], dict[str, float | str]] = defaultdict(dict)
-    for row in manifest.rows:
-        cutoff, rest = without_cutoff(configs.get(row.key))
-        if cutoff is not None:
-            alike[row.direction, rest][row.key] = cutoff
-    enough = [
-        (direction, rows)
-        for (direction, _), rows in alike.items()
-        if len(set(rows.values()) - {LEARN}) >= FEWEST_CUTOFFS
-    ]
-    directions = [direction for direction, _ in enough]
-    return {
-        key: cutoff
-        for direction, rows in enough
-        for key, cutoff in rows.items()
-        if directions.count(direction) == 1
-    }
-
-
-@styled
-def cutoff_response(
-    manifest: Manifest,
-    table: Table,
-    cutoffs: Mapping[str, float | str],
-    learnt: Mapping[str, Sequence[float]],
-) -> Figure | None:
-    """Mean test accuracy against the cutoff with its 95 % interval, a panel per direction.
-
-    `cutoffs` are those of `cutoff_rows`, `learnt` those of `report.learnt_cutoffs`, by key. A row
-    whose cutoff was learnt stands at the mean of what was learnt; a line shows the baseline.
-
-    Returns:
-        None where no direction has three cutoffs with data.
-    """
-    keys = {(row.row, row.direction): row.key for row in manifest.rows}
-    panels = []
-    for _, group in itertools.groupby(table.rows, lambda row: row.direction):
-        rows = list(group)
-        own = {keys[row.row, row.direction]: row for row in rows if row.mean is not None}
-        curve = {
-            cutoff: own[key]
-            for key, cutoff in cutoffs.items()
-            if key in own and not isinstance(cutoff, str)
-        }
-        if len(curve) >= FEWEST_CUTOFFS:
-            points = [(learnt[k], own[k]) for k in cutoffs if k in own and learnt.get(k)]
-            panels.append((rows[0], dict(sorted(curve.items())), points))
-    if not panels:
-        return None
-    figure = Figure(figsize=(4.3 * len(panels) + 0.5, PANEL[1]), layout="constrained")
-    figure.suptitle(
-        f"Test accuracy against the frequency cutoff, {manifest.dataset}", x=0.01, ha="left"
-    )
-    for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
-        _response_panel(axes, *panel)
-    _legend(figure)
-    return figure
-
-
-def _response_panel(
-    axes: Axes,
-    baseline: TableRow,
-    curve: Mapping[float, TableRow],
-    learnt: Iterable[tuple[Sequence[float], TableRow]],
-) -> None:
-    cutoffs, rows = list(curve), list(curve.values())
-    low, mean, high = np.array([(row.ci_low, row.mean, row.ci_high) for row in rows], dtype=float).T
-    axes.plot(cutoffs, mean, color=BLUE, marker="o", markersize=4.5, label="mean over the seeds")
-    axes.fill_between(
-        cutoffs, low, high, color=BLUE, alpha=0.18, linewidth=0, label="95 % CI of the mean"
-    )
-    if baseline.mean is not None:
-        label = f"baseline: {baseline.row}"
-        axes.axhline(baseline.mean, color=DARK, linewidth=1, linestyle="--", label=label)
-    for values, row in learnt:
-        _learnt_point(axes, values, row)
-    sizes = sorted({row.n for row in rows})
-    seeds = "-".join(map(str, (sizes[0], sizes[-1]) if len(sizes) > 1 else sizes))
-    axes.set_title(f"{_arrows('->'.join(baseline.direction))} (n = {seeds} seeds)")
-    axes.set_xlim(0, 1)
-    axes.set_xlabel("cutoff [share of the bins above DC]")
-    axes.set_ylabel("test accuracy [%]")
-
-
-def _learnt_point(axes: Axes, values: Sequence[float], row: TableRow) -> None:
-    """A row at the mean of its learnt cutoffs: upright its 95 % CI, across their SD."""
-    x, y = statistics.mean(values), float(row.mean or 0)
-    spread = statistics.stdev(values) if len(values) > 1 else 0.0
-    low, high = (y if end is None else end for end in (row.ci_low, row.ci_high))
-    axes.errorbar(x, y, xerr=spread, yerr=[[y - low], [high - y]], fmt="D", markersize=6,
-                  color=RED, markeredgecolor="black", markeredgewidth=0.8, elinewidth=1.2,
-                  zorder=3, label=f"{row.row} (95 % CI; across: SD of the cutoff)")  # fmt: skip
-
-
 def _best_so_far(search: Search) -> Figure:
     figure, axes = _panel(search, "Best validation accuracy so far")
     trials = searches.by_number(search)
@@ -270,7 +83,7 @@ def _best_so_far(search: Search) -> Figure:
     axes.step(x, np.multiply(TO_PERCENT, y), where="post", color=DARK, label="best so far")
     _draw_trials(axes, search, spent)
     axes.set_xlabel(f"epochs trained so far, over all trials (a full trial has {search.epochs})")
-    _legend(figure)
+    legend(figure)
     return figure
 
 
@@ -302,7 +115,7 @@ def _slice(search: Search, dimension: Dimension) -> Figure:
         axes.set_xscale("log" if dimension.log else "linear")
         axes.set_xlabel(name)
     _draw_trials(axes, search, places)
-    _legend(figure)
+    legend(figure)
     return figure
 
 
@@ -332,7 +145,7 @@ def _contour(search: Search, low: Dimension, high: Dimension) -> Figure:
     axes.set_xlabel(low.name)
     axes.set_ylabel(high.name)
     figure.colorbar(dots, ax=axes, label=_label(search.objectives[0]))
-    _legend(figure)
+    legend(figure)
     return figure
 
 
@@ -371,7 +184,7 @@ def _pareto(search: Search) -> Figure:
     _mark(axes, search, points)
     axes.set_xlabel(_label(second))
     axes.set_ylabel(_label(first))
-    _legend(figure)
+    legend(figure)
     return figure
 
 
@@ -379,7 +192,7 @@ def _panel(search: Search, title: str) -> tuple[Figure, Axes]:
     figure = Figure(figsize=PANEL, layout="constrained")
     axes = figure.add_subplot()
     axes.annotate(title, (0, 1), (0, 32), "axes fraction", "offset points", size=10, weight="bold")
-    directions = " and ".join(map(_arrows, search.directions))
+    directions = " and ".join(map(arrows, search.directions))
     count = len(search.seeds)
     seeds = f"mean of {count} tuning seeds" if count > 1 else "1 tuning seed"
     axes.set_title(
@@ -452,7 +265,7 @@ def _label(objective: str) -> str:
     if objective == COST:
         return "training time per epoch [s]"
     name, _, direction = objective.partition(" ")
-    return f"validation {name} [%]\n{_arrows(direction)}".strip()
+    return f"validation {name} [%]\n{arrows(direction)}".strip()
 
 
 def _shown_value(objective: str, value: float) -> float:
@@ -470,20 +283,6 @@ def _jitter(number: int) -> float:
     return number * GOLDEN % 1 * 0.5 - 0.25
 
 
-def _arrows(text: str) -> str:
-    return text.replace("->", " → ")
-
-
 def _prefix(search: Search) -> str:
     directions = "-and-".join(search.directions).replace("->", "-to-")
     return f"{search.method}-{directions}"
-
-
-def _legend(figure: Figure) -> None:
-    """One entry for each thing that is drawn, below the panels."""
-    entries = {
-        label: handle
-        for axes in figure.axes
-        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
-    }
-    figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=5)

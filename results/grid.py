@@ -1,0 +1,43 @@
+"""A report as sections of text cells, before any markup: the same for all formats people read."""
+
+from dataclasses import dataclass
+
+NOTHING = "–"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Grid:
+    """Lines of text cells below their `headings`.
+
+    `words` says of each column whether it holds words, and so stands to the left. `strong` are
+    the cells (line, column) that stand out. `title` may be empty.
+    """
+
+    title: str
+    headings: tuple[str, ...]
+    words: tuple[bool, ...]
+    lines: tuple[tuple[str, ...], ...]
+    strong: frozenset[tuple[int, int]] = frozenset()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Section:
+    """A heading, the grids below it, and whole sentences on them; `level` 1 is the report's."""
+
+    title: str
+    level: int
+    grids: tuple[Grid, ...]
+    notes: tuple[str, ...]
+
+
+def spell_number(value: float | None, sign: str = "") -> str:
+    """`value` to one decimal, a dash for None; `sign` "+" writes the plus too."""
+    return NOTHING if value is None else f"{value:{sign}z.1f}"
+
+
+def spell_time(seconds: float) -> str:
+    """`seconds` for people, in the largest unit that leaves two or more."""
+    for unit, length in (("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.1f} {unit}"
+    return f"{seconds:.1f} s"

@@ -1,0 +1,93 @@
+"""Confusion matrices of the baseline and of the row that gains most."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from results.items import confusion
+from results.manifest import Manifest
+from results.plots.style import (
+    by_direction,
+    direction_name,
+    is_control,
+    signed,
+    styled,
+    table_title,
+)
+from results.tables import TO_PERCENT, Table, TableRow
+
+COLOURS = "Greys"
+PANEL = 2.7
+"""Inches."""
+
+MOST_WRITTEN = 12
+"""Classes beyond which cells carry no number."""
+
+DARK_FROM = 55.0
+"""Percent from which a cell is so dark that its text is white."""
+
+
+def chosen_rows(manifest: Manifest, table: Table) -> dict[str, TableRow]:
+    """By key: each direction's baseline, and its row of greatest difference that is no control."""
+    keys = {(row.row, row.direction): row.key for row in manifest.rows}
+    chosen = []
+    for baseline, *others in by_direction(table.rows):
+        rows = [row for row in others if row.delta is not None and not is_control(manifest, row)]
+        if rows:
+            chosen += [baseline, max(rows, key=lambda row: row.delta or 0.0)]
+    return {keys[row.row, row.direction]: row for row in chosen}
+
+
+@styled
+def confusions(
+    manifest: Manifest, table: Table, replicates: pd.DataFrame, predictions: pd.DataFrame
+) -> Figure | None:
+    """Which class is taken for which by each of `chosen_rows`, a direction below the other.
+
+    A cell is the percentage of a label's test samples that get a prediction, over all done
+    seeds; classes go by the numbers of their labels. `replicates` are those of `table`.
+
+    Returns:
+        None where there are no such rows, or one of them has no predictions.
+    """
+    chosen = chosen_rows(manifest, table)
+    done = replicates.loc[replicates["status"] == "done", ["key", "seed"]]
+    shown = predictions[predictions["key"].isin(list(chosen))].merge(done, on=["key", "seed"])
+    if not chosen or set(shown["key"]) != set(chosen):
+        return None
+    counts = {
+        (row.row, row.direction): confusion(shown[shown["key"] == key])
+        for key, row in chosen.items()
+    }
+    groups = by_direction(chosen.values())
+    size = (2 * PANEL + 1.2, PANEL * len(groups) + 0.6)
+    figure = Figure(figsize=size, layout="constrained")
+    figure.suptitle(table_title("Confusions", table), x=0.01, ha="left")
+    grid = figure.subplots(len(groups), 2, squeeze=False)
+    for line, group in zip(grid, groups, strict=True):
+        for axes, row in zip(line, group, strict=True):
+            image = _draw(axes, counts[row.row, row.direction])
+            role = "baseline" if row is group[0] else f"greatest Δ {signed(row.delta or 0.0)}"
+            axes.set_title(f"{direction_name(row)}, {role}\n{row.row}", size=7.5)
+    figure.colorbar(image, ax=grid, label="share of the class [%]", shrink=0.6)
+    return figure
+
+
+def _draw(axes: Axes, counts: NDArray[np.int64]) -> ScalarMappable:
+    """`counts` [C, C] of samples by label and prediction, as shares of each label."""
+    sums = counts.sum(axis=1, keepdims=True)
+    shares = TO_PERCENT * np.divide(counts, sums, out=np.zeros(counts.shape), where=sums > 0)
+    image = axes.imshow(shares, cmap=COLOURS, vmin=0, vmax=TO_PERCENT)
+    if len(shares) <= MOST_WRITTEN:
+        for (label, prediction), share in np.ndenumerate(shares):
+            axes.text(prediction, label, f"{share:.0f}", ha="center", va="center", size=6.5,
+                      color="white" if share > DARK_FROM else "black")  # fmt: skip
+        axes.set_xticks(range(len(shares)))
+        axes.set_yticks(range(len(shares)))
+    axes.grid(visible=False)
+    axes.set_xlabel("prediction")
+    axes.set_ylabel("label")
+    return image

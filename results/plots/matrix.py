@@ -1,0 +1,127 @@
+"""Heat map of what each method gains on each data set."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from results.manifest import Manifest, list_sweeps, load
+from results.plots.style import by_direction, signed, styled
+from results.store import Store
+from results.tables import TableRow, build_table
+
+STUDY = "compare"
+DIVERGING = "PuOr"
+"""From brown over white to violet: told apart without red and green, and darker to both ends."""
+
+MISSING = "#DDDDDD"
+CELL = (1.05, 0.4)
+"""Inches."""
+
+FEWEST_DATASETS = 2
+STRONG = 0.6
+"""Share of the colour scale beyond which text is white."""
+
+HOLM = 0.05
+
+
+class Column(NamedTuple):
+    """A data set in one direction: method -> its row of the table."""
+
+    dataset: str
+    direction: tuple[str, str]
+    rows: dict[str, TableRow]
+
+
+@styled
+def matrix(store: Store) -> Figure | None:
+    """Mean paired difference of every method to the baseline, on every data set of `store`.
+
+    Of several comparisons on one data set the one with most replicates done counts; rows with
+    other pairs than the data's do not. A cell says the difference and over how many seeds; a star
+    says that Holm's p is below 0.05.
+
+    Returns:
+        None where there are not two data sets with a difference.
+
+    Raises:
+        StorageError: a sweep cannot be read.
+    """
+    columns = _columns(store)
+    if len({column.dataset for column in columns}) < FEWEST_DATASETS:
+        return None
+    return _picture(columns)
+
+
+def _columns(store: Store) -> list[Column]:
+    manifests = [load(store, sweep) for sweep in sorted(list_sweeps(store))]
+    compared = [one for one in manifests if one.study == STUDY]
+    if len({one.dataset for one in compared}) < FEWEST_DATASETS:
+        return []
+    replicates = store.replicates({row.key for one in compared for row in one.rows})
+    fullest: dict[str, tuple[int, list[TableRow]]] = {}
+    for one in compared:
+        rows = _paired(one, replicates)
+        done = sum(row.n for row in rows)
+        if any(row.delta is not None for row in rows):
+            fullest[one.dataset] = max(
+                fullest.get(one.dataset, (0, [])), (done, rows), key=lambda found: found[0]
+            )
+    return [
+        Column(dataset, group[0].direction, {row.row: row for row in group[1:]})
+        for dataset, (_, rows) in fullest.items()
+        for group in by_direction(rows)
+    ]
+
+
+def _paired(manifest: Manifest, replicates: pd.DataFrame) -> list[TableRow]:
+    """The rows of `manifest` whose samples are paired as in the data, the baselines included."""
+    rows = build_table(manifest, replicates).rows
+    return [row for row in rows if row.pairing in (None, "paired")]
+
+
+def _picture(columns: Sequence[Column]) -> Figure:
+    methods = list(dict.fromkeys(name for column in columns for name in column.rows))
+    gains = np.array(
+        [[_delta(column.rows.get(name)) for column in columns] for name in methods], dtype=float
+    )
+    bound = max(float(np.nanmax(np.abs(gains))), np.finfo(float).eps)
+    size = (CELL[0] * len(columns) + 3.2, CELL[1] * len(methods) + 1.7)
+    figure = Figure(figsize=size, layout="constrained")
+    figure.suptitle("Gain over the baseline on each data set", x=0.01, ha="left")
+    axes = figure.add_subplot()
+    axes.set_facecolor(MISSING)
+    image = axes.imshow(gains, cmap=DIVERGING, vmin=-bound, vmax=bound, aspect="auto")
+    for place, column in enumerate(columns):
+        for line, name in enumerate(methods):
+            row = column.rows.get(name)
+            if row is not None and row.delta is not None:
+                is_strong = abs(row.delta) > STRONG * bound
+                axes.text(place, line, _cell(row), ha="center", va="center", size=7.5,
+                          color="white" if is_strong else "black")  # fmt: skip
+        if place and column.dataset != columns[place - 1].dataset:
+            axes.axvline(place - 0.5, color="white", linewidth=4)
+    axes.grid(visible=False)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    axes.set_xticks(range(len(columns)), [_heading(column) for column in columns])
+    axes.set_yticks(range(len(methods)), methods)
+    axes.set_xlabel(f"n: seeds compared; *: Holm-adjusted p < {HOLM}", labelpad=8)
+    figure.colorbar(image, ax=axes, label="Δ test accuracy [points]")
+    return figure
+
+
+def _delta(row: TableRow | None) -> float:
+    return float("nan") if row is None or row.delta is None else row.delta
+
+
+def _cell(row: TableRow) -> str:
+    star = "*" if row.p_adjusted is not None and row.p_adjusted < HOLM else ""
+    return f"{signed(_delta(row))}{star}\nn = {row.pairs}"
+
+
+def _heading(column: Column) -> str:
+    teacher, student = column.direction
+    return f"{column.dataset}\n{teacher} →\n{student}"
