@@ -14,7 +14,7 @@ demo: .venv/installed
 	$(BIN)/fdsweep ablation --seeds 5
 
 test: .venv/installed
-	$(BIN)/python -m pytest -m "not ray"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not ray" -n auto --dist worksteal
 	$(BIN)/python -m pytest -m ray
 
 lint: .venv/installed
