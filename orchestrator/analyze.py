@@ -51,7 +51,7 @@ CUTOFF = "cutoff"
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What was found, the teachers that failed in this invocation, and picture files."""
+    """What was found, the teachers that failed in this invocation, and new picture files."""
 
     analysis: Analysis
     failures: tuple[Failure, ...]
@@ -148,12 +148,19 @@ def run(study: Study) -> Outcome:
             with recorder.progress:
                 run_plan(plan, allotment, store.root, recorder)
         found = analysis(study, seeds_with_teachers(study, recorder.failures))
-        analyses.save(store, found)
-        pictures = plots.render(analysis_plots.spectrum(found))
-        plots.save(store, plan.sweep, pictures)
-        texts = {"analysis.md": analyses.to_markdown(found)}
-        tracker.finish(texts, analyses.numbers(found), pictures)
+        pictures = _keep(store, found, tracker)
     return Outcome(found, tuple(recorder.failures), pictures)
+
+
+def _keep(store: Store, found: Analysis, tracker: Tracker) -> dict[str, bytes]:
+    """Write the record and its pictures, unless they would be those that are there."""
+    if analyses.exists(store, found.name) and analyses.load(store, found.name) == found:
+        return {}
+    pictures = plots.render(analysis_plots.spectrum(found))
+    plots.save(store, found.name, pictures)
+    analyses.save(store, found)
+    tracker.finish({"analysis.md": analyses.to_markdown(found)}, analyses.numbers(found), pictures)
+    return pictures
 
 
 def analysis(study: Study, seeds: Sequence[int]) -> Analysis:

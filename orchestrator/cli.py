@@ -94,6 +94,10 @@ def _print(document: dict[str, Any]) -> None:
     typer.echo(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
 
 
+def _echo(text: str) -> None:
+    typer.echo(text, nl=not text.endswith("\n"))
+
+
 def _version(asked: bool) -> None:
     if asked:
         typer.echo(f"fdsweep {version('fdsweep')}")
@@ -337,7 +341,7 @@ def _show(
     if as_json:
         _print(document)
     else:
-        typer.echo(text)
+        _echo(text)
     for failure in failures:
         who = failure.name if failure.seed is None else f"{failure.name}, seed {failure.seed}"
         typer.echo(f"failed: {who}: {failure.error} Log: {failure.log}", err=True)
@@ -381,7 +385,7 @@ def report(
 
             pictures = plots.render(plots.pictures(store, result.sweep))
         text = to_text(result, "json" if as_json else form or "markdown", pictures)
-        typer.echo(text, nl=not text.endswith("\n"))
+        _echo(text)
 
 
 def _tell_differences(differences: list[str], path: str, sweep: str, as_json: bool) -> None:

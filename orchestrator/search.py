@@ -50,21 +50,21 @@ def run(study: SearchStudy) -> Outcome:
         lanes = _lanes(study)
         tags = {"fdsweep.study": "tuning", "fdsweep.dataset": study.defaults.info.name}
         with Tracker(root, study.name, tags) as tracker:
-            failures = _tune(study, lanes, tracker)
+            is_new = not all(lane.proposer.is_done for lane in lanes)
+            failures = _tune(study, lanes, tracker) if is_new else ()
             found = [_recorded(study, *pair) for pair in zip(study.searches, lanes, strict=True)]
             evaluation = _evaluation(study, found)
             searches.save(evaluation.store, evaluation.plan.sweep, found)
             outcome = studies.run(evaluation)
-            numbers = {search.name: best for search in found if (best := _best(search)) is not None}
-            tracker.finish({}, numbers, outcome.pictures)
+            if is_new:
+                best = {s.name: value for s in found if (value := _best(s)) is not None}
+                tracker.finish({}, best, outcome.pictures)
     return replace(outcome, failures=(*failures, *outcome.failures))
 
 
 def _tune(study: SearchStudy, lanes: "Sequence[Lane]", tracker: Tracker) -> tuple[Failure, ...]:
     """Run the searches as far as their budget goes; the trials that failed."""
     wish, fresh = study.wish, study.defaults
-    if all(lane.proposer.is_done for lane in lanes):
-        return ()
     allotment = connect(fresh.request)
     from orchestrator.run import run_plan
     from orchestrator.searcher import run_lanes

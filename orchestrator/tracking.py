@@ -168,17 +168,16 @@ class Tracker:
     ) -> None:
         from mlflow.entities import Metric
 
-        if not self.parent:
-            return
+        parent = self._parent_run()
         for name, text in texts.items():
-            self.client.log_text(self.parent, text, name)
+            self.client.log_text(parent, text, name)
         with tempfile.TemporaryDirectory() as folder:
             for name, content in pictures.items():
                 Path(folder, name).write_bytes(content)
-            self.client.log_artifacts(self.parent, folder, "pictures")
+            self.client.log_artifacts(parent, folder, "pictures")
         now = int(time.time() * 1000)
         self.client.log_batch(
-            self.parent, metrics=[Metric(name, value, now, 0) for name, value in numbers.items()]
+            parent, metrics=[Metric(name, value, now, 0) for name, value in numbers.items()]
         )
         known = {
             (run.data.tags["fdsweep.row"], run.data.tags["fdsweep.direction"]): run.info.run_id

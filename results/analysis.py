@@ -136,6 +136,11 @@ def save(store: Store, analysis: Analysis) -> None:
     store.write_text(_place(analysis.name), text + "\n")
 
 
+def exists(store: Store, name: str) -> bool:
+    """Whether there is an analysis `name`."""
+    return store.exists(_place(name))
+
+
 def load(store: Store, name: str) -> Analysis:
     """The analysis `name`.
 

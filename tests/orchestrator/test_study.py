@@ -105,6 +105,12 @@ def test_mlflow_shows_the_sweep_its_replicates_and_their_curves(study):
         parents[0].data.metrics["gyroscope/FD/mean"]
         - parents[0].data.metrics["gyroscope/Feat/mean"]
     )
+    summaries = {r.info.run_name: r for r in runs if r.data.tags["fdsweep.kind"] == "summary"}
+    assert set(summaries) == {f"summary: {row}, accelerometer->gyroscope" for row in ("Feat", "FD")}
+    line = summaries["summary: FD, accelerometer->gyroscope"]
+    assert line.data.metrics["delta"] == parents[0].data.metrics["gyroscope/FD/delta"]
+    assert line.data.metrics["n"] == 2
+    assert line.data.tags["fdsweep.verdict"] == "inconclusive"
 
 
 def test_run_again_trains_nothing_and_prints_the_same(study, monkeypatch):

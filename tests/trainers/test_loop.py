@@ -16,7 +16,7 @@ def results(outcome):
     return {name: value for name, value in outcome.items() if name != "seconds"}
 
 
-@pytest.mark.parametrize("method", [*distillers.names(), "kd+fd-cmkd"])
+@pytest.mark.parametrize("method", ["none", "fd-cmkd", "c2kd", "unpaired", "kd+fd-cmkd"])
 def test_the_same_seed_gives_identical_metrics(fold, tmp_path, method):
     trial = small_trial(str(tmp_path), method=method)
     first, second, other = (results(run_replicate(trial, INFO, fold, seed)) for seed in (0, 0, 1))
