@@ -13,7 +13,7 @@ WIDTH = 120
 """Characters in a line of a terminal."""
 
 NEVER = ("effect_size", "p_better")
-SPARE = ("seconds", "people_delta", "detectable", "paper_verdict", "worst_delta", "gap")
+SPARE = ("seconds", "people_delta", "gap", "detectable", "paper_verdict", "worst_delta")
 """Columns that are left out, the first one first, until the lines fit into `WIDTH`."""
 
 SHORTEST = 3  # dashes that every reader of markdown takes for a table

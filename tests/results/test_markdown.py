@@ -71,7 +71,7 @@ def test_both_kinds_of_difference_say_which_question_they_answer(
 def test_columns_go_one_by_one_until_it_fits(full: Report) -> None:
     (table,) = full.tables
     core = ["Row", "n", "Top-1 ± SD", "Δ [95 % CI]", "p Holm", "verdict", "last", "test-sel."]
-    spare = ["gap", "Δ worst case", "paper is", "could detect ≥"]  # the last one goes first
+    spare = ["Δ worst case", "paper is", "could detect ≥", "gap"]  # the last one goes first
     kept = []
     for length in range(3, 60):
         rows = tuple(dataclasses.replace(row, row="x" * length) for row in table.rows)
@@ -85,7 +85,7 @@ def test_columns_go_one_by_one_until_it_fits(full: Report) -> None:
         assert width <= WIDTH or not there
         kept.append(len(there))
     assert kept == sorted(kept, reverse=True)
-    assert set(kept) == {2, 1, 0}
+    assert set(kept) == set(range(max(kept) + 1)) > {0}
 
 
 def cells(made: Report) -> list[list[str]]:
