@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
@@ -84,9 +85,9 @@ class Callback(tune.Callback):  # type: ignore[misc]
         for trial in self.broken:
             self.broke_off(trial, str(trial.get_error() or "the trial broke off").strip())
 
+    @abstractmethod
     def broke_off(self, trial: Any, error: str) -> None:
         """Tell that `trial` broke off; the last line of `error` is the error itself."""
-        raise NotImplementedError
 
 
 def fit(
