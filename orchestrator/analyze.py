@@ -1,7 +1,6 @@
 """`fdsweep analyze`: how alike the features of two modalities' teachers are, beside controls."""
 
 import itertools
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -32,8 +31,9 @@ from results.analysis import (
 )
 from results.notes import spell_seeds
 from results.store import Store
+from results.teachers import test_accuracy
 from search_spaces.configs import StudentConfig
-from search_spaces.errors import ReplicateError, StorageError
+from search_spaces.errors import ReplicateError
 from search_spaces.sweep import Sweep, validated
 from trainers import similarity, teachers
 from trainers.backbones import Backbone
@@ -263,16 +263,11 @@ def _features(study: Study, config: StudentConfig, fold: Fold, seed: int) -> dic
 
 def _teacher(store: Store, config: StudentConfig, seed: int) -> Teacher:
     assert config.teacher is not None
-    path = f"teachers/{config.teacher_key}/{seed}.json"
-    try:
-        accuracy = float(json.loads(store.read_text(path))["test_accuracy"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise StorageError(f"is no teacher's record ({error})", store.path(path)) from None
     return Teacher(
         modality=config.teacher.modality,
         seed=seed,
         key=config.teacher_key,
-        test_accuracy=accuracy,
+        test_accuracy=test_accuracy(store, config.teacher_key, seed),
     )
 
 

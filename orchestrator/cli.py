@@ -198,10 +198,7 @@ def analyze(
     )
     if common.dry_run or study.plan.left:
         cost = studies.estimate_study(study)
-        if common.dry_run and common.as_json:
-            _print(studies.plan_json(study, cost))
-        else:
-            typer.echo(analyzing.describe(study, cost), err=not common.dry_run)
+        _tell_plan(analyzing.describe(study, cost), studies.plan_json(study, cost), common)
     if not common.dry_run:
         outcome = analyzing.run(study)
         _show(outcome.to_markdown(), outcome.to_json(), outcome.failures, common.as_json)
@@ -274,10 +271,7 @@ def search(
         sweep = sweep.model_copy(update={"seeds": planning.fresh_seeds(len(sweep.seeds))})
     study = planning.prepare(wish, sweep, **_arguments(common))
     cost = planning.estimate_search(study)
-    if common.dry_run and common.as_json:
-        _print(planning.plan_json(study, cost))
-    else:
-        typer.echo(planning.describe(study, cost), err=not common.dry_run)
+    _tell_plan(planning.describe(study, cost), planning.plan_json(study, cost), common)
     if not common.dry_run:
         outcome = run_search(study)
         _show(to_markdown(outcome.report), outcome.to_json(), outcome.failures, common.as_json)
@@ -325,13 +319,18 @@ def _train(sweep: "Sweep", common: Common) -> None:
     study = studies.prepare(_overridden(sweep, common), **_arguments(common))
     if common.dry_run or study.plan.left:
         cost = studies.estimate_study(study)
-        if common.dry_run and common.as_json:
-            _print(studies.plan_json(study, cost))
-        else:
-            typer.echo(studies.describe(study, cost), err=not common.dry_run)
+        _tell_plan(studies.describe(study, cost), studies.plan_json(study, cost), common)
     if not common.dry_run:
         outcome = studies.run(study)
         _show(to_markdown(outcome.report), outcome.to_json(), outcome.failures, common.as_json)
+
+
+def _tell_plan(text: str, document: dict[str, Any], common: Common) -> None:
+    """Print a plan: on stdout if it is all that was asked for."""
+    if common.dry_run and common.as_json:
+        _print(document)
+    else:
+        typer.echo(text, err=not common.dry_run)
 
 
 def _show(

@@ -156,7 +156,7 @@ def run(study: Study) -> Outcome:
         ClusterError: the devices asked for are not there.
     """
     plan, store = study.plan, study.store
-    _save_manifest(study)
+    seeds = _save_manifest(study).seeds
     tags = {"fdsweep.study": study.sweep.study, "fdsweep.dataset": study.info.name}
     with Tracker(store.root, plan.sweep, tags) as tracker:
         recorder = Recorder(study.sweep, plan, store, tracker, Progress(plan.left))
@@ -167,15 +167,16 @@ def run(study: Study) -> Outcome:
 
             with recorder.progress:
                 run_plan(plan, allotment, store.root, recorder)
-        pictures = _keep_report(study, tracker)
-    result = report(store, plan.sweep, seeds=plan.seeds)
+        result = report(store, plan.sweep)
+        pictures = _keep_report(study, result, tracker)
+    if set(plan.seeds) != set(seeds):
+        result = report(store, plan.sweep, seeds=plan.seeds)
     return Outcome(result, tuple(recorder.failures), pictures)
 
 
-def _keep_report(study: Study, tracker: Tracker) -> dict[str, bytes]:
+def _keep_report(study: Study, whole: Report, tracker: Tracker) -> dict[str, bytes]:
     """Write the sweep's report and pictures, unless they would be those that are there."""
     store, sweep = study.store, study.plan.sweep
-    whole = report(store, sweep)
     text, place = to_markdown(whole), f"reports/{sweep}/report.md"
     if store.exists(place) and store.read_text(place) == text:
         return {}
@@ -189,7 +190,8 @@ def _keep_report(study: Study, tracker: Tracker) -> dict[str, bytes]:
     return pictures
 
 
-def _save_manifest(study: Study) -> None:
+def _save_manifest(study: Study) -> Manifest:
+    """Write what the sweep consists of, over all the times that it was run."""
     plan, info = study.plan, study.info
     optim = plan.cells[0].config.network.optim
     new = Manifest(
@@ -226,6 +228,7 @@ def _save_manifest(study: Study) -> None:
     if plan.sweep in manifests.list_sweeps(study.store):
         new = manifests.merge(manifests.load(study.store, plan.sweep), new)
     manifests.save(study.store, new)
+    return new
 
 
 def _summary(result: Report) -> dict[str, float]:

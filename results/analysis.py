@@ -9,12 +9,13 @@ from collections.abc import Iterator, Sequence
 from statistics import fmean
 from typing import Any
 
+from results.grid import NOTHING, Grid
+from results.markdown import aligned
 from results.notes import spell_seeds
 from results.store import Store
 from search_spaces.errors import StorageError
 
 SCHEMA = "fdsweep.analysis/1"
-NOTHING = "–"
 CONTROLS = ("shuffled", "permuted", "other_start")
 BEFORE, AFTER = "before ReLU", "after ReLU"
 
@@ -194,7 +195,7 @@ def _lines(analysis: Analysis) -> Iterator[str]:
     for one in analysis.comparisons:
         yield f"**{one.first} and {one.second}, {one.stage}** ({one.dim} channels)"
         yield ""
-        yield from _aligned(_grid(one))
+        yield from aligned(_grid(one))
         yield ""
     yield from (f"- {note}" for note in (*_reading(analysis), *analysis.notes))
     yield ""
@@ -260,28 +261,29 @@ def _accuracies(teachers: Sequence[Teacher]) -> str:
     )
 
 
-def _grid(comparison: Comparison) -> list[list[str]]:
-    heading = ["Part", "Energy %", "Paired", "Shuffled pairs", "Permuted channels", "Other start"]
-    return [[*heading, "Paired - shuffled", "Stands out"]] + [
-        [
+def _grid(comparison: Comparison) -> Grid:
+    headings: tuple[str, ...] = (
+        "Part",
+        "Energy %",
+        "Paired",
+        "Shuffled pairs",
+        "Permuted channels",
+        "Other start",
+    )
+    headings = (*headings, "Paired - shuffled", "Stands out")
+    lines = tuple(
+        (
             part.name,
             f"{100 * part.energy:.1f}",
             _spell(part.paired),
             *(_spell(getattr(part, control)) for control in CONTROLS),
             _spell(part.excess),
             {True: "yes", False: "no", None: NOTHING}[part.stands_out],
-        ]
+        )
         for part in comparison.quantities
-    ]
-
-
-def _aligned(grid: Sequence[Sequence[str]]) -> Iterator[str]:
-    """A markdown table with columns of equal width, the first to the left, others to the right."""
-    widths = [max(map(len, column)) for column in zip(*grid, strict=True)]
-    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
-    for line in (grid[0], rule, *grid[1:]):
-        cells = [line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]
-        yield f"| {' | '.join(cells)} |"
+    )
+    words = (True, *(False for _ in headings[1:]))
+    return Grid(title="", headings=headings, words=words, lines=lines)
 
 
 def _spell(estimate: Estimate | None) -> str:

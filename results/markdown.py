@@ -28,7 +28,7 @@ def to_markdown(report: Report) -> str:
 def _fitting(table: Table) -> Section:
     for spared in range(len(SPARE)):
         section = table_section(table, without=(*NEVER, *SPARE[:spared]))
-        if all(len(line) <= WIDTH for grid in section.grids for line in _aligned(grid)):
+        if all(len(line) <= WIDTH for grid in section.grids for line in aligned(grid)):
             return section
     return table_section(table, without=(*NEVER, *SPARE))
 
@@ -40,13 +40,13 @@ def _lines(section: Section) -> Iterator[str]:
         if grid.title:
             yield f"**{grid.title}**"
             yield ""
-        yield from _aligned(grid)
+        yield from aligned(grid)
         yield ""
     yield from (f"- {note}" for note in section.notes)
     yield ""
 
 
-def _aligned(grid: Grid) -> Iterator[str]:
+def aligned(grid: Grid) -> Iterator[str]:
     """Columns of equal width, words to the left and numbers to the right."""
     escaped = [[cell.replace("|", "\\|") for cell in line] for line in (grid.headings, *grid.lines)]
     widths = [max(SHORTEST, *map(len, column)) for column in zip(*escaped, strict=True)]

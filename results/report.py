@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from results import searches
+from results import searches, teachers
 from results.cells import chosen_seeds
 from results.document import Report
 from results.latex import to_latex
@@ -21,7 +21,7 @@ from results.search_section import spell_option
 from results.spreadsheet import to_csv
 from results.store import Store
 from results.tables import build_table
-from search_spaces.errors import StorageError, unknown
+from search_spaces.errors import unknown
 
 __all__ = [
     "FORMATS",
@@ -141,19 +141,12 @@ def _teachers(store: Store, manifest: Manifest, seeds: Sequence[int]) -> dict[st
     """Test accuracies of the teachers that are there, by modality."""
     return {
         modality: [
-            _test_accuracy(store, place)
-            for place in (f"teachers/{key}/{seed}.json" for seed in seeds)
-            if store.exists(place)
+            teachers.test_accuracy(store, key, seed)
+            for seed in seeds
+            if store.exists(teachers.record_place(key, seed))
         ]
         for modality, key in manifest.teachers.items()
     }
-
-
-def _test_accuracy(store: Store, place: str) -> float:
-    try:
-        return float(json.loads(store.read_text(place))["test_accuracy"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise StorageError(f"is no teacher's record ({error})", store.path(place)) from None
 
 
 def _plain(value: Any) -> Any:
