@@ -27,18 +27,18 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # as orchestrator.cluster sets it for workers
+os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # as execution/cluster.py sets it for workers
 
 import numpy as np
 import torch
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
-from search_spaces.configs import Loading
-from trainers import data
-from trainers.inputs import training_views
-from trainers.inputs.pictures import ASPECT, MEAN, SIZE, STD
-from trainers.raw.catalog import Options
+from fdsweep.search_spaces.configs import Loading
+from fdsweep.trainers import datasets
+from fdsweep.trainers.loaders import training_views
+from fdsweep.trainers.loaders.pictures import ASPECT, MEAN, SIZE, STD
+from fdsweep.trainers.preparation.catalog import Options
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "trainers"))
@@ -82,12 +82,12 @@ def write_clips(raw: Path) -> None:
         write_video(raw / "VideoFlash" / f"{clip}.flv", frames, 10, "flv")
 
 
-def find(storage: str, mode: str = "auto", memory_gb: float = 8.0) -> data.Dataset:
+def find(storage: str, mode: str = "auto", memory_gb: float = 8.0) -> datasets.Dataset:
     loading = Loading(mode=mode, memory_gb=memory_gb)  # type: ignore[arg-type]
-    return data.find("crema-d", data.Place(storage, loading))
+    return datasets.find("crema-d", datasets.DataLocation(storage, loading))
 
 
-def batches(fold: data.Fold) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+def batches(fold: datasets.Fold) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Training batches of both modalities, EPOCHS times through the training split."""
     for epoch in range(EPOCHS):
         order = fold.train[torch.randperm(len(fold.train))]
@@ -151,7 +151,7 @@ def rate(source: Iterator[tuple[torch.Tensor, torch.Tensor]]) -> float:
 
 def main() -> None:
     torch.set_num_threads(1)
-    from orchestrator.prepare import prepare
+    from fdsweep.orchestrator.data.prepare import prepare
 
     found: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as place:

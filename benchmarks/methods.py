@@ -19,12 +19,12 @@ from dataclasses import replace
 
 import torch
 
-from orchestrator.compare import BASELINE, comparison
-from orchestrator.plan import make_cells
-from search_spaces.configs import TrialConfig
-from trainers import data
-from trainers.loop import train_epoch
-from trainers.replicate import make_roles
+from fdsweep.orchestrator.studies.compare import BASELINE, comparison
+from fdsweep.orchestrator.studies.plan import make_cells
+from fdsweep.search_spaces.configs import TrialConfig
+from fdsweep.trainers import datasets
+from fdsweep.trainers.loop import train_epoch
+from fdsweep.trainers.replicate import make_roles
 
 STEPS, ROUNDS = 10, 12
 VARIANTS = {"unpaired, single-level": ("unpaired", {"bilevel": False})}
@@ -57,7 +57,7 @@ def stepper(row, dataset, device: torch.device) -> Callable[[], float]:
 def main() -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.set_num_threads(1)
-    dataset = data.find("watch")
+    dataset = datasets.find("watch")
     rows = list(comparison(",".join(sys.argv[1:]) or None).rows)
     if not sys.argv[1:]:
         method = {row.name: row for row in rows}

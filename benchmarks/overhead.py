@@ -34,8 +34,8 @@ rows:
 PLAN = """
 import sys
 from pathlib import Path
-from orchestrator.plan import make_cells, make_plan
-from search_spaces.sweep import load_sweep
+from fdsweep.orchestrator.studies.plan import make_cells, make_plan
+from fdsweep.search_spaces.sweep import load_sweep
 from trainers import data
 dataset = data.find("watch")
 sweep = load_sweep(Path(sys.argv[1]))
@@ -47,7 +47,7 @@ PLAIN = (
     PLAN
     + """
 import torch
-from trainers.replicate import run_replicate
+from fdsweep.trainers.replicate import run_replicate
 torch.set_num_threads(1)
 folds = dataset.folds()
 for trial in plan.students:
@@ -69,7 +69,7 @@ def one(config):
     import ray.train
     from ray.train.torch import TorchTrainer
     from ray.tune.integration.ray_train import TuneReportCallback
-    from trainers.worker import work
+    from fdsweep.trainers.worker import work
     TorchTrainer(
         work,
         train_loop_config={"trial": plan.students[config["index"]]},
@@ -84,13 +84,13 @@ results = tune.Tuner(
     tune_config=tune.TuneConfig(max_concurrent_trials=max(1, os.cpu_count() // 2)),
     run_config=tune.RunConfig(storage_path=storage, name="tune", verbose=0),
 ).fit()
-sys.exit(results.num_errors)
+sys.exit(fdsweep.results.num_errors)
 """
 )
 
 FDSWEEP = """
 import sys
-from orchestrator.cli import app
+from fdsweep.orchestrator.cli import app
 app(["run", sys.argv[1], "--storage", sys.argv[2]])
 """
 

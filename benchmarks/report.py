@@ -22,10 +22,10 @@ import time
 import numpy as np
 import pyarrow as pa
 
-from results import manifest
-from results.manifest import Manifest, ManifestRow
-from results.schema import Replicate
-from results.store import Store
+from fdsweep.results.records import manifest
+from fdsweep.results.records.manifest import Manifest, ManifestRow
+from fdsweep.results.records.schema import Replicate
+from fdsweep.results.records.store import Store
 
 SEEDS, PEOPLE, SAMPLES, CLASSES = 8, 20, 200, 7
 DIRECTIONS = (("accelerometer", "gyroscope"), ("gyroscope", "accelerometer"))
@@ -33,7 +33,7 @@ DIRECTIONS = (("accelerometer", "gyroscope"), ("gyroscope", "accelerometer"))
 REPORT = """
 import resource, sys, time
 start = time.perf_counter()
-from orchestrator.cli import app
+from fdsweep.orchestrator.cli import app
 try:
     app(["report", "--storage", sys.argv[1], "--format", "json"])
 except SystemExit as error:

@@ -15,11 +15,11 @@ from typing import Any
 
 import optuna
 
-from orchestrator.proposer import Problem, Proposal, Proposer
-from orchestrator.searcher import Lane, StudySearcher
-from search_spaces.keys import content_key
-from search_spaces.space import LR, dimensions, load_space
-from trainers import distillers
+from fdsweep.orchestrator.search.optuna_study import Problem, Proposal, Proposer
+from fdsweep.orchestrator.search.searcher import Lane, StudySearcher
+from fdsweep.search_spaces.keys import content_key
+from fdsweep.search_spaces.space import LR, dimensions, load_space
+from fdsweep.trainers import distillers
 
 LANES = 2
 

@@ -1,10 +1,8 @@
 """What logging to MLflow costs, and whether many runs slow it down.
 
-Writes runs of replicates (30 epochs, 8 curves) through `orchestrator.tracking.Tracker` into an
+Writes runs of replicates (30 epochs, 8 curves) through the `Tracker` of tracking/mlflow.py into an
 SQLite store in a temporary folder, and prints the milliseconds of a run for each hundred. Training
 does not wait for it: the tracker has a thread of its own.
-
-    python benchmarks/tracking.py [runs]
 """
 
 import json
@@ -12,8 +10,8 @@ import sys
 import tempfile
 import time
 
-from orchestrator.tracked import replicate_run
-from orchestrator.tracking import Tracker
+from fdsweep.orchestrator.tracking.mlflow import Tracker
+from fdsweep.orchestrator.tracking.runs import replicate_run
 
 EPOCHS = 30
 CURVES = (

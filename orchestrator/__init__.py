@@ -1,0 +1,1 @@
+"""From a command to finished trials and their report."""

@@ -12,10 +12,10 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from results import latex
-from results.document import Report
-from results.report import FORMATS, SCHEMA, to_text
-from search_spaces.errors import ConfigError, unknown
+from fdsweep.results.document import Report
+from fdsweep.results.formats import latex
+from fdsweep.results.report import FORMATS, SCHEMA, to_text
+from fdsweep.search_spaces.errors import ConfigError, unknown
 
 OPENINGS = {
     "json": "{",

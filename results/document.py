@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from results.searches import Search
-from results.tables import Table
+from fdsweep.results.compute.tables import Table
+from fdsweep.results.records.searches import Search
 
 
 @dataclass(frozen=True, slots=True)

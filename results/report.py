@@ -10,18 +10,18 @@ from typing import Any
 
 import pandas as pd
 
-from results import searches, teachers
-from results.cells import chosen_seeds
-from results.document import Report
-from results.latex import to_latex
-from results.manifest import Manifest, find
-from results.markdown import to_markdown
-from results.page import to_html
-from results.search_section import spell_option
-from results.spreadsheet import to_csv
-from results.store import Store
-from results.tables import build_table
-from search_spaces.errors import unknown
+from fdsweep.results.compute.cells import chosen_seeds
+from fdsweep.results.compute.tables import build_table
+from fdsweep.results.document import Report
+from fdsweep.results.formats.csv import to_csv
+from fdsweep.results.formats.html import to_html
+from fdsweep.results.formats.latex import to_latex
+from fdsweep.results.formats.markdown import to_markdown
+from fdsweep.results.formats.search_section import spell_option
+from fdsweep.results.records import searches, teachers
+from fdsweep.results.records.manifest import Manifest, find
+from fdsweep.results.records.store import Store
+from fdsweep.search_spaces.errors import unknown
 
 __all__ = [
     "FORMATS",

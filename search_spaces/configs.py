@@ -8,8 +8,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from search_spaces.errors import ConfigError, unknown
-from search_spaces.keys import ABSENT_IF_UNSET, content_key
+from fdsweep.search_spaces.errors import ConfigError, unknown
+from fdsweep.search_spaces.keys import ABSENT_IF_UNSET, content_key
 
 Pairing = Literal["paired", "shuffled", "same-class", "unpaired"]
 TeacherState = Literal["trained", "random"]

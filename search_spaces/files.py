@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 from pyarrow import fs
 
-from search_spaces.errors import StorageError
+from fdsweep.search_spaces.errors import StorageError
 
 
 def locate(root: str) -> tuple[fs.FileSystem, str]:

@@ -5,7 +5,7 @@ import hashlib
 import json
 import math
 
-from search_spaces.errors import ConfigError
+from fdsweep.search_spaces.errors import ConfigError
 
 ABSENT_IF_UNSET = "absent if unset"
 

@@ -17,9 +17,9 @@ from typing import Annotated, Protocol, Self, TypeGuard
 import yaml
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
-from search_spaces.configs import Option
-from search_spaces.errors import ConfigError, unknown
-from search_spaces.sweep import Model, read_fields, refusal
+from fdsweep.search_spaces.configs import Option
+from fdsweep.search_spaces.errors import ConfigError, unknown
+from fdsweep.search_spaces.sweep import Model, read_fields, refusal
 
 LR = "lr"
 """The student's learning rate, which stands among a method's options; no pattern fits it."""

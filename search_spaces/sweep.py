@@ -8,8 +8,8 @@ from typing import Annotated, Any, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from search_spaces.configs import Option, Pairing, TeacherChannels, TeacherState
-from search_spaces.errors import ConfigError, unknown
+from fdsweep.search_spaces.configs import Option, Pairing, TeacherChannels, TeacherState
+from fdsweep.search_spaces.errors import ConfigError, unknown
 
 SWITCHES = {"freq": "Freq", "align": "Align", "scale": "Scale", "logmse": "LogMSE"}
 PRESETS = Path(__file__).parent / "presets"

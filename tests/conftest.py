@@ -2,17 +2,17 @@
 
 import pytest
 
-from orchestrator.cluster import Allotment, Request, connect
+from fdsweep.orchestrator.execution.cluster import ResourcePlan, ResourceRequest, connect
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Allotment:
+def cluster() -> ResourcePlan:
     """What a trial gets on the shared local cluster of two cores."""
     import os
 
     import ray
 
     os.environ.pop("RAY_ADDRESS", None)
-    allotment = connect(Request())
+    allotment = connect(ResourceRequest())
     yield allotment
     ray.shutdown()

@@ -1,6 +1,11 @@
-"""Imports run orchestrator -> {results, trainers} -> search_spaces, never back."""
+"""Imports run orchestrator -> {results, trainers} -> search_spaces, never back, and never round.
+
+Inside a room the floors stand on one another too: FLOORS lists each room's from the top down, and
+an import runs within a floor or down. A room's own modules are the ceiling, unless they are named.
+"""
 
 import ast
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -13,31 +18,80 @@ MAY_IMPORT = {
     "orchestrator": {"orchestrator", "results", "trainers", "search_spaces"},
 }
 ONLY_IN = {
-    "mlflow": {"orchestrator/tracking.py"},
+    "mlflow": {"orchestrator/tracking/mlflow.py"},
     "seglearn": set(),
     "click": set(),
 }
 
 
-def imported(path: Path) -> set[str]:
+def name_of(path: Path) -> str:
+    """`trainers.loop` for trainers/loop.py, `trainers.tasks` for trainers/tasks/__init__.py."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {
+    name_of(path): path for room in MAY_IMPORT for path in sorted((ROOT / room).rglob("*.py"))
+}
+
+
+def imported(path: Path, *, inside: bool) -> set[str]:
+    """What `path` imports; `inside` counts what its functions import when they are called."""
+    tree = ast.parse(path.read_text())
     names = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree) if inside else executed(tree):
         if isinstance(node, ast.Import):
-            names |= {alias.name.split(".")[0] for alias in node.names}
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module.split(".")[0])
-    return names
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return {name.removeprefix("fdsweep.") for name in names}
 
 
-MODULES = [path for package in MAY_IMPORT for path in sorted((ROOT / package).rglob("*.py"))]
+def executed(tree: ast.Module):
+    """The statements that run when a module is imported, what is for type checkers left out."""
+    waiting = list(tree.body)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        yield node
+        waiting += [child for child in ast.iter_child_nodes(node) if isinstance(child, ast.stmt)]
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_imports_stay_in_their_rooms(path):
+def modules_of(names: set[str]) -> set[str]:
+    """Our modules among imported `names`, which may be names of what stands in a module."""
+    found = set()
+    for name in names:
+        parts = name.split(".")
+        heads = (".".join(parts[:size]) for size in range(len(parts), 0, -1))
+        found.update(next(([head] for head in heads if head in MODULES), []))
+    return found
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_imports_stay_in_their_rooms(name):
+    path = MODULES[name]
     place = path.relative_to(ROOT)
-    names = imported(path)
-    assert names & set(MAY_IMPORT) <= MAY_IMPORT[place.parts[0]]
-    for name, places in ONLY_IN.items():
-        assert name not in names or place.as_posix() in places
-    if "ray" in names:
+    tops = {one.split(".")[0] for one in imported(path, inside=True)}
+    assert tops & set(MAY_IMPORT) <= MAY_IMPORT[place.parts[0]]
+    for package, places in ONLY_IN.items():
+        assert package not in tops or place.as_posix() in places
+    if "ray" in tops:
         assert place.parts[0] == "orchestrator" or place.as_posix() == "trainers/worker.py"
+
+
+def test_all_imports_carry_the_name_of_the_package():
+    for path in [*MODULES.values(), *(ROOT / "tests").rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert not {name.split(".")[0] for name in names} & set(MAY_IMPORT), path
+
+
+def test_no_import_runs_in_a_circle():
+    graph = {name: modules_of(imported(path, inside=False)) for name, path in MODULES.items()}
+    try:
+        tuple(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))

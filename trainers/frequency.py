@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from search_spaces.errors import ConfigError
+from fdsweep.search_spaces.errors import ConfigError
 
 
 def split(features: Tensor, cutoff: float = 0.5, keep_dc: bool = False) -> tuple[Tensor, Tensor]:

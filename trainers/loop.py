@@ -11,17 +11,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from search_spaces.configs import StudentConfig
-from search_spaces.errors import ReplicateError
-from trainers import parallel, streams
-from trainers.data import Fold
-from trainers.distillers import Distiller
-from trainers.inputs import Inputs, evaluated_views, training_views
-from trainers.lookahead import ahead
-from trainers.outputs import Outputs
-from trainers.pairing import teacher_batches
-from trainers.precision import run
-from trainers.teachers import Teach
+from fdsweep.search_spaces.configs import StudentConfig
+from fdsweep.search_spaces.errors import ReplicateError
+from fdsweep.trainers import distributed, rng
+from fdsweep.trainers.datasets import Fold
+from fdsweep.trainers.distillers import Distiller
+from fdsweep.trainers.features.outputs import Outputs
+from fdsweep.trainers.loaders import Inputs, evaluated_views, training_views
+from fdsweep.trainers.precision import run
+from fdsweep.trainers.protocol.lookahead import ahead
+from fdsweep.trainers.protocol.pairing import teacher_batches
+from fdsweep.trainers.teachers import Teach
 
 LOOP_VERSION = 1
 """Raised when the numbers that this module gives change; part of every content key."""
@@ -47,10 +47,10 @@ class Roles:
     def trained(self) -> nn.ModuleDict:
         """The networks that a replicate trains, by role, as they are inside their wrapping."""
         roles = nn.ModuleDict(
-            {"student": parallel.unwrap(self.student), "distiller": self.distiller}
+            {"student": distributed.unwrap(self.student), "distiller": self.distiller}
         )
         if self.teacher is not None:
-            roles["teacher"] = parallel.unwrap(self.teacher)
+            roles["teacher"] = distributed.unwrap(self.teacher)
         return roles
 
 
@@ -180,7 +180,7 @@ class Training:
             momentum=config.network.optim.momentum,
             weight_decay=config.network.optim.weight_decay,
         )
-        self.history, self.best_weights = History(), _copy(parallel.unwrap(roles.student))
+        self.history, self.best_weights = History(), _copy(distributed.unwrap(roles.student))
         if resume is not None:
             self.trained.load_state_dict(resume["networks"])
             self.optimizer.load_state_dict(resume["optimizer"])
@@ -207,7 +207,7 @@ class Training:
         epoch, lr = self.history.epochs, config.network.optim.lr_at(self.history.epochs)
         for group in self.optimizer.param_groups:
             group["lr"] = lr
-        with streams.seeded(self.seed, "noise", epoch, parallel.rank()):
+        with rng.seeded(self.seed, "noise", epoch, distributed.rank()):
             losses = train_epoch(config, self.seed, epoch, fold, self.roles, self.optimizer)
         if not all(torch.tensor(list(losses.values())).isfinite()):
             raise ReplicateError(
@@ -216,7 +216,7 @@ class Training:
                 "Lower the learning rate or the loss weights",
             )
         measures = {"lr": lr, **{f"loss_{name}": x for name, x in losses.items()}}
-        student = parallel.unwrap(self.roles.student)
+        student = distributed.unwrap(self.roles.student)
         inputs = fold.inputs[config.network.modality]
         val = evaluate(student, distiller, inputs, fold, fold.val)
         test = evaluate(student, distiller, inputs, fold, fold.test) if len(fold.test) else None
@@ -238,7 +238,7 @@ def train_epoch(
     left out, unless it is the only one.
     """
     batches = epoch_batches(fold.train.cpu(), config.network.optim.batch_size, seed, epoch)
-    pairing_stream = streams.generator(seed, "pairing", epoch)
+    pairing_stream = rng.generator(seed, "pairing", epoch)
     partners = teacher_batches(batches, fold.labels.cpu(), config.pairing, pairing_stream)
     modality = config.network.modality
     views = training_views(fold.inputs[modality], batches, seed, modality, epoch)
@@ -266,7 +266,7 @@ def train_step(
 
     def outputs() -> Outputs:
         own = run(roles.student, inputs)
-        return parallel.gather(own if distiller.student_maps else own._replace(maps=None))
+        return distributed.gather(own if distiller.student_maps else own._replace(maps=None))
 
     optimizer.zero_grad()
     lr = optimizer.param_groups[0]["lr"]
@@ -281,8 +281,8 @@ def train_step(
 
 def epoch_batches(train: Tensor, batch_size: int, seed: int, epoch: int) -> Tensor:
     """[steps, B] indices of the training samples [N] in the order of (seed, epoch)."""
-    order = torch.randperm(len(train), generator=streams.generator(seed, "batch-order", epoch))
-    size = min(batch_size, len(train) // parallel.world_size() * parallel.world_size())
+    order = torch.randperm(len(train), generator=rng.generator(seed, "batch-order", epoch))
+    size = min(batch_size, len(train) // distributed.world_size() * distributed.world_size())
     steps = len(train) // size
     return train[order[: steps * size]].view(steps, size)
 
@@ -299,11 +299,13 @@ def evaluate(
     network.eval()
     distiller.eval()
     chosen: dict[str, list[Tensor]] = {}
-    for own in evaluated_views(inputs, parallel.shard(part)):
+    for own in evaluated_views(inputs, distributed.shard(part)):
         outputs = run(network, own)
         for head, logits in distiller.heads(outputs).items():
             chosen.setdefault(head, []).append(logits.argmax(dim=1))
-    predictions = {head: parallel.gather_rows(torch.cat(parts)) for head, parts in chosen.items()}
+    predictions = {
+        head: distributed.gather_rows(torch.cat(parts)) for head, parts in chosen.items()
+    }
     truth = fold.labels[part]
     accuracies = {
         head: float((guess == truth).float().mean()) for head, guess in predictions.items()

@@ -5,8 +5,8 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from trainers.backbones import Backbone
-from trainers.outputs import Outputs
+from fdsweep.trainers.backbones import Backbone
+from fdsweep.trainers.features.outputs import Outputs
 
 Movable = TypeVar("Movable", Tensor, Backbone)
 

@@ -16,7 +16,7 @@ from importlib.metadata import EntryPoint, entry_points
 from types import NoneType, UnionType
 from typing import Any, Generic, ParamSpec, TypeVar, Union, get_args, get_origin
 
-from search_spaces.errors import ConfigError, unknown
+from fdsweep.search_spaces.errors import ConfigError, unknown
 
 JOIN = "+"
 """Joins the names of several methods that are added up; no name holds it."""
@@ -43,7 +43,7 @@ class Registry(Generic[T]):
         entry_point_group: where installed packages name the modules that do so.
 
     Example:
-        >>> shapes = Registry[list]("shape", "trainers.backbones", "example.shapes")
+        >>> shapes = Registry[list]("shape", "fdsweep.trainers.backbones", "example.shapes")
         >>> @shapes.register("empty", version=2)
         ... def empty() -> list:
         ...     return []

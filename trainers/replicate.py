@@ -5,12 +5,12 @@ from typing import Any
 
 import torch
 
-from search_spaces.configs import StudentConfig, TrialConfig
-from trainers import distillers, parallel, streams, teachers
-from trainers.backbones import Backbone
-from trainers.data import DatasetInfo, Fold
-from trainers.loop import OnEpoch, Roles, train_replicate
-from trainers.precision import place
+from fdsweep.search_spaces.configs import StudentConfig, TrialConfig
+from fdsweep.trainers import distillers, distributed, rng, teachers
+from fdsweep.trainers.backbones import Backbone
+from fdsweep.trainers.datasets import DatasetInfo, Fold
+from fdsweep.trainers.loop import OnEpoch, Roles, train_replicate
+from fdsweep.trainers.precision import place
 
 
 def run_replicate(
@@ -36,7 +36,7 @@ def run_replicate(
         trial.config, seed, fold, roles, on_epoch=on_epoch, resume=resume
     )
     outcome = asdict(history)
-    if trial.kind == "teacher" and parallel.rank() == 0:
+    if trial.kind == "teacher" and distributed.rank() == 0:
         facts = {
             name: outcome[name]
             for name in ("epochs", "best_epoch", "val_accuracy", "test_accuracy")
@@ -57,26 +57,26 @@ def make_roles(trial: TrialConfig, info: DatasetInfo, fold: Fold, seed: int) -> 
     student = teachers.build(config.network, info, seed, f"{trial.kind}-init", trial.storage)
     if config.teacher is None:
         distiller = _distiller(config, info, seed, student, student)
-        return Roles(parallel.wrap(place(student, device)), distiller.to(device))
+        return Roles(distributed.wrap(place(student, device)), distiller.to(device))
     teacher = teachers.load(trial.storage, config, info, seed)
     distiller = _distiller(config, info, seed, student, teacher)
     distiller.attach(teacher)
     distiller, teacher = distiller.to(device), place(teacher, device)
     modality = config.teacher.modality
     inputs = fold.inputs[modality]
-    moving = parallel.wrap(teacher.requires_grad_(True)) if distiller.moves_teacher else None
+    moving = distributed.wrap(teacher.requires_grad_(True)) if distiller.moves_teacher else None
     if moving is not None or distiller.teacher_maps or inputs.augmented:
         maps = distiller.teacher_maps
         teach = teachers.live(moving or teacher, inputs, seed, modality, maps=maps)
     else:
         teach = teachers.cached(teacher, inputs, fold.train)
-    return Roles(parallel.wrap(place(student, device)), distiller, teach, moving)
+    return Roles(distributed.wrap(place(student, device)), distiller, teach, moving)
 
 
 def _distiller(
     config: StudentConfig, info: DatasetInfo, seed: int, student: Backbone, teacher: Backbone
 ) -> distillers.Distiller:
-    with streams.seeded(seed, "method-init"):
+    with rng.seeded(seed, "method-init"):
         return distillers.build(
             config.method,
             num_classes=len(info.classes),

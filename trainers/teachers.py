@@ -8,15 +8,15 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from search_spaces import files
-from search_spaces.configs import NetworkConfig, StudentConfig
-from search_spaces.errors import DataError
-from trainers import backbones, parallel, streams
-from trainers.backbones import pretrained
-from trainers.data import DatasetInfo
-from trainers.inputs import Inputs, evaluated_views, training_views
-from trainers.outputs import Outputs
-from trainers.precision import run
+from fdsweep.search_spaces import files
+from fdsweep.search_spaces.configs import NetworkConfig, StudentConfig
+from fdsweep.search_spaces.errors import DataError
+from fdsweep.trainers import backbones, distributed, rng
+from fdsweep.trainers.backbones import pretrained
+from fdsweep.trainers.datasets import DatasetInfo
+from fdsweep.trainers.features.outputs import Outputs
+from fdsweep.trainers.loaders import Inputs, evaluated_views, training_views
+from fdsweep.trainers.precision import run
 
 Teach = Callable[[Tensor, int], Iterator[Outputs]]
 """From an epoch's batches [steps, B] of samples, and its number, to the teacher's outputs."""
@@ -45,7 +45,7 @@ def build(
 
     If it is pretrained, all but its classifier starts from the checkpoint in the storage.
     """
-    with streams.seeded(seed, stream):
+    with rng.seeded(seed, stream):
         network = backbones.build(
             config.backbone,
             channels=info.modality(config.modality).channels,
@@ -74,7 +74,7 @@ def load(storage: str, config: StudentConfig, info: DatasetInfo, seed: int) -> b
             raise DataError("the teacher is gone", path, "Run the same command again")
         network.load_state_dict(safetensors.torch.load(files.read(system, path)))
     if config.teacher_channels == "permuted":
-        order = torch.randperm(network.dim, generator=streams.generator(seed, "channels"))
+        order = torch.randperm(network.dim, generator=rng.generator(seed, "channels"))
         network = _Permuted(network, order)
     return network.requires_grad_(False).eval()
 
@@ -109,7 +109,7 @@ def live(network: nn.Module, inputs: Inputs, seed: int, modality: str, *, maps: 
     def teach(batches: Tensor, epoch: int) -> Iterator[Outputs]:
         for own in training_views(inputs, batches, seed, modality, epoch):
             outputs = run(network, own)
-            yield parallel.gather(outputs if maps else outputs._replace(maps=None))
+            yield distributed.gather(outputs if maps else outputs._replace(maps=None))
 
     return teach
 

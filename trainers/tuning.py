@@ -7,11 +7,11 @@ from typing import Any
 
 import torch
 
-from search_spaces.configs import PointConfig, StudentConfig, TrialConfig
-from trainers import data
-from trainers.data import DatasetInfo, Fold
-from trainers.loop import Training
-from trainers.replicate import make_roles
+from fdsweep.search_spaces.configs import PointConfig, StudentConfig, TrialConfig
+from fdsweep.trainers import datasets
+from fdsweep.trainers.datasets import DatasetInfo, Fold
+from fdsweep.trainers.loop import Training
+from fdsweep.trainers.replicate import make_roles
 
 
 class Tuning:
@@ -32,8 +32,8 @@ class Tuning:
     def __init__(
         self, point: PointConfig, device: torch.device, resume: dict[str, Any] | None = None
     ) -> None:
-        dataset = data.find(
-            point.configs[0].network.dataset, data.Place(point.storage, point.loading)
+        dataset = datasets.find(
+            point.configs[0].network.dataset, datasets.DataLocation(point.storage, point.loading)
         )
         modalities = {m: None for config in point.configs for m in config.modalities}
         fold_of = dataset.folds(tuple(modalities))

@@ -13,12 +13,12 @@ import ray.train
 import ray.train.torch
 import torch
 
-from search_spaces.configs import PointConfig, TrialConfig
-from search_spaces.errors import FdsweepError
-from trainers import data, parallel
-from trainers.loop import History, Snapshot
-from trainers.replicate import run_replicate
-from trainers.tuning import Tuning
+from fdsweep.search_spaces.configs import PointConfig, TrialConfig
+from fdsweep.search_spaces.errors import FdsweepError
+from fdsweep.trainers import datasets, distributed
+from fdsweep.trainers.loop import History, Snapshot
+from fdsweep.trainers.replicate import run_replicate
+from fdsweep.trainers.tuning import Tuning
 
 CHECKPOINT = "replicates.pt"
 
@@ -37,7 +37,9 @@ def work(handed: dict[str, TrialConfig]) -> None:
     """
     trial = handed["trial"]
     device = _device()
-    dataset = data.find(trial.config.network.dataset, data.Place(trial.storage, trial.loading))
+    dataset = datasets.find(
+        trial.config.network.dataset, datasets.DataLocation(trial.storage, trial.loading)
+    )
     fold_of = dataset.folds(trial.config.modalities)
     saved = _load_checkpoint(trial.key)
     outcomes: dict[int, str] = saved.get("outcomes", {})
@@ -99,7 +101,7 @@ def _device() -> torch.device:
 
 
 def _failure(error: Exception) -> dict[str, str]:
-    if parallel.world_size() > 1 and not isinstance(error, FdsweepError):
+    if distributed.world_size() > 1 and not isinstance(error, FdsweepError):
         raise error  # the other workers wait for this one: Ray restarts them together
     return {"error": _sentence(error), "traceback": traceback.format_exc()}
 
@@ -144,7 +146,7 @@ class _Watch:
 
 
 def _report(key: str, metrics: dict[str, Any], state: dict[str, Any] | None) -> None:
-    if state is None or parallel.rank() > 0:
+    if state is None or distributed.rank() > 0:
         ray.train.report(metrics)
         return
     with tempfile.TemporaryDirectory() as folder:

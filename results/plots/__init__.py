@@ -6,20 +6,20 @@ give the same bytes.
 
 from matplotlib.figure import Figure
 
-from results import searches
-from results.manifest import load
-from results.plots.confusion import chosen_rows, confusions
-from results.plots.curves import learning_curves
-from results.plots.cutoff import cutoff_response, cutoff_rows
-from results.plots.effects import forest
-from results.plots.levels import gap, paper
-from results.plots.matrix import STUDY as COMPARE
-from results.plots.matrix import matrix
-from results.plots.output import render, save
-from results.plots.search import drawn, search_pictures
-from results.report import learnt_cutoffs
-from results.store import Store
-from results.tables import build_table
+from fdsweep.results.compute.tables import build_table
+from fdsweep.results.plots.confusion import chosen_rows, confusions
+from fdsweep.results.plots.curves import learning_curves
+from fdsweep.results.plots.cutoff import cutoff_response, cutoff_rows
+from fdsweep.results.plots.forest import forest
+from fdsweep.results.plots.levels import gap, paper
+from fdsweep.results.plots.matrix import STUDY as COMPARE
+from fdsweep.results.plots.matrix import matrix
+from fdsweep.results.plots.output import render, save
+from fdsweep.results.plots.search import drawn, search_pictures
+from fdsweep.results.records import searches
+from fdsweep.results.records.manifest import load
+from fdsweep.results.records.store import Store
+from fdsweep.results.report import learnt_cutoffs
 
 __all__ = [
     "confusions",

@@ -7,9 +7,9 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from results.items import confusion
-from results.manifest import Manifest
-from results.plots.style import (
+from fdsweep.results.compute.predictions import confusion
+from fdsweep.results.compute.tables import TO_PERCENT, Table, TableRow
+from fdsweep.results.plots.style import (
     by_direction,
     direction_name,
     is_control,
@@ -17,7 +17,7 @@ from results.plots.style import (
     styled,
     table_title,
 )
-from results.tables import TO_PERCENT, Table, TableRow
+from fdsweep.results.records.manifest import Manifest
 
 COLOURS = "Greys"
 PANEL = 2.7

@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from results.manifest import Manifest, ManifestRow
-from results.plots.style import DARK, GREY, Look, look, mark, styled
-from results.tables import TO_PERCENT
+from fdsweep.results.compute.tables import TO_PERCENT
+from fdsweep.results.plots.style import DARK, GREY, Look, look, mark, styled
+from fdsweep.results.records.manifest import Manifest, ManifestRow
 
 SPLITS = {"val": "validation", "test": "test"}
 COLUMNS = 4

@@ -10,10 +10,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from results.manifest import Manifest
-from results.plots.style import BLUE, DARK, PANEL, RED, arrows, legend, styled
-from results.report import LEARN, without_cutoff
-from results.tables import Table, TableRow
+from fdsweep.results.compute.tables import Table, TableRow
+from fdsweep.results.plots.style import BLUE, DARK, PANEL, RED, arrows, legend, styled
+from fdsweep.results.records.manifest import Manifest
+from fdsweep.results.report import LEARN, without_cutoff
 
 FEWEST_CUTOFFS = 3
 """Different numbers below which there is no curve."""

@@ -8,10 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from results.cells import Cell
-from results.manifest import Manifest
-from results.notes import DOUBT_MARK
-from results.plots.style import (
+from fdsweep.results.compute.cells import Cell
+from fdsweep.results.compute.notes import DOUBT_MARK
+from fdsweep.results.compute.statistics import mean_interval
+from fdsweep.results.compute.tables import TO_PERCENT, Table, TableRow
+from fdsweep.results.plots.style import (
     BELOW,
     DARK,
     beside,
@@ -26,8 +27,7 @@ from results.plots.style import (
     styled,
     table_title,
 )
-from results.statistics import mean_interval
-from results.tables import TO_PERCENT, Table, TableRow
+from fdsweep.results.records.manifest import Manifest
 
 CROSS: dict[str, Any] = {
     "linestyle": "none",

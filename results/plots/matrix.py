@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from results.manifest import Manifest, list_sweeps, load
-from results.plots.style import by_direction, signed, styled
-from results.store import Store
-from results.tables import TableRow, build_table
+from fdsweep.results.compute.tables import TableRow, build_table
+from fdsweep.results.plots.style import by_direction, signed, styled
+from fdsweep.results.records.manifest import Manifest, list_sweeps, load
+from fdsweep.results.records.store import Store
 
 STUDY = "compare"
 DIVERGING = "PuOr"

@@ -6,8 +6,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from results.plots.style import styled
-from results.store import Store
+from fdsweep.results.plots.style import styled
+from fdsweep.results.records.store import Store
 
 KINDS: dict[str, dict[str, Any]] = {
     "svg": {"Date": None, "Creator": None},

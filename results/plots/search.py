@@ -10,12 +10,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from results import searches
-from results.plots.style import BLUE, DARK, GREY, ORANGE, PANEL, RED, arrows, legend, styled
-from results.search_section import spell_option
-from results.searches import COST, Dimension, Search, SearchTrial
-from results.tables import TO_PERCENT
-from search_spaces.configs import Option
+from fdsweep.results.compute.tables import TO_PERCENT
+from fdsweep.results.formats.search_section import spell_option
+from fdsweep.results.plots.style import BLUE, DARK, GREY, ORANGE, PANEL, RED, arrows, legend, styled
+from fdsweep.results.records import searches
+from fdsweep.results.records.searches import COST, Dimension, Search, SearchTrial
+from fdsweep.search_spaces.configs import Option
 
 Vectors: TypeAlias = NDArray[np.float64]
 

@@ -12,9 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from results.cells import Cell, collect
-from results.manifest import Manifest
-from results.tables import Table, TableRow
+from fdsweep.results.compute.cells import Cell, collect
+from fdsweep.results.compute.tables import Table, TableRow
+from fdsweep.results.records.manifest import Manifest
 
 BLUE, ORANGE, RED, GREY, DARK = "#0072B2", "#E69F00", "#D55E00", "#8C8C8C", "#333333"
 GREEN, SKY, PURPLE, PALE = "#009E73", "#56B4E9", "#CC79A7", "#EFEFEF"

@@ -6,13 +6,13 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from results.document import Report
-from results.manifest import Manifest, ManifestRow, save
-from results.schema import Replicate
-from results.searches import Dimension, Search, SearchTrial
-from results.store import Store
-from results.tables import ClassRow, Table, TableRow
-from search_spaces.configs import Option
+from fdsweep.results.compute.tables import ClassRow, Table, TableRow
+from fdsweep.results.document import Report
+from fdsweep.results.records.manifest import Manifest, ManifestRow, save
+from fdsweep.results.records.schema import Replicate
+from fdsweep.results.records.searches import Dimension, Search, SearchTrial
+from fdsweep.results.records.store import Store
+from fdsweep.search_spaces.configs import Option
 
 DIRECTIONS = (("accelerometer", "gyroscope"), ("gyroscope", "accelerometer"))
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from results.check import check
-from results.document import Report
-from results.report import FORMATS, to_text
-from results.tables import Table, TableRow
-from search_spaces.errors import ConfigError
+from fdsweep.results.check import check
+from fdsweep.results.compute.tables import Table, TableRow
+from fdsweep.results.document import Report
+from fdsweep.results.report import FORMATS, to_text
+from fdsweep.search_spaces.errors import ConfigError
 
 PICTURES = {"forest.svg": b"<svg/>"}
 

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from results import searches
-from results.manifest import Manifest, save
-from results.report import FORMATS, Report, report, to_json, to_markdown, to_text
-from results.schema import Replicate
-from results.searches import Search
-from results.store import Store
-from search_spaces.errors import ConfigError, StorageError
+from fdsweep.results.records import searches
+from fdsweep.results.records.manifest import Manifest, save
+from fdsweep.results.records.schema import Replicate
+from fdsweep.results.records.searches import Search
+from fdsweep.results.records.store import Store
+from fdsweep.results.report import FORMATS, Report, report, to_json, to_markdown, to_text
+from fdsweep.search_spaces.errors import ConfigError, StorageError
 
 BASE = [0.60, 0.62, 0.61, 0.59, 0.63]
 BETTER = [0.64, 0.63, 0.66, 0.62, 0.65]

@@ -2,10 +2,10 @@ import pickle
 
 import pytest
 
-from search_spaces import errors
-from search_spaces.configs import NetworkConfig, OptimConfig, StudentConfig
-from search_spaces.errors import ConfigError, FdsweepError
-from search_spaces.keys import canonical, content_key
+from fdsweep.search_spaces import errors
+from fdsweep.search_spaces.configs import NetworkConfig, OptimConfig, StudentConfig
+from fdsweep.search_spaces.errors import ConfigError, FdsweepError
+from fdsweep.search_spaces.keys import canonical, content_key
 
 NETWORK = NetworkConfig(
     dataset="watch",

@@ -5,8 +5,8 @@ import re
 import optuna
 import pytest
 
-from search_spaces.errors import ConfigError
-from search_spaces.space import (
+from fdsweep.search_spaces.errors import ConfigError
+from fdsweep.search_spaces.space import (
     Dimension,
     Space,
     check_names,
@@ -17,7 +17,7 @@ from search_spaces.space import (
     spaces,
     violation,
 )
-from trainers import distillers
+from fdsweep.trainers import distillers
 
 LR = 0.01
 GOOD = """

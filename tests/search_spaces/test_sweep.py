@@ -1,7 +1,7 @@
 import pytest
 
-from search_spaces.errors import ConfigError
-from search_spaces.sweep import (
+from fdsweep.search_spaces.errors import ConfigError
+from fdsweep.search_spaces.sweep import (
     every_component,
     load_preset,
     load_sweep,

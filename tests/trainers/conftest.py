@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from search_spaces.configs import NetworkConfig, OptimConfig, StudentConfig, TrialConfig
-from trainers import distillers
-from trainers.data import DatasetInfo, Fold, Modality
-from trainers.distillers import resolve_options
-from trainers.inputs import Plain
+from fdsweep.search_spaces.configs import NetworkConfig, OptimConfig, StudentConfig, TrialConfig
+from fdsweep.trainers import distillers
+from fdsweep.trainers.datasets import DatasetInfo, Fold, Modality
+from fdsweep.trainers.distillers import resolve_options
+from fdsweep.trainers.loaders import Plain
 
 INFO = DatasetInfo(
     name="small",

@@ -7,8 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from trainers import distillers
-from trainers.distillers import Distiller, Outputs
+from fdsweep.trainers import distillers
+from fdsweep.trainers.distillers import Distiller, Outputs
 
 N, C, DIM, OTHER_DIM = 6, 4, 11, 8
 STUDENT_MAPS, TEACHER_MAPS = (12, 6, 6), (9, 5)  # lengths of the stages' maps, which need not agree

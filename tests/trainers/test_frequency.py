@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
-from search_spaces.errors import ConfigError
-from trainers.frequency import (
+from fdsweep.search_spaces.errors import ConfigError
+from fdsweep.trainers.frequency import (
     last_low_bin,
     random_basis,
     soft_split,

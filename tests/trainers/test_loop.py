@@ -6,10 +6,10 @@ import pytest
 import torch
 from conftest import INFO, small_fold, small_trial
 
-from search_spaces.errors import ReplicateError
-from trainers import distillers
-from trainers.loop import Evaluation, History, epoch_batches, train_epoch
-from trainers.replicate import make_roles, run_replicate
+from fdsweep.search_spaces.errors import ReplicateError
+from fdsweep.trainers import distillers
+from fdsweep.trainers.loop import Evaluation, History, epoch_batches, train_epoch
+from fdsweep.trainers.replicate import make_roles, run_replicate
 
 
 def results(outcome):
@@ -65,7 +65,7 @@ def test_rows_see_identical_batches(fold, tmp_path, monkeypatch):
         ("fd", "fd-cmkd", {}),
         ("random basis", "fd-cmkd", {"basis": "random"}),
     ]:
-        monkeypatch.setattr("trainers.loop.epoch_batches", record(name))
+        monkeypatch.setattr("fdsweep.trainers.loop.epoch_batches", record(name))
         trial = small_trial(str(tmp_path), method=method, options=options)
         roles = make_roles(trial, INFO, fold, 0)
         starts[name] = copy.deepcopy(roles.student.state_dict())

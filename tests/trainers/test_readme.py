@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from conftest import INFO, small_trial
 
-from orchestrator.methods import overview
-from trainers.replicate import run_replicate
+from fdsweep.orchestrator.studies.methods import overview
+from fdsweep.trainers.replicate import run_replicate
 
 README = Path(__file__).parents[2] / "README.md"
 

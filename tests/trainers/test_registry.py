@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from search_spaces.errors import ConfigError
-from trainers import distillers
-from trainers.registry import Registry, resolve_options
+from fdsweep.search_spaces.errors import ConfigError
+from fdsweep.trainers import distillers
+from fdsweep.trainers.registry import Registry, resolve_options
 
 GROUP = "fdsweep.shapes"
 PluginMaker = Callable[..., None]
@@ -18,7 +18,7 @@ def shapes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry[str]:
     package = tmp_path / "ours" / "shapes_of_test"
     package.mkdir(parents=True)
     (package / "__init__.py").write_text(
-        "from trainers.registry import Registry\n"
+        "from fdsweep.trainers.registry import Registry\n"
         f"registry = Registry('shape', 'shapes_of_test', '{GROUP}')\n"
     )
     (package / "square.py").write_text(
@@ -97,8 +97,8 @@ def test_two_packages_with_one_name_are_both_named(
 
 def test_an_installed_method_can_be_built(install: PluginMaker, methods_kept: None) -> None:
     code = """
-from trainers.distillers import registry
-from trainers.distillers.none import CrossEntropy
+from fdsweep.trainers.distillers import registry
+from fdsweep.trainers.distillers.none import CrossEntropy
 
 @registry.register("louder", version=5)
 class Louder(CrossEntropy):

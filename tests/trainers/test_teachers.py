@@ -4,10 +4,10 @@ import pytest
 import torch
 from conftest import INFO, network, small_trial
 
-from search_spaces.configs import StudentConfig
-from search_spaces.errors import DataError
-from trainers import teachers
-from trainers.replicate import make_roles, run_replicate
+from fdsweep.search_spaces.configs import StudentConfig
+from fdsweep.search_spaces.errors import DataError
+from fdsweep.trainers import teachers
+from fdsweep.trainers.replicate import make_roles, run_replicate
 
 
 @pytest.fixture

@@ -10,26 +10,26 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from orchestrator.proposer import Problem, Proposer, rungs
-from orchestrator.search_record import to_record
-from search_spaces.configs import (
+from fdsweep.orchestrator.search.optuna_study import Problem, Proposer, rungs
+from fdsweep.orchestrator.search.recorder import to_record
+from fdsweep.search_spaces.configs import (
     NetworkConfig,
     OptimConfig,
     PointConfig,
     StudentConfig,
     TrialConfig,
 )
-from search_spaces.errors import ReplicateError
-from search_spaces.space import Space, dimensions
-from trainers import data, distillers
-from trainers.data import DatasetInfo
-from trainers.distillers import Distiller, resolve_options
-from trainers.inputs import Plain
-from trainers.replicate import run_replicate
-from trainers.tuning import Tuning, without_test
+from fdsweep.search_spaces.errors import ReplicateError
+from fdsweep.search_spaces.space import Space, dimensions
+from fdsweep.trainers import datasets, distillers
+from fdsweep.trainers.datasets import DatasetInfo
+from fdsweep.trainers.distillers import Distiller, resolve_options
+from fdsweep.trainers.loaders import Plain
+from fdsweep.trainers.replicate import run_replicate
+from fdsweep.trainers.tuning import Tuning, without_test
 
 EPOCHS, SEEDS = 3, (0, 3)
-WATCH = data.find("watch")
+WATCH = datasets.find("watch")
 CPU = torch.device("cpu")
 
 
@@ -111,7 +111,7 @@ def alone(config, seed, dataset=None):
 def tuned(point, dataset=None, resume=None):
     """A Tuning of `point`, about to begin or to go on."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(data, "find", lambda name, place: dataset or Part())
+        patch.setattr(datasets, "find", lambda name, place: dataset or Part())
         return Tuning(point, CPU, resume)
 
 

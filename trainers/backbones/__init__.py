@@ -1,11 +1,13 @@
 """Networks: one module per family, found through the registry or `fdsweep.backbones`."""
 
-from trainers.backbones.base import Backbone, init_weights
-from trainers.registry import Registry, resolve_options
+from fdsweep.trainers.backbones.base import Backbone, init_weights
+from fdsweep.trainers.registry import Registry, resolve_options
 
 __all__ = ["Backbone", "build", "init_weights", "names", "registry"]
 
-registry: Registry[Backbone] = Registry("backbone", "trainers.backbones", "fdsweep.backbones")
+registry: Registry[Backbone] = Registry(
+    "backbone", "fdsweep.trainers.backbones", "fdsweep.backbones"
+)
 
 
 def build(name: str, *, channels: int, num_classes: int, **options: object) -> Backbone:

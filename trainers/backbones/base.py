@@ -4,8 +4,8 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
 
-from search_spaces.errors import ConfigError
-from trainers.outputs import Outputs
+from fdsweep.search_spaces.errors import ConfigError
+from fdsweep.trainers.features.outputs import Outputs
 
 
 class Backbone(nn.Module, ABC):

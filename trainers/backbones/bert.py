@@ -3,9 +3,9 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainers.backbones import Backbone, init_weights, pretrained, registry
-from trainers.outputs import Outputs
-from trainers.raw.payload import PADDING
+from fdsweep.trainers.backbones import Backbone, init_weights, pretrained, registry
+from fdsweep.trainers.features.outputs import Outputs
+from fdsweep.trainers.preparation.payload import PADDING
 
 
 class Bert(Backbone):

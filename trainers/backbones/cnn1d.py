@@ -3,9 +3,9 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from search_spaces.errors import ConfigError
-from trainers.backbones import Backbone, init_weights, registry
-from trainers.outputs import Outputs
+from fdsweep.search_spaces.errors import ConfigError
+from fdsweep.trainers.backbones import Backbone, init_weights, registry
+from fdsweep.trainers.features.outputs import Outputs
 
 KERNELS_AND_STRIDES = ((7, 4), (3, 2), (3, 1))
 

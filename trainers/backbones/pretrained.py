@@ -10,8 +10,8 @@ from pathlib import Path
 import safetensors.torch
 from torch import Tensor, nn
 
-from search_spaces import files
-from search_spaces.errors import ConfigError, DataError
+from fdsweep.search_spaces import files
+from fdsweep.search_spaces.errors import ConfigError, DataError
 
 WEIGHTS = "model.safetensors"
 

@@ -3,8 +3,8 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainers.backbones import Backbone, init_weights, pretrained, registry
-from trainers.outputs import Outputs
+from fdsweep.trainers.backbones import Backbone, init_weights, pretrained, registry
+from fdsweep.trainers.features.outputs import Outputs
 
 
 @registry.register("resnet18")

@@ -10,12 +10,12 @@ from typing import Any
 
 import torch
 
-from search_spaces.errors import ConfigError
-from trainers.distillers.base import Distiller, InnerStep
-from trainers.distillers.composition import Composition
-from trainers.outputs import Outputs
-from trainers.registry import JOIN, Registry
-from trainers.registry import resolve_options as _resolve
+from fdsweep.search_spaces.errors import ConfigError
+from fdsweep.trainers.distillers.base import Distiller, InnerStep
+from fdsweep.trainers.distillers.composition import Composition
+from fdsweep.trainers.features.outputs import Outputs
+from fdsweep.trainers.registry import JOIN, Registry
+from fdsweep.trainers.registry import resolve_options as _resolve
 
 __all__ = [
     "Distiller",
@@ -31,7 +31,9 @@ __all__ = [
 
 SIZES = {"num_classes", "student_dim", "teacher_dim", "student_map_dims", "teacher_map_dims"}
 
-registry: Registry[Distiller] = Registry("method", "trainers.distillers", "fdsweep.distillers")
+registry: Registry[Distiller] = Registry(
+    "method", "fdsweep.trainers.distillers", "fdsweep.distillers"
+)
 
 
 def build(

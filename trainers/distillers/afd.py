@@ -4,10 +4,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainers.backbones import init_weights
-from trainers.distillers import Distiller, Outputs, registry
-from trainers.distillers.base import check_positive, check_weight
-from trainers.distillers.maps import match, stages
+from fdsweep.trainers.backbones import init_weights
+from fdsweep.trainers.distillers import Distiller, Outputs, registry
+from fdsweep.trainers.distillers.base import check_positive, check_weight
+from fdsweep.trainers.features.maps import match, stages
 
 FLOOR = 1e-8
 

@@ -8,9 +8,9 @@ from typing import ClassVar, Literal, NamedTuple
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from search_spaces.errors import ConfigError, unknown
-from trainers.backbones import Backbone, init_weights
-from trainers.outputs import Outputs
+from fdsweep.search_spaces.errors import ConfigError, unknown
+from fdsweep.trainers.backbones import Backbone, init_weights
+from fdsweep.trainers.features.outputs import Outputs
 
 REDUCTIONS = ("mean", "sum")
 Group = Literal["Uni", "Logit", "Feature", "Cross", "Combined"]

@@ -3,9 +3,9 @@
 import torch.nn.functional as F
 from torch import Tensor
 
-from search_spaces.errors import ConfigError
-from trainers.distillers import Distiller, Outputs, registry
-from trainers.distillers.base import (
+from fdsweep.search_spaces.errors import ConfigError
+from fdsweep.trainers.distillers import Distiller, Outputs, registry
+from fdsweep.trainers.distillers.base import (
     check_choice,
     check_positive,
     check_weight,
@@ -13,7 +13,7 @@ from trainers.distillers.base import (
     linear,
     soft_divergence,
 )
-from trainers.distillers.dkd import non_target
+from fdsweep.trainers.distillers.dkd import non_target
 
 LABEL_CLASS = ("removed", "zeroed")
 

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainers.backbones import Backbone
-from trainers.distillers.base import Distiller, InnerStep
-from trainers.outputs import Outputs
+from fdsweep.trainers.backbones import Backbone
+from fdsweep.trainers.distillers.base import Distiller, InnerStep
+from fdsweep.trainers.features.outputs import Outputs
 
 
 class Composition(Distiller):

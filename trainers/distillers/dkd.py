@@ -4,8 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from trainers.distillers import Distiller, Outputs, registry
-from trainers.distillers.base import check_count, check_positive, check_weight, divergence
+from fdsweep.trainers.distillers import Distiller, Outputs, registry
+from fdsweep.trainers.distillers.base import check_count, check_positive, check_weight, divergence
 
 
 @registry.register("dkd", version=1)

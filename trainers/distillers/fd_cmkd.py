@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from search_spaces.errors import ConfigError
-from trainers.distillers import Distiller, Outputs, registry
-from trainers.distillers.base import (
+from fdsweep.search_spaces.errors import ConfigError
+from fdsweep.trainers.distillers import Distiller, Outputs, registry
+from fdsweep.trainers.distillers.base import (
     REDUCTIONS,
     check_choice,
     check_weight,
@@ -16,8 +16,8 @@ from trainers.distillers.base import (
     mean_squares,
     project,
 )
-from trainers.distillers.learned_cutoff import LearnedCutoff
-from trainers.frequency import check_cutoff, random_basis, split, split_in_basis
+from fdsweep.trainers.features.learned_cutoff import LearnedCutoff
+from fdsweep.trainers.frequency import check_cutoff, random_basis, split, split_in_basis
 
 LOSSES = ("mse", "logmse")
 BASES = ("fourier", "random")

@@ -3,8 +3,8 @@
 import torch.nn.functional as F
 from torch import Tensor
 
-from trainers.distillers import Distiller, Outputs, registry
-from trainers.distillers.base import (
+from fdsweep.trainers.distillers import Distiller, Outputs, registry
+from fdsweep.trainers.distillers.base import (
     REDUCTIONS,
     check_choice,
     check_weight,

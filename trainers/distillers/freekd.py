@@ -3,9 +3,9 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainers.distillers import Distiller, Outputs, registry
-from trainers.distillers.base import check_positive, check_weight, project
-from trainers.distillers.maps import haar_bands, match, on_channels, stages
+from fdsweep.trainers.distillers import Distiller, Outputs, registry
+from fdsweep.trainers.distillers.base import check_positive, check_weight, project
+from fdsweep.trainers.features.maps import haar_bands, match, on_channels, stages
 
 
 @registry.register("freekd", version=1)

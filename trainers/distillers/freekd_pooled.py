@@ -3,9 +3,9 @@
 import torch.nn.functional as F
 from torch import Tensor
 
-from trainers.distillers import Distiller, Outputs, registry
-from trainers.distillers.base import check_positive, check_weight, project
-from trainers.distillers.maps import haar_bands
+from fdsweep.trainers.distillers import Distiller, Outputs, registry
+from fdsweep.trainers.distillers.base import check_positive, check_weight, project
+from fdsweep.trainers.features.maps import haar_bands
 
 
 @registry.register("freekd-pooled", version=1)

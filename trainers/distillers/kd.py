@@ -3,8 +3,8 @@
 import torch.nn.functional as F
 from torch import Tensor
 
-from trainers.distillers import Distiller, Outputs, registry
-from trainers.distillers.base import check_positive, check_weight, soft_divergence
+from fdsweep.trainers.distillers import Distiller, Outputs, registry
+from fdsweep.trainers.distillers.base import check_positive, check_weight, soft_divergence
 
 
 @registry.register("kd", version=1)

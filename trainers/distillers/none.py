@@ -3,7 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor
 
-from trainers.distillers import Distiller, Outputs, registry
+from fdsweep.trainers.distillers import Distiller, Outputs, registry
 
 
 @registry.register("none")

@@ -3,8 +3,8 @@
 import torch.nn.functional as F
 from torch import Tensor
 
-from trainers.distillers import Distiller, Outputs, registry
-from trainers.distillers.base import check_weight, mean_squares, project
+from fdsweep.trainers.distillers import Distiller, Outputs, registry
+from fdsweep.trainers.distillers.base import check_weight, mean_squares, project
 
 FLOOR = 1e-6
 """The smallest norm that centred features are divided by, for the sake of constant ones."""

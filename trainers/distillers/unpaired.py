@@ -3,11 +3,11 @@
 import torch.nn.functional as F
 from torch import Tensor
 
-from search_spaces.errors import ConfigError
-from trainers.backbones import Backbone
-from trainers.distillers import Distiller, InnerStep, Outputs, registry
-from trainers.distillers.base import check_count, check_positive, check_weight, project
-from trainers.transport import sinkhorn
+from fdsweep.search_spaces.errors import ConfigError
+from fdsweep.trainers.backbones import Backbone
+from fdsweep.trainers.distillers import Distiller, InnerStep, Outputs, registry
+from fdsweep.trainers.distillers.base import check_count, check_positive, check_weight, project
+from fdsweep.trainers.features.sinkhorn import sinkhorn
 
 FLOOR = 1e-8
 CLIP_NORM = 5.0

@@ -10,9 +10,9 @@ from reference import C, N, cross_entropy, softmax, weights
 from torch import Tensor
 from torch.testing import assert_close
 
-from search_spaces.errors import ConfigError
-from trainers import distillers
-from trainers.distillers import Distiller, Outputs
+from fdsweep.search_spaces.errors import ConfigError
+from fdsweep.trainers import distillers
+from fdsweep.trainers.distillers import Distiller, Outputs
 
 Array = NDArray[np.float64]
 Sizes = tuple[tuple[int, ...], ...]

@@ -20,10 +20,10 @@ from reference import (
 from scipy.stats import kendalltau
 from torch.testing import assert_close
 
-from search_spaces.errors import ConfigError
-from trainers import distillers
-from trainers.distillers import Outputs
-from trainers.distillers.c2kd import kendall
+from fdsweep.search_spaces.errors import ConfigError
+from fdsweep.trainers import distillers
+from fdsweep.trainers.distillers import Outputs
+from fdsweep.trainers.distillers.c2kd import kendall
 
 SIZE = 24
 DEFAULTS = distillers.resolve_options("c2kd", {})

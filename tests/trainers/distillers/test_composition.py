@@ -6,8 +6,8 @@ from reference import DIM, OTHER_DIM, batch, build
 from torch.nn.functional import cross_entropy
 from torch.testing import assert_close
 
-from trainers import distillers
-from trainers.distillers import Distiller
+from fdsweep.trainers import distillers
+from fdsweep.trainers.distillers import Distiller
 
 WIDTHS = pytest.mark.parametrize("teacher_dim", [DIM, OTHER_DIM])
 

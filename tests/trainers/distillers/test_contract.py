@@ -7,9 +7,9 @@ import torch
 from reference import DIM, OTHER_DIM, C, N, batch, build
 from torch.testing import assert_close
 
-from search_spaces.errors import ConfigError
-from trainers import distillers
-from trainers.distillers import Outputs
+from fdsweep.search_spaces.errors import ConfigError
+from fdsweep.trainers import distillers
+from fdsweep.trainers.distillers import Outputs
 
 CONTRACT: list[tuple[str, dict[str, Any]]] = [
     *[(name, {}) for name in distillers.names()],
@@ -109,7 +109,7 @@ class TestEveryDistiller:
 
 
 def build_teacher(dim: int) -> Any:
-    from trainers import backbones
+    from fdsweep.trainers import backbones
 
     return backbones.build("cnn1d", channels=1, num_classes=C, width=dim)
 

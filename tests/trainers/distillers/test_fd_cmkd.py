@@ -18,9 +18,9 @@ from reference import (
 from torch import Tensor
 from torch.testing import assert_close
 
-from search_spaces.errors import ConfigError
-from trainers import distillers
-from trainers.distillers import Distiller, Outputs
+from fdsweep.search_spaces.errors import ConfigError
+from fdsweep.trainers import distillers
+from fdsweep.trainers.distillers import Distiller, Outputs
 
 OFF = {"freq": False, "align": False, "scale": False, "logmse": False}
 WIDTHS = pytest.mark.parametrize("teacher_dim", [DIM, OTHER_DIM])

@@ -7,9 +7,9 @@ from reference import Array, N, arrays, batch, build, cross_entropy, divergence,
 from torch import Tensor
 from torch.testing import assert_close
 
-from search_spaces.errors import ConfigError
-from trainers.distillers import Outputs
-from trainers.distillers.figkd import haar
+from fdsweep.search_spaces.errors import ConfigError
+from fdsweep.trainers.distillers import Outputs
+from fdsweep.trainers.distillers.figkd import haar
 
 CLASSES = pytest.mark.parametrize("classes", [2, 3, 6, 7])
 

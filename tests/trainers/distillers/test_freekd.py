@@ -9,10 +9,10 @@ from reference import DIM, OTHER_DIM, C, N, arrays, batch, cross_entropy, linear
 from reference import build as build_pooled
 from torch.testing import assert_close
 
-from search_spaces.errors import ConfigError
-from trainers import distillers
-from trainers.distillers import Distiller, Outputs
-from trainers.distillers.maps import haar_bands
+from fdsweep.search_spaces.errors import ConfigError
+from fdsweep.trainers import distillers
+from fdsweep.trainers.distillers import Distiller, Outputs
+from fdsweep.trainers.features.maps import haar_bands
 
 Array = NDArray[np.float64]
 Sizes = tuple[tuple[int, ...], ...]

@@ -15,10 +15,10 @@ from torch.func import functional_call
 from torch.nn.functional import cross_entropy
 from torch.testing import assert_close
 
-from trainers import distillers
-from trainers.distillers import Outputs
-from trainers.distillers.learned_cutoff import temperature
-from trainers.replicate import run_replicate
+from fdsweep.trainers import distillers
+from fdsweep.trainers.distillers import Outputs
+from fdsweep.trainers.features.learned_cutoff import temperature
+from fdsweep.trainers.replicate import run_replicate
 
 OFF = {"freq": False, "logmse": False}
 

@@ -7,11 +7,11 @@ from reference import C, N, arrays, batch, build, cross_entropy, divergence, sof
 from torch import Tensor
 from torch.testing import assert_close
 
-from search_spaces.errors import ConfigError
-from trainers import distillers
-from trainers.distillers import Outputs
-from trainers.distillers.dist import pearson
-from trainers.distillers.dkd import decouple
+from fdsweep.search_spaces.errors import ConfigError
+from fdsweep.trainers import distillers
+from fdsweep.trainers.distillers import Outputs
+from fdsweep.trainers.distillers.dist import pearson
+from fdsweep.trainers.distillers.dkd import decouple
 
 METHODS = ("kd", "dkd", "dist")
 TEMPERATURES = pytest.mark.parametrize("temperature", [0.5, 1.0, 4.0])

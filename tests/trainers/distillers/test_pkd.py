@@ -4,7 +4,7 @@ import torch
 from reference import DIM, OTHER_DIM, arrays, batch, build, cross_entropy, linear, weights
 from torch.testing import assert_close
 
-from search_spaces.errors import ConfigError
+from fdsweep.search_spaces.errors import ConfigError
 
 
 @pytest.mark.parametrize("teacher_dim", [DIM, OTHER_DIM])

@@ -21,10 +21,10 @@ from scipy.optimize import linear_sum_assignment, linprog
 from torch import Tensor
 from torch.testing import assert_close
 
-from search_spaces.errors import ConfigError
-from trainers import distillers
-from trainers.distillers.unpaired import Unpaired
-from trainers.transport import sinkhorn
+from fdsweep.search_spaces.errors import ConfigError
+from fdsweep.trainers import distillers
+from fdsweep.trainers.distillers.unpaired import Unpaired
+from fdsweep.trainers.features.sinkhorn import sinkhorn
 
 torch.set_num_threads(1)  # threads wait for each other on tensors this small
 

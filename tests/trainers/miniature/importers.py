@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from search_spaces.errors import StorageError
-from trainers.data.crema_d import CremaD
-from trainers.raw.catalog import Item
+from fdsweep.search_spaces.errors import StorageError
+from fdsweep.trainers.datasets.crema_d import CremaD
+from fdsweep.trainers.preparation.catalog import Item
 
 
 class Slow(CremaD):

@@ -1,0 +1,1 @@
+"""Data sets for people: prepare, list, look at."""

@@ -1,0 +1,69 @@
+"""`fdsweep datasets`: what can be studied, where it is to be had, and what is prepared here."""
+
+from typing import Any
+
+from fdsweep.search_spaces.errors import ConfigError, DataError
+from fdsweep.trainers import datasets
+from fdsweep.trainers.datasets.prepared import Prepared
+
+
+def overview(storage: str) -> list[dict[str, Any]]:
+    """A dictionary per data set, by name; one that cannot be loaded has an `error` alone."""
+    return [{"dataset": name, **_describe(name, storage)} for name in datasets.names()]
+
+
+def to_text(datasets: list[dict[str, Any]]) -> str:
+    """`datasets` as paragraphs for a person."""
+    return "\n\n".join(_paragraph(one) for one in datasets)
+
+
+def _describe(name: str, storage: str) -> dict[str, Any]:
+    try:
+        found = datasets.find(name, datasets.DataLocation(storage))
+    except ConfigError as error:
+        return {"error": str(error)}
+    told: dict[str, Any] = {
+        "about": getattr(found, "about", ""),
+        "licence": getattr(found, "licence", ""),
+        "url": getattr(found, "url", ""),
+        "expects": getattr(found, "expects", ""),
+        "samples": None,
+    }
+    try:
+        info = found.info
+    except DataError as error:
+        told |= {"modalities": [], "source": "", "ready": False, "why_not": str(error)}
+        if isinstance(found, Prepared):
+            told |= {"modalities": [m.name for m in found.modalities], "source": found.source}
+        return told
+    if isinstance(found, Prepared):
+        told["samples"] = found.manifest.counts
+    return {
+        **told,
+        "modalities": [m.name for m in info.modalities],
+        "backbones": {m.name: m.backbone for m in info.modalities},
+        "classes": list(info.classes),
+        "source": info.source,
+        "fingerprint": info.fingerprint,
+        "ready": True,
+    }
+
+
+def _paragraph(one: dict[str, Any]) -> str:
+    if "error" in one:
+        return f"{one['dataset']}: {one['error']}"
+    lines = [f"{one['dataset']}: {one['about']}", f"  modalities: {', '.join(one['modalities'])}"]
+    if one["ready"]:
+        lines.append(f"  classes: {', '.join(one['classes'])}")
+        if one["samples"] is None:
+            lines.append("  ready: comes with fdsweep")
+        else:
+            counts = {split: sum(classes.values()) for split, classes in one["samples"].items()}
+            told = ", ".join(f"{count:,} {split}" for split, count in counts.items())
+            lines.append(f"  ready: {told}")
+    else:
+        lines.append(f"  not ready: {one['why_not']}")
+        lines.append("  RAW_DIR should look like this:")
+        lines += [f"    {line}" for line in one["expects"].strip().splitlines()]
+    lines += [f"  source: {one['source']}", f"  licence: {one['licence']}", f"  from: {one['url']}"]
+    return "\n".join(lines)

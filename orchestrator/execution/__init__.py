@@ -1,0 +1,1 @@
+"""From planned trials to finished ones, on Ray."""

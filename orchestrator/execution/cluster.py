@@ -1,0 +1,169 @@
+"""Start or join Ray, and fit trials to its resources."""
+
+import logging
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from fdsweep.search_spaces.errors import ClusterError, ConfigError
+
+DRIVER_CPUS = 0.01
+"""A trial's own share of a core: its first worker gives it up, so trials fill a cluster exactly."""
+
+SETTINGS = {
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",  # one report per poll: at the default of 2 s a
+    # worker with shorter epochs would wait for the controller after each of them
+    "THP_MEM_ALLOC_ENABLE": "1",  # torch takes large tensors from huge pages: a batch of pictures
+    # costs a quarter of the time to allocate
+    "RAY_TRAIN_METRICS_ENABLED": "0",
+    "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "RAY_AIR_NEW_OUTPUT": "0",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceRequest:
+    """What the user asks of the cluster; None means all there is, or the natural share."""
+
+    address: str | None = None
+    gpus: int | None = None
+    gpus_per_trial: float | None = None
+    workers_per_trial: int = 1
+
+    @property
+    def joins(self) -> bool:
+        """Whether a running cluster is meant, by `address` or by RAY_ADDRESS."""
+        return (self.address or os.environ.get("RAY_ADDRESS") or "local") != "local"
+
+
+@dataclass(frozen=True, slots=True)
+class ResourcePlan:
+    """What each trial gets, how many run at the same time, and whether the cluster ends with us."""
+
+    concurrent: int
+    workers: int
+    cpus_per_worker: float
+    gpus_per_worker: float
+    cpus: float
+    gpus: float
+    local: bool
+
+
+def check(request: ResourceRequest) -> None:
+    """Refuse a request that cannot be met on any machine, or on this one if it is the cluster.
+
+    Raises:
+        ConfigError: numbers that make no sense.
+        ClusterError: more GPUs than this machine has.
+    """
+    if request.workers_per_trial < 1:
+        raise ConfigError(
+            f"{request.workers_per_trial} workers asked for",
+            "--workers-per-trial",
+            "Give 1 or more",
+        )
+    if request.gpus is not None and request.gpus < 0:
+        raise ConfigError(f"{request.gpus} GPUs asked for", "--gpus", "Give 0 or more")
+    if request.gpus_per_trial is not None and request.gpus_per_trial < 0:
+        raise ConfigError(
+            f"{request.gpus_per_trial} GPUs asked for", "--gpus-per-trial", "Give 0 or more"
+        )
+    if request.gpus and not request.joins:
+        import torch
+
+        _check_gpus(request.gpus, torch.cuda.device_count(), "this machine has")
+
+
+def connect(request: ResourceRequest) -> ResourcePlan:
+    """Join the cluster at the address given (or in RAY_ADDRESS), else start a local one.
+
+    Raises:
+        ClusterError: no cluster answers, or it has too few devices for one trial.
+    """
+    _prepare_environment(request)
+    import ray
+
+    if not ray.is_initialized():
+        logging.getLogger("ray").setLevel(logging.ERROR)
+        quiet = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
+        try:
+            if request.joins:
+                address = request.address or os.environ["RAY_ADDRESS"]
+                ray.init(address=address, runtime_env={"env_vars": SETTINGS}, **quiet)
+            else:
+                ray.init(address="local", include_dashboard=False, **quiet)
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            raise ClusterError(
+                f"no Ray cluster answers ({str(error).splitlines()[0].rstrip('.')})",
+                request.address or os.environ.get("RAY_ADDRESS", "local"),
+                "Check --address, or leave it out to start a local one",
+            ) from None
+    resources = ray.cluster_resources()
+    return allot(request, resources.get("CPU", 0.0), resources.get("GPU", 0.0))
+
+
+def allot(request: ResourceRequest, cpus: float, gpus: float) -> ResourcePlan:
+    """Share `cpus` and `gpus` among trials.
+
+    A trial of W workers takes W cores, a hundredth of the first for its driver. With GPUs it
+    takes `gpus_per_trial` of them (one per worker unless said otherwise), shared by its workers.
+
+    Raises:
+        ClusterError: not even one trial fits.
+    """
+    if request.gpus is not None:
+        _check_gpus(request.gpus, gpus, "Ray sees")
+        gpus = request.gpus
+    workers = request.workers_per_trial
+    per_trial = request.gpus_per_trial
+    if per_trial is None:
+        per_trial = float(workers) if gpus else 0.0
+    by_cpu = int(cpus // workers)
+    by_gpu = int(gpus / per_trial + 1e-9) if per_trial else by_cpu
+    if min(by_cpu, by_gpu) < 1:
+        raise ClusterError(
+            f"a trial of {workers} workers and {per_trial:g} GPUs does not fit into "
+            f"{cpus:g} CPUs and {gpus:g} GPUs",
+            "--workers-per-trial, --gpus-per-trial",
+            "Ask for less per trial",
+        )
+    return ResourcePlan(
+        concurrent=min(by_cpu, by_gpu),
+        workers=workers,
+        cpus_per_worker=1 - DRIVER_CPUS,
+        gpus_per_worker=per_trial / workers,
+        cpus=cpus,
+        gpus=gpus,
+        local=not request.joins,
+    )
+
+
+def _check_gpus(asked: float, present: float, who: str) -> None:
+    if asked > present:
+        raise ClusterError(
+            f"{asked:g} GPUs asked for, {who} {present:g}",
+            "--gpus",
+            "Leave it out to use what is there, or give the --address of a cluster that has them",
+        )
+
+
+def _prepare_environment(request: ResourceRequest) -> None:
+    """Set what Ray reads from the environment; what the user has set stays.
+
+    A local cluster of Ray 2.59 and later authenticates by token: ours gets one of its own, which
+    only its processes know and which needs no home folder. A driver that joins a cluster by
+    address must be told to use the user's token.
+    """
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
+    given = bool({"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & set(os.environ))
+    if not request.joins:
+        if not given:
+            os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+    elif given or (Path.home() / ".ray" / "auth_token").exists():
+        os.environ.setdefault("RAY_AUTH_MODE", "token")

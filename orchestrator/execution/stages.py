@@ -1,0 +1,173 @@
+"""Push the trials of a plan through Ray Tune: teachers first, then students."""
+
+import json
+import uuid
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, Protocol
+
+from ray import tune
+
+from fdsweep.orchestrator.execution.cluster import DRIVER_CPUS, ResourcePlan
+from fdsweep.orchestrator.execution.trial import fit_trial, train_name
+from fdsweep.orchestrator.studies.plan import Plan
+from fdsweep.search_spaces import files
+from fdsweep.search_spaces.configs import TrialConfig
+
+
+class Observer(Protocol):
+    """Who is told what happens; every call comes from the driver's main thread."""
+
+    def started(self, trial: TrialConfig) -> None:
+        """The trial has its resources."""
+
+    def epoch(self, trial: TrialConfig, metrics: dict[str, Any]) -> None:
+        """A replicate finished an epoch: `seed`, `epoch`, `epochs`, `loss`, `val_accuracy`."""
+
+    def finished(self, trial: TrialConfig, seed: int, outcome: dict[str, Any]) -> None:
+        """A replicate ended well; `outcome` is that of `run_replicate`, with `seconds`."""
+
+    def failed(self, trial: TrialConfig, seed: int, error: str, traceback: str) -> None:
+        """A replicate ended badly."""
+
+
+def run_plan(plan: Plan, allotment: ResourcePlan, storage: str, observer: Observer) -> None:
+    """Train what `plan` has left. One failing trial never touches another.
+
+    A student whose teacher failed fails with it.
+    """
+    lost = _run_stage(plan.teachers, allotment, storage, observer)
+    students = []
+    for trial in plan.students:
+        orphans = {seed for seed in trial.seeds if (trial.config.teacher_key, seed) in lost}
+        for seed in orphans:
+            observer.failed(trial, seed, "its teacher failed", "")
+        seeds = tuple(seed for seed in trial.seeds if seed not in orphans)
+        if seeds:
+            students.append(replace(trial, seeds=seeds))
+    _run_stage(students, allotment, storage, observer)
+
+
+def _run_stage(
+    trials: Sequence[TrialConfig], allotment: ResourcePlan, storage: str, observer: Observer
+) -> set[tuple[str, int]]:
+    """Run `trials`; the (key, seed) that failed."""
+    if not trials:
+        return set()
+    relay = _Relay(trials, observer)
+    fit(
+        tune.with_parameters(fit_trial, trials=list(trials), allotment=allotment),
+        storage,
+        relay,
+        lambda trial: train_name(trials[trial.config["index"]]),
+        tune.TuneConfig(max_concurrent_trials=allotment.concurrent),
+        {"index": tune.grid_search(list(range(len(trials))))},
+    )
+    return relay.lost
+
+
+class Callback(tune.Callback):  # type: ignore[misc]
+    """Remembers trials that broke off: Tune writes down why only after it has told so."""
+
+    def __init__(self) -> None:
+        self.broken: list[Any] = []
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # Tune pickles its callbacks; this one is of no use in another process
+
+    def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+        """Remember a broken trial."""
+        self.broken.append(trial)
+
+    def tell_broken(self) -> None:
+        """Tell why each broken trial broke off."""
+        for trial in self.broken:
+            self.broke_off(trial, str(trial.get_error() or "the trial broke off").strip())
+
+    @abstractmethod
+    def broke_off(self, trial: Any, error: str) -> None:
+        """Tell that `trial` broke off; the last line of `error` is the error itself."""
+
+
+def fit(
+    trainable: Any,
+    storage: str,
+    callback: Callback,
+    name_of: Callable[[Any], str],
+    config: tune.TuneConfig,
+    space: dict[str, Any] | None = None,
+) -> None:
+    """Run trials of `trainable` through a new Tuner; `name_of` names a trial."""
+    name = f"tune-{uuid.uuid4().hex[:12]}"
+    tuner = tune.Tuner(
+        tune.with_resources(trainable, {"CPU": DRIVER_CPUS}),
+        param_space=space,
+        tune_config=replace(
+            config, reuse_actors=True, trial_name_creator=name_of, trial_dirname_creator=name_of
+        ),
+        run_config=tune.RunConfig(
+            name=name, storage_path=f"{storage}/ray", callbacks=[callback], verbose=0
+        ),
+    )
+    tuner.fit()
+    callback.tell_broken()
+    delete(storage, f"ray/{name}")  # never restored: what is left is planned anew
+
+
+class _Relay(Callback):
+    """Turns Tune's callbacks into the observer's calls and counts every replicate once."""
+
+    def __init__(self, trials: Sequence[TrialConfig], observer: Observer) -> None:
+        super().__init__()
+        self.trials, self.observer = trials, observer
+        self.ended: set[tuple[str, int]] = set()
+        self.lost: set[tuple[str, int]] = set()
+
+    def on_trial_start(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+        """Tell that a trial started."""
+        self.observer.started(self._config(trial))
+
+    def on_trial_result(
+        self, iteration: int, trials: Any, trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        """Tell of an epoch or of a replicate's end."""
+        config = self._config(trial)
+        if "outcome" not in result:
+            self.observer.epoch(config, result)
+            return
+        seed, outcome = result["seed"], json.loads(result["outcome"])
+        if (config.key, seed) in self.ended:
+            return
+        self.ended.add((config.key, seed))
+        if "error" in outcome:
+            self._fail(config, seed, outcome["error"], outcome["traceback"])
+        else:
+            self.observer.finished(config, seed, outcome)
+
+    def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+        """Drop the checkpoints of a trial that needs none any more."""
+        config = self._config(trial)
+        delete(config.storage, f"ray/train/{train_name(config)}")
+
+    def broke_off(self, trial: Any, error: str) -> None:
+        """Tell that the replicates which a broken trial did not finish failed."""
+        config = self._config(trial)
+        for seed in config.seeds:
+            if (config.key, seed) not in self.ended:
+                self._fail(config, seed, error.splitlines()[-1], error)
+
+    def _fail(self, config: TrialConfig, seed: int, error: str, traceback: str) -> None:
+        self.lost.add((config.key, seed))
+        self.observer.failed(config, seed, error, traceback)
+
+    def _config(self, trial: Any) -> TrialConfig:
+        index: int = trial.config["index"]
+        return self.trials[index]
+
+
+def delete(storage: str, folder: str) -> None:
+    """Delete a folder of the storage, if it is there."""
+    system, root = files.locate(storage)
+    if files.exists(system, f"{root}/{folder}"):
+        system.delete_dir(f"{root}/{folder}")

@@ -1,0 +1,175 @@
+"""What becomes of a search's trials: a run in MLflow, a line on the terminal, a record at the end.
+
+The study itself is Optuna's and lasts; what is written here is told from it.
+"""
+
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+from typing import Any
+
+from optuna.trial import FrozenTrial, TrialState
+
+from fdsweep.orchestrator.search.optuna_study import Proposal, Proposer
+from fdsweep.orchestrator.tracking.mlflow import Tracker
+from fdsweep.orchestrator.tracking.progress import Progress
+from fdsweep.orchestrator.tracking.recorder import Failure
+from fdsweep.orchestrator.tracking.runs import Run
+from fdsweep.results.records.searches import COST, Dimension, Search, SearchTrial, State
+from fdsweep.results.records.store import Store
+
+STATES: dict[TrialState, State] = {
+    TrialState.COMPLETE: "complete",
+    TrialState.PRUNED: "pruned",
+    TrialState.FAIL: "failed",
+    TrialState.RUNNING: "running",
+}
+
+
+class PointRecorder:
+    """An `Observer` of `search.searcher` that records everything and keeps the failures.
+
+    Args:
+        words: what each search is called for people, by its study's name.
+        proposers: of all searches.
+        store: where logs go.
+        tracker: of MLflow.
+        name: of the searches together, the folder of their logs.
+    """
+
+    def __init__(
+        self,
+        words: Mapping[str, str],
+        proposers: Sequence[Proposer],
+        store: Store,
+        tracker: Tracker,
+        name: str,
+    ) -> None:
+        self.words, self.proposers, self.store, self.tracker = words, proposers, store, tracker
+        self.name = name
+        self.progress = Progress(sum(proposer.total for proposer in proposers))
+        self.failures: list[Failure] = []
+        self.curves: dict[str, list[tuple[str, float, int]]] = {}
+        self._count()
+
+    def started(self, proposer: Proposer, proposal: Proposal) -> None:
+        """Show the trial."""
+        self.curves[proposal.key] = []
+        self._count()
+        self.progress.running(proposal.key, f"{self._name(proposer, proposal)}: starting")
+
+    def epoch(self, proposer: Proposer, proposal: Proposal, metrics: dict[str, Any]) -> None:
+        """Show the epoch."""
+        value = fmean(metrics["values"])
+        self.curves[proposal.key].append(("val_accuracy", value, metrics["epoch"]))
+        place = f"epoch {metrics['epoch']}/{metrics['epochs']}, val {100 * value:.1f}"
+        self.progress.running(proposal.key, f"{self._name(proposer, proposal)}: {place}")
+
+    def ended(
+        self,
+        proposer: Proposer,
+        proposal: Proposal,
+        metrics: dict[str, Any] | None,
+        outcome: dict[str, Any] | None,
+    ) -> None:
+        """Log the trial; its numbers are in the study already."""
+        name = self._name(proposer, proposal)
+        error = (outcome or {}).get("error", "")
+        state = "failed" if error else "pruned" if outcome is None else "complete"
+        curve = self.curves.pop(proposal.key)
+        self.tracker.log(
+            Run(
+                identity=(proposal.key, ""),
+                name=name,
+                tags={
+                    "fdsweep.kind": "trial",
+                    "fdsweep.key": proposal.key,
+                    "fdsweep.search": proposer.name,
+                    "fdsweep.trial": str(proposal.number),
+                    "fdsweep.state": state,
+                },
+                params=dict(proposal.point),
+                metrics=[*curve, *(("final_val_accuracy", curve[-1][1], 0) for _ in curve[:1])],
+                seconds=metrics["seconds"] if metrics else 0.0,
+                done=not error,
+            )
+        )
+        self.progress.idle(proposal.key)
+        self._count()
+        if outcome and error:
+            log = f"reports/{self.name}/errors/trial-{proposal.key}.txt"
+            point = "\n".join(f"{option}: {value}" for option, value in proposal.point.items())
+            self.store.write_text(log, f"{name}\n{point}\n{error}\n\n{outcome['traceback']}")
+            self.failures.append(Failure(name, None, error, self.store.path(log)))
+            self.progress.say(f"failed: {name}: {error}")
+        elif outcome and metrics:
+            self.progress.reached(fmean(metrics["values"]), name)
+
+    def _name(self, proposer: Proposer, proposal: Proposal) -> str:
+        return f"{self.words[proposer.name]}, trial {proposal.number}"
+
+    def _count(self) -> None:
+        trials = [trial for proposer in self.proposers for trial in proposer.trials()]
+        states = [STATES[trial.state] for trial in trials]
+        counts = self.progress.counts
+        counts.done, counts.failed = states.count("complete"), states.count("failed")
+        counts.pruned = states.count("pruned")
+
+
+def to_record(proposer: Proposer, *, objectives: tuple[str, ...], **facts: Any) -> Search:
+    """The record of a study.
+
+    Args:
+        proposer: of the study.
+        objectives: their names, as `Search` has them.
+        facts: further fields of `Search`.
+    """
+    trials = tuple(map(_trial, proposer.trials()))
+    complete = [trial for trial in trials if trial.values]
+    front = tuple(trial.number for trial in complete) if len(objectives) > 1 else ()
+    if front:
+        best = {trial.number for trial in proposer.study.best_trials}
+        front = tuple(number for number in front if number in best)
+    eligible = [trial for trial in complete if not front or trial.number in front]
+    accuracies = [place for place, name in enumerate(objectives) if name != COST]
+
+    importances, importance_epoch = proposer.importances()
+
+    def rank(trial: SearchTrial) -> tuple[float, int]:
+        return fmean(trial.values[place] for place in accuracies), -trial.number
+
+    return Search(
+        name=proposer.name,
+        objectives=objectives,
+        sampler=proposer.sampler,
+        prunes=bool(proposer.problem.rungs),
+        asked=proposer.total,
+        dimensions=tuple(
+            Dimension(name=d.name, low=d.low, high=d.high, log=d.log, choices=d.choices)
+            for d in proposer.problem.dimensions
+        ),
+        importances=importances,
+        importance_epoch=importance_epoch,
+        trials=trials,
+        chosen=max(eligible, key=rank).number if eligible else None,
+        front=front,
+        infeasible=proposer.infeasible(),
+        **facts,
+    )
+
+
+def _trial(trial: FrozenTrial) -> SearchTrial:
+    attrs = trial.user_attrs
+    values = tuple(trial.values) if trial.state == TrialState.COMPLETE else ()
+    last = trial.last_step
+    reached = values[0] if values else None if last is None else trial.intermediate_values[last]
+    return SearchTrial(
+        number=trial.number,
+        state=STATES[trial.state],
+        values=values,
+        reached=reached,
+        params=attrs.get("point", trial.params),
+        epochs=attrs.get("epochs", 0),
+        seconds=attrs.get("seconds", 0.0),
+        source=attrs.get("source", "trained"),
+        error=attrs.get("error", ""),
+    )

@@ -1,0 +1,246 @@
+"""`fdsweep search`: tune on validation with some seeds, then compare on fresh ones.
+
+A search is one Optuna study per method and direction (or per method, over its directions at once).
+What it chose is evaluated beside the method's default as an ordinary study.
+"""
+
+import contextlib
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+import filelock
+import optuna
+
+from fdsweep.orchestrator.execution.cluster import connect
+from fdsweep.orchestrator.search.optuna_study import Goal, Point, Problem, Proposal, Proposer, rungs
+from fdsweep.orchestrator.search.recorder import PointRecorder, to_record
+from fdsweep.orchestrator.search.settings import Search, SearchStudy, tuning_plan
+from fdsweep.orchestrator.studies import study as studies
+from fdsweep.orchestrator.studies.study import Outcome, Study
+from fdsweep.orchestrator.tracking.mlflow import Tracker
+from fdsweep.orchestrator.tracking.progress import Progress
+from fdsweep.orchestrator.tracking.recorder import Failure, Recorder
+from fdsweep.results.records import searches
+from fdsweep.results.records.searches import COST
+from fdsweep.search_spaces.configs import PointConfig, StudentConfig
+from fdsweep.search_spaces.errors import ReplicateError, StorageError
+from fdsweep.search_spaces.keys import content_key
+from fdsweep.search_spaces.space import default_point
+from fdsweep.search_spaces.sweep import Row, override
+from fdsweep.trainers import datasets
+
+if TYPE_CHECKING:
+    from fdsweep.orchestrator.search.searcher import Lane
+
+
+def run(study: SearchStudy) -> Outcome:
+    """Search, evaluate what was chosen on fresh seeds, and report.
+
+    Raises:
+        ClusterError: the devices asked for are not there.
+        ReplicateError: no trial of a search was completed, or its teacher failed.
+        StorageError: another driver has the same search.
+    """
+    root = study.defaults.store.root
+    with _alone(root, study.searches):
+        lanes = _lanes(study)
+        tags = {"fdsweep.study": "tuning", "fdsweep.dataset": study.defaults.info.name}
+        with Tracker(root, study.name, tags) as tracker:
+            is_new = not all(lane.proposer.is_done for lane in lanes)
+            failures = _tune(study, lanes, tracker) if is_new else ()
+            found = [_recorded(study, *pair) for pair in zip(study.searches, lanes, strict=True)]
+            evaluation = _evaluation(study, found)
+            searches.save(evaluation.store, evaluation.plan.sweep, found)
+            outcome = studies.run(evaluation)
+            if is_new:
+                best = {s.name: value for s in found if (value := _best(s)) is not None}
+                tracker.finish({}, best, outcome.pictures)
+    return replace(outcome, failures=(*failures, *outcome.failures))
+
+
+def _tune(study: SearchStudy, lanes: "Sequence[Lane]", tracker: Tracker) -> tuple[Failure, ...]:
+    """Run the searches as far as their budget goes; the trials that failed."""
+    wish, fresh = study.wish, study.defaults
+    allotment = connect(fresh.request)
+    from fdsweep.orchestrator.execution.stages import run_plan
+    from fdsweep.orchestrator.search.searcher import run_lanes
+
+    plan = replace(tuning_plan(study), students=())
+    recorder = Recorder(fresh.sweep, plan, fresh.store, tracker, Progress(plan.left))
+    if plan.left:
+        with recorder.progress:
+            run_plan(plan, allotment, fresh.store.root, recorder)
+    if recorder.failures:
+        worst = recorder.failures[0]
+        raise ReplicateError(
+            f"a teacher failed ({worst.error})", f"{worst.name}, seed {worst.seed}", worst.log
+        )
+    words = {lane.proposer.name: s.words for lane, s in zip(lanes, study.searches, strict=True)}
+    observer = PointRecorder(
+        words, [lane.proposer for lane in lanes], fresh.store, tracker, study.name
+    )
+    deadline = None if wish.minutes is None else time.monotonic() + 60 * wish.minutes
+    with observer.progress:
+        run_lanes(lanes, allotment, fresh.store.root, observer, deadline)
+    return tuple(observer.failures)
+
+
+def _lanes(study: SearchStudy) -> "list[Lane]":
+    from fdsweep.orchestrator.search.searcher import Lane
+
+    wish, root = study.wish, study.defaults.store.root
+    storage = optuna.storages.RDBStorage(f"sqlite:///{root}/optuna.db")
+    with_cost = "cost" in wish.objective
+
+    def lane(search: Search) -> "Lane":
+        def key_of(point: Point) -> str:
+            return content_key(
+                keys=[c.key for c in study.configs(search, point)], seeds=wish.tuning_seeds
+            )
+
+        def look_up(point: Point) -> tuple[float, ...] | None:
+            return None if with_cost else _known(study, study.configs(search, point))
+
+        def make_point(proposal: Proposal) -> PointConfig:
+            return PointConfig(
+                key=proposal.key,
+                configs=study.configs(search, proposal.point),
+                seeds=wish.tuning_seeds,
+                rungs=steps,
+                storage=root,
+                loading=study.arguments["loading"],
+            )
+
+        def objectives(metrics: dict[str, Any]) -> tuple[float, ...]:
+            values: list[float] = metrics["values"]
+            replicates = len(values) * len(wish.tuning_seeds)
+            cost = metrics["seconds"] / metrics["epoch"] / replicates
+            return (*values, cost) if with_cost else tuple(values)
+
+        accuracies = len(search.cells)
+        goals: tuple[Goal, ...] = tuple("maximize" for _ in range(accuracies))
+        if with_cost:
+            goals = (*goals, "minimize")
+        epochs = search.cells[0].config.network.optim.epochs
+        steps = rungs(epochs) if study.prunes else ()
+        problem = Problem(
+            dimensions=search.dimensions,
+            constraints=wish.space.constraints,
+            defaults=search.defaults,
+            objectives=goals,
+            rungs=steps,
+            key_of=key_of,
+            look_up=look_up,
+        )
+        proposer = Proposer(storage, search.name, problem, wish.trials, wish.sampler)
+        return Lane(proposer, make_point, objectives)
+
+    return [lane(search) for search in study.searches]
+
+
+def _known(study: SearchStudy, configs: Sequence[StudentConfig]) -> tuple[float, ...] | None:
+    """Mean validation accuracy of each configuration, if replicates of all seeds are stored."""
+    rows = study.defaults.store.replicates({config.key for config in configs})
+    rows = rows[(rows["status"] == "done") & rows["seed"].isin(study.wish.tuning_seeds)]
+    known = dict(list(rows.groupby("key")["val_accuracy"]))
+    if any(len(known.get(config.key, ())) < len(study.wish.tuning_seeds) for config in configs):
+        return None
+    return tuple(float(known[config.key].mean()) for config in configs)
+
+
+def _recorded(study: SearchStudy, search: Search, lane: "Lane") -> searches.Search:
+    wish = study.wish
+    single = len(search.cells) == 1
+    accuracies = ("accuracy",) if single else tuple(f"accuracy {d}" for d in search.directions)
+    record = to_record(
+        lane.proposer,
+        space=wish.space.space,
+        method=search.method,
+        dataset=study.defaults.info.name,
+        directions=search.directions,
+        objectives=(*accuracies, COST) if "cost" in wish.objective else accuracies,
+        seeds=wish.tuning_seeds,
+        epochs=search.cells[0].config.network.optim.epochs,
+        default=0 if default_point(search.dimensions) and not search.options else None,
+    )
+    if record.chosen is None:
+        states = ", ".join(f"{n} {state}" for state, n in searches.counts(record).items())
+        fix = "Give more --trials or another --space"
+        raise ReplicateError(
+            f"no trial was completed ({states or 'none begun'})", search.words, fix
+        )
+    return replace(record, notes=tuple(_notes(study, record)))
+
+
+def _notes(study: SearchStudy, record: searches.Search) -> Iterator[str]:
+    if record.chosen == record.default:
+        yield "No trial was better than the default."
+    share = seen(
+        study.defaults.dataset,
+        study.defaults.plan.cells[0].config.modalities,
+        study.wish.tuning_seeds,
+        study.defaults.sweep.seeds,
+    )
+    if share:
+        yield (
+            f"Splits differ between seeds: {100 * share:.0f} % of the fresh seeds' test samples "
+            "were trained or validated on with a tuning seed, so the choice is not quite blind."
+        )
+
+
+def seen(
+    dataset: datasets.Dataset,
+    modalities: Sequence[str],
+    tuning: Sequence[int],
+    fresh: Sequence[int],
+) -> float:
+    """Share of the `fresh` seeds' test samples that training or validation of `tuning` holds."""
+    fold_of = dataset.folds(tuple(modalities))
+    used: set[int] = set()
+    for seed in tuning:
+        fold = fold_of(seed)
+        used.update(fold.train.tolist(), fold.val.tolist())
+    return fmean(i in used for seed in fresh for i in fold_of(seed).test.tolist())
+
+
+def _evaluation(study: SearchStudy, found: Sequence[searches.Search]) -> Study:
+    """The study that compares each method's default with what was chosen."""
+    base = study.defaults.sweep
+    rows: list[Row] = []
+    for default in base.rows:
+        rows.append(default)
+        for search, record in zip(study.searches, found, strict=True):
+            chosen = searches.find(record, record.chosen)
+            if search.method == default.method and chosen:
+                rows.append(search.row(chosen.params, f"{search.method}, tuned"))
+    sweep = override(base, rows=[row.model_dump() for row in rows])
+    return studies.prepare(sweep, **study.arguments)
+
+
+def _best(search: searches.Search) -> float | None:
+    chosen = searches.find(search, search.chosen)
+    return chosen.values[0] if chosen else None
+
+
+@contextlib.contextmanager
+def _alone(root: str, found: Sequence[Search]) -> Iterator[None]:
+    """Hold every search's lock; the system lets go of it when a driver dies.
+
+    Raises:
+        StorageError: another driver holds one.
+    """
+    folder = Path(root, "locks")
+    folder.mkdir(exist_ok=True)
+    with contextlib.ExitStack() as stack:
+        for search in found:
+            lock = filelock.FileLock(folder / f"{search.name}.lock", timeout=0)
+            try:
+                stack.enter_context(lock)
+            except filelock.Timeout:
+                what = f"another process is running the search {search.name}"
+                raise StorageError(what, root, "Wait for it, or stop it") from None
+        yield

@@ -1,0 +1,271 @@
+"""What a search is and what it will cost, before anything is trained."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from fdsweep.orchestrator.search.optuna_study import Point, check_trials
+from fdsweep.orchestrator.studies import study as studies
+from fdsweep.orchestrator.studies.estimate import Estimate, estimate
+from fdsweep.orchestrator.studies.plan import Cell, Plan, make_cells, make_plan
+from fdsweep.orchestrator.studies.study import Study
+from fdsweep.orchestrator.tracking.progress import clock
+from fdsweep.results.compute.notes import spell_seeds
+from fdsweep.search_spaces.configs import Option, StudentConfig
+from fdsweep.search_spaces.errors import ConfigError, StorageError
+from fdsweep.search_spaces.keys import content_key
+from fdsweep.search_spaces.space import LR, Dimension, Space, check_names, dimensions
+from fdsweep.search_spaces.sweep import Row, Sweep, validated
+from fdsweep.trainers import distillers, teachers
+
+OBJECTIVES = ("accuracy", "accuracy,cost", "directions", "directions,cost")
+FIRST_FRESH = 100
+"""Where a count of fresh seeds begins, far from the seeds of other studies."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SearchSettings:
+    """What is searched, and how.
+
+    `options` are set for every method that has them, and not searched. `objective` is one of
+    OBJECTIVES: accuracy in each direction by itself, or the accuracies of all directions at once;
+    with cost, the Pareto front of accuracy and seconds per training epoch. `minutes` is the time
+    after which no new trial begins. `trials` is the budget of each method in each direction.
+    """
+
+    space: Space
+    methods: tuple[str, ...] = ("fd-cmkd",)
+    options: Mapping[str, Option]
+    trials: int = 20
+    minutes: float | None = None
+    sampler: str = "tpe"
+    prune: bool = True
+    objective: str = "accuracy"
+    tuning_seeds: tuple[int, ...] = (0, 1)
+
+    def __post_init__(self) -> None:
+        check_trials(self.sampler, self.trials)
+        if self.objective not in OBJECTIVES:
+            fix = f"Choose from: {'; '.join(OBJECTIVES)}"
+            raise ConfigError(f"unknown objective {self.objective!r}", "--objective", fix)
+        if self.minutes is not None and self.minutes <= 0:
+            raise ConfigError(f"{self.minutes} minutes", "--timeout", "Give more than 0")
+        for name in set(self.options):
+            if not any(_own(method, {name: None}) for method in self.methods):
+                raise ConfigError("none of the methods has it", f"--{name}", "Leave it out")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """One study that is to be made: a method's, in the directions of its `cells`.
+
+    The cells are those of the method's own defaults, without what was set for all.
+    """
+
+    name: str
+    method: str
+    cells: tuple[Cell, ...]
+    options: Mapping[str, Option]
+    defaults: Mapping[str, Option]
+    dimensions: tuple[Dimension, ...]
+
+    @property
+    def directions(self) -> tuple[str, ...]:
+        """Such as "audio->visual"."""
+        return tuple(f"{cell.teacher_modality}->{cell.student_modality}" for cell in self.cells)
+
+    @property
+    def words(self) -> str:
+        """The search's words for people."""
+        return f"{self.method}, {' and '.join(self.directions)}"
+
+    def row(self, point: Point, name: str) -> Row:
+        """A row of a study that trains `point`."""
+        options = {option: value for option, value in point.items() if option != LR}
+        lr = point.get(LR)
+        return Row(
+            name=name,
+            method=self.method,
+            options={**self.options, **options},
+            lr=lr if isinstance(lr, float) else None,
+            directions=self.directions,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchStudy:
+    """Searches that are planned, with the study of the defaults on fresh seeds."""
+
+    wish: SearchSettings
+    searches: tuple[Search, ...]
+    defaults: Study
+    arguments: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Of the searches together: the data set, and six digits of what is searched."""
+        digits = content_key(searches=[search.name for search in self.searches])[:6]
+        return f"tuning-{self.wish.space.space}-{self.defaults.info.name}-{digits}"
+
+    @property
+    def prunes(self) -> bool:
+        """Whether hopeless trials are stopped, which takes a single objective."""
+        return self.wish.prune and self.wish.objective == "accuracy"
+
+    def configs(self, search: Search, point: Point) -> tuple[StudentConfig, ...]:
+        """What `point` trains in each direction of `search`."""
+        sweep = self.defaults.sweep.model_copy(update={"rows": (search.row(point, "point"),)})
+        checkpoints = {
+            network.modality: network.pretrained
+            for cell in search.cells
+            for network in (cell.config.network, cell.config.teacher)
+            if network and network.pretrained
+        }
+        sweep = sweep.model_copy(update={"directions": search.directions})
+        return tuple(cell.config for cell in make_cells(sweep, self.defaults.info, checkpoints))
+
+
+def base_sweep(wish: SearchSettings) -> Sweep:
+    """The study that a search ends with, before anything is chosen: each method's default."""
+    rows = [{"name": f"{method}, default", "method": method} for method in wish.methods]
+    content = {"study": "search", "title": f"{wish.space.title}: tuned and default", "rows": rows}
+    return validated({**content, "seeds": fresh_seeds(8)}, "search")
+
+
+def fresh_seeds(count: int) -> tuple[int, ...]:
+    """`count` seeds that other studies do not use by default."""
+    return tuple(range(FIRST_FRESH, FIRST_FRESH + count))
+
+
+def prepare(wish: SearchSettings, sweep: Sweep, **arguments: Any) -> SearchStudy:
+    """Check everything that can be checked before Ray starts.
+
+    Args:
+        wish: what is searched.
+        sweep: of `base_sweep`, with what the user says of data, epochs and fresh seeds.
+        arguments: of `study.prepare`.
+
+    Raises:
+        FdsweepError: anything that a person must put right first.
+    """
+    both = sorted(set(sweep.seeds) & set(wish.tuning_seeds))
+    if both:
+        what = f"seed {both[0]} is used for tuning, so it is not fresh"
+        raise ConfigError(what, "--seeds, --tuning-seeds", "Give different ones")
+    known = {
+        option
+        for method in {*distillers.names(), *wish.methods}
+        for option in distillers.resolve_options(method, {})
+    }
+    check_names(wish.space, {LR, *known})
+    study = studies.prepare(sweep, **arguments)
+    if not study.store.is_local:
+        what = "Optuna's SQLite file cannot lie in object storage"
+        raise StorageError(what, study.store.root, "Give a folder as --storage")
+    found = []
+    for method in dict.fromkeys(wish.methods):
+        cells = tuple(cell for cell in study.plan.cells if cell.row.method == method)
+        groups = [cells] if "directions" in wish.objective else [(cell,) for cell in cells]
+        found += [_search(wish, method, group) for group in groups]
+    return SearchStudy(wish=wish, searches=tuple(found), defaults=study, arguments=arguments)
+
+
+def describe(study: SearchStudy, cost: Estimate) -> str:
+    """The plan in a few lines for a person."""
+    wish, fresh = study.wish, study.defaults
+    pruning = "pruning on" if study.prunes else "no pruning"
+    lines = [
+        f"{study.name}: {len(study.searches)} searches of {wish.trials} trials, sampler "
+        f"{wish.sampler}, {pruning}, tuning seeds {spell_seeds(wish.tuning_seeds)}",
+        *(
+            f"  {search.words}: {', '.join(d.name for d in search.dimensions)}"
+            for search in study.searches
+        ),
+        f"then default and chosen on the fresh seeds {spell_seeds(fresh.plan.seeds)}",
+    ]
+    if cost.seconds is not None:
+        lines.append(
+            f"training time at most {clock(cost.seconds)} with {cost.concurrent} trials at a time "
+            f"({cost.basis}), less what is pruned or known; starting each trial comes on top"
+        )
+    return "\n".join([*lines, studies.power(len(fresh.plan.seeds), cost)])
+
+
+def plan_json(study: SearchStudy, cost: Estimate) -> dict[str, Any]:
+    """The plan as a document: the searches, and the study of the defaults on fresh seeds."""
+    return {
+        **studies.plan_json(study.defaults, cost),
+        "searches": [
+            {
+                "name": search.name,
+                "method": search.method,
+                "directions": list(search.directions),
+                "dimensions": [dimension.name for dimension in search.dimensions],
+                "trials": study.wish.trials,
+                "tuning_seeds": list(study.wish.tuning_seeds),
+            }
+            for search in study.searches
+        ],
+    }
+
+
+def estimate_search(study: SearchStudy) -> Estimate:
+    """What everything takes if nothing is pruned and nothing is known."""
+    fresh, tuning = study.defaults, tuning_plan(study)
+    everything = replace(
+        fresh.plan,
+        teachers=(*tuning.teachers, *fresh.plan.teachers),
+        students=(*tuning.students * study.wish.trials, *fresh.plan.students * 2),
+    )
+    rows = fresh.store.replicates()
+    return estimate(everything, fresh.request, fresh.dataset, rows[rows["status"] == "done"])
+
+
+def tuning_plan(study: SearchStudy) -> Plan:
+    """The teachers that the tuning seeds need, and a full trial of each default."""
+    fresh = study.defaults
+    sweep = fresh.sweep.model_copy(update={"seeds": study.wish.tuning_seeds})
+    return make_plan(
+        sweep,
+        fresh.plan.cells,
+        finished=set(),
+        missing_teachers=lambda key, seeds: teachers.missing(fresh.store.root, key, seeds),
+        storage=fresh.store.root,
+        loading=study.arguments["loading"],
+    )
+
+
+def _search(wish: SearchSettings, method: str, cells: tuple[Cell, ...]) -> Search:
+    options = _own(method, wish.options)
+    resolved = distillers.resolve_options(method, options)
+    distillers.specimen(method, resolved)  # refuses values out of range before Ray starts
+    lr = cells[0].config.network.optim.lr
+    defaults = {**resolved, LR: lr}
+    dims = dimensions(wish.space, method, defaults)
+    digits = content_key(
+        dimensions=dims,
+        constraints=[constraint.text for constraint in wish.space.constraints],
+        keys=[cell.key for cell in cells],
+        options=options,
+        seeds=wish.tuning_seeds,
+        objective=wish.objective,
+    )[:8]
+    modalities = "-".join(cells[0].config.modalities[::-1] if len(cells) == 1 else ("both",))
+    name = f"{wish.space.space}-{method}-{cells[0].config.network.dataset}-{modalities}-{digits}"
+    return Search(
+        name=name,
+        method=method,
+        cells=cells,
+        options=options,
+        defaults=defaults,
+        dimensions=dims,
+    )
+
+
+def _own(method: str, options: Mapping[str, Option]) -> dict[str, Option]:
+    """Those of `options` that `method` has, as it spells them."""
+    return {
+        option: options[short]
+        for option in distillers.resolve_options(method, {})
+        if (short := option.rpartition(".")[2]) in options
+    }

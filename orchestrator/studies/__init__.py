@@ -1,0 +1,1 @@
+"""From a sweep to its report: plan, estimate, run, compare, analyze."""

@@ -1,0 +1,221 @@
+"""From a sweep to trials with content keys: what is done and what is left. Pure functions."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any
+
+from fdsweep.search_spaces.configs import (
+    AUTO,
+    Loading,
+    NetworkConfig,
+    StudentConfig,
+    TrialConfig,
+    TrialKind,
+)
+from fdsweep.search_spaces.keys import content_key
+from fdsweep.search_spaces.sweep import Row, Sweep
+from fdsweep.trainers import backbones, distillers
+from fdsweep.trainers.datasets import DatasetInfo
+from fdsweep.trainers.loop import LOOP_VERSION
+
+NONE: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One row of the study in one direction."""
+
+    row: Row
+    teacher_modality: str
+    student_modality: str
+    config: StudentConfig
+
+    @property
+    def name(self) -> str:
+        """The cell's words for people."""
+        return f"{self.row.name}, {self.teacher_modality}->{self.student_modality}"
+
+    @cached_property
+    def key(self) -> str:
+        """Content key of the cell's results."""
+        return self.config.key
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The trials that are left of a study, teachers first, and what is done already.
+
+    `done` and `total` count student replicates.
+    """
+
+    sweep: str
+    cells: tuple[Cell, ...]
+    seeds: tuple[int, ...]
+    teachers: tuple[TrialConfig, ...]
+    students: tuple[TrialConfig, ...]
+    done: int
+    total: int
+
+    @property
+    def left(self) -> int:
+        """Replicates to train, teachers included."""
+        return sum(len(trial.seeds) for trial in (*self.teachers, *self.students))
+
+
+def make_cells(
+    sweep: Sweep, info: DatasetInfo, checkpoints: Mapping[str, str] = NONE
+) -> tuple[Cell, ...]:
+    """Every row of `sweep` in every direction, direction by direction.
+
+    `checkpoints` gives the digest of what a modality's network starts from, if it is pretrained.
+
+    Raises:
+        ConfigError: a method, option, backbone or direction that does not exist.
+    """
+    networks = {
+        m.name: replace(_network(sweep, info, m.name), pretrained=checkpoints.get(m.name, ""))
+        for m in info.modalities
+    }
+    cells = []
+    for teacher, student in info.directions(sweep.directions):
+        for row in sweep.rows:
+            if row.directions and (teacher, student) not in info.directions(row.directions):
+                continue
+            options = distillers.resolve_options(row.method, row.options)
+            needs_teacher = distillers.specimen(row.method, options).needs_teacher
+            config = StudentConfig(
+                network=_at_rate(networks[student], row.lr),
+                method=row.method,
+                method_version=distillers.version(row.method),
+                options=options,
+                teacher=networks[teacher] if needs_teacher else None,
+                teacher_state=row.teacher if needs_teacher else "trained",
+                teacher_channels=row.teacher_channels if needs_teacher else "ordered",
+                pairing=row.pairing if needs_teacher else "paired",
+            )
+            cells.append(Cell(row, teacher, student, config))
+    return tuple(cells)
+
+
+def sweep_name(sweep: Sweep, cells: Sequence[Cell]) -> str:
+    """`study-dataset-` and six digits of what is studied; seeds and directions are not part."""
+    rows = [_content(row) for row in sweep.rows]
+    setting = cells[0].config.network
+    checkpoints = {
+        cell.config.network.modality: cell.config.network.pretrained
+        for cell in cells
+        if cell.config.network.pretrained
+    }
+    digits = content_key(
+        rows=rows,
+        backbones=sweep.backbones,
+        optim=setting.optim,
+        data=setting.data_fingerprint,
+        **({"checkpoints": checkpoints} if checkpoints else {}),
+    )[:6]
+    return f"{sweep.study}-{sweep.dataset}-{digits}"
+
+
+def make_plan(
+    sweep: Sweep,
+    cells: tuple[Cell, ...],
+    *,
+    finished: set[tuple[str, int]],
+    missing_teachers: Callable[[str, tuple[int, ...]], tuple[int, ...]],
+    storage: str,
+    seeds_per_trial: int | None = None,
+    loading: Loading = AUTO,
+) -> Plan:
+    """The trials for what is not in `finished`, and for the teachers missing for them.
+
+    Args:
+        sweep: the study.
+        cells: what `make_cells` gave for it.
+        finished: (key, seed) of the replicates whose results are stored.
+        missing_teachers: tells which seeds of a teacher key are not in the storage.
+        storage: where the workers find teachers and leave them.
+        seeds_per_trial: how many replicates a trial holds; all of a cell by default.
+        loading: how the workers hold the data.
+    """
+    size = seeds_per_trial or len(sweep.seeds)
+    groups = [sweep.seeds[i : i + size] for i in range(0, len(sweep.seeds), size)]
+
+    def trials(
+        kind: TrialKind, key: str, config: StudentConfig, left: set[int]
+    ) -> list[TrialConfig]:
+        return [
+            TrialConfig(
+                kind=kind,
+                key=key,
+                config=config,
+                seeds=tuple(seed for seed in group if seed in left),
+                group=f"{group[0]}-{content_key(seeds=group)[:6]}",
+                storage=storage,
+                loading=loading,
+            )
+            for group in groups
+            if left.intersection(group)
+        ]
+
+    students: list[TrialConfig] = []
+    wanted: dict[str, tuple[NetworkConfig, set[int]]] = {}
+    by_key = {cell.key: cell for cell in cells}
+    for key, cell in by_key.items():
+        left = {seed for seed in sweep.seeds if (key, seed) not in finished}
+        students += trials("student", key, cell.config, left)
+        if cell.config.teacher_key and cell.config.teacher:
+            entry = wanted.setdefault(cell.config.teacher_key, (cell.config.teacher, set()))
+            entry[1].update(left)
+    teachers: list[TrialConfig] = []
+    for key, (network, seeds) in wanted.items():
+        left = set(missing_teachers(key, tuple(sorted(seeds))))
+        teachers += trials("teacher", key, teacher_config(network), left)
+    total = len(by_key) * len(sweep.seeds)
+    return Plan(
+        sweep=sweep_name(sweep, cells),
+        cells=cells,
+        seeds=sweep.seeds,
+        teachers=tuple(teachers),
+        students=tuple(students),
+        done=total - sum(len(trial.seeds) for trial in students),
+        total=total,
+    )
+
+
+def teacher_config(network: NetworkConfig) -> StudentConfig:
+    """How a teacher is trained: by cross-entropy alone."""
+    return StudentConfig(network=network, method="none", method_version=distillers.version("none"))
+
+
+def _at_rate(network: NetworkConfig, lr: float | None) -> NetworkConfig:
+    return network if lr is None else replace(network, optim=replace(network.optim, lr=lr))
+
+
+def _content(row: Row) -> dict[str, Any]:
+    """What of `row` decides results; what it leaves unset is left out, so that names last."""
+    unset = {name for name in ("lr", "directions") if not getattr(row, name)}
+    return row.model_dump(exclude={"paper", "group", *unset})
+
+
+def _network(sweep: Sweep, info: DatasetInfo, modality: str) -> NetworkConfig:
+    for name in (*sweep.backbones, *sweep.pretrained):
+        info.modality(name)
+    backbone = backbones.registry.get(
+        sweep.backbones.get(modality, info.modality(modality).backbone)
+    )
+    given: dict[str, Any] = {
+        name: getattr(sweep, name)
+        for name in ("epochs", "batch_size", "lr")
+        if getattr(sweep, name) is not None
+    }
+    return NetworkConfig(
+        dataset=info.name,
+        data_fingerprint=info.fingerprint,
+        modality=modality,
+        backbone=backbone.name,
+        backbone_version=backbone.version,
+        loop_version=LOOP_VERSION,
+        optim=replace(info.optim, **given),
+    )

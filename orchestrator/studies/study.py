@@ -1,0 +1,249 @@
+"""A study from its sweep to its report: plan, run what is missing, record, report."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from fdsweep.orchestrator.execution.cluster import ResourceRequest, check, connect
+from fdsweep.orchestrator.studies.estimate import Estimate, estimate
+from fdsweep.orchestrator.studies.plan import Plan, make_cells, make_plan
+from fdsweep.orchestrator.tracking.mlflow import Tracker
+from fdsweep.orchestrator.tracking.progress import Progress, clock
+from fdsweep.orchestrator.tracking.recorder import Failure, Recorder
+from fdsweep.orchestrator.tracking.runs import summaries
+from fdsweep.results import plots
+from fdsweep.results.records import manifest as manifests
+from fdsweep.results.records.manifest import Manifest, ManifestRow
+from fdsweep.results.records.store import Store
+from fdsweep.results.report import Report, report, to_html, to_json, to_markdown
+from fdsweep.search_spaces.configs import AUTO, FEW, Loading
+from fdsweep.search_spaces.errors import ConfigError
+from fdsweep.search_spaces.sweep import Sweep
+from fdsweep.trainers import datasets, teachers
+from fdsweep.trainers.backbones import pretrained
+from fdsweep.trainers.datasets import DatasetInfo, check_batch
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A study's report, the replicates that failed in this invocation, and new picture files."""
+
+    report: Report
+    failures: tuple[Failure, ...]
+    pictures: Mapping[str, bytes]
+
+    def to_json(self) -> dict[str, Any]:
+        """The report's document with `failures` beside it."""
+        return {**to_json(self.report), "failures": [asdict(item) for item in self.failures]}
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """A planned study, ready to run."""
+
+    sweep: Sweep
+    dataset: datasets.Dataset
+    plan: Plan
+    store: Store
+    request: ResourceRequest
+
+    @property
+    def info(self) -> DatasetInfo:
+        """What is studied on."""
+        return self.dataset.info
+
+
+def prepare(
+    sweep: Sweep,
+    storage: str,
+    request: ResourceRequest,
+    seeds_per_trial: int | None = None,
+    loading: Loading = AUTO,
+) -> Study:
+    """Check everything that can be checked before Ray starts, and plan what is left.
+
+    Raises:
+        FdsweepError: anything that a person must put right first.
+    """
+    check(request)
+    if seeds_per_trial is not None and seeds_per_trial < 1:
+        raise ConfigError(
+            f"{seeds_per_trial} seeds per trial asked for", "--seeds-per-trial", "Give 1 or more"
+        )
+    datasets.registry.get(sweep.dataset)  # refuses an unknown name before the storage is made
+    store = Store.create(storage)
+    dataset = datasets.find(sweep.dataset, datasets.DataLocation(store.root, FEW))
+    checkpoints = {
+        modality: pretrained.keep(store.root, name) for modality, name in sweep.pretrained.items()
+    }
+    cells = make_cells(sweep, dataset.info, checkpoints)
+    check_batch(dataset.info, cells[0].config.network.optim.batch_size, request.workers_per_trial)
+    plan = make_plan(
+        sweep,
+        cells,
+        finished=store.finished(),
+        missing_teachers=lambda key, seeds: teachers.missing(store.root, key, seeds),
+        storage=store.root,
+        seeds_per_trial=seeds_per_trial,
+        loading=loading,
+    )
+    return Study(sweep, dataset, plan, store, request)
+
+
+def estimate_study(study: Study) -> Estimate:
+    """What the rest of `study` will cost."""
+    rows = study.store.replicates()
+    done = rows[rows["status"] == "done"]
+    return estimate(study.plan, study.request, study.dataset, done)
+
+
+def describe(study: Study, cost: Estimate) -> str:
+    """The plan in a few lines for a person."""
+    plan = study.plan
+    n = len(plan.seeds)
+    teachers_left = sum(len(trial.seeds) for trial in plan.teachers)
+    students_left = sum(len(trial.seeds) for trial in plan.students)
+    lines = [
+        f"{plan.sweep}: {len({cell.key for cell in plan.cells})} cells x {n} seeds = "
+        f"{plan.total} replicates; {plan.done} done, {students_left} left in "
+        f"{len(plan.students)} trials, and {teachers_left} teachers in {len(plan.teachers)}",
+    ]
+    if plan.left and cost.seconds is not None:
+        lines.append(
+            f"training time about {clock(cost.seconds)} with {cost.concurrent} trials at a time "
+            f"({cost.basis}); starting each trial comes on top"
+        )
+    elif plan.left:
+        lines.append(f"training time unknown: {cost.basis}")
+    return "\n".join([*lines, power(n, cost)])
+
+
+def power(n: int, cost: Estimate) -> str:
+    """What `n` seeds can show, in a sentence."""
+    effect = "no effect" if n < 2 else f"an effect of {cost.effect:.2f} SD of the differences"
+    return (
+        f"{n} seeds can detect {effect} (paired t-test, 80 % power); "
+        f"the exact sign-flip p cannot fall below {cost.smallest_p:.3g}"
+    )
+
+
+def plan_json(study: Study, cost: Estimate) -> dict[str, Any]:
+    """The plan as a document."""
+    plan = study.plan
+    return {
+        "schema": "fdsweep.plan/1",
+        "sweep": plan.sweep,
+        "seeds": list(plan.seeds),
+        "replicates": {"total": plan.total, "done": plan.done},
+        "trials": [
+            {"kind": trial.kind, "key": trial.key, "seeds": list(trial.seeds)}
+            for trial in (*plan.teachers, *plan.students)
+        ],
+        "estimate": {
+            "training_seconds": cost.seconds,
+            "basis": cost.basis,
+            "concurrent_trials": cost.concurrent,
+            "detectable_effect_sd": None if len(plan.seeds) < 2 else cost.effect,
+            "smallest_p": cost.smallest_p,
+        },
+    }
+
+
+def run(study: Study) -> Outcome:
+    """Train what is missing, record it, and report.
+
+    Raises:
+        ClusterError: the devices asked for are not there.
+    """
+    plan, store = study.plan, study.store
+    seeds = _save_manifest(study).seeds
+    tags = {"fdsweep.study": study.sweep.study, "fdsweep.dataset": study.info.name}
+    with Tracker(store.root, plan.sweep, tags) as tracker:
+        recorder = Recorder(study.sweep, plan, store, tracker, Progress(plan.left))
+        recorder.mirror()
+        if plan.left:
+            allotment = connect(study.request)
+            from fdsweep.orchestrator.execution.stages import run_plan
+
+            with recorder.progress:
+                run_plan(plan, allotment, store.root, recorder)
+        result = report(store, plan.sweep)
+        pictures = _keep_report(study, result, tracker)
+    if set(plan.seeds) != set(seeds):
+        result = report(store, plan.sweep, seeds=plan.seeds)
+    return Outcome(result, tuple(recorder.failures), pictures)
+
+
+def _keep_report(study: Study, whole: Report, tracker: Tracker) -> dict[str, bytes]:
+    """Write the sweep's report and pictures, unless they would be those that are there."""
+    store, sweep = study.store, study.plan.sweep
+    text, place = to_markdown(whole), f"reports/{sweep}/report.md"
+    if store.exists(place) and store.read_text(place) == text:
+        return {}
+    pictures = plots.render(plots.pictures(store, sweep))
+    page = to_html(whole, pictures)
+    plots.save(store, sweep, pictures)
+    store.write_text(f"reports/{sweep}/report.html", page)
+    store.write_text(place, text)
+    texts = {"report.md": text, "report.html": page}
+    tracker.finish(texts, _summary(whole), pictures, summaries(whole))
+    return pictures
+
+
+def _save_manifest(study: Study) -> Manifest:
+    """Write what the sweep consists of, over all the times that it was run."""
+    plan, info = study.plan, study.info
+    optim = plan.cells[0].config.network.optim
+    new = Manifest(
+        sweep=plan.sweep,
+        study=study.sweep.study,
+        title=study.sweep.title,
+        dataset=info.name,
+        paper_table=study.sweep.paper_table,
+        epochs=optim.epochs,
+        seeds=tuple(sorted(plan.seeds)),
+        seed_history=(tuple(sorted(plan.seeds)),),
+        rows=tuple(
+            ManifestRow(
+                row=cell.row.name,
+                method=cell.config.method,
+                teacher_modality=cell.teacher_modality,
+                student_modality=cell.student_modality,
+                key=cell.key,
+                teacher_key=cell.config.teacher_key,
+                paper=cell.row.paper,
+                group=cell.row.group,
+                pairing=cell.config.pairing if cell.config.teacher else "",
+            )
+            for cell in plan.cells
+        ),
+        teachers={
+            cell.config.teacher.modality: cell.config.teacher_key
+            for cell in plan.cells
+            if cell.config.teacher and cell.config.teacher_key
+        },
+        data_fingerprint=info.fingerprint,
+        data_notes=info.notes,
+    )
+    if plan.sweep in manifests.list_sweeps(study.store):
+        new = manifests.merge(manifests.load(study.store, plan.sweep), new)
+    manifests.save(study.store, new)
+    return new
+
+
+def _summary(result: Report) -> dict[str, float]:
+    """Aggregate numbers for the parent run: mean and difference of every row."""
+    numbers = {}
+    for table in result.tables:
+        for row in table.rows:
+            name = _metric_name(f"{row.student_modality}/{row.row}")
+            if row.mean is not None:
+                numbers[f"{name}/mean"] = row.mean
+            if row.delta is not None:
+                numbers[f"{name}/delta"] = row.delta
+    return numbers
+
+
+def _metric_name(text: str) -> str:
+    """`text` with the characters that MLflow allows in the name of a metric."""
+    return "".join(c if c.isalnum() or c in "/_- ." else "-" for c in text)

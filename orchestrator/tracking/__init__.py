@@ -1,0 +1,1 @@
+"""What becomes of a replicate: stored, tracked, shown."""

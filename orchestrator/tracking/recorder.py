@@ -1,0 +1,154 @@
+"""What becomes of a replicate: a row in Parquet, a run in MLflow, a line on the terminal."""
+
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from typing import Any
+
+import pyarrow as pa
+
+from fdsweep.orchestrator.studies.plan import Plan
+from fdsweep.orchestrator.tracking.mlflow import Tracker
+from fdsweep.orchestrator.tracking.progress import Progress
+from fdsweep.orchestrator.tracking.runs import replicate_run
+from fdsweep.results.records.schema import Replicate
+from fdsweep.results.records.store import Store
+from fdsweep.search_spaces.configs import TrialConfig
+from fdsweep.search_spaces.keys import spell
+from fdsweep.search_spaces.sweep import Sweep
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A replicate or a trial of a search (no seed) that failed: the error, and where its log is."""
+
+    name: str
+    seed: int | None
+    error: str
+    log: str
+
+
+@dataclass
+class Recorder:
+    """An `Observer` of `execution.stages` that records everything and keeps the failures."""
+
+    sweep: Sweep
+    plan: Plan
+    store: Store
+    tracker: Tracker
+    progress: Progress
+    failures: list[Failure] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.cells = {cell.key: cell for cell in self.plan.cells}
+
+    def mirror(self) -> None:
+        """Show MLflow what is stored already: results of other sweeps, or of a killed driver."""
+        rows = self.store.replicates(self.cells)
+        rows = rows[(rows["status"] == "done") & rows["seed"].isin(self.plan.seeds)]
+        curves = dict(list(self.store.curves(set(rows["key"])).groupby(["key", "seed"])))
+        for record in rows.to_dict("records"):
+            cell = self.cells[record["key"]]
+            row = {str(column): value for column, value in record.items()}
+            row |= {"study": self.sweep.study, "row": cell.row.name}
+            points = curves[row["key"], row["seed"]][["epoch", "split", "metric", "value"]]
+            told = points.itertuples(index=False, name=None)
+            self.tracker.log(replicate_run(row, told, cell.name))
+
+    def started(self, trial: TrialConfig) -> None:
+        """Show the trial."""
+        self.progress.running(_identity(trial), f"{self._name(trial)}: starting")
+
+    def epoch(self, trial: TrialConfig, metrics: dict[str, Any]) -> None:
+        """Show the epoch."""
+        place = f"seed {metrics['seed']}, epoch {metrics['epoch']}/{metrics['epochs']}"
+        text = f"{self._name(trial)}: {place}, val {100 * metrics['val_accuracy']:.1f}"
+        self.progress.running(_identity(trial), text)
+
+    def finished(self, trial: TrialConfig, seed: int, outcome: dict[str, Any]) -> None:
+        """Store a replicate; a teacher is in the storage already."""
+        row = self._row(trial, seed, outcome)
+        if trial.kind == "student":
+            self.store.put(row, curves(outcome), predictions(outcome))
+        self.tracker.log(replicate_run(asdict(row), outcome["curves"], self._name(trial)))
+        self.progress.counts.done += 1
+        if trial.kind == "student":
+            self.progress.reached(outcome["val_accuracy"], self._name(trial))
+        self._show_end(trial, seed)
+
+    def failed(self, trial: TrialConfig, seed: int, error: str, traceback: str) -> None:
+        """Store that a replicate failed, with its log beside the reports."""
+        name = self._name(trial)
+        log = f"reports/{self.plan.sweep}/errors/{trial.kind}-{trial.key}-{seed}.txt"
+        self.store.write_text(log, f"{name}, seed {seed}\n{error}\n\n{traceback}")
+        row = self._row(trial, seed, None)
+        if trial.kind == "student":
+            self.store.put(row, [], [])
+        self.tracker.log(replicate_run(asdict(row), [], name))
+        self.failures.append(Failure(name, seed, error, self.store.path(log)))
+        self.progress.counts.failed += 1
+        self._show_end(trial, seed)
+        self.progress.say(f"failed: {name}, seed {seed}: {error}")
+
+    def _show_end(self, trial: TrialConfig, seed: int) -> None:
+        if seed == trial.seeds[-1]:
+            self.progress.idle(_identity(trial))
+        self.progress.show()
+
+    def _name(self, trial: TrialConfig) -> str:
+        cell = self.cells.get(trial.key)
+        if cell is None:
+            return f"teacher {trial.config.network.modality}"
+        return cell.name
+
+    def _row(self, trial: TrialConfig, seed: int, outcome: dict[str, Any] | None) -> Replicate:
+        """The row of a replicate that ended with `outcome`, or that failed (None)."""
+        cell = self.cells.get(trial.key)
+        network = trial.config.network
+        ended = outcome or {}
+        return Replicate(
+            sweep=self.plan.sweep,
+            study=self.sweep.study if cell else "teacher",
+            row=cell.row.name if cell else "teacher",
+            method=trial.config.method,
+            dataset=network.dataset,
+            teacher_modality=cell.teacher_modality if cell else "",
+            student_modality=network.modality,
+            seed=seed,
+            key=trial.key,
+            teacher_key=trial.config.teacher_key,
+            status="failed" if outcome is None else "done",
+            epochs=network.optim.epochs,
+            best_epoch=ended.get("best_epoch"),
+            best_head=ended.get("best_head"),
+            val_accuracy=ended.get("val_accuracy"),
+            test_accuracy=ended.get("test_accuracy"),
+            test_accuracy_last=ended.get("test_accuracy_last"),
+            test_accuracy_best=ended.get("test_accuracy_best"),
+            wall_seconds=ended.get("seconds", 0.0),
+            device=ended.get("device", ""),
+            fdsweep_version=version("fdsweep"),
+            data_fingerprint=network.data_fingerprint,
+            config=spell(trial.config),
+        )
+
+
+def _identity(trial: TrialConfig) -> tuple[str, str]:
+    return trial.key, trial.group
+
+
+def curves(outcome: dict[str, Any]) -> pa.Table:
+    """The curves of `outcome` as columns epoch, split, metric, value."""
+    columns = ("epoch", "split", "metric", "value")
+    return pa.table({c: [point[i] for point in outcome["curves"]] for i, c in enumerate(columns)})
+
+
+def predictions(outcome: dict[str, Any]) -> pa.Table:
+    """The predictions of `outcome` on the test split, with who is predicted."""
+    return pa.table(
+        {
+            "sample_id": outcome["sample_ids"],
+            "group": outcome["groups"],
+            "label": outcome["labels"],
+            "prediction": outcome["predictions"],
+        }
+    )

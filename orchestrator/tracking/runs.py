@@ -1,0 +1,102 @@
+"""What MLflow is told of a replicate, of a trial of a search, and of a line of a table."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from fdsweep.results.report import Report
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Run:
+    """A child run: a replicate of a study, or a trial of a search.
+
+    One that is done is written once for its `identity`. `metrics` are (name, value, epoch).
+    """
+
+    identity: tuple[str, str]
+    name: str
+    tags: dict[str, str]
+    params: dict[str, Any]
+    metrics: list[tuple[str, float, int]]
+    seconds: float
+    done: bool
+
+
+def replicate_run(
+    row: dict[str, Any], curves: Iterable[tuple[int, str, str, float]], name: str
+) -> Run:
+    """The run of a replicate: its row of `results/`, its curves, and its cell's name."""
+    shown = ("row", "method", "dataset", "teacher_modality", "student_modality", "seed", "key")
+    finals = ("val_accuracy", "test_accuracy", "test_accuracy_last", "test_accuracy_best")
+    metrics = [(f"final_{field}", row[field], 0) for field in finals if row[field] is not None]
+    metrics += [(f"{split}_{metric}", value, epoch) for epoch, split, metric, value in curves]
+    return Run(
+        identity=(row["key"], str(row["seed"])),
+        name=f"{name}, seed {row['seed']}",
+        tags={
+            **{f"fdsweep.{field}": str(row[field]) for field in (*shown, "status", "teacher_key")},
+            "fdsweep.direction": f"{row['teacher_modality']}->{row['student_modality']}",
+            "fdsweep.kind": row["study"],
+        },
+        params={
+            **{field: row[field] for field in (*shown, "epochs", "device")},
+            **flat(json.loads(row["config"])),
+        },
+        metrics=metrics,
+        seconds=row["wall_seconds"] or 0.0,
+        done=row["status"] == "done",
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Summary:
+    """One line of a sweep's table as a run of its own, so that MLflow's run table is the table.
+
+    A sweep run again brings the numbers of the same run up to date.
+    """
+
+    row: str
+    direction: str
+    tags: dict[str, str]
+    metrics: dict[str, float]
+
+
+def summaries(report: Report) -> list[Summary]:
+    """The lines of a report's tables; accuracies and differences in percent."""
+    return [
+        Summary(
+            row=row.row,
+            direction=f"{row.teacher_modality}->{row.student_modality}",
+            tags={"fdsweep.verdict": row.verdict} if row.verdict else {},
+            metrics={
+                name: float(value)
+                for name, value in {
+                    "n": row.n,
+                    "top1_mean": row.mean,
+                    "top1_sd": row.std,
+                    "delta": row.delta,
+                    "delta_low": row.delta_ci[0] if row.delta_ci else None,
+                    "delta_high": row.delta_ci[1] if row.delta_ci else None,
+                    "p_holm": row.p_adjusted,
+                    "last": row.last,
+                    "test_selected": row.test_selected,
+                }.items()
+                if value is not None
+            },
+        )
+        for table in report.tables
+        for row in table.rows
+    ]
+
+
+def flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """`config` with dotted names; the teacher's network is known by its key."""
+    found: dict[str, Any] = {}
+    for name, value in config.items():
+        if isinstance(value, dict):
+            found |= flat(value, f"{prefix}{name}.")
+        else:
+            found[prefix + name] = value
+    return found

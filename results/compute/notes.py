@@ -1,0 +1,222 @@
+"""The sentences below a table, written from the data alone."""
+
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from fdsweep.results.compute.cells import Cell
+from fdsweep.results.compute.statistics import (
+    DRAWS,
+    FEWEST_PEOPLE,
+    detectable_effect,
+    seeds_needed,
+    smallest_p,
+)
+from fdsweep.results.compute.verdicts import ALPHA
+from fdsweep.results.records.manifest import Manifest
+
+FIRM_FROM = 8
+DOUBT_MARK = "†"
+FIRST_CUTOFF = 0.5
+"""Where a cutoff that is learnt starts."""
+
+PAIRINGS = {
+    "paired": "paired, each student sample beside its own",
+    "shuffled": "shuffled within the batch",
+    "same-class": "same-class, each student sample beside one drawn from its class",
+    "unpaired": "unpaired, each student sample beside one drawn from all",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Facts:
+    """What the sentences are about.
+
+    `seeds` were asked for and `cells` hold what became of them. `pairs` is the smallest number
+    of seeds behind a comparison (0 if there is none), `family` the number of comparisons in a
+    direction. `doubts` are what is not certain about the paper's numbers. `teachers` are test
+    accuracies (fractions, one per seed) by modality, `cutoffs` those learnt, one per seed, by
+    key of the row. `margin` is that of equivalence, in points; `chance` the accuracy in percent
+    that failed seeds are given in the `worst` case, a difference in points by key of the row.
+    `people` says of each cell with predictions how many subjects, speakers or videos it tested.
+    """
+
+    seeds: tuple[int, ...]
+    cells: tuple[Cell, ...]
+    pairs: int
+    family: int
+    has_paper: bool
+    doubts: tuple[str, ...]
+    teachers: Mapping[str, Sequence[float]]
+    cutoffs: Mapping[str, Sequence[float]]
+    margin: float
+    chance: float | None
+    worst: Mapping[str, float]
+    people: tuple[int, ...]
+
+
+def write(manifest: Manifest, facts: Facts) -> tuple[str, ...]:
+    """The notes of a table: how to read it, how sure it is, what is missing, what it is from."""
+    return (
+        *_reading(manifest, facts),
+        *_certainty(manifest, facts),
+        *_people(facts),
+        *_learnt(facts),
+        *_gaps(facts),
+        *_origin(manifest, facts),
+    )
+
+
+def _reading(manifest: Manifest, facts: Facts) -> Iterator[str]:
+    yield (
+        f"Top-1 test accuracy in %, seeds {spell_seeds(facts.seeds)}, {manifest.epochs} epochs. "
+        "Δ: mean difference to the first row over the seeds that both have, with its 95 % "
+        "paired-t interval."
+    )
+    yield (
+        "Epoch and head are chosen on validation and test is read once there. last: the last "
+        "epoch. test-sel.: epoch and head chosen on test, optimistic, for comparison with papers "
+        "only."
+    )
+    pairings = {cell.row.pairing for cell in facts.cells if cell.row.pairing}
+    if len(pairings) == 1:
+        yield f"Teacher samples: {PAIRINGS[pairings.pop()]}."
+    if facts.has_paper:
+        yield (
+            "paper: one published number; the published code reports its best test epoch and "
+            "head, so compare it with test-sel., not with Top-1. Its verdict says where it lies "
+            "against the 95 % t interval of test-sel."
+        )
+    for doubt in facts.doubts:
+        yield f"{DOUBT_MARK} {doubt}."
+
+
+def _certainty(manifest: Manifest, facts: Facts) -> Iterator[str]:
+    n, family = facts.pairs, facts.family
+    if n:
+        needed = seeds_needed(family)
+        if n < max(FIRM_FROM, needed):
+            yield (
+                f"Exploratory: with n = {n} paired seeds the exact sign-flip test cannot go below "
+                f"p = {smallest_p(n):.2g}; Holm over the comparisons of a direction ({family}) "
+                f"needs at least {needed} seeds, and {max(FIRM_FROM, needed)} are advised."
+            )
+        else:
+            yield (
+                "p Holm: two-sided sign-flip test, Holm-adjusted over the comparisons of a "
+                f"direction ({family})."
+            )
+    if n > 1:
+        yield (
+            f"With n = {n} paired seeds a paired t-test finds a true difference of "
+            f"{detectable_effect(n):.2g} SD of the differences with 80 % power (before Holm)."
+        )
+        yield (
+            "Verdict: improves or worse where the 95 % interval leaves out 0 and p Holm is below "
+            f"{ALPHA}; else equivalent where the 90 % paired-t interval lies within "
+            f"±{facts.margin:g} points (two one-sided tests at 5 %); else inconclusive."
+        )
+    if len(manifest.seed_history) > 1:
+        yield f"Seeds were extended after a look: {' -> '.join(_sizes(manifest))}."
+
+
+def _people(facts: Facts) -> Iterator[str]:
+    tested = [people for people in facts.people if people]
+    if not tested or not facts.pairs:
+        return
+    said = " to ".join(map(str, sorted({min(tested), max(tested)})))
+    if max(tested) < FEWEST_PEOPLE:
+        yield (
+            f"New people? {said} subjects, speakers or videos were tested; an interval that draws "
+            f"them anew needs at least {FEWEST_PEOPLE}, for over fewer it covers too little."
+        )
+    else:
+        yield (
+            "New seeds? The interval of Δ. New people? The difference over test samples with the "
+            f"95 % percentile interval of a paired bootstrap over {said} subjects, speakers or "
+            f"videos ({DRAWS:,} draws), which holds the seeds as they are."
+        )
+
+
+def _learnt(facts: Facts) -> Iterator[str]:
+    learning = [cell.row for cell in facts.cells if facts.cutoffs.get(cell.row.key)]
+    several = len({row.row for row in learning}) > 1
+    for row in learning:
+        values = facts.cutoffs[row.key]
+        by = f"by {row.row}, " if several else ""
+        yield (
+            f"Cutoff learnt ({by}direction {row.teacher_modality} -> {row.student_modality}): "
+            f"{_mean_and_deviation(values, 2)} at the chosen epoch (n = {len(values)}), "
+            f"from {FIRST_CUTOFF}."
+        )
+
+
+def _gaps(facts: Facts) -> Iterator[str]:
+    for cell in facts.cells:
+        place = f"{cell.row.row} ({cell.row.teacher_modality} -> {cell.row.student_modality})"
+        if len(cell.missing) == len(facts.seeds):
+            yield f"{place}: no data yet."
+        else:
+            gaps = {"failed": cell.failed, "missing": cell.missing}
+            said = [f"{spell_seeds(seeds)} {word}" for word, seeds in gaps.items() if seeds]
+            if said:
+                yield f"{place}: seeds {'; '.join(said)}."
+    if facts.worst and facts.chance is not None:
+        said = [
+            f"{cell.row.row} ({cell.row.teacher_modality} -> {cell.row.student_modality}) "
+            f"{facts.worst[cell.row.key]:+z.1f}"
+            for cell in facts.cells
+            if cell.row.key in facts.worst
+        ]
+        yield (
+            "Failed seeds count in n (done/asked) and are left out of Δ. In the worst case, with "
+            f"each at chance level ({facts.chance:.1f} %), Δ is: {', '.join(said)}."
+        )
+
+
+def _origin(manifest: Manifest, facts: Facts) -> Iterator[str]:
+    known = {modality: values for modality, values in facts.teachers.items() if values}
+    if known:
+        said = ", ".join(f"{modality} {_spread(values)}" for modality, values in known.items())
+        yield f"Teachers on test: {said}."
+    yield from manifest.data_notes
+    yield from _cost(facts)
+    versions = sorted({version for cell in facts.cells for version in cell.done["fdsweep_version"]})
+    made_by = f", fdsweep {', '.join(versions)}" if versions else ""
+    yield f"Data {manifest.data_fingerprint}{made_by}."
+
+
+def _cost(facts: Facts) -> Iterator[str]:
+    done = {cell.row.key: cell.done for cell in facts.cells if len(cell.done)}.values()
+    count = sum(map(len, done))
+    if count:
+        total = sum(float(each["wall_seconds"].sum()) for each in done)
+        devices = sorted({device for each in done for device in each["device"] if device})
+        where = f" on {', '.join(devices)}" if devices else ""
+        yield (
+            f"Cost: {total:,.0f} s of wall time for {count:,} done replicates{where}, "
+            f"{total / count:.1f} s each."
+        )
+
+
+def spell_seeds(seeds: Sequence[int]) -> str:
+    """Seeds for people, which are sorted: `0-4` for three or more in a row, else a list."""
+    if len(seeds) > 2 and seeds[-1] - seeds[0] == len(seeds) - 1:
+        return f"{seeds[0]}-{seeds[-1]}"
+    return ", ".join(map(str, seeds))
+
+
+def _sizes(manifest: Manifest) -> list[str]:
+    history = manifest.seed_history
+    unions = [set().union(*history[: index + 1]) for index in range(len(history))]
+    return [str(len(union)) for union in unions]
+
+
+def _spread(fractions: Sequence[float]) -> str:
+    percent = [100 * value for value in fractions]
+    return f"{_mean_and_deviation(percent, 1)} (n = {len(percent)})"
+
+
+def _mean_and_deviation(values: Sequence[float], digits: int) -> str:
+    deviation = f" ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else ""
+    return f"{statistics.mean(values):.{digits}f}{deviation}"

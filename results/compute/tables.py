@@ -1,0 +1,383 @@
+"""The table of a sweep, computed: every number in percent, none of them formatted."""
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from fdsweep.results.compute import notes
+from fdsweep.results.compute.cells import Cell, chosen_seeds, collect
+from fdsweep.results.compute.predictions import (
+    PeopleDifference,
+    Tally,
+    count_classes,
+    people_differences,
+    tally,
+)
+from fdsweep.results.compute.published import Published, look_up
+from fdsweep.results.compute.statistics import (
+    detectable_effect,
+    effect_size,
+    holm,
+    mean_interval,
+    paired_difference,
+    share_better,
+    sign_flip_ps,
+)
+from fdsweep.results.compute.verdicts import MARGIN, PaperVerdict, Verdict, against_paper, decide
+from fdsweep.results.records.manifest import Manifest
+
+TO_PERCENT = 100.0
+
+Vector = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TableRow:
+    """One line of the table in one direction, in percent; None where there is no number.
+
+    `group` is a heading shared with its neighbours, `pairing` which teacher sample stands beside
+    a student sample (None without a teacher).
+    Over the `n` done of the `asked` seeds: `mean`, `std` (ddof = 1) and 95 % t interval
+    `ci_low`, `ci_high` of the test accuracy at the epoch and head chosen on validation; the
+    means `last` (last epoch) and `test_selected` (chosen on test), and `gap`, how much the
+    latter gains. Against the first row of the direction, over the `pairs` seeds that both have:
+    `delta` with its paired-t interval, the correlation `rho`, the sign-flip `p_value`, and
+    `p_adjusted` (Holm over the other rows of the direction, those without data included); the
+    `verdict` of `decisions.decide`; `detectable`, the smallest true difference in points that so
+    many seeds find with 80 % power if differences vary as they do here; the `effect_size` d_z;
+    and `p_better`, the share (0..1) of seeds in which the row is better, ties half. `worst_delta`
+    is `delta` with every failed seed of either side at chance level, where one failed.
+    `people_delta` and its 95 % interval `people_ci` are of the same difference over test samples,
+    when people are drawn anew and seeds are not: see `items.people_differences`.
+    `paper` is the published number, `paper_note` what is not certain about it, `paper_verdict`
+    where it lies against the 95 % t interval of the test-selected accuracy. `seconds` is the mean
+    wall time of a done replicate.
+    """
+
+    row: str
+    group: str | None
+    pairing: str | None
+    teacher_modality: str
+    student_modality: str
+    n: int
+    asked: int
+    failed: int
+    mean: float | None
+    std: float | None
+    ci_low: float | None
+    ci_high: float | None
+    delta: float | None
+    delta_ci: tuple[float, float] | None
+    pairs: int | None
+    rho: float | None
+    p_value: float | None
+    p_adjusted: float | None
+    last: float | None
+    test_selected: float | None
+    gap: float | None
+    paper: float | None
+    paper_note: str | None
+    verdict: Verdict | None = None
+    detectable: float | None = None
+    effect_size: float | None = None
+    p_better: float | None = None
+    worst_delta: float | None = None
+    people_delta: float | None = None
+    people_ci: tuple[float, float] | None = None
+    seconds: float | None = None
+    paper_verdict: PaperVerdict | None = None
+
+    @property
+    def direction(self) -> tuple[str, str]:
+        """(teacher modality, student modality)."""
+        return self.teacher_modality, self.student_modality
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClassRow:
+    """Accuracy in percent on the `n` test samples of one class, all done seeds of a row pooled."""
+
+    row: str
+    teacher_modality: str
+    student_modality: str
+    label: int
+    n: int
+    accuracy: float
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows grouped by direction, in the order of the sweep, never sorted by score.
+
+    `columns` are the fields of the rows that hold something in at least one of them; `notes`
+    are whole sentences. `per_class` is in the order of the rows, then of the labels, and `margin`
+    the equivalence margin of the verdicts, in points.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[TableRow, ...]
+    notes: tuple[str, ...]
+    per_class: tuple[ClassRow, ...] = ()
+    margin: float = MARGIN
+
+
+def build_table(
+    manifest: Manifest,
+    replicates: pd.DataFrame,
+    seeds: Sequence[int] | None = None,
+    teachers: Mapping[str, Sequence[float]] | None = None,
+    cutoffs: Mapping[str, Sequence[float]] | None = None,
+    predictions: pd.DataFrame | None = None,
+    margin: float = MARGIN,
+) -> Table:
+    """The table of `manifest`, both directions as groups, from the rows of `results/`.
+
+    `seeds` leaves out the others; `teachers` gives test accuracies (fractions, one per seed) of
+    each modality's teacher, and `cutoffs` those learnt, by key of the row, one per seed: for notes.
+    `predictions`, the rows of `predictions/`, are needed for what is said of people and classes,
+    and for the chance level of failed seeds. `margin` is in points.
+
+    Raises:
+        ConfigError: a seed that the sweep does not have, or a wrong reference to the paper.
+    """
+    asked = chosen_seeds(manifest, seeds)
+    cells = collect(manifest, replicates, asked)
+    groups = [list(group) for _, group in itertools.groupby(cells, lambda cell: cell.row.direction)]
+    samples = predictions if predictions is not None else pd.DataFrame()
+    classes = count_classes(samples)
+    setting = _Setting(
+        manifest=manifest,
+        asked=len(asked),
+        tallies=tally(samples),
+        chance=TO_PERCENT / classes if classes else None,
+        margin=margin,
+    )
+    rows = tuple(row for group in groups for row in _group_rows(setting, group))
+    facts = notes.Facts(
+        seeds=asked,
+        cells=tuple(cells),
+        pairs=min((row.pairs for row in rows if row.pairs), default=0),
+        family=max(map(len, groups), default=1) - 1,
+        has_paper=any(row.paper is not None for row in rows),
+        doubts=tuple(dict.fromkeys(row.paper_note for row in rows if row.paper_note)),
+        teachers=teachers or {},
+        cutoffs=cutoffs or {},
+        margin=margin,
+        chance=setting.chance,
+        worst={
+            cell.row.key: row.worst_delta
+            for cell, row in zip(cells, rows, strict=True)
+            if row.worst_delta is not None
+        },
+        people=tuple(
+            setting.tallies[cell.row.key].count_people(cell.done.index)
+            for cell in cells
+            if cell.row.key in setting.tallies
+        ),
+    )
+    return Table(
+        title=f"{manifest.title}, {manifest.dataset}",
+        columns=tuple(
+            field.name
+            for field in fields(TableRow)
+            if any(getattr(row, field.name) is not None for row in rows)
+        ),
+        rows=rows,
+        notes=notes.write(manifest, facts),
+        per_class=tuple(one for cell in cells for one in _per_class(cell, setting.tallies)),
+        margin=margin,
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Setting:
+    """What all rows of a table share; `chance` is in percent."""
+
+    manifest: Manifest
+    asked: int
+    tallies: Mapping[str, Tally]
+    chance: float | None
+    margin: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Scores:
+    """A cell's done replicates: accuracies in percent and wall seconds, and the place of a seed."""
+
+    cell: Cell
+    places: dict[int, int]
+    accuracy: Vector
+    last: Vector
+    best: Vector
+    seconds: Vector
+
+    @classmethod
+    def of(cls, cell: Cell) -> "_Scores":
+        names = ("test_accuracy", "test_accuracy_last", "test_accuracy_best", "wall_seconds")
+        accuracy, last, best, seconds = (cell.done[name].to_numpy(np.float64) for name in names)
+        places = {int(seed): place for place, seed in enumerate(cell.done.index)}
+        return cls(
+            cell, places, TO_PERCENT * accuracy, TO_PERCENT * last, TO_PERCENT * best, seconds
+        )
+
+    def by_seed(self) -> dict[int, float]:
+        return {seed: float(self.accuracy[place]) for seed, place in self.places.items()}
+
+
+def _group_rows(setting: _Setting, group: Sequence[Cell]) -> list[TableRow]:
+    """The rows of one direction; the p-values of all but the first are one family."""
+    scores = [_Scores.of(cell) for cell in group]
+    baseline, *others = scores
+    pairs = [_paired(each, baseline) for each in others]
+    p_values = _p_values([ours - theirs for ours, theirs in pairs])
+    adjusted = holm([1.0 if p is None else p for p in p_values])
+    people = people_differences(
+        setting.tallies,
+        [
+            (each.cell.row.key, baseline.cell.row.key, each.places.keys() & baseline.places.keys())
+            for each in others
+        ],
+    )
+    rows = [_row(setting, baseline)]
+    for place, each in enumerate(others):
+        ours, theirs = pairs[place]
+        p_value = p_values[place]
+        row = replace(
+            _row(setting, each),
+            pairs=len(ours),
+            worst_delta=_worst_delta(each, baseline, setting.chance),
+        )
+        if p_value is not None:
+            row = _compared(row, ours, theirs)
+            verdict = decide(ours - theirs, adjusted[place], setting.margin)
+            row = replace(row, p_value=p_value, p_adjusted=adjusted[place], verdict=verdict)
+        rows.append(_with_people(row, people[place]))
+    return rows
+
+
+def _row(setting: _Setting, scores: _Scores) -> TableRow:
+    """What is known of one cell alone."""
+    cell, accuracy, best = scores.cell, scores.accuracy, scores.best
+    interval = mean_interval(accuracy)
+    paper = _paper(setting.manifest, cell)
+    return TableRow(
+        row=cell.row.row,
+        group=cell.row.group or None,
+        pairing=cell.row.pairing or None,
+        teacher_modality=cell.row.teacher_modality,
+        student_modality=cell.row.student_modality,
+        n=len(accuracy),
+        asked=setting.asked,
+        failed=len(cell.failed),
+        mean=_mean(accuracy),
+        std=float(accuracy.std(ddof=1)) if interval else None,
+        ci_low=interval[0] if interval else None,
+        ci_high=interval[1] if interval else None,
+        delta=None,
+        delta_ci=None,
+        pairs=None,
+        rho=None,
+        p_value=None,
+        p_adjusted=None,
+        last=_mean(scores.last),
+        test_selected=_mean(best),
+        gap=_mean(best - accuracy),
+        paper=paper.value if paper else None,
+        paper_note=paper.doubt if paper else None,
+        paper_verdict=against_paper(paper.value, best[~np.isnan(best)]) if paper else None,
+        seconds=_mean(scores.seconds),
+    )
+
+
+def _paired(scores: _Scores, baseline: _Scores) -> tuple[Vector, Vector]:
+    """Accuracies of both over the seeds that both have done."""
+    seeds = [seed for seed in scores.places if seed in baseline.places]
+    return (
+        scores.accuracy[[scores.places[seed] for seed in seeds]],
+        baseline.accuracy[[baseline.places[seed] for seed in seeds]],
+    )
+
+
+def _p_values(differences: Sequence[Vector]) -> list[float | None]:
+    """Sign-flip p of each; None where there is no pair."""
+    p_values: list[float | None] = [None] * len(differences)
+    for n in {len(each) for each in differences} - {0}:
+        places = [place for place, each in enumerate(differences) if len(each) == n]
+        some = sign_flip_ps([differences[place] for place in places], np.random.default_rng(0))
+        for place, p in zip(places, some, strict=True):
+            p_values[place] = float(p)
+    return p_values
+
+
+def _compared(row: TableRow, ours: Vector, theirs: Vector) -> TableRow:
+    against = paired_difference(ours, theirs)
+    low, high, spread = against.ci_low, against.ci_high, against.std_diff
+    return replace(
+        row,
+        delta=against.delta,
+        delta_ci=None if low is None or high is None else (low, high),
+        rho=against.rho,
+        detectable=None if spread is None else detectable_effect(against.n) * spread,
+        effect_size=effect_size(against),
+        p_better=share_better(ours - theirs),
+    )
+
+
+def _worst_delta(scores: _Scores, baseline: _Scores, chance: float | None) -> float | None:
+    """The difference if failed seeds were at `chance`; None where none failed or it is unknown."""
+    failed = {*scores.cell.failed, *baseline.cell.failed}
+    if chance is None or not failed:
+        return None
+    ours, theirs = (
+        {**dict.fromkeys(each.cell.failed, chance), **each.by_seed()} for each in (scores, baseline)
+    )
+    seeds = [seed for seed in ours if seed in theirs]
+    if failed.isdisjoint(seeds):
+        return None
+    return float(np.mean([ours[seed] - theirs[seed] for seed in seeds]))
+
+
+def _with_people(row: TableRow, difference: PeopleDifference | None) -> TableRow:
+    if difference is None:
+        return row
+    low, high = difference.interval
+    return replace(
+        row,
+        people_delta=difference.delta * TO_PERCENT,
+        people_ci=(low * TO_PERCENT, high * TO_PERCENT),
+    )
+
+
+def _per_class(cell: Cell, tallies: Mapping[str, Tally]) -> Iterator[ClassRow]:
+    counted = tallies.get(cell.row.key)
+    if counted is None:
+        return
+    done = counted.tested(cell.done.index)
+    samples, hits = counted.class_samples[done].sum(axis=0), counted.class_hits[done].sum(axis=0)
+    for label in np.flatnonzero(samples):
+        yield ClassRow(
+            row=cell.row.row,
+            teacher_modality=cell.row.teacher_modality,
+            student_modality=cell.row.student_modality,
+            label=int(label),
+            n=int(samples[label]),
+            accuracy=float(TO_PERCENT * hits[label] / samples[label]),
+        )
+
+
+def _paper(manifest: Manifest, cell: Cell) -> Published | None:
+    if manifest.paper_table is None or cell.row.paper is None:
+        return None
+    return look_up(
+        manifest.paper_table, cell.row.paper, manifest.dataset, cell.row.student_modality
+    )
+
+
+def _mean(values: Vector) -> float | None:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else None

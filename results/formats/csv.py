@@ -1,0 +1,43 @@
+"""A report as CSV: a line per row and direction, numbers in full."""
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import Any
+
+from fdsweep.results.compute.tables import TableRow
+from fdsweep.results.document import Report
+
+SPANS = ("delta_ci", "people_ci")
+"""Intervals: two columns, `<name>_low` and `<name>_high`."""
+
+
+def to_csv(report: Report) -> str:
+    """Every field of every row of the tables, as RFC 4180 has it; empty where there is none.
+
+    Names are those of `TableRow`, in percent like there, with the `sweep`, the title of the
+    `table`, and the number of `missing` seeds (neither done nor failed).
+    """
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(["sweep", "table", *_names()])
+    for table in report.tables:
+        writer.writerows([report.sweep, table.title, *_values(row)] for row in table.rows)
+    return text.getvalue()
+
+
+def _names() -> Iterator[str]:
+    for field in fields(TableRow):
+        ends = (f"{field.name}_low", f"{field.name}_high")
+        yield from ends if field.name in SPANS else (field.name,)
+        if field.name == "failed":
+            yield "missing"
+
+
+def _values(row: TableRow) -> Iterator[Any]:
+    for field in fields(TableRow):
+        value = getattr(row, field.name)
+        yield from (value or (None, None)) if field.name in SPANS else (value,)
+        if field.name == "failed":
+            yield row.asked - row.n - row.failed

@@ -1,0 +1,58 @@
+"""A report as markdown that also reads well in a terminal: aligned, no wider than it must be."""
+
+import itertools
+from collections.abc import Iterator
+
+from fdsweep.results.compute.tables import Table
+from fdsweep.results.document import Report
+from fdsweep.results.formats.grid import Grid, Section
+from fdsweep.results.formats.search_section import search_section
+from fdsweep.results.formats.table_section import table_section
+
+WIDTH = 120
+"""Characters in a line of a terminal."""
+
+NEVER = ("effect_size", "p_better")
+SPARE = ("seconds", "people_delta", "gap", "detectable", "paper_verdict", "worst_delta")
+"""Columns that are left out, the first one first, until the lines fit into `WIDTH`."""
+
+SHORTEST = 3  # dashes that every reader of markdown takes for a table
+
+
+def to_markdown(report: Report) -> str:
+    """`report` as markdown, a table per direction."""
+    sections = [*map(_fitting, report.tables), *map(search_section, report.searches)]
+    return "\n".join(itertools.chain.from_iterable(map(_lines, sections)))
+
+
+def _fitting(table: Table) -> Section:
+    for spared in range(len(SPARE)):
+        section = table_section(table, without=(*NEVER, *SPARE[:spared]))
+        if all(len(line) <= WIDTH for grid in section.grids for line in aligned(grid)):
+            return section
+    return table_section(table, without=(*NEVER, *SPARE))
+
+
+def _lines(section: Section) -> Iterator[str]:
+    yield f"{'#' * section.level} {section.title}"
+    yield ""
+    for grid in section.grids:
+        if grid.title:
+            yield f"**{grid.title}**"
+            yield ""
+        yield from aligned(grid)
+        yield ""
+    yield from (f"- {note}" for note in section.notes)
+    yield ""
+
+
+def aligned(grid: Grid) -> Iterator[str]:
+    """Columns of equal width, words to the left and numbers to the right."""
+    escaped = [[cell.replace("|", "\\|") for cell in line] for line in (grid.headings, *grid.lines)]
+    widths = [max(SHORTEST, *map(len, column)) for column in zip(*escaped, strict=True)]
+    justify = [str.ljust if words else str.rjust for words in grid.words]
+    ends = ["-" if words else ":" for words in grid.words]
+    rule = [end.rjust(width, "-") for end, width in zip(ends, widths, strict=True)]
+    for line in (escaped[0], rule, *escaped[1:]):
+        cells = [put(cell, n) for put, cell, n in zip(justify, line, widths, strict=True)]
+        yield f"| {' | '.join(cells)} |"

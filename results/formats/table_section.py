@@ -1,0 +1,166 @@
+"""A table's part of a report: a grid of text cells for each direction."""
+
+import itertools
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+from fdsweep.results.compute.notes import DOUBT_MARK
+from fdsweep.results.compute.statistics import seeds_needed
+from fdsweep.results.compute.tables import ClassRow, Table, TableRow
+from fdsweep.results.formats.grid import NOTHING, Grid, Section, spell_number, spell_time
+
+P_FROM = seeds_needed(1)
+"""Pairs from which on a sign-flip p can be below 0.05 at all; smaller ones are not shown."""
+
+IMPROVES = "improves"
+STRONG = ("mean", "verdict")
+"""Columns that stand out in a row that improves, and in no other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One field of the rows as people read it; None is spelt for rows that have no such value.
+
+    Columns that are not `always` there are left out where no row has a value.
+    """
+
+    name: str
+    heading: str
+    spell: Callable[[TableRow], str | None]
+    words: bool = False
+    always: bool = False
+
+
+def table_section(table: Table, without: Collection[str] = ()) -> Section:
+    """`table` as text; `without` names columns (fields of the rows) to leave out."""
+    columns = _shown(table, without)
+    groups = itertools.groupby(table.rows, lambda row: row.direction)
+    grids = [_grid(direction, list(group), columns) for direction, group in groups]
+    return Section(title=table.title, level=2, grids=tuple(grids), notes=table.notes)
+
+
+def class_grids(table: Table) -> tuple[Grid, ...]:
+    """Accuracy per class, a grid for each direction: a line per class, a column per row."""
+    groups = itertools.groupby(
+        table.per_class, lambda one: (one.teacher_modality, one.student_modality)
+    )
+    return tuple(_class_grid(direction, list(group)) for direction, group in groups)
+
+
+def _shown(table: Table, without: Collection[str]) -> list[Column]:
+    shown = [
+        column
+        for column in COLUMNS
+        if column.name not in without
+        and (column.always or any(column.spell(row) is not None for row in table.rows))
+    ]
+    if len({row.pairing for row in table.rows if row.pairing}) < 2:
+        shown = [column for column in shown if column.name != "pairing"]
+    return shown
+
+
+def _grid(direction: tuple[str, str], rows: Sequence[TableRow], columns: Sequence[Column]) -> Grid:
+    against = f" (Δ against {rows[0].row})" if len(rows) > 1 else ""
+    return Grid(
+        title=" -> ".join(direction) + against,
+        headings=tuple(_heading(column, columns) for column in columns),
+        words=tuple(column.words for column in columns),
+        lines=tuple(tuple(column.spell(row) or NOTHING for column in columns) for row in rows),
+        strong=frozenset(
+            (line, place)
+            for line, row in enumerate(rows)
+            for place, column in enumerate(columns)
+            if row.verdict == IMPROVES and column.name in STRONG
+        ),
+    )
+
+
+def _heading(column: Column, columns: Sequence[Column]) -> str:
+    """Two kinds of Δ beside each other say which question each answers."""
+    both = any(other.name == "people_delta" for other in columns)
+    return f"{column.heading}, new seeds?" if both and column.name == "delta" else column.heading
+
+
+def _class_grid(direction: tuple[str, str], found: Sequence[ClassRow]) -> Grid:
+    names = list(dict.fromkeys(one.row for one in found))
+    labels = sorted({one.label for one in found})
+    accuracies = {(one.label, one.row): one.accuracy for one in found}
+    return Grid(
+        title=" -> ".join(direction),
+        headings=("Class", *names),
+        words=(False,) * (len(names) + 1),
+        lines=tuple(
+            (str(label), *(spell_number(accuracies.get((label, name))) for name in names))
+            for label in labels
+        ),
+    )
+
+
+def _count(row: TableRow) -> str:
+    return str(row.n) if row.n == row.asked else f"{row.n}/{row.asked}"
+
+
+def _mean(row: TableRow) -> str:
+    return spell_number(row.mean) + ("" if row.std is None else f" ± {spell_number(row.std)}")
+
+
+def _delta(row: TableRow) -> str | None:
+    return _difference(row.delta, row.delta_ci)
+
+
+def _people_delta(row: TableRow) -> str | None:
+    return _difference(row.people_delta, row.people_ci)
+
+
+def _difference(delta: float | None, span: tuple[float, float] | None) -> str | None:
+    interval = ", ".join(spell_number(end, "+") for end in span or ())
+    return _or_none(delta, "+", f" [{interval}]" if interval else "")
+
+
+def _p(row: TableRow) -> str | None:
+    if row.p_adjusted is None or (row.pairs or 0) < P_FROM:
+        return None
+    return f"{row.p_adjusted:.3f}" if row.p_adjusted >= 0.001 else "<0.001"
+
+
+def _paper(row: TableRow) -> str | None:
+    return _or_none(row.paper, "", DOUBT_MARK if row.paper_note else "")
+
+
+def _paper_verdict(row: TableRow) -> str | None:
+    return row.paper_verdict and row.paper_verdict.replace("interval", "CI")
+
+
+def _or_none(value: float | None, sign: str = "", tail: str = "") -> str | None:
+    return None if value is None else spell_number(value, sign) + tail
+
+
+def _share(value: float | None) -> str | None:
+    return None if value is None else f"{value:.2f}"
+
+
+def _time(seconds: float | None) -> str | None:
+    return None if seconds is None else spell_time(seconds)
+
+
+COLUMNS = (
+    Column("group", "Group", lambda row: row.group, words=True),
+    Column("row", "Row", lambda row: row.row, words=True, always=True),
+    Column("pairing", "Pairing", lambda row: row.pairing, words=True),
+    Column("n", "n", _count, always=True),
+    Column("mean", "Top-1 ± SD", _mean, always=True),
+    Column("delta", "Δ [95 % CI]", _delta, always=True),
+    Column("p_adjusted", "p Holm", _p),
+    Column("verdict", "verdict", lambda row: row.verdict, words=True),
+    Column("last", "last", lambda row: _or_none(row.last), always=True),
+    Column("test_selected", "test-sel.", lambda row: _or_none(row.test_selected), always=True),
+    Column("gap", "gap", lambda row: _or_none(row.gap, "+")),
+    Column("paper", "paper", _paper),
+    Column("paper_verdict", "paper is", _paper_verdict, words=True),
+    Column("people_delta", "Δ [95 % CI], new people?", _people_delta),
+    Column("detectable", "could detect ≥", lambda row: _or_none(row.detectable)),
+    Column("effect_size", "d_z", lambda row: _or_none(row.effect_size, "+")),
+    Column("p_better", "P(better)", lambda row: _share(row.p_better)),
+    Column("worst_delta", "Δ worst case", lambda row: _or_none(row.worst_delta, "+")),
+    Column("seconds", "time/seed", lambda row: _time(row.seconds)),
+)

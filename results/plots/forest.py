@@ -1,0 +1,118 @@
+"""Forest plot: what each row gains over the baseline, and whether that is real."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from numpy.typing import NDArray
+
+from fdsweep.results.compute.cells import Cell
+from fdsweep.results.compute.tables import TO_PERCENT, Table, TableRow
+from fdsweep.results.plots.style import (
+    BELOW,
+    DARK,
+    GREY,
+    PALE,
+    Look,
+    beside,
+    by_direction,
+    by_line,
+    direction_name,
+    is_control,
+    legend,
+    look,
+    mark,
+    row_panels,
+    signed,
+    styled,
+    table_title,
+)
+from fdsweep.results.records.manifest import Manifest
+
+DECIDED = ("improves", "worse")
+
+
+@styled
+def forest(manifest: Manifest, table: Table, replicates: pd.DataFrame) -> Figure | None:
+    """Mean paired difference to the baseline with its 95 % interval, a line per row.
+
+    Small dots are the differences of single seeds, the band is the margin of equivalence. The
+    marker is filled where the row improves or is worse, else hollow; controls are grey.
+    `replicates` are those of `table`.
+
+    Returns:
+        None where no row has a seed in common with its baseline.
+    """
+    if all(row.delta is None for row in table.rows):
+        return None
+    cells = by_line(manifest, replicates)
+    groups = [group for group in by_direction(table.rows) if len(group) > 1]
+    figure, panels = row_panels(
+        table_title("Gain over the baseline", table),
+        [[_label(row) for row in group[1:]] for group in groups],
+        share=True,
+    )
+    for axes, (baseline, *rows) in zip(panels, groups, strict=True):
+        axes.axvspan(-table.margin, table.margin, color=PALE, zorder=0, linewidth=0)
+        axes.axvline(0, color=DARK, linewidth=1, zorder=1)
+        for line, row in enumerate(rows):
+            own = Look(GREY, look(row.row).marker) if is_control(manifest, row) else look(row.row)
+            pair = (cells[one.row, one.direction] for one in (row, baseline))
+            _draw(axes, line, row, differences(*pair), own)
+        axes.set_title(direction_name(baseline))
+        axes.set_xlabel(f"Δ test accuracy against {baseline.row} [points]")
+    legend(figure, _entries(manifest, table))
+    return figure
+
+
+def differences(cell: Cell, baseline: Cell) -> NDArray[np.float64]:
+    """Test accuracy of `cell` minus that of `baseline` for each seed both have, in points."""
+    gained = (cell.done["test_accuracy"] - baseline.done["test_accuracy"]).dropna()
+    return TO_PERCENT * gained.to_numpy(dtype=float)
+
+
+def _draw(axes: Axes, line: int, row: TableRow, seeds: NDArray[np.float64], own: Look) -> None:
+    if row.delta is None:
+        beside(axes, line, "no seed in common")
+        return
+    axes.scatter(seeds, np.full(len(seeds), line + BELOW), s=7, color=own.colour, alpha=0.6,
+                 linewidths=0, label="_seeds")  # fmt: skip
+    text = signed(row.delta)
+    if row.delta_ci:
+        low, high = row.delta_ci
+        axes.plot(row.delta_ci, [line, line], color=own.colour, linewidth=1.8, label="_interval")
+        text += f" [{signed(low)}, {signed(high)}]"
+    face = own.colour if row.verdict in DECIDED else "white"
+    axes.plot(row.delta, line, marker=own.marker, markersize=7, color=own.colour,
+              markerfacecolor=face, markeredgewidth=1.4, linestyle="none", zorder=4,
+              label=f"_{row.row}")  # fmt: skip
+    beside(axes, line, text)
+
+
+def _label(row: TableRow) -> str:
+    """The row's name and how many seeds it shares with the baseline, of how many asked."""
+    of = f" of {row.asked}" if row.pairs != row.asked else ""
+    return f"{row.row}  (n = {row.pairs or 0}{of})"
+
+
+def _entries(manifest: Manifest, table: Table) -> list[Artist]:
+    compared = [row for row in table.rows if row.delta is not None]
+    decided = {row.verdict in DECIDED for row in compared}
+    entries: list[Artist] = []
+    if True in decided:
+        entries.append(mark("improves or worse"))
+    if False in decided:
+        entries.append(
+            mark("equivalent or inconclusive", markerfacecolor="white", markeredgewidth=1.4)
+        )
+    if any(is_control(manifest, row) for row in compared):
+        entries.append(mark("control", color=GREY, markerfacecolor="white", markeredgewidth=1.4))
+    if any(row.delta_ci for row in compared):
+        entries.append(mark("95 % CI", marker="", linestyle="-", linewidth=1.8))
+    return [
+        *entries,
+        mark("one seed", markersize=2.8),
+        Patch(color=PALE, label=f"within ±{table.margin:g} points"),
+    ]

@@ -1,0 +1,1 @@
+"""What is stored: schemas, files, and how they are read."""

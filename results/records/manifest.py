@@ -1,0 +1,148 @@
+"""What a sweep consists of: the rows of its table and the keys their results are stored under."""
+
+import dataclasses
+import json
+from typing import Any
+
+from fdsweep.results.records.store import Store
+from fdsweep.search_spaces.errors import ConfigError, StorageError, unknown
+
+SCHEMA = "fdsweep.sweep/1"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class ManifestRow:
+    """One line of the table in one direction; `paper` names its line in the published table.
+
+    `group` is a heading that it shares with its neighbours, `pairing` says which teacher sample
+    stands beside a student sample; both may be empty.
+    """
+
+    row: str
+    method: str
+    teacher_modality: str
+    student_modality: str
+    key: str
+    teacher_key: str
+    paper: dict[str, Any] | None = None
+    group: str = ""
+    pairing: str = ""
+
+    @property
+    def direction(self) -> tuple[str, str]:
+        """(teacher modality, student modality)."""
+        return self.teacher_modality, self.student_modality
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Manifest:
+    """A sweep as it was asked for, over all the times that it was run.
+
+    Within a direction the first row is the baseline. `seeds` is the sorted union of all runs;
+    `seed_history` holds each seed list that enlarged it, the first one included. `teachers`
+    gives each teaching modality its teacher's key. `data_notes` are sentences on the data.
+    """
+
+    sweep: str
+    study: str
+    title: str
+    dataset: str
+    paper_table: str | None
+    epochs: int
+    seeds: tuple[int, ...]
+    seed_history: tuple[tuple[int, ...], ...]
+    rows: tuple[ManifestRow, ...]
+    teachers: dict[str, str]
+    data_fingerprint: str
+    data_notes: tuple[str, ...] = ()
+
+
+def save(store: Store, manifest: Manifest) -> None:
+    """Write `manifest` to `reports/<sweep>/sweep.json`; StorageError if it cannot be written."""
+    content = {"schema": SCHEMA, **dataclasses.asdict(manifest)}
+    store.write_text(_place(manifest.sweep), json.dumps(content, indent=1) + "\n")
+
+
+def load(store: Store, sweep: str) -> Manifest:
+    """The manifest of `sweep`.
+
+    Raises:
+        StorageError: there is none, or its file is damaged or of another version.
+    """
+    text = store.read_text(_place(sweep))
+    try:
+        content = json.loads(text)
+        if content.pop("schema") != SCHEMA:
+            raise ValueError(f"not {SCHEMA}")
+        return Manifest(
+            **{
+                **content,
+                "seeds": tuple(content["seeds"]),
+                "seed_history": tuple(tuple(seeds) for seeds in content["seed_history"]),
+                "rows": tuple(ManifestRow(**row) for row in content["rows"]),
+                "data_notes": tuple(content.get("data_notes", ())),
+            }
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        place = store.path(_place(sweep))
+        raise StorageError(f"is no sweep ({error})", place, "Run the sweep again") from None
+
+
+def merge(old: Manifest, new: Manifest) -> Manifest:
+    """`old` and `new` as one: the same sweep, run again with other seeds or directions.
+
+    Rows keep their order of appearance; where `new` has a row of `old` under another key, the
+    new key counts. With another study, data set, data, or number of epochs nothing of `old` can
+    be compared with `new`, which then stands alone.
+    """
+    if _comparable(old) != _comparable(new):
+        return new
+    rows = {(row.row, row.direction): row for row in (*old.rows, *new.rows)}
+    seeds = tuple(sorted({*old.seeds, *new.seeds}))
+    grown = seeds != old.seeds
+    return dataclasses.replace(
+        new,
+        seeds=seeds,
+        seed_history=(*old.seed_history, new.seeds) if grown else old.seed_history,
+        rows=tuple(rows.values()),
+        teachers={**old.teachers, **new.teachers},
+    )
+
+
+def list_sweeps(store: Store) -> list[str]:
+    """Names of the sweeps in `store`, the one that was run last first."""
+    found = {
+        path.split("/")[1]: changed
+        for path, changed in store.listing("reports").items()
+        if path.count("/") == 2 and path.endswith("/sweep.json")
+    }
+    return sorted(found, key=lambda name: (-found[name], name))
+
+
+def find(store: Store, name: str | None = None) -> Manifest:
+    """The sweep called `name` or by a beginning that is its alone; None and "last": the newest.
+
+    Raises:
+        ConfigError: no sweep, or more than one, goes by that name.
+        StorageError: the storage holds no sweep yet.
+    """
+    sweeps = list_sweeps(store)
+    if not sweeps:
+        raise StorageError("there is no sweep here yet", store.root, "Type: fdsweep ablation")
+    if name is None or name == "last":
+        return load(store, sweeps[0])
+    matching = [name] if name in sweeps else [one for one in sweeps if one.startswith(name)]
+    if not matching:
+        raise unknown("sweep", name, sweeps, store.root)
+    if len(matching) > 1:
+        several = ", ".join(sorted(matching))
+        raise ConfigError(f"{name!r} begins several sweeps", store.root, f"Choose from: {several}")
+    return load(store, matching[0])
+
+
+def _comparable(manifest: Manifest) -> tuple[object, ...]:
+    return manifest.study, manifest.dataset, manifest.epochs, manifest.data_fingerprint
+
+
+def _place(sweep: str) -> str:
+    return f"reports/{sweep}/sweep.json"

@@ -1,0 +1,351 @@
+"""Finished replicates as Parquet files in one place, local or remote.
+
+    results/<key>-<seed>.parquet       one row: the replicate exists once this file does
+    curves/<key>-<seed>.parquet        its metrics per epoch
+    predictions/<key>-<seed>.parquet   its predictions on the test split
+    cache/results.parquet              copies of rows of results/, to open fewer files
+
+Every file is written to a hidden name and moved, so a reader sees all of it or nothing. The cache
+may be deleted at any time: a row counts only while its file is in results/ as it was when read.
+"""
+
+import dataclasses
+import re
+import uuid
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pyarrow import fs
+
+from fdsweep.results.records.schema import CURVES, PREDICTIONS, REPLICATES, Replicate
+from fdsweep.search_spaces import files
+from fdsweep.search_spaces.errors import StorageError
+
+SCHEMAS = {"results": REPLICATES, "curves": CURVES, "predictions": PREDICTIONS}
+NAME = re.compile(r"(?P<key>[^._].*)-(?P<seed>\d+)\.parquet")
+CACHE = "cache/results.parquet"
+CACHED = pa.schema(
+    [("file", pa.string()), ("changed", pa.int64()), ("size", pa.int64()), *REPLICATES]
+)
+"""Rows of results/, each with its file: name, time of change in ns, and bytes."""
+
+CACHE_FROM = 200
+"""So many rows that the cache lacks are worth writing it anew."""
+
+LOCAL_READERS, REMOTE_READERS = 2, 8
+"""Threads: a local file is ready at once, and more than two wait for the interpreter's lock."""
+
+CHUNK = 64
+"""Files that a thread reads before it gives them back as one table."""
+
+REPEATING = ("key", "sample_id", "group")
+"""Columns of predictions that hold few different texts many times."""
+
+Rows: TypeAlias = "pa.Table | Sequence[Mapping[str, Any]]"
+
+
+class Store:
+    """Put, list and read replicates below `root`, a path or a URI that pyarrow knows.
+
+    The constructor touches nothing: `create` and `open` say whether the place can be used.
+
+    Example:
+        >>> store = Store.create("fdsweep-runs")
+        >>> store.put(replicate, curves, predictions)
+        True
+
+    Raises:
+        StorageError: a URI that pyarrow does not know.
+    """
+
+    def __init__(self, root: str) -> None:
+        self._system, self._base = files.locate(root)
+        self.is_local = isinstance(self._system, fs.LocalFileSystem)
+        self.root = self._base if self.is_local else root
+
+    @classmethod
+    def create(cls, root: str) -> "Store":
+        """The storage at `root`, made if it is not there, and proved to be writable.
+
+        Raises:
+            StorageError: it cannot be made or written.
+        """
+        store = cls(root)
+        try:
+            for folder in (*SCHEMAS, "reports"):
+                store._system.create_dir(store._inside(folder), recursive=True)
+        except OSError as error:
+            reason = str(error).splitlines()[0].rstrip(".")
+            raise StorageError(
+                f"cannot be written ({reason})", root, "Choose another --storage"
+            ) from None
+        probe = f".writable.{uuid.uuid4().hex}"
+        store.write_text(probe, "")
+        store._system.delete_file(store._inside(probe))
+        return store
+
+    @classmethod
+    def open(cls, root: str) -> "Store":
+        """The storage at `root`, to read from.
+
+        Raises:
+            StorageError: there is none.
+        """
+        store = cls(root)
+        if store._system.get_file_info(store._base).type != fs.FileType.Directory:
+            raise StorageError(
+                "there is no storage here", root, "Give --storage, or type: fdsweep ablation"
+            )
+        return store
+
+    def path(self, *parts: str) -> str:
+        """Absolute path or full URI of something below the root, for others to open."""
+        place, mark, options = self.root.partition("?")
+        return "/".join([place.rstrip("/"), *parts]) + mark + options
+
+    def put(self, replicate: Replicate, curves: Rows, predictions: Rows) -> bool:
+        """Write one replicate; its row comes last and makes it count.
+
+        The rows of `curves` and `predictions` hold the columns of their schema; `key` and `seed`
+        are the replicate's own and may be left out. A done replicate is never overwritten, a
+        failed one is superseded. Of two writers at the same instant one whole file stays.
+
+        Returns:
+            False if the replicate was done already, and nothing was written.
+
+        Raises:
+            StorageError: the place cannot be written.
+        """
+        name = f"{replicate.key}-{replicate.seed}.parquet"
+        row = pa.Table.from_pylist([dataclasses.asdict(replicate)], schema=REPLICATES)
+        tables = {
+            "curves": _owned(curves, CURVES, replicate),
+            "predictions": _owned(predictions, PREDICTIONS, replicate),
+            "results": row,
+        }
+        for folder, table in tables.items():
+            if self._is_done(name):
+                return False
+            files.write(self._system, self._inside(folder, name), _to_parquet(table))
+        return True
+
+    def replicates(self, keys: Collection[str] | None = None) -> pd.DataFrame:
+        """Every readable row of `results/` (of `keys` only, if given), by key and seed.
+
+        Columns are those of the contract, also when there is no row. Files that cannot be read
+        are left out: see `damaged`.
+        """
+        return _to_frame(self._rows(keys)[0])
+
+    def curves(self, keys: Collection[str] | None = None) -> pd.DataFrame:
+        """Metrics per epoch, of `keys` only, if given; columns as in `schema.CURVES`."""
+        return _to_frame(self._tables("curves", self._names("curves", keys))[0])
+
+    def predictions(self, keys: Collection[str] | None = None) -> pd.DataFrame:
+        """Test predictions, of `keys` only, if given; columns as in `schema.PREDICTIONS`.
+
+        Texts are categorical: there may be millions of rows.
+        """
+        return _to_frame(self._tables("predictions", self._names("predictions", keys))[0])
+
+    def finished(self) -> set[tuple[str, int]]:
+        """(key, seed) of every replicate that is done; failed and damaged ones are not."""
+        rows, _ = self._rows(None)
+        done = rows.filter(pc.equal(rows["status"], "done"))
+        return set(zip(done["key"].to_pylist(), done["seed"].to_pylist(), strict=True))
+
+    def damaged(self, keys: Collection[str] | None = None) -> list[str]:
+        """Files of `results/` (of `keys` only, if given) that are no whole Parquet file."""
+        return [f"results/{name}" for name in self._rows(keys)[1]]
+
+    def read_text(self, path: str) -> str:
+        """Content of the text file at `path` below the root.
+
+        Raises:
+            StorageError: it cannot be read.
+        """
+        return files.read(self._system, self._inside(path)).decode()
+
+    def write_text(self, path: str, text: str) -> None:
+        """Put `text` at `path` below the root in one step.
+
+        Raises:
+            StorageError: the place cannot be written.
+        """
+        self.write_bytes(path, text.encode())
+
+    def write_bytes(self, path: str, content: bytes) -> None:
+        """Put `content` at `path` below the root in one step.
+
+        Raises:
+            StorageError: the place cannot be written.
+        """
+        files.write(self._system, self._inside(path), content)
+
+    def exists(self, path: str) -> bool:
+        """Whether a file or folder stands at `path` below the root."""
+        return files.exists(self._system, self._inside(path))
+
+    def listing(self, folder: str) -> dict[str, int]:
+        """Files anywhere below `folder`: path below the root -> time of change, in ns."""
+        selector = fs.FileSelector(self._inside(folder), recursive=True, allow_not_found=True)
+        found = [
+            info for info in self._system.get_file_info(selector) if info.type == fs.FileType.File
+        ]
+        start = len(self._inside(""))
+        return {info.path[start:]: info.mtime_ns or 0 for info in found}
+
+    def _inside(self, *parts: str) -> str:
+        return "/".join([self._base.rstrip("/"), *parts])
+
+    def _is_done(self, name: str) -> bool:
+        if not self.exists(f"results/{name}"):
+            return False
+        table = self._content("results", name)
+        return table is not None and table["status"].to_pylist() == ["done"]
+
+    def _names(self, folder: str, keys: Collection[str] | None) -> list[str]:
+        return _in_order(self._stamps(folder), keys)
+
+    def _stamps(self, folder: str) -> dict[str, tuple[int | None, int]]:
+        """Name -> time of change in ns, if it is known, and bytes, of each file in `folder`."""
+        selector = fs.FileSelector(self._inside(folder), allow_not_found=True)
+        return {
+            info.base_name: (info.mtime_ns, info.size)
+            for info in self._system.get_file_info(selector)
+        }
+
+    def _rows(self, keys: Collection[str] | None) -> tuple[pa.Table, list[str]]:
+        """The rows of results/ (of `keys` only, if given), and the names of the damaged files."""
+        stamps = self._stamps("results")  # before any file is read: what changes later is not kept
+        names = _in_order(stamps, keys)
+        kept = self._cached(stamps)
+        known = set(kept["file"].to_pylist())
+        missing = [name for name in names if name not in known]
+        rows, counts = self._tables("results", missing)
+        fresh = _stamped(
+            rows, np.repeat(missing, [count or 0 for count in counts]).tolist(), stamps
+        )
+        lasting = fresh.filter(
+            pc.and_(pc.equal(fresh["status"], "done"), pc.is_valid(fresh["changed"]))
+        )
+        if len(lasting) >= max(CACHE_FROM, len(kept) // 10):
+            self._cache(pa.concat_tables([kept, lasting]))
+        together = pa.concat_tables([kept, fresh])
+        place = pc.index_in(together["file"], value_set=pa.array(names, pa.string()))
+        order = pc.array_sort_indices(place).slice(0, len(place) - place.null_count)
+        damaged = [name for name, count in zip(missing, counts, strict=True) if count is None]
+        return together.take(order).select(REPLICATES.names), damaged
+
+    def _cached(self, stamps: Mapping[str, tuple[int | None, int]]) -> pa.Table:
+        """Rows of the cache whose files are as they were; none if there is no readable cache."""
+        if not self.exists(CACHE):
+            return CACHED.empty_table()
+        try:
+            table = pq.read_table(pa.BufferReader(files.read(self._system, self._inside(CACHE))))
+        except (StorageError, OSError, pa.ArrowException):
+            return CACHED.empty_table()
+        if not table.schema.equals(CACHED):
+            return CACHED.empty_table()
+        told = zip(*(table[name].to_pylist() for name in CACHED.names[:3]), strict=True)
+        holds = [stamps.get(name) == (changed, size) for name, changed, size in told]
+        return table.filter(pa.array(holds, pa.bool_()))
+
+    def _cache(self, rows: pa.Table) -> None:
+        try:
+            self.write_bytes(CACHE, _to_parquet(rows))
+        except StorageError:
+            return  # who may only read goes without
+
+    def _content(self, folder: str, name: str) -> pa.Table | None:
+        """The table in a file; None if it is no whole Parquet file."""
+        content = files.read(self._system, self._inside(folder, name))
+        schema = SCHEMAS[folder]
+        try:
+            with pq.ParquetFile(pa.BufferReader(content)) as file:
+                there = set(file.schema_arrow.names)
+                known = [column for column in schema.names if column in there]
+                return _conform(file.read(known, use_threads=False), schema)
+        except (OSError, pa.ArrowException):
+            return None
+
+    def _tables(self, folder: str, names: list[str]) -> tuple[pa.Table, list[int | None]]:
+        """The rows of the files `names`, and how many each holds (None for a damaged one)."""
+        nothing = SCHEMAS[folder].empty_table()
+
+        def read(some: list[str]) -> tuple[pa.Table, list[int | None]]:
+            tables = [self._content(folder, name) for name in some]
+            whole = [nothing, *(table for table in tables if table is not None)]
+            counts = [None if table is None else len(table) for table in tables]
+            return _compact(pa.concat_tables(whole), folder), counts
+
+        chunks = [names[start : start + CHUNK] for start in range(0, len(names), CHUNK)]
+        with ThreadPoolExecutor(LOCAL_READERS if self.is_local else REMOTE_READERS) as readers:
+            parts = [(_compact(nothing, folder), []), *readers.map(read, chunks)]
+        table = pa.concat_tables([table for table, _ in parts]).unify_dictionaries()
+        return table, [count for _, counts in parts for count in counts]
+
+
+def _owned(rows: Any, schema: pa.Schema, replicate: Replicate) -> pa.Table:
+    is_table = isinstance(rows, pa.Table)
+    own = {"key": [replicate.key] * len(rows), "seed": [replicate.seed] * len(rows)}
+    for name in schema.names[len(own) :]:
+        own[name] = rows.column(name) if is_table else [row[name] for row in rows]
+    return pa.table(own, schema=schema)
+
+
+def _conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """`table` with exactly the columns of `schema`; those of a newer version are null."""
+    if table.schema.equals(schema):
+        return table
+    columns = {
+        field.name: table[field.name].cast(field.type)
+        if field.name in table.column_names
+        else pa.nulls(len(table), field.type)
+        for field in schema
+    }
+    return pa.table(columns, schema=schema)
+
+
+def _in_order(names: Iterable[str], keys: Collection[str] | None) -> list[str]:
+    """Those of `names` that are replicates (of `keys` only, if given), by key and seed."""
+    found = [match for match in map(NAME.fullmatch, names) if match]
+    if keys is not None:
+        chosen = set(keys)
+        found = [match for match in found if match["key"] in chosen]
+    return [match[0] for match in sorted(found, key=lambda m: (m["key"], int(m["seed"])))]
+
+
+def _stamped(
+    rows: pa.Table, names: Sequence[str], stamps: Mapping[str, tuple[int | None, int]]
+) -> pa.Table:
+    """`rows` as lines of the cache, the file of each being in `names`."""
+    changed, sizes = [stamps[name][0] for name in names], [stamps[name][1] for name in names]
+    return pa.table([list(names), changed, sizes, *rows.columns], schema=CACHED)
+
+
+def _compact(table: pa.Table, folder: str) -> pa.Table:
+    """`table` in one piece, and in few bytes where texts repeat."""
+    if folder == "predictions":
+        for column in REPEATING:
+            place = table.column_names.index(column)
+            table = table.set_column(place, column, table[column].dictionary_encode())
+    return table.combine_chunks()
+
+
+def _to_parquet(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, use_dictionary=len(table) > 1, write_statistics=len(table) > 1)
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
+
+
+def _to_frame(table: pa.Table) -> pd.DataFrame:
+    frame: pd.DataFrame = table.to_pandas()
+    return frame

@@ -1,0 +1,229 @@
+"""The command line without Ray: what it refuses, what it plans, what it offers."""
+
+import json
+
+import pytest
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from fdsweep.orchestrator.cli import app
+
+COMMON = {
+    "--dataset",
+    "--seeds",
+    "--epochs",
+    "--direction",
+    "--storage",
+    "--gpus",
+    "--gpus-per-trial",
+    "--workers-per-trial",
+    "--seeds-per-trial",
+    "--loading",
+    "--memory-gb",
+    "--pretrained",
+    "--address",
+    "--dry-run",
+    "--json",
+}
+SURFACE = {
+    "ablation": COMMON | {"--study", "--full", "--cutoff"},
+    "compare": COMMON | {"--methods", "--pairing"},
+    "run": COMMON | {"file"},
+    "search": COMMON
+    | {"--space", "--method", "--methods", "--trials", "--timeout", "--sampler", "--prune"}
+    | {"--objective", "--tuning-seeds", "--cutoff"},
+    "methods": {"--json"},
+    "prepare": {"dataset", "raw", "--split-dir", "--task", "--tokenizer", "--shard-mb"}
+    | {"--allow-skips", "--storage", "--address", "--json"},
+    "datasets": {"--storage", "--json"},
+    "datasets show": {"name", "--out", "--storage"},
+    "analyze": COMMON | {"--cutoff"},
+    "report": {"sweep", "--format", "--check", "--storage", "--json"},
+    "status": {"--storage", "--json"},
+    "ui": {"--storage", "--host", "--port"},
+    "doctor": {"--storage", "--address", "--json"},
+}
+
+
+@pytest.fixture
+def fdsweep(tmp_path, monkeypatch):
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setenv("FDSWEEP_STORAGE", str(tmp_path / "runs"))
+    return lambda *words: CliRunner().invoke(app, [str(word) for word in words])
+
+
+def test_the_surface_is_this_and_nothing_else():
+    """Changing a command or an option is a visible line here."""
+
+    def surface(command, name=""):
+        options = {
+            next((o for o in option.opts if o.startswith("--")), option.name)
+            for option in command.params
+        }
+        inner = getattr(command, "commands", {})
+        found = {name: options} if name else {}
+        for word, one in inner.items():
+            found |= surface(one, f"{name} {word}".strip())
+        return found
+
+    assert surface(get_command(app)) == SURFACE
+
+
+@pytest.mark.parametrize(
+    ("words", "needles"),
+    [
+        (["ablation", "--dataset", "cremad"], ["'cremad'", "crema-d"]),
+        (["ablation", "--study", "component"], ["'component'", "components", "controls"]),
+        (["ablation", "--seeds", "0"], ["0 seeds", "1 or more"]),
+        (["ablation", "--seeds", "few"], ["'few'", "0,3,7"]),
+        (["ablation", "--epochs", "0"], ["epochs", "0"]),
+        (["ablation", "--direction", "a->b"], ["'a->b'", "accelerometer->gyroscope"]),
+        (["ablation", "--gpus", "8"], ["8 GPUs asked for, this machine has 0"]),
+        (["ablation", "--gpus", "-1"], ["-1 GPUs"]),
+        (["ablation", "--workers-per-trial", "0"], ["0 workers"]),
+        (["ablation", "--workers-per-trial", "3"], ["64", "3 equal parts"]),
+        (["ablation", "--seeds-per-trial", "0"], ["0 seeds per trial"]),
+        (["ablation", "--loading", "fast"], ["'fast'", "resident, streaming"]),
+        (["ablation", "--memory-gb", "0"], ["0.0 GB"]),
+        (["ablation", "--dataset", "crema-d"], ["crema-d is not prepared", "fdsweep prepare"]),
+        (["ablation", "--pretrained", "visual"], ["'visual' cannot be read", "visual=NAME"]),
+        (["ablation", "--pretrained", "a=./nowhere"], ["./nowhere", "no such folder"]),
+        (["prepare", "cremad", "."], ["'cremad'", "crema-d"]),
+        (["prepare", "watch", "."], ["watch: needs no preparation"]),
+        (["datasets", "show", "ave"], ["ave is not prepared", "fdsweep prepare ave"]),
+        (["datasets", "show", "watch", "--out", "/nowhere/x.png"], ["/nowhere/x.png", "cannot be"]),
+        (["analyze", "--cutoff", "1.5"], ["1.5", "cutoff"]),
+        (["analyze", "--direction", "a->b"], ["'a->b'"]),
+        (["compare", "--methods", "kdd"], ["'kdd'", "fd-cmkd"]),
+        (["compare", "--methods", "kd,kd"], ["'kd' stands twice"]),
+        (["compare", "--pairing", "loose"], ["'loose'", "'same-class'"]),
+        (["ablation", "--study", "cutoffs", "--cutoff", "0.3"], ["no row of cutoffs"]),
+        (["ablation", "--cutoff", "lern"], ["'lern'", "cutoff"]),
+        (["search", "--space", "weights"], ["'weights'", "loss-weights", "YAML file"]),
+        (["search", "--method", "kdd"], ["'kdd'", "fd-cmkd"]),
+        (["search", "--method", "kd", "--methods", "feat"], ["--method, --methods: both"]),
+        (["search", "--method", "none"], ["none has nothing to search", "loss-weights"]),
+        (["search", "--space", "cutoffs", "--method", "kd"], ["kd has nothing", "cutoffs"]),
+        (["search", "--methods", "kd,kd"], ["'kd' stands twice"]),
+        (["search", "--trials", "0"], ["0 trials"]),
+        (["search", "--timeout", "0"], ["0.0 minutes"]),
+        (["search", "--sampler", "grid"], ["'grid'", "tpe"]),
+        (["search", "--objective", "test"], ["'test'", "accuracy,cost"]),
+        (["search", "--tuning-seeds", "none"], ["--tuning-seeds", "'none'"]),
+        (["search", "--seeds", "1,5"], ["seed 1 is used for tuning"]),
+        (["search", "--method", "kd", "--cutoff", "learn"], ["--cutoff"]),
+        (["search", "--cutoff", "lern"], ["'lern'", "cutoff"]),
+        (["run", "nowhere.yaml"], ["nowhere.yaml", "cannot be read"]),
+        (["report"], ["storage", "fdsweep ablation"]),
+        (["report", "--format", "pdf"], ["'pdf'", "csv, html, json, latex, markdown"]),
+        (["status"], ["runs"]),
+        (["ui"], ["no MLflow runs yet"]),
+    ],
+)
+def test_bad_input_is_one_sentence_and_exit_code_2(fdsweep, words, needles):
+    result = fdsweep(*words)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert len(result.stderr.splitlines()) == 1
+    assert result.stderr.startswith("fdsweep: ")
+    for needle in needles:
+        assert needle in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("row", "needles"),
+    [
+        ("{name: x, method: fdcmkd}", ["'fdcmkd'", "fd-cmkd, feat"]),
+        ("{name: x, optoins: {}}", ["'optoins'", "options"]),
+        ("{name: x, options: {cutoff: 0}}", ["0", "cutoff"]),
+        ("{name: x, options: {cutoff: 1.0}}", ["1.0", "cutoff"]),
+        ("{name: x, pairing: none}", ["'none'", "'paired'"]),
+    ],
+)
+def test_a_bad_sweep_file_is_one_sentence(fdsweep, tmp_path, row, needles):
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"rows: [{row}]")
+    result = fdsweep("run", path)
+    assert result.exit_code == 2
+    assert len(result.stderr.splitlines()) == 1
+    for needle in needles:
+        assert needle in result.stderr
+
+
+@pytest.mark.parametrize("place", ["file/runs", "/proc/fdsweep-runs"])
+def test_unwritable_storage_is_one_sentence(fdsweep, tmp_path, place):
+    (tmp_path / "file").write_text("in the way")
+    result = fdsweep("ablation", "--storage", tmp_path / place)
+    assert result.exit_code == 2
+    assert len(result.stderr.splitlines()) == 1
+    assert str(tmp_path / place) in result.stderr
+
+
+def test_a_dry_run_prints_the_plan_and_trains_nothing(fdsweep, tmp_path):
+    result = fdsweep("ablation", "--seeds", "5", "--dry-run")
+    assert result.exit_code == 0
+    assert "14 cells x 5 seeds = 70 replicates; 0 done, 70 left in 14 trials" in result.stdout
+    assert "10 teachers in 2" in result.stdout
+    assert "training time about" in result.stdout
+    assert "5 seeds can detect an effect of 1.68 SD" in result.stdout
+    assert not list((tmp_path / "runs").rglob("*.parquet"))
+
+
+def test_a_dry_run_as_json_is_one_document(fdsweep):
+    result = fdsweep("ablation", "--seeds", "1", "--direction", "gyroscope->accelerometer",
+                     "--dry-run", "--json")  # fmt: skip
+    plan = json.loads(result.stdout)
+    assert plan["schema"] == "fdsweep.plan/1"
+    assert plan["replicates"] == {"total": 7, "done": 0}
+    assert [trial["kind"] for trial in plan["trials"]] == ["teacher"] + ["student"] * 7
+    assert plan["estimate"]["training_seconds"] > 0
+    assert plan["estimate"]["detectable_effect_sd"] is None
+
+
+def test_a_dry_run_of_a_search_plans_equal_budgets(fdsweep, tmp_path):
+    words = ["search", "--methods", "fd-cmkd,kd", "--trials", "7", "--seeds", "4", "--dry-run"]
+    result = fdsweep(*words)
+    assert result.exit_code == 0
+    assert "4 searches of 7 trials" in result.stdout
+    assert "kd, gyroscope->accelerometer: weight" in result.stdout
+    assert "fresh seeds 100-103" in result.stdout
+    assert "4 seeds can detect" in result.stdout
+    assert not (tmp_path / "runs" / "optuna.db").exists()
+    plan = json.loads(fdsweep(*words, "--json", "--objective", "directions").stdout)
+    assert [search["method"] for search in plan["searches"]] == ["fd-cmkd", "kd"]
+    assert {len(search["directions"]) for search in plan["searches"]} == {2}
+    assert plan["seeds"] == [100, 101, 102, 103]
+
+
+def test_one_process_has_a_search_at_a_time(fdsweep, tmp_path):
+    from filelock import FileLock
+
+    words = ["search", "--direction", "gyroscope->accelerometer"]
+    plan = json.loads(fdsweep(*words, "--dry-run", "--json").stdout)
+    (tmp_path / "runs" / "locks").mkdir()
+    with FileLock(tmp_path / "runs" / "locks" / f"{plan['searches'][0]['name']}.lock"):
+        result = fdsweep(*words)
+    assert result.exit_code == 2
+    assert "another process is running the search" in result.stderr
+
+
+def test_methods_as_json_is_one_document(fdsweep):
+    document = json.loads(fdsweep("methods", "--json").stdout)
+    assert document["schema"] == "fdsweep.methods/1"
+    none = next(one for one in document["methods"] if one["method"] == "none")
+    assert none["group"] == "Uni"
+    assert not none["needs_teacher"]
+
+
+def test_help_needs_neither_ray_nor_torch():
+    import subprocess
+    import sys
+
+    code = (
+        "import sys; from fdsweep.orchestrator.cli import app; "
+        "print(sorted({'ray', 'torch', 'mlflow', 'pandas'} & set(sys.modules)))"
+    )
+    output = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert output.stdout.strip() == "[]"

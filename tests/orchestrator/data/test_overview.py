@@ -1,0 +1,56 @@
+"""The list of data sets and their contact sheets."""
+
+import pytest
+import torch
+from PIL import Image
+
+from fdsweep.orchestrator.data import overview, preview
+from fdsweep.trainers import datasets
+
+
+def test_every_data_set_says_where_it_is_to_be_had(tmp_path):
+    listed = {one["dataset"]: one for one in overview.overview(str(tmp_path))}
+    assert tuple(listed) == datasets.names()
+    assert {name for name, one in listed.items() if one["ready"]} == {"watch"}
+    for name, one in listed.items():
+        for fact in ("about", "licence", "url", "source", "modalities"):
+            assert one[fact], (name, fact)
+    for name in set(listed) - {"watch"}:
+        assert f"fdsweep prepare {name} RAW_DIR" in listed[name]["why_not"]
+        for line in listed[name]["expects"].splitlines():
+            assert line in overview.to_text([listed[name]])
+    text = overview.to_text(list(listed.values()))
+    assert "classes: PEN, ABD, FEL, IR, ER, TRAP, ROW" in text
+
+
+def test_a_contact_sheet_shows_every_class_and_modality(tmp_path):
+    path = preview.draw(datasets.find("watch"), tmp_path / "watch.png")
+    with Image.open(path) as sheet:
+        assert sheet.format == "PNG"
+        assert sheet.width > 1000
+        assert len(sheet.convert("RGB").getcolors(2**24)) > 50  # something is drawn
+
+
+def test_samples_go_round_the_classes():
+    fold = datasets.find("watch").folds()(0)
+    chosen = preview.pick(fold)
+    assert fold.labels[chosen].tolist() == [0, 1, 2, 3, 4, 5, 6, 0]
+    assert set(chosen.tolist()) <= set(fold.train.tolist())
+    assert len(set(chosen.tolist())) == 8
+
+
+@pytest.mark.parametrize(
+    ("sample", "drawn"),
+    [
+        (torch.ones(3, 8, 8), "images"),
+        (torch.ones(1, 5, 9), "images"),
+        (torch.ones(3, 20), "lines"),
+        ("a tweet", "texts"),
+    ],
+)
+def test_every_kind_of_sample_can_be_drawn(sample, drawn):
+    from matplotlib.figure import Figure
+
+    axes = Figure().add_subplot()
+    preview.show(axes, sample)
+    assert len(getattr(axes, drawn)) == (3 if drawn == "lines" else 1)

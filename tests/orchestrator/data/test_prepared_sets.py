@@ -1,0 +1,77 @@
+"""Every data set of the papers: a miniature in its true format, prepared and studied."""
+
+import importlib
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from fdsweep.orchestrator.cli import app
+
+pytestmark = pytest.mark.ray
+
+DAMAGED = 2
+SETS = {
+    "crema-d": "audio->visual",
+    "ravdess": "visual->audio",
+    "ave": "audio->visual",
+    "vggsound": "audio->visual",
+    "crisismmd": "visual->text",
+}
+
+
+STUDIES = {"crema-d": ["ablation", "--study", "losses"]}
+"""The others train one row with an untrained teacher, so that the tests stay within their time."""
+
+
+def one_row(folder):
+    path = folder / "one-row.yaml"
+    path.write_text("title: One row\nrows: [{name: FD-CMKD, teacher: random}]\n")
+    return path
+
+
+def fdsweep(*words):
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_from_the_raw_tree_to_a_table(cluster, tmp_path, name):
+    raw, storage = tmp_path / "raw", ["--storage", tmp_path / "runs"]
+    raw.mkdir()
+    importlib.import_module(f"miniature.{name.replace('-', '_')}").build(raw)
+
+    refused = fdsweep("prepare", name, raw, *storage, "--json")
+    assert refused.exit_code == 2, refused.output
+    assert "samples are damaged, more than 1 %" in refused.stderr
+    made = fdsweep("prepare", name, raw, *storage, "--allow-skips", DAMAGED, "--json")
+    assert made.exit_code == 0, made.output
+    manifest = json.loads(made.stdout)
+    assert len(manifest["damaged"]) == DAMAGED
+    assert manifest["missing"]
+    counts = {split: sum(classes.values()) for split, classes in manifest["counts"].items()}
+    assert min(counts.values()) >= 2
+    assert sum(counts.values()) >= 36
+
+    assert f"{counts['train']:,} train" in fdsweep("datasets", *storage).stdout
+    sheet = tmp_path / "sheet.png"
+    assert fdsweep("datasets", "show", name, "--out", sheet, *storage).exit_code == 0
+    assert sheet.stat().st_size > 10_000
+
+    what = ["--dataset", name, "--seeds", 1, "--epochs", 1, "--direction", SETS[name]]
+    study = fdsweep(*STUDIES.get(name, ["run", one_row(tmp_path)]), *what, *storage)
+    assert study.exit_code == 0, study.output
+    assert study.stdout.count("|   1 |") == (4 if name in STUDIES else 1)
+    assert manifest["fingerprint"] in study.stdout
+    left_out = len(manifest["missing"]) + DAMAGED
+    assert f"{left_out} listed samples were missing or damaged" in study.stdout
+
+
+def test_the_miniatures_cover_every_prepared_data_set():
+    from fdsweep.trainers import datasets
+    from fdsweep.trainers.datasets.prepared import Prepared
+
+    prepared = {name for name in datasets.names() if isinstance(datasets.find(name), Prepared)}
+    assert set(SETS) == prepared
+    assert all(Path(importlib.import_module("miniature").__file__).parent.joinpath(
+        f"{name.replace('-', '_')}.py").exists() for name in SETS)  # fmt: skip

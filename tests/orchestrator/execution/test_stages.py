@@ -1,0 +1,189 @@
+"""Trials through Ray: several workers, broken workers, interrupted drivers."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field, replace
+
+import pytest
+import torch
+
+from fdsweep.orchestrator.execution.cluster import ResourceRequest, allot
+from fdsweep.orchestrator.execution.stages import run_plan
+from fdsweep.orchestrator.studies.plan import make_cells, make_plan
+from fdsweep.search_spaces.sweep import validated
+from fdsweep.trainers import datasets
+from fdsweep.trainers.replicate import run_replicate
+
+pytestmark = pytest.mark.ray
+
+DATASET = datasets.find("watch")
+ROWS = {
+    "fd": {"name": "FD", "teacher": "random"},
+    "none": {"name": "none", "method": "none"},
+}
+
+
+def kill_own_workers():
+    """Kill the Train workers of this process's own cluster, and nobody else's."""
+    find = ["pgrep", "-P", str(os.getpid()), "raylet"]
+    raylets = subprocess.run(find, capture_output=True, text=True, check=True).stdout.split()
+    subprocess.run(["pkill", "-9", "-P", ",".join(raylets), "-f", "RayTrainWorker"], check=True)
+
+
+@dataclass
+class Notes:
+    """An observer that keeps what it is told."""
+
+    outcomes: dict = field(default_factory=dict)
+    failures: dict = field(default_factory=dict)
+    epochs: list = field(default_factory=list)
+
+    def started(self, trial):
+        pass
+
+    def epoch(self, trial, metrics):
+        self.epochs.append((metrics["seed"], metrics["epoch"]))
+
+    def finished(self, trial, seed, outcome):
+        self.outcomes[trial.config.method, seed] = outcome
+
+    def failed(self, trial, seed, error, traceback):
+        self.failures[trial.config.method, seed] = error
+
+
+def planned(storage, rows, **changes):
+    sweep = validated(
+        {
+            "study": "test",
+            "title": "Test",
+            "rows": [ROWS[row] for row in rows],
+            "directions": ("accelerometer->gyroscope",),
+            "seeds": (0,),
+            "epochs": 2,
+            **changes,
+        },
+        "test",
+    )
+    return make_plan(
+        sweep,
+        make_cells(sweep, DATASET.info),
+        finished=set(),
+        missing_teachers=lambda key, seeds: (),
+        storage=str(storage),
+    )
+
+
+def alone(trial, seed=0):
+    """The same replicate in this process, without Ray, on one thread like a worker."""
+    torch.set_num_threads(1)
+    return json.loads(json.dumps(run_replicate(trial, DATASET.info, DATASET.folds()(seed), seed)))
+
+
+def test_two_workers_give_the_curve_of_one(cluster, tmp_path):
+    """In single precision; at a learning rate of 0.01 training itself magnifies the last bit of
+    a weight to 1e-4 within one epoch, one worker or two. `test_parallel` compares in double.
+    """
+    plan = planned(tmp_path, ["fd"], lr=0.001)
+    notes = Notes()
+    run_plan(plan, allot(ResourceRequest(workers_per_trial=2), 2, 0), str(tmp_path), notes)
+    assert not notes.failures
+    one, two = alone(plan.students[0]), notes.outcomes["fd-cmkd", 0]
+    losses = {
+        name: [value for _, split, metric, value in outcome["curves"] if "loss" in metric]
+        for name, outcome in (("one", one), ("two", two))
+    }
+    assert len(losses["one"]) == 2 * 5
+    assert losses["two"] == pytest.approx(losses["one"], rel=1e-4)
+    assert two["sample_ids"] == one["sample_ids"]
+    same = [a == b for a, b in zip(one["predictions"], two["predictions"], strict=True)]
+    assert sum(same) > 0.99 * len(same)
+
+
+def test_a_worker_gives_exactly_what_a_plain_process_gives(cluster, tmp_path):
+    plan = planned(tmp_path, ["none"])
+    notes = Notes()
+    run_plan(plan, cluster, str(tmp_path), notes)
+    expected = alone(plan.students[0])
+    assert notes.epochs == [(0, 1)]  # the last epoch comes with the outcome
+    outcome = notes.outcomes["none", 0]
+    for name in expected.keys() - {"seconds"}:
+        assert outcome[name] == expected[name]
+
+
+def test_a_trial_that_breaks_off_fails_its_seeds_and_no_other_trial(cluster, tmp_path):
+    plan = planned(tmp_path, ["none"], seeds=(0, 1), epochs=1)
+    good = plan.students[0]
+    network = replace(good.config.network, dataset="gone")
+    bad = replace(good, key="bad", config=replace(good.config, method="feat", network=network))
+    notes = Notes()
+    run_plan(replace(plan, students=(bad, good)), cluster, str(tmp_path), notes)
+    assert set(notes.outcomes) == {("none", 0), ("none", 1)}
+    assert set(notes.failures) == {("feat", 0), ("feat", 1)}
+    assert "unknown data set 'gone'" in notes.failures["feat", 0]
+    assert not list((tmp_path / "ray").glob("tune*"))
+
+
+def test_a_dead_worker_goes_on_from_its_checkpoint(cluster, tmp_path, monkeypatch):
+    """The worker process is killed once, after seed 0 and two epochs of seed 1."""
+    plan = planned(tmp_path, ["none"], seeds=(0, 1), epochs=3)
+    trial = replace(plan.students[0], checkpoint_seconds=0.0)
+    plan = replace(plan, students=(trial,))
+
+    class Killer(Notes):
+        def epoch(self, trial, metrics):
+            super().epoch(trial, metrics)
+            if metrics["seed"] == 1 and metrics["epoch"] == 2 and self.epochs.count((1, 2)) == 1:
+                kill_own_workers()
+
+    notes = Killer()
+    run_plan(plan, cluster, str(tmp_path), notes)
+    assert not notes.failures
+    assert notes.epochs.count((0, 1)) == 1  # seed 0 was not trained again
+    for seed in (0, 1):
+        expected = alone(trial, seed)
+        for name in ("curves", "predictions", "best_epoch", "best_head", "test_accuracy"):
+            assert notes.outcomes["none", seed][name] == expected[name]
+
+
+def test_an_interrupted_driver_says_how_to_go_on(tmp_path):
+    """SIGINT in the middle of a replicate: exit 130, and the same command ends the study."""
+    path = tmp_path / "one.yaml"
+    path.write_text(
+        "title: One\nseeds: [0]\nepochs: 40\ndirections: [accelerometer->gyroscope]\n"
+        "rows: [{name: w/o KD, method: none}]\n"
+    )
+    command = [
+        sys.executable,
+        "-c",
+        "from fdsweep.orchestrator.cli import app; app()",
+        "run",
+        str(path),
+    ]
+    command += ["--storage", str(tmp_path / "runs")]
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("RAY_AUTH")}
+    first = subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 120
+    while not list((tmp_path / "runs" / "ray" / "train").glob("*/checkpoint_*")):
+        assert time.monotonic() < deadline, "no checkpoint in two minutes"
+        assert first.poll() is None, first.communicate()
+        time.sleep(0.2)
+    first.send_signal(signal.SIGINT)
+    stdout, stderr = first.communicate(timeout=60)
+    assert first.returncode == 130
+    assert "interrupted. To go on, type: fdsweep run" in stderr
+    assert "Traceback" not in stderr
+    assert stdout == ""
+
+    second = subprocess.run(
+        [*command, "--json"], env=environment, capture_output=True, text=True, timeout=180
+    )
+    assert second.returncode == 0, second.stderr
+    (row,) = json.loads(second.stdout)["tables"][0]["rows"]
+    trial = planned(tmp_path / "other", ["none"], epochs=40).students[0]
+    assert row["mean"] == pytest.approx(100 * alone(trial)["test_accuracy"])

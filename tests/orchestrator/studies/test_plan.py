@@ -1,0 +1,145 @@
+import pytest
+
+from fdsweep.orchestrator.studies.plan import make_cells, make_plan, sweep_name
+from fdsweep.search_spaces.errors import ConfigError
+from fdsweep.search_spaces.sweep import load_preset, override, validated
+from fdsweep.trainers import datasets
+
+INFO = datasets.find("watch").info
+
+
+def plan_of(sweep, finished=(), teachers_there=(), **options):
+    return make_plan(
+        sweep,
+        make_cells(sweep, INFO),
+        finished=set(finished),
+        missing_teachers=lambda key, seeds: tuple(
+            seed for seed in seeds if (key, seed) not in teachers_there
+        ),
+        storage="store",
+        **options,
+    )
+
+
+@pytest.fixture
+def components():
+    return override(load_preset("components"), seeds=(0, 1, 2))
+
+
+def test_a_fresh_study_is_all_trials_with_their_teachers(components):
+    plan = plan_of(components)
+    assert (plan.done, plan.total) == (0, 7 * 2 * 3)
+    assert len(plan.students) == 14
+    assert [trial.config.network.modality for trial in plan.teachers] == [
+        "accelerometer",
+        "gyroscope",
+    ]
+    assert {trial.seeds for trial in (*plan.students, *plan.teachers)} == {(0, 1, 2)}
+    assert plan.left == 14 * 3 + 6
+
+
+def test_headings_and_published_numbers_change_no_name(components):
+    plain = plan_of(components)
+    rows = tuple(row.model_copy(update={"group": "G", "paper": None}) for row in components.rows)
+    headed = plan_of(components.model_copy(update={"rows": rows}))
+    assert headed.sweep == plain.sweep
+    assert [cell.key for cell in headed.cells] == [cell.key for cell in plain.cells]
+
+
+def test_what_is_finished_is_not_planned_again(components):
+    everything = {(cell.key, s) for cell in plan_of(components).cells for s in components.seeds}
+    first = plan_of(components).cells[0]
+    plan = plan_of(components, finished=everything - {(first.key, 1)})
+    assert [(trial.key, trial.seeds) for trial in plan.students] == [(first.key, (1,))]
+    assert [trial.seeds for trial in plan.teachers] == [(1,)]
+    assert plan_of(components, finished=everything).left == 0
+
+
+def test_a_teacher_in_the_storage_is_not_trained_again(components):
+    keys = [trial.key for trial in plan_of(components).teachers]
+    there = {(key, seed) for key in keys for seed in (0, 2)}
+    assert [trial.seeds for trial in plan_of(components, teachers_there=there).teachers] == [
+        (1,),
+        (1,),
+    ]
+
+
+def test_an_interrupted_trial_keeps_its_name(components):
+    from fdsweep.orchestrator.execution.trial import train_name
+
+    fresh = plan_of(components).students[0]
+    left = plan_of(components, finished={(fresh.key, 0)}).students[0]
+    assert left.seeds == (1, 2)
+    assert train_name(left) == train_name(fresh)
+
+
+def test_seeds_can_be_split_among_trials(components):
+    plan = plan_of(components, seeds_per_trial=2)
+    mine = [trial for trial in plan.students if trial.key == plan.cells[0].key]
+    assert [trial.seeds for trial in mine] == [(0, 1), (2,)]
+    assert len({trial.group for trial in mine}) == 2
+
+
+def test_none_needs_no_teacher_and_a_random_one_is_not_trained():
+    rows = [{"name": "a", "method": "none"}, {"name": "b", "teacher": "random"}]
+    plan = plan_of(validated({"study": "s", "title": "t", "rows": rows, "seeds": [0]}, "here"))
+    assert plan.teachers == ()
+    assert {trial.config.teacher_key for trial in plan.students} == {""}
+
+
+def test_equal_rows_are_trained_once():
+    """Cutoff 1/2 of one study is the full method of another: one key, one result."""
+    full = make_cells(load_preset("components"), INFO)[6]
+    half = make_cells(load_preset("cutoffs"), INFO)[0]
+    default_losses = make_cells(load_preset("losses"), INFO)[1]
+    assert full.key == half.key == default_losses.key
+
+
+def test_where_and_how_long_a_seed_list_is_changes_no_key(components):
+    keys = [cell.key for cell in make_cells(components, INFO)]
+    more = override(components, seeds=tuple(range(8)))
+    assert [cell.key for cell in make_cells(more, INFO)] == keys
+    longer = override(components, epochs=99)
+    assert not set(keys) & {cell.key for cell in make_cells(longer, INFO)}
+
+
+def test_a_sweeps_name_tells_settings_apart_but_not_seeds_or_directions(components):
+    def name(**changes):
+        sweep = override(components, **changes)
+        return sweep_name(sweep, make_cells(sweep, INFO))
+
+    one_way = ("accelerometer->gyroscope",)
+    assert name() == name(seeds=(5,)) == name(directions=one_way)
+    assert name() != name(epochs=99)
+    assert name().startswith("components-watch-")
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"method": "fdcmkd"}, "unknown method 'fdcmkd'. Choose from: .*fd-cmkd"),
+        ({"options": {"cutof": 0.5}}, "unknown option of fd-cmkd 'cutof'. Choose from: .*cutoff"),
+        ({"options": {"cutoff": 0.0}}, "0.0"),
+        ({"options": {"cutoff": 1}}, "1.0"),
+        ({"options": {"cutoff": "half"}}, "'half'"),
+        ({"options": {"freq": False}}, "logmse=false"),
+    ],
+)
+def test_a_row_that_cannot_run_is_refused_before_anything_runs(row, message):
+    sweep = validated({"study": "s", "title": "t", "rows": [{"name": "x", **row}]}, "here")
+    with pytest.raises(ConfigError, match=message) as caught:
+        make_cells(sweep, INFO)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"backbones": {"gyroscope": "vgg"}}, "unknown backbone 'vgg'. Choose from: bert-base"),
+        ({"backbones": {"audio": "cnn1d"}}, "unknown modality 'audio'"),
+        ({"directions": ("a->b",)}, "unknown direction 'a->b'"),
+    ],
+)
+def test_unknown_parts_name_what_there_is(components, changes, message):
+    with pytest.raises(ConfigError, match=message):
+        make_cells(override(components, **changes), INFO)

@@ -1,0 +1,176 @@
+"""Whole studies through real Ray Tune trials and real TorchTrainer workers."""
+
+import json
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from fdsweep.orchestrator.cli import app
+from fdsweep.results.records.schema import REPLICATES
+
+pytestmark = pytest.mark.ray
+
+STUDY = """
+title: Two rows
+seeds: [0, 1]
+epochs: 2
+directions: [accelerometer->gyroscope]
+rows:
+  - {name: Feat, method: feat}
+  - {name: FD}
+"""
+
+BROKEN = """
+title: One row cannot work
+seeds: [0, 1]
+epochs: 1
+directions: [accelerometer->gyroscope]
+rows:
+  - {name: fine, method: none}
+  - {name: explodes, method: feat, options: {weight: 1.0e+30}, teacher: random}
+"""
+
+
+def run(storage, path, *words):
+    return CliRunner().invoke(app, ["run", str(path), "--storage", str(storage), *words])
+
+
+@pytest.fixture(scope="module")
+def study(cluster, tmp_path_factory):
+    """A finished study: its folder, its file and what it printed."""
+    folder = tmp_path_factory.mktemp("study")
+    path = folder / "two-rows.yaml"
+    path.write_text(STUDY)
+    result = run(folder / "runs", path)
+    assert result.exit_code == 0, result.stderr
+    return folder, path, result
+
+
+def test_the_table_is_on_stdout_and_the_progress_on_stderr(study):
+    _, _, result = study
+    assert "| Feat " in result.stdout
+    assert "| FD " in result.stdout
+    assert "Exploratory" in result.stdout
+    assert "6 done · 0 failed" in result.stderr  # two teachers and four students
+    assert "done ·" not in result.stdout
+
+
+def test_results_are_one_row_per_key_and_seed(study):
+    folder, _, _ = study
+    rows = pd.read_parquet(folder / "runs" / "results")
+    assert list(rows.columns) == REPLICATES.names
+    assert len(rows) == 4
+    assert not rows.duplicated(["key", "seed"]).any()
+    assert set(rows["status"]) == {"done"}
+    assert rows["test_accuracy"].between(0.2, 1).all()  # chance is 1/7
+    assert (rows["teacher_key"] != "").all()
+    assert json.loads(rows["config"][0])["teacher"]["modality"] == "accelerometer"
+
+    curves = pd.read_parquet(folder / "runs" / "curves")
+    val = curves[(curves["split"] == "val") & (curves["metric"] == "accuracy")]
+    assert (val.groupby(["key", "seed"]).size() == 2).all()
+
+    predictions = pd.read_parquet(folder / "runs" / "predictions")
+    hits = predictions["label"] == predictions["prediction"]
+    counted = hits.groupby([predictions["key"], predictions["seed"]]).mean()
+    stored = rows.set_index(["key", "seed"])["test_accuracy"]
+    pd.testing.assert_series_equal(
+        counted.sort_index(), stored.sort_index(), check_names=False, rtol=1e-6
+    )
+
+
+def test_mlflow_shows_the_sweep_its_replicates_and_their_curves(study):
+    folder, _, _ = study
+    client = mlflow.MlflowClient(f"sqlite:///{folder / 'runs' / 'mlflow.db'}")
+    experiments = [e for e in client.search_experiments() if e.name.startswith("two-rows-watch")]
+    assert len(experiments) == 1
+    runs = client.search_runs([experiments[0].experiment_id])
+    parents = [run for run in runs if run.data.tags["fdsweep.kind"] == "sweep"]
+    children = [run for run in runs if run.data.tags["fdsweep.kind"] == "two-rows"]
+    teachers = [run for run in runs if run.data.tags["fdsweep.kind"] == "teacher"]
+    assert (len(parents), len(children), len(teachers)) == (1, 4, 2)
+    parent = parents[0].info.run_id
+    assert {run.data.tags["mlflow.parentRunId"] for run in children + teachers} == {parent}
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    fd = next(run for run in children if run.data.params["row"] == "FD")
+    assert fd.info.run_name == f"FD, accelerometer->gyroscope, seed {fd.data.params['seed']}"
+    assert fd.data.params["options.cutoff"] == "0.5"
+    history = client.get_metric_history(fd.info.run_id, "val_accuracy")
+    assert [point.step for point in history] == [0, 1]
+    assert "report.md" in [file.path for file in client.list_artifacts(parent)]
+    assert parents[0].data.metrics["gyroscope/FD/delta"] == pytest.approx(
+        parents[0].data.metrics["gyroscope/FD/mean"]
+        - parents[0].data.metrics["gyroscope/Feat/mean"]
+    )
+    summaries = {r.info.run_name: r for r in runs if r.data.tags["fdsweep.kind"] == "summary"}
+    assert set(summaries) == {f"summary: {row}, accelerometer->gyroscope" for row in ("Feat", "FD")}
+    line = summaries["summary: FD, accelerometer->gyroscope"]
+    assert line.data.metrics["delta"] == parents[0].data.metrics["gyroscope/FD/delta"]
+    assert line.data.metrics["n"] == 2
+    assert line.data.tags["fdsweep.verdict"] == "inconclusive"
+
+
+def test_run_again_trains_nothing_and_prints_the_same(study, monkeypatch):
+    folder, path, first = study
+    monkeypatch.setattr(
+        "fdsweep.orchestrator.studies.study.connect", lambda request: pytest.fail("needs Ray")
+    )
+    again = run(folder / "runs", path)
+    assert (again.exit_code, again.stdout) == (0, first.stdout)
+
+
+def test_report_and_status_read_what_is_stored(study):
+    folder, _, first = study
+    storage = ["--storage", str(folder / "runs")]
+    report = CliRunner().invoke(app, ["report", "two-rows", *storage])
+    assert report.stdout == first.stdout
+    document = json.loads(CliRunner().invoke(app, ["report", "--json", *storage]).stdout)
+    rows = document["tables"][0]["rows"]
+    assert [(row["row"], row["n"]) for row in rows] == [("Feat", 2), ("FD", 2)]
+    assert rows[1]["delta"] == pytest.approx(rows[1]["mean"] - rows[0]["mean"])
+    status = json.loads(CliRunner().invoke(app, ["status", "--json", *storage]).stdout)
+    assert [(s["done"], s["failed"], s["left"]) for s in status["sweeps"]] == [(4, 0, 0)]
+
+
+def test_nothing_of_ray_is_left_in_the_storage(study):
+    folder, _, _ = study
+    assert not list((folder / "runs" / "ray" / "train").glob("*"))
+
+
+def test_a_failing_replicate_costs_no_other_its_result(cluster, tmp_path):
+    path = tmp_path / "broken.yaml"
+    path.write_text(BROKEN)
+    result = run(tmp_path / "runs", path, "--json")
+    assert result.exit_code == 1
+    document = json.loads(result.stdout)
+    by_row = {row["row"]: row for row in document["tables"][0]["rows"]}
+    assert (by_row["fine"]["n"], by_row["fine"]["failed"]) == (2, 0)
+    assert (by_row["explodes"]["n"], by_row["explodes"]["failed"]) == (0, 2)
+    assert [failure["seed"] for failure in document["failures"]] == [0, 1]
+    assert "no longer finite" in document["failures"][0]["error"]
+    assert "Traceback" in Path(document["failures"][0]["log"]).read_text()
+    assert "failed: explodes, accelerometer->gyroscope, seed 0" in result.stderr
+    assert "Traceback" not in result.stderr
+    rows = pd.read_parquet(tmp_path / "runs" / "results")
+    assert sorted(rows["status"]) == ["done", "done", "failed", "failed"]
+
+
+def test_methods_that_move_the_teacher_and_compositions_are_compared(cluster, tmp_path):
+    command = "compare --methods c2kd,kd+unpaired --pairing same-class --seeds 1 --epochs 1 --json"
+    direction = ["--direction", "accelerometer->gyroscope"]
+    storage = ["--storage", str(tmp_path / "runs")]
+    result = CliRunner().invoke(app, [*command.split(), *direction, *storage])
+    assert result.exit_code == 0, result.stderr
+    (table,) = json.loads(result.stdout)["tables"]
+    assert table["title"] == "Methods compared, same-class, watch"
+    assert [(row["row"], row["group"], row["pairing"], row["n"]) for row in table["rows"]] == [
+        ("none", "Uni", None, 1),
+        ("c2kd", "Cross", "same-class", 1),
+        ("kd+unpaired", "Combined", "same-class", 1),
+    ]
+    curves = pd.read_parquet(tmp_path / "runs" / "curves")
+    terms = set(curves[curves["split"] == "train"]["metric"])
+    assert {"loss_teacher_task", "loss_kd.kd", "loss_unpaired.fa", "loss_unpaired.la"} <= terms

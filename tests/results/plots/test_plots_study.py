@@ -1,0 +1,540 @@
+import dataclasses
+import itertools
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from scipy import stats
+
+from fdsweep.results.compute.tables import Table, build_table
+from fdsweep.results.plots import (
+    confusions,
+    forest,
+    gap,
+    learning_curves,
+    matrix,
+    paper,
+    pictures,
+    render,
+)
+from fdsweep.results.plots.style import GREY, METHODS, look
+from fdsweep.results.records import manifest as manifests
+from fdsweep.results.records.manifest import Manifest
+from fdsweep.results.records.schema import Replicate
+from fdsweep.results.records.store import Store
+from fdsweep.search_spaces.sweep import load_preset
+from fdsweep.trainers import distillers
+
+Study: TypeAlias = Callable[..., Manifest]
+EPOCHS = 4
+STUDENTS = ("gyroscope", "accelerometer")
+PEOPLE, CLASSES = 4, 3
+
+
+@pytest.fixture
+def study(
+    store: Store, manifest: Callable[..., Manifest], replicate: Callable[..., Replicate]
+) -> Study:
+    """A stored sweep of random numbers, or of `gains` with noise; (row, seed) may have failed."""
+
+    def make(
+        failed: frozenset[tuple[str, int]] = frozenset(),
+        prefix: str = "",
+        gains: Mapping[str, float] | None = None,
+        **sweep: Any,
+    ) -> Manifest:
+        made = manifest(**sweep)
+        rows = [dataclasses.replace(row, key=prefix + row.key) for row in made.rows]
+        made = dataclasses.replace(made, rows=tuple(rows))
+        manifests.save(store, made)
+        generator = np.random.default_rng(len(prefix))
+        for row, seed in itertools.product(made.rows, made.seeds):
+            best, test, more = generator.integers(EPOCHS), *generator.uniform(0.3, 0.6, 2)
+            if gains is not None:
+                test = 0.4 + seed / 100 + gains.get(row.row, 0.0) + test / 1000
+            if (row.row, seed) in failed:
+                one = replicate(key=row.key, seed=seed, status="failed")
+            else:
+                one = replicate(
+                    key=row.key,
+                    seed=seed,
+                    best_epoch=int(best),
+                    test_accuracy=test,
+                    test_accuracy_last=test,
+                    test_accuracy_best=test + more / 10,
+                )
+            curves = [
+                {"epoch": epoch, "split": split, "metric": metric, "value": generator.uniform()}
+                for epoch in range(EPOCHS)
+                for split, metric in [("val", "accuracy"), ("test", "accuracy"), ("train", "loss")]
+            ]
+            predictions = [
+                {
+                    "sample_id": str(place),
+                    "group": str(place % PEOPLE),
+                    "label": place % CLASSES,
+                    "prediction": generator.integers(CLASSES),
+                }
+                for place in range(12)
+            ]
+            store.put(one, curves, predictions)
+        return made
+
+    return make
+
+
+def table_of(store: Store, made: Manifest) -> tuple[Table, pd.DataFrame]:
+    replicates = store.replicates({row.key for row in made.rows})
+    return build_table(made, replicates), replicates
+
+
+def points_by_seed(replicates: pd.DataFrame, key: str, column: str = "test_accuracy") -> Any:
+    done = replicates[(replicates["key"] == key) & (replicates["status"] == "done")]
+    return 100 * done.set_index("seed")[column]
+
+
+def lines(axes: Axes, label: str) -> list[Line2D]:
+    return [one for one in axes.lines if one.get_label() == label]
+
+
+def line(axes: Axes, label: str) -> Line2D:
+    (found,) = lines(axes, label)
+    return found
+
+
+def seeds(axes: Axes) -> list[Any]:
+    """Where the dots of each line lie."""
+    return [np.sort(x.get_offsets()[:, 0]) for x in axes.collections if x.get_label() == "_seeds"]
+
+
+def labels(axes: Axes) -> list[str]:
+    return [label.get_text() for label in axes.get_yticklabels()]
+
+
+def texts(axes: Axes) -> list[str]:
+    return [text.get_text() for text in axes.texts]
+
+
+def entries(figure: Figure) -> list[str]:
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def drawn(figure: Figure | None) -> Figure:
+    assert figure is not None
+    return figure
+
+
+def test_a_forest_has_the_difference_its_interval_and_its_seeds(store: Store, study: Study) -> None:
+    made = study(failed=frozenset({("Align", 2)}))
+    table, replicates = table_of(store, made)
+    figure = drawn(forest(made, table, replicates))
+    assert [axes.get_title(loc="left") for axes in figure.axes] == [
+        "accelerometer → gyroscope",
+        "gyroscope → accelerometer",
+    ]
+    assert labels(figure.axes[0]) == ["Freq  (n = 5)", "Align  (n = 4 of 5)"]
+    assert labels(figure.axes[1]) == ["", ""]
+    for axes, student in zip(figure.axes, STUDENTS, strict=True):
+        base = points_by_seed(replicates, f"Feat.{student}")
+        assert axes.get_xlabel() == "Δ test accuracy against Feat [points]"
+        assert len(seeds(axes)) == 2
+        for place, name in enumerate(("Freq", "Align")):
+            gained = (points_by_seed(replicates, f"{name}.{student}") - base).dropna()
+            row = next(x for x in table.rows if (x.row, x.student_modality) == (name, student))
+            (spot,) = line(axes, f"_{name}").get_xydata()
+            assert spot == pytest.approx((gained.mean(), place))
+            assert spot[0] == row.delta
+            low, high = stats.ttest_1samp(gained, 0).confidence_interval()
+            interval = lines(axes, "_interval")[place].get_xydata()
+            np.testing.assert_allclose(interval, [(low, place), (high, place)])
+            np.testing.assert_allclose(seeds(axes)[place], np.sort(gained))
+            numbers = f"{gained.mean():+.1f} [{low:+.1f}, {high:+.1f}]".replace("-", "−")
+            assert texts(axes)[place] == numbers
+        bottom, top = axes.get_ylim()
+        assert bottom > top
+
+
+@pytest.mark.parametrize(
+    ("verdict", "is_filled"),
+    [("improves", True), ("worse", True), ("equivalent", False), ("inconclusive", False)],
+)
+def test_a_marker_is_filled_where_something_is_decided(
+    store: Store, study: Study, verdict: Any, is_filled: bool
+) -> None:
+    made = study()
+    table, replicates = table_of(store, made)
+    rows = [
+        dataclasses.replace(row, verdict=verdict if row.row == "Freq" else None)
+        for row in table.rows
+    ]
+    figure = drawn(forest(made, dataclasses.replace(table, rows=tuple(rows)), replicates))
+    for axes in figure.axes:
+        freq, align = (line(axes, f"_{name}") for name in ("Freq", "Align"))
+        assert freq.get_markerfacecolor() == (look("Freq").colour if is_filled else "white")
+        assert align.get_markerfacecolor() == "white"
+        assert freq.get_color() == look("Freq").colour
+    assert ("improves or worse" in entries(figure)) == is_filled
+    assert "equivalent or inconclusive" in entries(figure)
+
+
+def colours(axes: Axes, names: list[str]) -> list[str]:
+    return [str(line(axes, f"_{name}").get_color()) for name in names]
+
+
+def test_other_pairs_than_the_datas_are_grey(store: Store, study: Study) -> None:
+    pairings = {"b": "paired", "c": "shuffled", "d": "same-class"}
+    made = study(names=["a", "b", "c", "d"], pairings=pairings, paper_table=None)
+    table, replicates = table_of(store, made)
+    figure = drawn(forest(made, table, replicates))
+    assert colours(figure.axes[0], ["b", "c", "d"]) == [look("b").colour, GREY, GREY]
+    assert "control" in entries(figure)
+
+
+def test_controls_are_grey_but_the_method_that_they_control_is_not(
+    store: Store, study: Study
+) -> None:
+    names = ["none", "FD-CMKD", "random teacher"]
+    made = study(names=names, study="controls", paper_table=None)
+    figure = drawn(forest(made, *table_of(store, made)))
+    assert colours(figure.axes[0], names[1:]) == [look("fd-cmkd").colour, GREY]
+    other = dataclasses.replace(made, study="mine")
+    figure = drawn(forest(other, *table_of(store, made)))
+    assert GREY not in colours(figure.axes[0], names[1:])
+    assert "control" not in entries(figure)
+
+
+def test_the_margin_of_equivalence_lies_behind_the_effects(store: Store, study: Study) -> None:
+    made = study()
+    table, replicates = table_of(store, made)
+    figure = drawn(forest(made, dataclasses.replace(table, margin=2.5), replicates))
+    for axes in figure.axes:
+        (band,) = axes.patches
+        assert (band.get_x(), band.get_width()) == (-2.5, 5.0)
+    assert "within ±2.5 points" in entries(figure)
+
+
+def test_no_forest_without_a_difference(store: Store, study: Study) -> None:
+    alone = study(names=["Feat"])
+    assert forest(alone, *table_of(store, alone)) is None
+    every = frozenset(("Feat", seed) for seed in range(5))
+    without_baseline = study(failed=every, prefix="x")
+    assert forest(without_baseline, *table_of(store, without_baseline)) is None
+
+
+def test_a_row_without_a_seed_of_the_baseline_says_so(store: Store, study: Study) -> None:
+    made = study(failed=frozenset(("Freq", seed) for seed in range(5)))
+    figure = drawn(forest(made, *table_of(store, made)))
+    assert labels(figure.axes[0])[0] == "Freq  (n = 0 of 5)"
+    assert [texts(axes)[0] for axes in figure.axes] == ["no seed in common"] * 2
+    assert lines(figure.axes[0], "_Freq") == []
+
+
+def test_one_seed_is_a_marker_without_interval(store: Store, study: Study) -> None:
+    made = study(seeds=[3])
+    figure = drawn(forest(made, *table_of(store, made)))
+    assert len(lines(figure.axes[0], "_Freq")) == 1
+    assert lines(figure.axes[0], "_interval") == []
+    assert "95 % CI" not in entries(figure)
+
+
+def edges(band: Any, epoch: int) -> tuple[float, float]:
+    (path,) = band.get_paths()
+    values = path.vertices[path.vertices[:, 0] == epoch, 1]
+    return values.min(), values.max()
+
+
+def test_curves_are_means_between_the_extremes_with_the_selected_epoch(
+    store: Store, study: Study
+) -> None:
+    made = study(failed=frozenset({("Align", 2)}))
+    replicates, stored = store.replicates(), store.curves()
+    figures = learning_curves(made, replicates, stored)
+    assert list(figures) == [
+        "curves-accelerometer-to-gyroscope",
+        "curves-gyroscope-to-accelerometer",
+    ]
+    for figure, student in zip(figures.values(), STUDENTS, strict=True):
+        assert len(figure.axes) == 2 * 3
+        for place, name in enumerate(("Feat", "Freq", "Align")):
+            done = replicates[
+                (replicates["key"] == f"{name}.{student}") & (replicates["status"] == "done")
+            ]
+            panels = figure.axes[2 * place : 2 * place + 2]
+            assert panels[0].get_title(loc="left") == f"{name}\n(n = {len(done)})"
+            for split, axes in zip(("val", "test"), panels, strict=True):
+                own = stored[
+                    (stored["key"] == f"{name}.{student}")
+                    & stored["seed"].isin(done["seed"])
+                    & (stored["split"] == split)
+                ]
+                values = 100 * own.pivot(index="epoch", columns="seed", values="value")
+                mean = line(axes, "_mean").get_xydata()
+                np.testing.assert_allclose(mean[:, 0], range(EPOCHS))
+                np.testing.assert_allclose(mean[:, 1], values.mean(axis=1))
+                (band,) = axes.collections
+                for epoch in range(EPOCHS):
+                    ends = values.loc[epoch].min(), values.loc[epoch].max()
+                    assert edges(band, epoch) == pytest.approx(ends)
+                selected = done["best_epoch"].mean()
+                assert line(axes, "_selected").get_xdata()[0] == pytest.approx(selected)
+                (spot,) = line(axes, "_at selected").get_xydata()
+                height = np.interp(selected, range(EPOCHS), values.mean(axis=1))
+                assert spot == pytest.approx((selected, height))
+                behind = lines(axes, "_baseline")
+                assert len(behind) == (name != "Feat")
+                for one in behind:
+                    baseline = line(figure.axes[("val", "test").index(split)], "_mean")
+                    np.testing.assert_array_equal(one.get_xydata(), baseline.get_xydata())
+    assert "lowest to highest seed" in entries(figure)
+
+
+def test_no_curves_no_picture(store: Store, study: Study) -> None:
+    made = study(directions=[("accelerometer", "gyroscope")])
+    replicates, stored = store.replicates(), store.curves()
+    assert learning_curves(made, replicates, stored.iloc[:0]) == {}
+    assert learning_curves(made, replicates.assign(status="failed"), stored) == {}
+    some = stored[stored["key"] == "Freq.gyroscope"]
+    (figure,) = learning_curves(made, replicates, some).values()
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["Freq\n(n = 5)", ""]
+
+
+def test_the_papers_number_stands_beside_ours_selected_on_test(store: Store, study: Study) -> None:
+    made = study(
+        paper={"Feat": {"row": 1}, "Freq": {"row": 2}},
+        dataset="crema-d",
+        directions=[("audio", "visual"), ("visual", "audio")],
+    )
+    table, replicates = table_of(store, made)
+    figure = drawn(paper(made, table, replicates))
+    for axes, student in zip(figure.axes, ("visual", "audio"), strict=True):
+        rows = [row for row in table.rows if row.student_modality == student][:2]
+        assert None not in [row.paper for row in rows]
+        crosses = [one.get_xydata()[0].tolist() for one in lines(axes, "_paper")]
+        assert crosses == [[row.paper, place] for place, row in enumerate(rows)]
+        for place, row in enumerate(rows):
+            key = f"{row.row}.{student}"
+            own = points_by_seed(replicates, key, "test_accuracy_best")
+            (spot,) = line(axes, f"_{row.row}").get_xydata()
+            assert spot == pytest.approx((own.mean(), place))
+            ends = stats.ttest_1samp(own, 0).confidence_interval()
+            interval = lines(axes, "_interval")[place].get_xydata()
+            np.testing.assert_allclose(interval, [(ends.low, place), (ends.high, place)])
+            validation = lines(axes, "_validation")[place].get_xdata()
+            np.testing.assert_allclose(validation, points_by_seed(replicates, key).mean())
+        assert lines(axes, "_Align") == []
+    assert labels(figure.axes[0]) == ["Feat  (n = 5)", "Freq  (n = 5)"]
+
+
+def test_no_paper_no_picture(store: Store, study: Study) -> None:
+    made = study()
+    assert paper(made, *table_of(store, made)) is None
+
+
+def test_a_gap_is_what_selection_on_test_gains(store: Store, study: Study) -> None:
+    made = study()
+    table, replicates = table_of(store, made)
+    figure = drawn(gap(made, table, replicates))
+    for axes, student in zip(figure.axes, STUDENTS, strict=True):
+        rows = [row for row in table.rows if row.student_modality == student]
+        assert [bar.get_width() for bar in axes.patches] == [row.gap for row in rows]
+        for place, row in enumerate(rows):
+            key = f"{row.row}.{student}"
+            best = points_by_seed(replicates, key, "test_accuracy_best")
+            gains = best - points_by_seed(replicates, key)
+            np.testing.assert_allclose(seeds(axes)[place], np.sort(gains))
+            assert row.gap == pytest.approx(gains.mean())
+        assert axes.get_xlim()[0] == 0
+    assert gap(made, build_table(made, replicates.iloc[:0]), replicates.iloc[:0]) is None
+
+
+def compare(study: Study, dataset: str, **sweep: Any) -> Manifest:
+    plain = {
+        "names": ["none", "kd", "feat"],
+        "study": "compare",
+        "dataset": dataset,
+        "sweep": f"compare-{dataset}",
+        "prefix": dataset,
+        "paper_table": None,
+    }
+    return study(**{**plain, **sweep})
+
+
+def test_a_matrix_has_the_difference_and_n_of_every_method_and_data_set(
+    store: Store, study: Study
+) -> None:
+    first = compare(study, "watch")
+    assert matrix(store) is None
+    second = compare(study, "phone", names=["none", "feat", "pkd"], seeds=[0, 1])
+    study(prefix="other", dataset="third", sweep="components-third")
+    figure = drawn(matrix(store))
+    axes = figure.axes[0]
+    assert labels(axes) == ["feat", "pkd", "kd"]
+    columns = [label.get_text().replace("\n", " ") for label in axes.get_xticklabels()]
+    assert columns == [
+        f"{dataset} {way}"
+        for dataset in ("phone", "watch")
+        for way in ("accelerometer → gyroscope", "gyroscope → accelerometer")
+    ]
+    tables = [table_of(store, one)[0] for one in (second, first)]
+    rows = [
+        {row.row: row for row in table.rows if row.student_modality == student}
+        for table in tables
+        for student in STUDENTS
+    ]
+    (image,) = axes.images
+    shown = np.ma.filled(image.get_array(), np.nan)
+    wanted = [
+        [own[name].delta if name in own else np.nan for own in rows]
+        for name in ("feat", "pkd", "kd")
+    ]
+    np.testing.assert_allclose(shown, wanted)
+    assert image.norm.vmin == -image.norm.vmax == -np.nanmax(np.abs(shown))
+    assert sorted(set(re.findall("n = .", "".join(texts(axes))))) == ["n = 2", "n = 5"]
+    assert len(axes.texts) == np.isfinite(shown).sum() == 8
+
+
+def test_of_two_comparisons_on_a_data_set_the_fuller_counts(store: Store, study: Study) -> None:
+    compare(study, "phone")
+    full = compare(study, "watch")
+    compare(study, "watch", sweep="compare-quick", prefix="quick", seeds=[0])
+    shuffled = {"kd": "shuffled", "feat": "shuffled"}
+    compare(study, "watch", sweep="zzz", prefix="shuffled", seeds=range(9), pairings=shuffled)
+    axes = drawn(matrix(store)).axes[0]
+    rows = {
+        row.row: row for row in table_of(store, full)[0].rows if row.direction[1] == "gyroscope"
+    }
+    shown = axes.images[0].get_array()[:, 2]
+    np.testing.assert_allclose(shown, [rows[name].delta for name in ("kd", "feat")])
+
+
+def test_a_star_marks_what_holm_lets_pass(store: Store, study: Study) -> None:
+    for dataset in ("phone", "watch"):
+        compare(study, dataset, seeds=range(9), gains={"kd": 0.05, "feat": 0.0})
+    axes = drawn(matrix(store)).axes[0]
+    assert labels(axes) == ["kd", "feat"]
+    cells = {text.get_position(): text.get_text() for text in axes.texts}
+    assert [cells[column, 0].endswith("*\nn = 9") for column in range(4)] == [True] * 4
+    assert not any("*" in cells[column, 1] for column in range(4))
+
+
+def confusion_of(store: Store, key: str) -> Any:
+    own = store.predictions({key})
+    counts = pd.crosstab(own["label"], own["prediction"]).reindex(
+        index=range(CLASSES), columns=range(CLASSES), fill_value=0
+    )
+    return (100 * counts.div(counts.sum(axis=1), axis=0)).to_numpy()
+
+
+def test_confusions_are_of_the_baseline_and_the_greatest_gain(store: Store, study: Study) -> None:
+    made = study(names=["a", "b", "c", "d"], pairings={"d": "shuffled"}, paper_table=None)
+    table, replicates = table_of(store, made)
+    figure = drawn(confusions(made, table, replicates, store.predictions()))
+    panels = [axes for axes in figure.axes if axes.get_xlabel() == "prediction"]
+    assert len(panels) == 4
+    for (left, right), student in zip((panels[:2], panels[2:]), STUDENTS, strict=True):
+        deltas = {
+            row.row: row.delta
+            for row in table.rows
+            if row.student_modality == student and row.row in "bc"
+        }
+        best = max(deltas, key=lambda name: deltas[name] or 0.0)
+        assert left.get_title(loc="left").endswith(", baseline\na")
+        assert right.get_title(loc="left").endswith(f"\n{best}")
+        for axes, name in ((left, "a"), (right, best)):
+            shares = axes.images[0].get_array()
+            np.testing.assert_allclose(shares, confusion_of(store, f"{name}.{student}"))
+            assert texts(axes) == [f"{share:.0f}" for share in shares.ravel()]
+
+
+def test_confusions_need_predictions(store: Store, study: Study) -> None:
+    made = study()
+    table, replicates = table_of(store, made)
+    predictions = store.predictions()
+    assert confusions(made, table, replicates, predictions.iloc[:0]) is None
+    without = predictions[predictions["key"] != "Feat.gyroscope"]
+    assert confusions(made, table, replicates, without) is None
+    alone = dataclasses.replace(made, rows=made.rows[:2])
+    assert confusions(alone, build_table(alone, replicates), replicates, predictions) is None
+
+
+def test_a_method_has_one_colour_in_every_picture(store: Store, study: Study) -> None:
+    made = study(names=["none", "kd", "my method"], paper_table=None)
+    table, replicates = table_of(store, made)
+    effects, gaps = (drawn(draw(made, table, replicates)) for draw in (forest, gap))
+    curves = learning_curves(made, replicates, store.curves())["curves-accelerometer-to-gyroscope"]
+    for place, name in enumerate(("none", "kd", "my method")):
+        own = {
+            to_hex(gaps.axes[1].patches[place].get_facecolor()),
+            to_hex(line(curves.axes[2 * place], "_mean").get_color()),
+            *(to_hex(one.get_color()) for one in lines(effects.axes[0], f"_{name}")),
+        }
+        assert own == {look(name).colour.lower()}
+
+
+def test_methods_of_the_project_look_different() -> None:
+    assert set(distillers.names()) <= {*METHODS, "none"}
+    looks = [look(name) for name in ("none", *METHODS)]
+    assert len(set(looks)) == len(looks)
+    assert len({one.colour for one in looks}) >= 13
+    others = {look(str(number)) for number in range(2000)}
+    assert len(others) == 48
+    assert look("FD-CMKD") == look("fd-cmkd")
+    assert look("fd-cmkd, tuned").colour == look("fd-cmkd").colour
+    assert look("fd-cmkd, tuned") != look("fd-cmkd")
+    assert look("low: MSE, high: MSE") != look("low: MSE, high: logMSE")
+    components = load_preset("components")
+    assert len({look(row.name) for row in components.rows}) == len(components.rows)
+
+
+def test_pictures_come_in_the_order_in_which_people_look_at_them(
+    store: Store, study: Study
+) -> None:
+    compare(study, "phone")
+    made = compare(
+        study,
+        "crisismmd",
+        paper={"none": {"method": "w/o KD"}},
+        paper_table="table1_classification",
+        directions=[("text", "visual"), ("visual", "text")],
+    )
+    figures = pictures(store, made.sweep)
+    assert list(figures) == [
+        *("forest", "curves-text-to-visual", "curves-visual-to-text", "matrix", "paper", "gap"),
+        "confusion",
+    ]
+    assert "matrix" not in pictures(store, study(prefix="own").sweep)
+
+
+ONE_WAY = (("accelerometer", "gyroscope"),)
+
+
+def test_the_same_study_gives_the_same_bytes(store: Store, study: Study) -> None:
+    made = study(directions=ONE_WAY, names=["Feat", "Freq"], failed=frozenset({("Freq", 2)}))
+    figures = [pictures(store, made.sweep) for _ in range(2)]
+    assert set(figures[0]) == {"forest", "curves-accelerometer-to-gyroscope", "gap", "confusion"}
+    first, second = (render({name: drawn[name] for name in ("forest", "gap")}) for drawn in figures)
+    assert set(first) == {f"{name}.{kind}" for name in ("forest", "gap") for kind in ("svg", "png")}
+    assert first == second
+
+
+def test_seeds_that_are_not_the_sweeps_are_not_drawn(store: Store, study: Study) -> None:
+    made = study(directions=ONE_WAY)
+    before = pictures(store, made.sweep)
+    study(directions=ONE_WAY, seeds=range(9), sweep="larger")
+    after, larger = pictures(store, made.sweep), pictures(store, "larger")
+    for name in ("forest", "gap"):
+        spots, same, more = (seeds(figures[name].axes[0])[0] for figures in (before, after, larger))
+        np.testing.assert_array_equal(spots, same)
+        assert (len(spots), len(more)) == (5, 9)
+    (curve,) = (name for name in before if name.startswith("curves"))
+    titles = [figures[curve].axes[0].get_title(loc="left") for figures in (before, after, larger)]
+    assert titles == ["Feat\n(n = 5)", "Feat\n(n = 5)", "Feat\n(n = 9)"]
+    shares = [figures["confusion"].axes[0].images[0].get_array() for figures in (before, after)]
+    np.testing.assert_array_equal(*shares)

@@ -1,0 +1,99 @@
+import dataclasses
+import os
+from collections.abc import Callable
+
+import pytest
+
+from fdsweep.results.records.manifest import Manifest, find, list_sweeps, load, merge, save
+from fdsweep.results.records.store import Store
+from fdsweep.search_spaces.errors import ConfigError, StorageError
+
+Make = Callable[..., Manifest]
+
+
+def names(manifest: Manifest) -> list[tuple[str, str]]:
+    return [(row.row, row.student_modality) for row in manifest.rows]
+
+
+def test_a_manifest_comes_back_as_it_was(store: Store, manifest: Make) -> None:
+    saved = manifest(paper={"Feat": {"row": 1}}, seed_history=((0, 1), (0, 1, 2, 3, 4)))
+    save(store, saved)
+    assert load(store, "components-watch") == saved
+    assert store.exists("reports/components-watch/sweep.json")
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"schema": "fdsweep.sweep/1", "x": 1}'])
+def test_a_damaged_manifest_is_named(store: Store, text: str) -> None:
+    store.write_text("reports/mine/sweep.json", text)
+    with pytest.raises(StorageError, match=r"reports/mine/sweep\.json: is no sweep"):
+        load(store, "mine")
+
+
+def test_another_version_is_refused(store: Store, manifest: Make) -> None:
+    save(store, manifest())
+    place = "reports/components-watch/sweep.json"
+    store.write_text(place, store.read_text(place).replace("sweep/1", "sweep/2"))
+    with pytest.raises(StorageError, match="not fdsweep.sweep/1"):
+        load(store, "components-watch")
+
+
+def test_directions_and_seeds_are_added(manifest: Make) -> None:
+    there, back = ("a", "b"), ("b", "a")
+    old = manifest(["Feat", "Freq"], [there], seeds=[0, 1])
+    new = manifest(["Feat", "Freq"], [back], seeds=[3, 0])
+    both = merge(old, new)
+    assert names(both) == [("Feat", "b"), ("Freq", "b"), ("Feat", "a"), ("Freq", "a")]
+    assert both.seeds == (0, 1, 3)
+    assert both.seed_history == ((0, 1), (3, 0))
+    assert both.teachers == {"a": "teacher.a", "b": "teacher.b"}
+
+
+@pytest.mark.parametrize("seeds", [(0, 1, 2, 3, 4), (0, 1), (4,)])
+def test_seeds_that_add_nothing_leave_no_trace(manifest: Make, seeds: tuple[int, ...]) -> None:
+    old = manifest()
+    assert merge(old, manifest(seeds=seeds)) == old
+
+
+def test_a_row_under_a_new_key_takes_the_place_of_the_old(manifest: Make) -> None:
+    old = manifest(["Feat", "Freq"], [("a", "b")])
+    changed = manifest(["Feat"], [("a", "b")])
+    changed = dataclasses.replace(
+        changed, rows=(dataclasses.replace(changed.rows[0], key="other"),)
+    )
+    assert [row.key for row in merge(old, changed).rows] == ["other", "Freq.b"]
+
+
+@pytest.mark.parametrize(
+    "changes", [{"epochs": 1}, {"dataset": "ave"}, {"data_fingerprint": "x"}, {"study": "mine"}]
+)
+def test_what_cannot_be_compared_is_not_merged(manifest: Make, changes: dict[str, object]) -> None:
+    new = manifest(["Feat"], seeds=[7], **changes)
+    assert merge(manifest(), new) == new
+
+
+def test_the_newest_sweep_comes_first(store: Store, manifest: Make) -> None:
+    for age, name in enumerate(["b", "c", "a"]):
+        save(store, manifest(sweep=name))
+        os.utime(store.path("reports", name, "sweep.json"), (1000 - age, 1000 - age))
+    store.write_text("reports/c/report.md", "later, and no sweep")
+    assert list_sweeps(store) == ["b", "c", "a"]
+    assert find(store).sweep == find(store, "last").sweep == "b"
+
+
+def test_a_sweep_is_found_by_its_name_or_its_beginning(store: Store, manifest: Make) -> None:
+    for name in ("losses-watch", "components-watch", "components-watch-2"):
+        save(store, manifest(sweep=name))
+    assert find(store, "components-watch").sweep == "components-watch"
+    assert find(store, "loss").sweep == "losses-watch"
+    with pytest.raises(
+        ConfigError, match=r"begins several.*: components-watch, components-watch-2\."
+    ):
+        find(store, "comp")
+    with pytest.raises(ConfigError, match="unknown sweep 'cutoffs'.*losses-watch"):
+        find(store, "cutoffs")
+
+
+@pytest.mark.parametrize("name", [None, "last", "components"])
+def test_an_empty_storage_says_what_to_type(store: Store, name: str | None) -> None:
+    with pytest.raises(StorageError, match=r"no sweep here yet\. Type: fdsweep ablation\."):
+        find(store, name)

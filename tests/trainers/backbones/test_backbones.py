@@ -1,0 +1,143 @@
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.testing import assert_close
+
+from fdsweep.search_spaces.errors import ConfigError
+from fdsweep.trainers import backbones
+from fdsweep.trainers.backbones import Backbone
+from fdsweep.trainers.features.outputs import Outputs
+
+SHAPES = {"cnn1d": (100,), "resnet18": (64, 64), "mobilenet-v2": (64, 64)}
+"""Of a sample without its channels, per backbone that takes signals or pictures."""
+
+
+def inputs(name: str, channels: int = 3, rows: int = 4) -> Tensor:
+    if name.startswith("bert"):
+        return torch.randint(1, channels + 1, [rows, 12]) % channels
+    return torch.randn(rows, channels, *SHAPES[name])
+
+
+@pytest.mark.parametrize("name", sorted({*backbones.names()} - {"bert-base"}))
+class TestEveryBackbone:
+    """What a backbone must do; a new one needs its sample's shape in SHAPES.
+
+    bert-base is bert-small with other numbers, and slow.
+    """
+
+    @pytest.mark.parametrize("channels", [1, 3, 7])
+    def test_shapes(self, name: str, channels: int) -> None:
+        network = backbones.build(name, channels=channels, num_classes=5)
+        outputs = network(inputs(name, channels))
+        assert isinstance(outputs, Outputs)
+        assert outputs.features.shape == (4, network.dim)
+        assert outputs.logits.shape == (4, 5)
+
+    def test_features_are_pooled_before_the_last_relu_and_logits_after(self, name: str) -> None:
+        torch.manual_seed(0)
+        network = backbones.build(name, channels=3, num_classes=5)
+        outputs = network(inputs(name))
+        assert outputs.maps is not None
+        *earlier, last = outputs.maps
+        assert (outputs.features < 0).any()
+        if name in ("cnn1d", "resnet18"):
+            assert all((x >= 0).all() for x in earlier)
+        assert tuple(x.shape[1] for x in outputs.maps) == network.map_dims
+        assert_close(outputs.features, last.flatten(2).mean(2))
+        assert_close(outputs.logits, network.classifier(F.relu(last).flatten(2).mean(2)))
+
+    def test_gradients_reach_every_weight(self, name: str) -> None:
+        network = backbones.build(name, channels=3, num_classes=5)
+        outputs = network(inputs(name))
+        (outputs.logits.square().sum() + outputs.features.sum()).backward()
+        assert all(p.grad is not None and p.grad.any() for p in network.parameters())
+
+    def test_the_seed_decides_the_weights(self, name: str) -> None:
+        def weights(seed: int) -> list[Tensor]:
+            torch.manual_seed(seed)
+            return list(backbones.build(name, channels=3, num_classes=5).parameters())
+
+        assert all(torch.equal(a, b) for a, b in zip(weights(1), weights(1), strict=True))
+        assert not all(torch.equal(a, b) for a, b in zip(weights(1), weights(2), strict=True))
+
+    def test_an_unknown_option_is_refused(self, name: str) -> None:
+        with pytest.raises(ConfigError, match=f"unknown option of {name} 'wdith'"):
+            backbones.build(name, channels=3, num_classes=5, wdith=3)
+
+
+def test_weights_start_as_the_protocol_says() -> None:
+    torch.manual_seed(0)
+    layers = nn.Sequential(nn.Linear(300, 200), nn.Conv1d(20, 100, 5), nn.Conv2d(10, 100, 3))
+    backbones.init_weights(layers)
+    for layer, variance in zip(
+        layers, [2 / (300 + 200), 2 / (100 * 5), 2 / (100 * 9)], strict=True
+    ):
+        weight, bias = layer.get_parameter("weight"), layer.get_parameter("bias")
+        assert not bias.any()
+        assert_close(weight.var().item(), variance, rtol=0.05, atol=0)
+        assert weight.abs().max() > 1.2 * (3 * variance) ** 0.5  # a uniform law ends before
+
+
+def test_cnn1d_has_the_published_stages_and_takes_a_width() -> None:
+    network = backbones.build("cnn1d", channels=3, num_classes=7, width=16)
+    outputs = network(torch.randn(2, 3, 100))
+    assert network.dim == 16
+    assert outputs.maps is not None
+    assert [tuple(x.shape) for x in outputs.maps] == [(2, 16, 25), (2, 16, 13), (2, 16, 13)]
+    # convolutions 3·16·7, 16·16·3 twice; batch norm 2·16 three times; classifier 16·7 + 7
+    assert sum(p.numel() for p in network.parameters()) == 336 + 768 + 768 + 96 + 119
+
+
+def test_cnn1d_refuses_no_width() -> None:
+    with pytest.raises(ConfigError, match=r"a width of 0\. Give 1 or more"):
+        backbones.build("cnn1d", channels=3, num_classes=7, width=0)
+
+
+@pytest.fixture(scope="module")
+def resnet18() -> Backbone:
+    torch.manual_seed(0)
+    return backbones.build("resnet18", channels=3, num_classes=6).eval()
+
+
+def test_resnet18_has_the_known_number_of_weights(resnet18: Backbone) -> None:
+    count = sum(p.numel() for p in resnet18.parameters())
+    assert count - (512 * 6 + 6) == 11_176_512
+
+
+def test_resnet18_agrees_with_its_source_where_that_applies_the_last_relu(
+    resnet18: Backbone,
+) -> None:
+    from transformers import ResNetConfig, ResNetModel
+
+    config = ResNetConfig(layer_type="basic", depths=[2, 2, 2, 2], hidden_sizes=[64, 128, 256, 512])
+    source = ResNetModel(config).eval()
+    own = resnet18.state_dict()
+    renamed = {
+        name.replace("embedder", "stem", 1).replace("encoder.", "", 1): name
+        for name in source.state_dict()
+    }
+    source.load_state_dict({theirs: own[ours] for ours, theirs in renamed.items()})
+    x = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        maps, expected = resnet18(x).maps, source(x, output_hidden_states=True).hidden_states[1:]
+    for ours, theirs in zip([*maps[:-1], F.relu(maps[-1])], expected, strict=True):
+        assert_close(ours, theirs)
+
+
+def test_resnet18_works_channels_last(resnet18: Backbone) -> None:
+    x = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        expected = resnet18(x)
+        resnet18.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        outputs = resnet18(x.to(memory_format=torch.channels_last))
+    assert outputs.maps[0].is_contiguous(memory_format=torch.channels_last)
+    assert_close(outputs.features, expected.features, rtol=1e-4, atol=1e-5)
+    assert_close(outputs.logits, expected.logits, rtol=1e-4, atol=1e-5)
+
+
+def test_bert_base_is_the_published_size() -> None:
+    network = backbones.build("bert-base", channels=30522, num_classes=2)
+    assert (network.dim, len(network.map_dims)) == (768, 12)
+    body = sum(x.numel() for x in network.network.parameters())
+    assert round(body / 1e6) == 109  # 110 with the pooler, which is not used

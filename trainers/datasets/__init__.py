@@ -1,0 +1,142 @@
+"""Data sets: one module each, found through the registry or the entry points `fdsweep.datasets`.
+
+A data set is made from the `DataLocation` of its files; it says what it is before its samples are
+read (`info`), and `folds()` reads it once and gives one `Fold` per seed.
+"""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from fdsweep.search_spaces.configs import AUTO, Loading, OptimConfig
+from fdsweep.search_spaces.errors import ConfigError, unknown
+from fdsweep.trainers.loaders import Inputs
+from fdsweep.trainers.registry import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class Modality:
+    """A modality's name, its input channels and the backbone that suits its shape."""
+
+    name: str
+    channels: int
+    backbone: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DatasetInfo:
+    """What is known of a data set before it is read.
+
+    `fingerprint` names the content and its preparation: other numbers, other fingerprint. `notes`
+    are sentences that a report should not leave out.
+    """
+
+    name: str
+    modalities: tuple[Modality, ...]
+    classes: tuple[str, ...]
+    fingerprint: str
+    optim: OptimConfig
+    source: str
+    notes: tuple[str, ...] = ()
+
+    def modality(self, name: str) -> Modality:
+        """The modality `name`; ConfigError for another."""
+        for modality in self.modalities:
+            if modality.name == name:
+                return modality
+        raise unknown("modality", name, (m.name for m in self.modalities), self.name)
+
+    def directions(self, asked: tuple[str, ...] = ()) -> tuple[tuple[str, str], ...]:
+        """(teacher, student) modalities of `asked`, such as "audio->visual"; all if none is.
+
+        Raises:
+            ConfigError: a direction that is not two different modalities of this data set.
+        """
+        names = [modality.name for modality in self.modalities]
+        allowed = {f"{t}->{s}": (t, s) for t in names for s in names if t != s}
+        for text in asked:
+            if text not in allowed:
+                raise unknown("direction", text, allowed, "--direction")
+        return tuple(allowed[text] for text in dict.fromkeys(asked or allowed))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fold:
+    """One seed's view: inputs per modality, labels [N], and who is in which split.
+
+    `train`, `val` and `test` index the samples; `groups` (subject or speaker) and `sample_ids`
+    name them. What is standardised with statistics of the data uses those of `train`.
+    """
+
+    num_classes: int
+    inputs: dict[str, Inputs]
+    labels: Tensor
+    groups: tuple[str, ...]
+    sample_ids: tuple[str, ...]
+    train: Tensor
+    val: Tensor
+    test: Tensor
+
+    def to(self, device: torch.device) -> "Fold":
+        """The same fold with its tensors on `device`."""
+        return Fold(
+            num_classes=self.num_classes,
+            inputs={name: x.to(device) for name, x in self.inputs.items()},
+            labels=self.labels.to(device),
+            groups=self.groups,
+            sample_ids=self.sample_ids,
+            train=self.train.to(device),
+            val=self.val.to(device),
+            test=self.test.to(device),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class DataLocation:
+    """Where a data set's files lie and how they are loaded; nothing here changes a number."""
+
+    storage: str = "."
+    loading: Loading = AUTO
+
+
+class Dataset(Protocol):
+    """What the rest asks of a data set."""
+
+    @property
+    def info(self) -> DatasetInfo:
+        """What is known before reading; DataError if it must be prepared first."""
+
+    def folds(self, modalities: Collection[str] | None = None) -> Callable[[int], Fold]:
+        """Read `modalities` (all by default) once; the result gives the fold of a seed.
+
+        Raises:
+            DataError: it cannot be read.
+        """
+
+
+HERE = DataLocation()
+
+registry: Registry[Dataset] = Registry("data set", "fdsweep.trainers.datasets", "fdsweep.datasets")
+
+
+def find(name: str, place: DataLocation = HERE) -> Dataset:
+    """The data set `name` at `place`; ConfigError naming those there are for another name."""
+    return registry.get(name).factory(place)
+
+
+def names() -> tuple[str, ...]:
+    """Names of all data sets."""
+    return registry.names()
+
+
+def check_batch(info: DatasetInfo, batch_size: int, workers: int) -> None:
+    """ConfigError if a global batch cannot be cut evenly among `workers`."""
+    if batch_size % workers:
+        raise ConfigError(
+            f"a batch of {batch_size} cannot be cut into {workers} equal parts",
+            f"--workers-per-trial on {info.name}",
+            "Give a divisor of the batch size",
+        )

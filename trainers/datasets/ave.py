@@ -1,0 +1,147 @@
+"""`ave`: 28 audio-visual events in videos of ten seconds.
+
+4,143 annotated events (Tian et al. 2018, "Audio-Visual Event Localization in Unconstrained
+Videos", ECCV, arXiv 1803.08842).
+
+takes   AVE/<youtube id>.mp4 and the lists trainSet.txt, valSet.txt, testSet.txt with lines
+        category&id&quality&start&end; an id may hold several events
+yields  per event its sound, repeated to 10 s, as a 257x1004 log-spectrogram, and one frame per
+        second of it
+splits  published
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+from fdsweep.search_spaces.errors import DataError
+from fdsweep.trainers.datasets import Modality, registry
+from fdsweep.trainers.datasets.prepared import Payload, Prepared
+from fdsweep.trainers.preparation import media
+from fdsweep.trainers.preparation.catalog import Catalog, Item, Options, Skipped, Split, wrong_tree
+from fdsweep.trainers.preparation.spectrogram import fit, log_spectrogram
+
+RATE, SECONDS = 16000, 10
+LISTS: dict[Split, str] = {"test": "testSet.txt", "train": "trainSet.txt", "val": "valSet.txt"}
+
+
+class Event(NamedTuple):
+    """A line of a list; times in seconds."""
+
+    category: str
+    video: str
+    start: int
+    end: int
+
+
+@registry.register("ave")
+class AVE(Prepared):
+    """See the module."""
+
+    name: ClassVar = "ave"
+    modalities: ClassVar = (Modality("audio", 1, "resnet18"), Modality("visual", 3, "resnet18"))
+    payloads: ClassVar = {
+        "audio": Payload("spectrogram", (257, 1004)),
+        "visual": Payload("frames"),
+    }
+    about: ClassVar = "4,143 videos of 10 s from YouTube with 28 kinds of audio-visual events"
+    source: ClassVar = "Tian et al. 2018, ECCV, arXiv 1803.08842"
+    licence: ClassVar = "videos of YouTube users, each under its own terms; for research"
+    url: ClassVar = "https://sites.google.com/view/audiovisualresearch"
+    expects: ClassVar = """RAW_DIR/   (or RAW_DIR/AVE_Dataset/)
+  AVE/<youtube id>.mp4 ...
+  trainSet.txt  valSet.txt  testSet.txt   (or with --split-dir)"""
+
+    def catalog(self, raw: Path, options: Options) -> Catalog:
+        """See `Prepared.catalog`."""
+        homes = [folder for folder in (raw, raw / "AVE_Dataset") if (folder / "AVE").is_dir()]
+        if not homes:
+            raise wrong_tree(raw, "the folder AVE", self.expects)
+        lists = options.split_dir or homes[0]
+        events: dict[Event, Split] = {}
+        repeats = 0
+        for split, name in LISTS.items():
+            if not (lists / name).is_file():
+                raise wrong_tree(lists, name, self.expects)
+            for event in _read(lists / name):
+                repeats += event in events
+                events.setdefault(event, split)
+        # Published code numbers the categories as testSet.txt, read first, brings them.
+        classes = tuple(dict.fromkeys(event.category for event in events))
+        items, missing = [], []
+        for sample_id, event in _named(events, classes).items():
+            video = homes[0] / "AVE" / f"{event.video}.mp4"
+            if not video.is_file():
+                missing.append(Skipped(sample_id, "its video is not on disk"))
+                continue
+            start, end = (event.start, event.end) if _is_timed(event) else (0, SECONDS)
+            items.append(
+                Item(
+                    sample_id=sample_id,
+                    group=event.video,
+                    label=classes.index(event.category),
+                    split=events[event],
+                    parts={
+                        "video": video.relative_to(raw).as_posix(), "start": start, "end": end,
+                    },
+                )
+            )  # fmt: skip
+        untimed = sum(not _is_timed(event) for event in events)
+        notes = [
+            "Splits are the published lists; a sample is an event, from its start to its end.",
+            f"{len(events)} events of {len(classes)} categories are listed (published: 4,143 "
+            "of 28).",
+        ]
+        if repeats:
+            notes.append(f"Lines that repeat another, of which test keeps its own: {repeats}.")
+        if untimed:
+            notes.append(
+                f"Events that end where they start, of which all {SECONDS} s are taken: {untimed}."
+            )
+        return Catalog(
+            items=tuple(items), missing=tuple(missing), classes=classes, notes=tuple(notes)
+        )
+
+    def decode(self, raw: Path, item: Item, assets: Mapping[str, bytes]) -> dict[str, Any]:  # noqa: ARG002
+        """See `Prepared.decode`."""
+        video = raw / str(item.parts["video"])
+        start, end = float(item.parts["start"]), float(item.parts["end"])
+        signal = media.audio(video, rate=RATE, start=start, end=end)
+        return {
+            "audio": log_spectrogram(fit(signal, SECONDS * RATE)),
+            "visual": media.frames(video, start=start, end=end),
+        }
+
+
+def _read(path: Path) -> list[Event]:
+    """The events of a list; DataError naming the line that is none."""
+    events = []
+    for number, line in enumerate(path.read_text("utf-8-sig").splitlines(), start=1):
+        if not line.strip() or line.startswith("Category&"):
+            continue
+        try:
+            category, video, _quality, start, end = line.strip().split("&")
+            events.append(Event(category, video, int(start), int(end)))
+        except ValueError:
+            raise DataError(
+                f"{line!r} is not category&id&quality&start&end",
+                f"{path}:{number}",
+                "Take the published list",
+            ) from None
+    return events
+
+
+def _named(events: Mapping[Event, Split], classes: tuple[str, ...]) -> dict[str, Event]:
+    """Events by sample id, sorted: id_start_end, and the label where two share their times."""
+    named: dict[str, Event] = {}
+    for event in sorted(events):
+        sample_id = f"{event.video}_{event.start}_{event.end}"
+        if sample_id in named:
+            sample_id += f"_{classes.index(event.category)}"
+        named[sample_id] = event
+    return dict(sorted(named.items()))
+
+
+def _is_timed(event: Event) -> bool:
+    """False for the lines that the published lists spoil, such as `...&good&0&0`."""
+    return event.start < event.end

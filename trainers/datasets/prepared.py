@@ -1,0 +1,144 @@
+"""What every data set is that `fdsweep prepare` turns from raw files into shards.
+
+takes   a raw tree as it is downloaded
+yields  Parquet shards, one row per sample, and a manifest (trainers/raw/shards.py)
+splits  those of the manifest, the same for every seed; validation is carved from training
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+
+from fdsweep.search_spaces.configs import READING_GB, OptimConfig
+from fdsweep.search_spaces.errors import DataError
+from fdsweep.trainers.datasets import HERE, DataLocation, DatasetInfo, Fold, Modality
+from fdsweep.trainers.loaders import Inputs, resident
+from fdsweep.trainers.loaders.streaming import Loader, Streamed
+from fdsweep.trainers.preparation.catalog import Catalog, Item, Options
+from fdsweep.trainers.preparation.payload import Payload
+from fdsweep.trainers.preparation.shards import Manifest, load_manifest, read_table
+
+__all__ = ["Payload", "Prepared"]
+
+
+class Prepared(ABC):
+    """A data set with an importer.
+
+    Attributes:
+        name: as users type it, and the name it is registered under.
+        modalities: with the backbone that suits each.
+        payloads: how each modality lies in a shard, by its name.
+        optim: how its networks are trained by default.
+        about: what it holds, for people.
+        source: the paper.
+        licence: of the data.
+        url: where it can be had.
+        expects: the raw tree, drawn for people.
+        default_task: the labelling that `--task` replaces, where there are several.
+        version: raised when the importer gives other shards from the same files.
+    """
+
+    name: ClassVar[str]
+    modalities: ClassVar[tuple[Modality, ...]]
+    payloads: ClassVar[dict[str, Payload]]
+    optim: ClassVar[OptimConfig] = OptimConfig()
+    about: ClassVar[str] = ""
+    source: ClassVar[str]
+    licence: ClassVar[str]
+    url: ClassVar[str]
+    expects: ClassVar[str]
+    default_task: ClassVar[str] = ""
+    version: ClassVar[int] = 1
+
+    def __init__(self, place: DataLocation = HERE) -> None:
+        self.place = place
+
+    @cached_property
+    def manifest(self) -> Manifest:
+        """What was prepared; DataError if nothing was."""
+        return load_manifest(self.place.storage, self.name)
+
+    @property
+    def info(self) -> DatasetInfo:
+        """See `fdsweep.trainers.datasets.Dataset`."""
+        return DatasetInfo(
+            name=self.name,
+            modalities=self.modalities,
+            classes=self.manifest.classes,
+            fingerprint=self.manifest.fingerprint,
+            optim=self.optim,
+            source=self.source,
+            notes=tuple(self._facts()),
+        )
+
+    def folds(self, modalities: Collection[str] | None = None) -> Callable[[int], Fold]:
+        """The manifest's splits for every seed; see `fdsweep.trainers.datasets.Dataset`."""
+        names = [m.name for m in self.modalities if modalities is None or m.name in modalities]
+        known = read_table(
+            self.place.storage, self.manifest, ["sample_id", "group", "label", "split"]
+        ).to_pydict()
+        parts = {
+            split: torch.tensor([i for i, one in enumerate(known["split"]) if one == split])
+            for split in ("train", "val", "test")
+        }
+        for split, part in parts.items():
+            if not len(part):
+                raise DataError(f"no sample is in the {split} split", self.name, "Prepare it again")
+        fold = Fold(
+            num_classes=len(self.manifest.classes),
+            inputs={name: self._inputs(name, self._streams(names)) for name in names},
+            labels=torch.tensor(known["label"]),
+            groups=tuple(known["group"]),
+            sample_ids=tuple(known["sample_id"]),
+            **parts,
+        )
+        return lambda _seed: fold
+
+    def _facts(self) -> Iterator[str]:
+        if task := self.manifest.options.get("task") or self.default_task:
+            yield f"Labels of the task {task}."
+        for pair, count in self.manifest.shared_groups.items():
+            if count:
+                one, other = pair.split("/")
+                yield f"Splits {one} and {other} share {count} groups (speakers or videos)."
+        left_out = len(self.manifest.missing) + len(self.manifest.damaged)
+        if left_out:
+            yield f"{left_out} listed samples were missing or damaged and are left out."
+
+    def _streams(self, modalities: Collection[str]) -> bool:
+        """Whether the data are too large to hold in memory."""
+        loading = self.place.loading
+        if loading.mode != "auto":
+            return loading.mode == "streaming"
+        needed = sum(resident.nbytes(self.manifest, name) for name in modalities)
+        return needed / 1e9 + READING_GB > loading.memory_gb
+
+    def _inputs(self, modality: str, streams: bool) -> Inputs:
+        loader = Loader(self.place.storage, self.manifest, modality)
+        return Streamed(loader=loader) if streams else resident.load(loader)
+
+    @abstractmethod
+    def catalog(self, raw: Path, options: Options) -> Catalog:
+        """List the samples of the raw tree, without decoding any.
+
+        Raises:
+            DataError: the tree or a list is not what it should be (`wrong_tree`).
+            ConfigError: an option that cannot be used.
+        """
+
+    @abstractmethod
+    def decode(self, raw: Path, item: Item, assets: Mapping[str, bytes]) -> dict[str, Any]:
+        """The payload of every modality of `item`, and `clean_text` beside token ids.
+
+        Raises:
+            Damaged: one of its files is of no use.
+        """
+
+    def finish(self, raw: Path, catalog: Catalog) -> tuple[str, ...]:
+        """Sentences for the manifest that need a look at all samples together."""
+        del raw, catalog
+        return ()

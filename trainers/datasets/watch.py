@@ -1,0 +1,135 @@
+"""`watch`: seven shoulder exercises seen by a smartwatch's accelerometer and gyroscope.
+
+140 recordings of 10 subjects at 50 Hz (Burns et al. 2018, arXiv 1802.01489), carried by the PyPI
+package seglearn 1.2.5 (BSD).
+
+takes   data/watch_dataset.npy in seglearn: per recording X [T, 6] (ax ay az wx wy wz), y, subject
+yields  windows of 100 samples (2 s), every 50 samples: accelerometer and gyroscope, [4677, 3, 100]
+splits  subjects 6 / 2 / 2; five seeds in a row test every subject once
+"""
+
+import hashlib
+import importlib.util
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from fdsweep.search_spaces.configs import OptimConfig
+from fdsweep.search_spaces.errors import DataError
+from fdsweep.search_spaces.keys import content_key
+from fdsweep.trainers import rng
+from fdsweep.trainers.datasets import HERE, DataLocation, DatasetInfo, Fold, Modality, registry
+from fdsweep.trainers.loaders import Plain
+
+SHA256 = "eb122f23cdf06ef6bd6c6c5312958ec5cf9d038e2e6d457b8081662c75a42537"
+WINDOW, STRIDE = 100, 50
+SUBJECTS, HELD_OUT = 10, 2
+COLUMNS = {"accelerometer": slice(0, 3), "gyroscope": slice(3, 6)}
+
+
+def find_file() -> Path:
+    """The recordings inside the installed seglearn, which is not imported.
+
+    Raises:
+        DataError: seglearn is not installed, or its file is not the known one.
+    """
+    spec = importlib.util.find_spec("seglearn")
+    if spec is None or spec.origin is None:
+        raise DataError("seglearn is not installed", "watch", "Type: pip install seglearn==1.2.5")
+    return Path(spec.origin).parent / "data" / "watch_dataset.npy"
+
+
+def read_recordings(path: Path) -> dict[str, list[np.ndarray]]:
+    """The pickled dictionary in `path`, unpickled only if its sha256 is the known one."""
+    try:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise DataError(f"cannot be read ({error.strerror})", str(path)) from None
+    if digest != SHA256:
+        raise DataError(
+            f"has sha256 {digest[:12]}…, not {SHA256[:12]}…",
+            str(path),
+            "Type: pip install --force-reinstall seglearn==1.2.5",
+        )
+    content: dict[str, list[np.ndarray]] = np.load(path, allow_pickle=True).item()
+    return content
+
+
+def split_subjects(seed: int) -> tuple[list[int], list[int], list[int]]:
+    """Subjects 1 to 10 as (train, val, test), 6 / 2 / 2.
+
+    Seeds 0 to 4 share one order of the subjects and take its five pairs in turn as test, the
+    next pair as validation; seeds 5 to 9 share another order, and so on.
+    """
+    turns = SUBJECTS // HELD_OUT
+    order = torch.randperm(SUBJECTS, generator=rng.generator(seed // turns, "split")) + 1
+    rotated = order.roll(-HELD_OUT * (seed % turns)).tolist()
+    return rotated[2 * HELD_OUT :], rotated[HELD_OUT : 2 * HELD_OUT], rotated[:HELD_OUT]
+
+
+@registry.register("watch")
+class Watch:
+    """The embedded data set."""
+
+    about = "seven shoulder exercises of ten people, 4,677 windows of 2 s from a smartwatch"
+    licence = "BSD 3-Clause"
+    url = "https://pypi.org/project/seglearn/1.2.5"
+    info = DatasetInfo(
+        name="watch",
+        modalities=tuple(Modality(name, 3, "cnn1d") for name in COLUMNS),
+        classes=("PEN", "ABD", "FEL", "IR", "ER", "TRAP", "ROW"),
+        fingerprint=content_key(
+            sha256=SHA256, window=WINDOW, stride=STRIDE, held_out=HELD_OUT, version=1
+        ),
+        optim=OptimConfig(epochs=5),
+        source="seglearn 1.2.5; Burns et al. 2018, arXiv 1802.01489",
+    )
+
+    def __init__(self, place: DataLocation = HERE) -> None:
+        del place  # it is installed with fdsweep
+
+    def folds(self, modalities: Collection[str] | None = None) -> Callable[[int], Fold]:
+        """Read and cut the recordings, which hold all modalities; see `Dataset`."""
+        del modalities
+        content = read_recordings(find_file())
+        windows, labels, subjects, sample_ids = [], [], [], []
+        recordings = zip(content["X"], content["y"], content["subject"], strict=True)
+        for number, (signal, label, subject) in enumerate(recordings):
+            for start in range(0, len(signal) - WINDOW + 1, STRIDE):
+                windows.append(signal[start : start + WINDOW].T)
+                labels.append(int(label))
+                subjects.append(int(subject))
+                sample_ids.append(f"{number:03d}-{start:05d}")
+        signals = torch.from_numpy(np.stack(windows)).float()
+        return lambda seed: _fold(seed, signals, labels, subjects, tuple(sample_ids))
+
+
+def _fold(
+    seed: int,
+    signals: torch.Tensor,
+    labels: list[int],
+    subjects: list[int],
+    sample_ids: tuple[str, ...],
+) -> Fold:
+    of_sample = torch.tensor(subjects)
+    train, val, test = (
+        torch.isin(of_sample, torch.tensor(part)).nonzero().squeeze(1)
+        for part in split_subjects(seed)
+    )
+    mean = signals[train].mean(dim=(0, 2), keepdim=True)
+    std = signals[train].std(dim=(0, 2), keepdim=True)
+    standard = (signals - mean) / std
+    return Fold(
+        num_classes=len(Watch.info.classes),
+        inputs={
+            name: Plain(standard[:, columns].contiguous()) for name, columns in COLUMNS.items()
+        },
+        labels=torch.tensor(labels),
+        groups=tuple(str(subject) for subject in subjects),
+        sample_ids=sample_ids,
+        train=train,
+        val=val,
+        test=test,
+    )

@@ -1,0 +1,1 @@
+"""Computations on features, logits and maps."""

@@ -1,0 +1,62 @@
+"""Feature maps [N, C, ...] with any number of axes of positions."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fdsweep.trainers.features.outputs import Outputs
+
+
+def stages(outputs: Outputs, count: int) -> tuple[Tensor, ...]:
+    """The last `count` maps; where there are none, the features as one map of one position."""
+    return (outputs.features[..., None],) if outputs.maps is None else outputs.maps[-count:]
+
+
+def match(x: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """`x` with the positions of `target`, and `target`; channels may differ.
+
+    Each axis is averaged down, or repeated up, as adaptive average pooling does. If the numbers
+    of axes differ, both maps are given with their positions in one row.
+    """
+    if x.ndim != target.ndim:
+        x, target = x.flatten(2), target.flatten(2)
+    for axis in range(2, x.ndim):
+        if x.shape[axis] != target.shape[axis]:
+            x = _resize(x.movedim(axis, -1), target.shape[axis]).movedim(-1, axis)
+    return x, target
+
+
+def on_channels(layer: nn.Module, x: Tensor) -> Tensor:
+    """A layer for features [N, C] at every position of the map `x`."""
+    out: Tensor = layer(x.movedim(1, -1))
+    return out.movedim(-1, 1)
+
+
+def haar_bands(x: Tensor, levels: int, axis: int = 2) -> tuple[Tensor, list[Tensor]]:
+    """Orthonormal Haar transform of `x` along its axes from `axis` on, r in number.
+
+    Returns the low band [1, *shape] of the last level, and of each level, the finest first, its
+    2^r - 1 high bands, stacked in front: [2^r - 1, *shape]. A level halves every axis; an odd
+    one is first made longer by a zero. All squares of the bands add up to those of `x`.
+    """
+    low, high = x, []
+    for _ in range(levels):
+        bands = [low]
+        for i in range(axis, x.ndim):
+            bands = [half for band in bands for half in _halves(band, i)]
+        low = bands[0]
+        high.append(torch.stack(bands[1:]))
+    return low[None], high
+
+
+def _resize(x: Tensor, size: int) -> Tensor:
+    # a product, as the gradient of torch's own pooling is not deterministic on a GPU
+    identity = torch.eye(x.shape[-1], dtype=x.dtype, device=x.device)
+    return x @ F.adaptive_avg_pool1d(identity, size)
+
+
+def _halves(x: Tensor, axis: int) -> tuple[Tensor, Tensor]:
+    x = F.pad(x.movedim(axis, -1), (0, x.shape[axis] % 2))
+    even, odd = x[..., ::2], x[..., 1::2]
+    low, high = (even + odd) * 0.5**0.5, (even - odd) * 0.5**0.5
+    return low.movedim(-1, axis), high.movedim(-1, axis)
