@@ -34,7 +34,7 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
-from fdsweep.search_spaces.configs import Loading
+from fdsweep.search_spaces.trials import Loading
 from fdsweep.trainers import datasets
 from fdsweep.trainers.loaders import training_views
 from fdsweep.trainers.loaders.pictures import ASPECT, MEAN, SIZE, STD
@@ -183,7 +183,7 @@ def main() -> None:
         for way in ("resident", "streaming"):
             ratios = [one[way] / one["per item"] for one in rounds[1:]]
             found[f"{way}, times per item"] = float(np.median(ratios))
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        environment = dict(os.environ)
         for budget in (2.0, 1.0):
             output = subprocess.run(
                 [sys.executable, "-c", CHILD, str(storage), str(budget)],

@@ -21,7 +21,7 @@ import torch
 
 from fdsweep.orchestrator.studies.compare import BASELINE, comparison
 from fdsweep.orchestrator.studies.plan import make_cells
-from fdsweep.search_spaces.configs import TrialConfig
+from fdsweep.search_spaces.trials import TrialConfig
 from fdsweep.trainers import datasets
 from fdsweep.trainers.loop import train_epoch
 from fdsweep.trainers.replicate import make_roles
@@ -37,7 +37,7 @@ def stepper(row, dataset, device: torch.device) -> Callable[[], float]:
     )
     (cell,) = make_cells(sweep, dataset.info)
     config = cell.config
-    if config.teacher:
+    if config.teachers:
         config = replace(config, teacher_state="random")
     trial = TrialConfig(kind="student", key="", config=config, seeds=(0,), group="", storage=".")
     fold = dataset.folds()(0).to(device)

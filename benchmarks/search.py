@@ -18,7 +18,7 @@ import optuna
 from fdsweep.orchestrator.search.optuna_study import Problem, Proposal, Proposer
 from fdsweep.orchestrator.search.searcher import Lane, StudySearcher
 from fdsweep.search_spaces.keys import content_key
-from fdsweep.search_spaces.space import LR, dimensions, load_space
+from fdsweep.search_spaces.spaces import LR, dimensions, load_space
 from fdsweep.trainers import distillers
 
 LANES = 2

@@ -21,6 +21,7 @@ from fdsweep.results.formats.search_section import spell_option
 from fdsweep.results.records import searches, teachers
 from fdsweep.results.records.manifest import Manifest, find
 from fdsweep.results.records.store import Store
+from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.errors import unknown
 
 __all__ = [
@@ -143,7 +144,7 @@ def _teachers(store: Store, manifest: Manifest, seeds: Sequence[int]) -> dict[st
         modality: [
             teachers.test_accuracy(store, key, seed)
             for seed in seeds
-            if store.exists(teachers.record_place(key, seed))
+            if store.exists(layout.teacher_record(key, seed))
         ]
         for modality, key in manifest.teachers.items()
     }

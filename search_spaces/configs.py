@@ -1,11 +1,9 @@
 """Everything that decides a replicate's numbers, as values that check themselves.
 
-Where and how a replicate runs (storage, address, devices, workers) is not here: it changes no
-number, so it must not enter a key.
+Where and how a replicate runs is in `trials`: it changes no number, so it must not enter a key.
 """
 
-import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Literal, get_args
 
 from fdsweep.search_spaces.errors import ConfigError, unknown
@@ -14,11 +12,6 @@ from fdsweep.search_spaces.keys import ABSENT_IF_UNSET, content_key
 Pairing = Literal["paired", "shuffled", "same-class", "unpaired"]
 TeacherState = Literal["trained", "random"]
 TeacherChannels = Literal["ordered", "permuted"]
-TrialKind = Literal["teacher", "student"]
-READING_GB = 1.0
-"""What a worker may take to read and decode, beside data that it holds."""
-
-LoadingMode = Literal["auto", "resident", "streaming"]
 Option = bool | int | float | str | None
 
 
@@ -57,7 +50,8 @@ class NetworkConfig:
     """One modality's network and how it is trained; this alone decides a teacher.
 
     The versions are numbers that an author raises when the results of a part change. `pretrained`
-    is the digest of the checkpoint that the weights start from, empty for random ones.
+    is the digest of the checkpoint that the weights start from, empty for random ones. `task` is
+    what the network learns.
     """
 
     dataset: str
@@ -68,10 +62,12 @@ class NetworkConfig:
     loop_version: int
     optim: OptimConfig
     pretrained: str = field(default="", metadata={ABSENT_IF_UNSET: True})
+    task: str = field(default="classification", metadata={ABSENT_IF_UNSET: True})
+    task_version: int = field(default=1, metadata={ABSENT_IF_UNSET: True})
 
     @property
     def teacher_key(self) -> str:
-        """Content key of this network as a teacher trained by cross-entropy."""
+        """Content key of this network as a teacher trained on its task alone."""
         return content_key(kind="teacher", network=self)
 
 
@@ -79,17 +75,17 @@ class NetworkConfig:
 class StudentConfig:
     """One point of the space in one direction: all that decides a replicate but its seed.
 
-    `teacher` is None for a method that needs none. `pairing` says which teacher sample stands
+    `teachers` is empty for a method that needs none. `pairing` says which teacher sample stands
     beside a student sample: its own, one shuffled within the batch, one drawn from its class,
-    or one drawn at random. `teacher_channels="permuted"` permutes the channels of the teacher's
-    features once, `teacher_state="random"` leaves the teacher untrained (both are controls).
+    or one drawn at random. `teacher_channels="permuted"` permutes the channels of a teacher's
+    features once, `teacher_state="random"` leaves teachers untrained (both are controls).
     """
 
     network: NetworkConfig
     method: str
     method_version: int
     options: dict[str, Option] = field(default_factory=dict)
-    teacher: NetworkConfig | None = None
+    teachers: tuple[NetworkConfig, ...] = ()
     teacher_state: TeacherState = "trained"
     teacher_channels: TeacherChannels = "ordered"
     pairing: Pairing = "paired"
@@ -103,6 +99,18 @@ class StudentConfig:
             if getattr(self, name) not in get_args(kind):
                 raise unknown(name, getattr(self, name), get_args(kind), "row")
 
+    def key_fields(self) -> dict[str, object]:
+        """How the configuration is spelt in a key.
+
+        A single teacher, or none, is spelt `teacher` as when there could be no others, so that
+        keys of what is stored last.
+        """
+        spelt = {one.name: getattr(self, one.name) for one in fields(self)}
+        if len(self.teachers) < 2:
+            del spelt["teachers"]
+            spelt["teacher"] = self.teachers[0] if self.teachers else None
+        return spelt
+
     @property
     def key(self) -> str:
         """Content key of the results."""
@@ -110,73 +118,17 @@ class StudentConfig:
 
     @property
     def modalities(self) -> tuple[str, ...]:
-        """The student's modality, and the teacher's if there is one."""
-        networks = (self.network, self.teacher)
-        return tuple(network.modality for network in networks if network)
+        """The student's modality, and those of its teachers."""
+        return tuple(network.modality for network in (self.network, *self.teachers))
 
     @property
-    def teacher_key(self) -> str:
-        """Key of the trained teacher that is needed, empty if none is."""
-        if self.teacher is None or self.teacher_state == "random":
-            return ""
-        return self.teacher.teacher_key
+    def trained_teachers(self) -> dict[str, NetworkConfig]:
+        """The teachers that must be trained before, by their key."""
+        if self.teacher_state == "random":
+            return {}
+        return {teacher.teacher_key: teacher for teacher in self.teachers}
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Loading:
-    """How a worker holds its data: `resident` in memory, `streaming` from the shards.
-
-    `auto` is resident as long as data and reading take at most `memory_gb`, streaming beyond. The
-    numbers are the same.
-    """
-
-    mode: LoadingMode = "auto"
-    memory_gb: float = 8.0
-
-    def __post_init__(self) -> None:
-        if self.mode not in get_args(LoadingMode):
-            raise unknown("way", self.mode, get_args(LoadingMode), "--loading")
-        if not READING_GB <= self.memory_gb < math.inf:
-            fix = f"Give {READING_GB:g} or more, which streaming may take"
-            raise ConfigError(f"{self.memory_gb} GB", "--memory-gb", fix)
-
-
-AUTO = Loading()
-FEW = Loading(mode="streaming")
-"""For a look at few samples of what may be a large set."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PointConfig:
-    """What the workers of one trial of a search are handed: a point, in one direction or several.
-
-    After each epoch in `rungs` they wait for word whether to go on. The test split is not for them.
-    """
-
-    key: str
-    configs: tuple[StudentConfig, ...]
-    seeds: tuple[int, ...]
-    rungs: tuple[int, ...]
-    storage: str
-    checkpoint_seconds: float = 10.0
-    loading: Loading = AUTO
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TrialConfig:
-    """What one trial's workers are handed: a configuration, its seeds, and where things lie.
-
-    `kind` tells whether the network of `config` becomes a teacher in the storage or is itself
-    what is measured. `group` names the seeds that were planned together, finished ones included:
-    an interrupted trial finds its checkpoint by it. A snapshot is taken after an epoch when
-    `checkpoint_seconds` have passed since the last one, and after each replicate.
-    """
-
-    kind: TrialKind
-    key: str
-    config: StudentConfig
-    seeds: tuple[int, ...]
-    group: str
-    storage: str
-    checkpoint_seconds: float = 10.0
-    loading: Loading = AUTO
+    @property
+    def teacher_keys(self) -> tuple[str, ...]:
+        """Keys of the teachers that must be trained before."""
+        return tuple(self.trained_teachers)

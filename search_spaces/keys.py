@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 import math
+from typing import Any
 
 from fdsweep.search_spaces.errors import ConfigError
 
@@ -15,16 +16,14 @@ def canonical(value: object, where: str = "config") -> object:
 
     Dataclasses become dictionaries and tuples lists. 1 and 1.0 spell differently: validated
     models make the type certain before a key is taken. A dataclass's fields that are marked
-    ABSENT_IF_UNSET are left out while they have their default, so that adding one leaves the keys
-    of what is stored as they are.
+    ABSENT_IF_UNSET are left out while they have their default, and one with a method `key_fields`
+    says itself what is spelt, so that adding a field leaves the keys of what is stored as they are.
 
     Raises:
         ConfigError: `value` holds something without a stable spelling (NaN, a set, an object).
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        value = {
-            f.name: getattr(value, f.name) for f in dataclasses.fields(value) if _told(f, value)
-        }
+        value = _fields(value)
     if isinstance(value, dict) and all(isinstance(name, str) for name in value):
         return {name: canonical(item, f"{where}.{name}") for name, item in value.items()}
     if isinstance(value, list | tuple):
@@ -36,7 +35,14 @@ def canonical(value: object, where: str = "config") -> object:
     raise ConfigError(f"a {type(value).__name__} has no stable spelling", where, "Use plain values")
 
 
-def _told(field: "dataclasses.Field[object]", value: object) -> bool:
+def _fields(value: Any) -> dict[str, object]:
+    if hasattr(value, "key_fields"):
+        spelt: dict[str, object] = value.key_fields()
+        return spelt
+    return {f.name: getattr(value, f.name) for f in dataclasses.fields(value) if _told(f, value)}
+
+
+def _told(field: "dataclasses.Field[object]", value: Any) -> bool:
     unset = (
         field.metadata.get(ABSENT_IF_UNSET, False) and getattr(value, field.name) == field.default
     )

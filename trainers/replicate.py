@@ -5,7 +5,8 @@ from typing import Any
 
 import torch
 
-from fdsweep.search_spaces.configs import StudentConfig, TrialConfig
+from fdsweep.search_spaces.configs import StudentConfig
+from fdsweep.search_spaces.trials import TrialConfig
 from fdsweep.trainers import distillers, distributed, rng, teachers
 from fdsweep.trainers.backbones import Backbone
 from fdsweep.trainers.datasets import DatasetInfo, Fold
@@ -55,14 +56,15 @@ def make_roles(trial: TrialConfig, info: DatasetInfo, fold: Fold, seed: int) -> 
     """Fresh networks and distiller for replicate `seed`, on the device of `fold`."""
     config, device = trial.config, fold.labels.device
     student = teachers.build(config.network, info, seed, f"{trial.kind}-init", trial.storage)
-    if config.teacher is None:
+    if not config.teachers:
         distiller = _distiller(config, info, seed, student, student)
         return Roles(distributed.wrap(place(student, device)), distiller.to(device))
-    teacher = teachers.load(trial.storage, config, info, seed)
+    (taught_by,) = config.teachers  # every method of ours learns from one
+    teacher = teachers.load(taught_by, config, info, seed, trial.storage)
     distiller = _distiller(config, info, seed, student, teacher)
     distiller.attach(teacher)
     distiller, teacher = distiller.to(device), place(teacher, device)
-    modality = config.teacher.modality
+    modality = taught_by.modality
     inputs = fold.inputs[modality]
     moving = distributed.wrap(teacher.requires_grad_(True)) if distiller.moves_teacher else None
     if moving is not None or distiller.teacher_maps or inputs.augmented:

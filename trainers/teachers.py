@@ -8,9 +8,10 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from fdsweep.search_spaces import files
+from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.configs import NetworkConfig, StudentConfig
 from fdsweep.search_spaces.errors import DataError
+from fdsweep.search_spaces.storage import Storage
 from fdsweep.trainers import backbones, distributed, rng
 from fdsweep.trainers.backbones import pretrained
 from fdsweep.trainers.datasets import DatasetInfo
@@ -24,18 +25,17 @@ Teach = Callable[[Tensor, int], Iterator[Outputs]]
 
 def missing(storage: str, key: str, seeds: tuple[int, ...]) -> tuple[int, ...]:
     """Those of `seeds` whose teacher `key` is not in the storage yet."""
-    system, root = files.locate(storage)
-    return tuple(s for s in seeds if not files.exists(system, _path(root, key, s, "safetensors")))
+    kept = Storage(storage)
+    return tuple(seed for seed in seeds if not kept.exists(layout.teacher_weights(key, seed)))
 
 
 def save(
     storage: str, key: str, seed: int, weights: dict[str, Tensor], facts: dict[str, object]
 ) -> None:
     """Keep a trained teacher: its `facts` (accuracies) as JSON, then its weights."""
-    system, root = files.locate(storage)
-    text = json.dumps(facts, sort_keys=True, indent=1)
-    files.write(system, _path(root, key, seed, "json"), text.encode())
-    files.write(system, _path(root, key, seed, "safetensors"), safetensors.torch.save(weights))
+    kept, text = Storage(storage), json.dumps(facts, sort_keys=True, indent=1)
+    kept.write(layout.teacher_record(key, seed), text.encode())
+    kept.write(layout.teacher_weights(key, seed), safetensors.torch.save(weights))
 
 
 def build(
@@ -56,8 +56,10 @@ def build(
     return network
 
 
-def load(storage: str, config: StudentConfig, info: DatasetInfo, seed: int) -> backbones.Backbone:
-    """The teacher that the student of `config` learns from, frozen and in evaluation mode.
+def load(
+    teacher: NetworkConfig, config: StudentConfig, info: DatasetInfo, seed: int, storage: str
+) -> backbones.Backbone:
+    """A `teacher` as the student of `config` learns from it: frozen and in evaluation mode.
 
     With `teacher_channels="permuted"` the channels of its features stand in a random order, the
     same for all samples.
@@ -65,14 +67,12 @@ def load(storage: str, config: StudentConfig, info: DatasetInfo, seed: int) -> b
     Raises:
         DataError: the teacher is not in the storage.
     """
-    assert config.teacher is not None
-    network = build(config.teacher, info, seed, "teacher-init", storage)
+    network = build(teacher, info, seed, "teacher-init", storage)
     if config.teacher_state == "trained":
-        system, root = files.locate(storage)
-        path = _path(root, config.teacher_key, seed, "safetensors")
-        if not files.exists(system, path):
-            raise DataError("the teacher is gone", path, "Run the same command again")
-        network.load_state_dict(safetensors.torch.load(files.read(system, path)))
+        kept, place = Storage(storage), layout.teacher_weights(teacher.teacher_key, seed)
+        if not kept.exists(place):
+            raise DataError("the teacher is gone", kept.uri(place), "Run the same command again")
+        network.load_state_dict(safetensors.torch.load(kept.read(place)))
     if config.teacher_channels == "permuted":
         order = torch.randperm(network.dim, generator=rng.generator(seed, "channels"))
         network = _Permuted(network, order)
@@ -136,7 +136,3 @@ class _Permuted(backbones.Backbone):
         if maps is not None:
             maps = (*maps[:-1], maps[-1][:, self.order])
         return Outputs(features[:, self.order], logits, maps)
-
-
-def _path(root: str, key: str, seed: int, kind: str) -> str:
-    return f"{root}/teachers/{key}/{seed}.{kind}"

@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 
-from fdsweep.search_spaces.configs import PointConfig, StudentConfig, TrialConfig
+from fdsweep.search_spaces.configs import StudentConfig
+from fdsweep.search_spaces.trials import PointConfig, TrialConfig
 from fdsweep.trainers import datasets
 from fdsweep.trainers.datasets import DatasetInfo, Fold
 from fdsweep.trainers.loop import Training

@@ -13,8 +13,8 @@ import ray.train
 import ray.train.torch
 import torch
 
-from fdsweep.search_spaces.configs import PointConfig, TrialConfig
 from fdsweep.search_spaces.errors import FdsweepError
+from fdsweep.search_spaces.trials import PointConfig, TrialConfig
 from fdsweep.trainers import datasets, distributed
 from fdsweep.trainers.loop import History, Snapshot
 from fdsweep.trainers.replicate import run_replicate

@@ -158,7 +158,7 @@ def ablation(
     ] = None,
 ) -> "Sweep":
     """Train a study of FD-CMKD's parts and print its table; what is done is not done again."""
-    from fdsweep.search_spaces.sweep import every_component, load_preset, with_cutoff
+    from fdsweep.search_spaces.presets import every_component, load_preset, with_cutoff
 
     sweep = every_component() if full else load_preset(study)
     return sweep if cutoff is None else with_cutoff(sweep, _number_or_word(cutoff))
@@ -250,8 +250,8 @@ def search(
     from fdsweep.orchestrator.search.run import run as run_search
     from fdsweep.results.report import to_markdown
     from fdsweep.search_spaces.errors import ConfigError
-    from fdsweep.search_spaces.space import load_space
-    from fdsweep.search_spaces.sweep import parse_names, parse_seeds
+    from fdsweep.search_spaces.fields import parse_names, parse_seeds
+    from fdsweep.search_spaces.spaces import load_space
 
     if method and methods:
         raise ConfigError("both are given", "--method, --methods", "Give one of them")
@@ -285,7 +285,8 @@ def _number_or_word(text: str) -> float | str:
 
 
 def _overridden(sweep: "Sweep", common: Common) -> "Sweep":
-    from fdsweep.search_spaces.sweep import override, parse_pairs, parse_seeds
+    from fdsweep.search_spaces.fields import parse_pairs, parse_seeds
+    from fdsweep.search_spaces.sweep import override
 
     return override(
         sweep,
@@ -300,7 +301,7 @@ def _overridden(sweep: "Sweep", common: Common) -> "Sweep":
 def _arguments(common: Common) -> dict[str, Any]:
     """What `study.prepare` takes beside a sweep."""
     from fdsweep.orchestrator.execution.cluster import ResourceRequest
-    from fdsweep.search_spaces.configs import Loading
+    from fdsweep.search_spaces.trials import Loading
 
     return {
         "storage": common.storage,
@@ -473,7 +474,7 @@ def show(
     """Draw a contact sheet: samples of every modality and how many there are of each class."""
     with for_people():
         from fdsweep.orchestrator.data.preview import draw
-        from fdsweep.search_spaces.configs import FEW
+        from fdsweep.search_spaces.trials import FEW
         from fdsweep.trainers import datasets
 
         dataset = datasets.find(name, datasets.DataLocation(storage, FEW))

@@ -21,9 +21,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from fdsweep.orchestrator.execution.cluster import ResourceRequest, connect
 from fdsweep.orchestrator.tracking.progress import clock
-from fdsweep.search_spaces import errors, files
+from fdsweep.search_spaces import errors
 from fdsweep.search_spaces.errors import ClusterError, ConfigError, DataError, FdsweepError
 from fdsweep.search_spaces.keys import content_key
+from fdsweep.search_spaces.storage import Storage
 from fdsweep.trainers.datasets.prepared import Prepared
 from fdsweep.trainers.preparation import media, shards
 from fdsweep.trainers.preparation.catalog import Catalog, Damaged, Item, Options, Skipped
@@ -81,7 +82,7 @@ def prepare(
     """
     if shard_mb <= 0:
         raise ConfigError(f"shards of {shard_mb:g} MB asked for", "--shard-mb", "Give more than 0")
-    raw, storage = raw.expanduser().absolute(), _absolute(storage)
+    raw, storage = raw.expanduser().absolute(), Storage(storage).root
     console = Console(stderr=True)
     catalog = dataset.catalog(raw, options)
     _say(console, _found(dataset, catalog))
@@ -346,11 +347,6 @@ def _spell(options: Options, shard_mb: float) -> dict[str, str | None]:
         "tokenizer": options.tokenizer,
         "shard_mb": f"{shard_mb:g}",
     }
-
-
-def _absolute(storage: str) -> str:
-    """`storage` as workers in other folders must spell it."""
-    return storage if "://" in storage else files.locate(storage)[1]
 
 
 def _megabytes(size: int) -> str:

@@ -12,8 +12,9 @@ from ray import tune
 from fdsweep.orchestrator.execution.cluster import DRIVER_CPUS, ResourcePlan
 from fdsweep.orchestrator.execution.trial import fit_trial, train_name
 from fdsweep.orchestrator.studies.plan import Plan
-from fdsweep.search_spaces import files
-from fdsweep.search_spaces.configs import TrialConfig
+from fdsweep.search_spaces import layout
+from fdsweep.search_spaces.storage import Storage
+from fdsweep.search_spaces.trials import TrialConfig
 
 
 class Observer(Protocol):
@@ -40,7 +41,9 @@ def run_plan(plan: Plan, allotment: ResourcePlan, storage: str, observer: Observ
     lost = _run_stage(plan.teachers, allotment, storage, observer)
     students = []
     for trial in plan.students:
-        orphans = {seed for seed in trial.seeds if (trial.config.teacher_key, seed) in lost}
+        orphans = {
+            s for s in trial.seeds if any((key, s) in lost for key in trial.config.teacher_keys)
+        }
         for seed in orphans:
             observer.failed(trial, seed, "its teacher failed", "")
         seeds = tuple(seed for seed in trial.seeds if seed not in orphans)
@@ -107,12 +110,17 @@ def fit(
             config, reuse_actors=True, trial_name_creator=name_of, trial_dirname_creator=name_of
         ),
         run_config=tune.RunConfig(
-            name=name, storage_path=f"{storage}/ray", callbacks=[callback], verbose=0
+            name=name,
+            storage_path=Storage(storage).uri(layout.RAY),
+            callbacks=[callback],
+            verbose=0,
         ),
     )
     tuner.fit()
     callback.tell_broken()
-    delete(storage, f"ray/{name}")  # never restored: what is left is planned anew
+    Storage(storage).delete_folder(
+        layout.tuner_folder(name)
+    )  # never restored: what is left is planned anew
 
 
 class _Relay(Callback):
@@ -148,7 +156,7 @@ class _Relay(Callback):
     def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         """Drop the checkpoints of a trial that needs none any more."""
         config = self._config(trial)
-        delete(config.storage, f"ray/train/{train_name(config)}")
+        Storage(config.storage).delete_folder(layout.train_folder(train_name(config)))
 
     def broke_off(self, trial: Any, error: str) -> None:
         """Tell that the replicates which a broken trial did not finish failed."""
@@ -164,10 +172,3 @@ class _Relay(Callback):
     def _config(self, trial: Any) -> TrialConfig:
         index: int = trial.config["index"]
         return self.trials[index]
-
-
-def delete(storage: str, folder: str) -> None:
-    """Delete a folder of the storage, if it is there."""
-    system, root = files.locate(storage)
-    if files.exists(system, f"{root}/{folder}"):
-        system.delete_dir(f"{root}/{folder}")

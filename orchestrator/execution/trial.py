@@ -5,7 +5,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from fdsweep.orchestrator.execution.cluster import ResourcePlan
-from fdsweep.search_spaces.configs import PointConfig, TrialConfig
+from fdsweep.search_spaces import layout
+from fdsweep.search_spaces.storage import Storage
+from fdsweep.search_spaces.trials import PointConfig, TrialConfig
 
 if TYPE_CHECKING:
     from ray.actor import ActorHandle
@@ -92,7 +94,7 @@ def _fit(
         ),
         run_config=ray.train.RunConfig(
             name=name,
-            storage_path=f"{storage}/ray/train",
+            storage_path=Storage(storage).uri(layout.RAY_TRAIN),
             callbacks=[Report()],
             checkpoint_config=ray.train.CheckpointConfig(num_to_keep=1),
             failure_config=ray.train.FailureConfig(max_failures=1, controller_failure_limit=3),

@@ -18,7 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 from fdsweep.search_spaces.configs import Option
 from fdsweep.search_spaces.errors import ConfigError, unknown
 from fdsweep.search_spaces.keys import content_key
-from fdsweep.search_spaces.space import Constraint, Dimension, default_point, sample, violation
+from fdsweep.search_spaces.spaces import Constraint, Dimension, default_point, sample, violation
 
 Goal = Literal["maximize", "minimize"]
 Source = Literal["trained", "results", "repeated"]

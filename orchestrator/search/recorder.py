@@ -16,6 +16,7 @@ from fdsweep.orchestrator.tracking.recorder import Failure
 from fdsweep.orchestrator.tracking.runs import Run
 from fdsweep.results.records.searches import COST, Dimension, Search, SearchTrial, State
 from fdsweep.results.records.store import Store
+from fdsweep.search_spaces import layout
 
 STATES: dict[TrialState, State] = {
     TrialState.COMPLETE: "complete",
@@ -96,10 +97,10 @@ class PointRecorder:
         self.progress.idle(proposal.key)
         self._count()
         if outcome and error:
-            log = f"reports/{self.name}/errors/trial-{proposal.key}.txt"
+            log = layout.error_log(self.name, f"trial-{proposal.key}")
             point = "\n".join(f"{option}: {value}" for option, value in proposal.point.items())
             self.store.write_text(log, f"{name}\n{point}\n{error}\n\n{outcome['traceback']}")
-            self.failures.append(Failure(name, None, error, self.store.path(log)))
+            self.failures.append(Failure(name, None, error, self.store.uri(log)))
             self.progress.say(f"failed: {name}: {error}")
         elif outcome and metrics:
             self.progress.reached(fmean(metrics["values"]), name)

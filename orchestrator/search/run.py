@@ -26,11 +26,12 @@ from fdsweep.orchestrator.tracking.progress import Progress
 from fdsweep.orchestrator.tracking.recorder import Failure, Recorder
 from fdsweep.results.records import searches
 from fdsweep.results.records.searches import COST
-from fdsweep.search_spaces.configs import PointConfig, StudentConfig
+from fdsweep.search_spaces.configs import StudentConfig
 from fdsweep.search_spaces.errors import ReplicateError, StorageError
 from fdsweep.search_spaces.keys import content_key
-from fdsweep.search_spaces.space import default_point
+from fdsweep.search_spaces.spaces import default_point
 from fdsweep.search_spaces.sweep import Row, override
+from fdsweep.search_spaces.trials import PointConfig
 from fdsweep.trainers import datasets
 
 if TYPE_CHECKING:

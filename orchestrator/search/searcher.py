@@ -12,10 +12,12 @@ from ray import tune
 from ray.tune.search import Searcher
 
 from fdsweep.orchestrator.execution.cluster import ResourcePlan
-from fdsweep.orchestrator.execution.stages import Callback, delete, fit
+from fdsweep.orchestrator.execution.stages import Callback, fit
 from fdsweep.orchestrator.execution.trial import fit_point, point_name
 from fdsweep.orchestrator.search.optuna_study import Proposal, Proposer
-from fdsweep.search_spaces.configs import PointConfig
+from fdsweep.search_spaces import layout
+from fdsweep.search_spaces.storage import Storage
+from fdsweep.search_spaces.trials import PointConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +169,7 @@ class _Ends(Callback):
     def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         """Drop the checkpoints of a trial that needs none any more."""
         point = trial.config["point"]
-        delete(point.storage, f"ray/train/{point_name(point)}")
+        Storage(point.storage).delete_folder(layout.train_folder(point_name(point)))
 
     def broke_off(self, trial: Any, error: str) -> None:
         """Tell the study that a trial failed."""

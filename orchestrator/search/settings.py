@@ -14,7 +14,7 @@ from fdsweep.results.compute.notes import spell_seeds
 from fdsweep.search_spaces.configs import Option, StudentConfig
 from fdsweep.search_spaces.errors import ConfigError, StorageError
 from fdsweep.search_spaces.keys import content_key
-from fdsweep.search_spaces.space import LR, Dimension, Space, check_names, dimensions
+from fdsweep.search_spaces.spaces import LR, Dimension, Space, check_names, dimensions
 from fdsweep.search_spaces.sweep import Row, Sweep, validated
 from fdsweep.trainers import distillers, teachers
 
@@ -72,7 +72,7 @@ class Search:
     @property
     def directions(self) -> tuple[str, ...]:
         """Such as "audio->visual"."""
-        return tuple(f"{cell.teacher_modality}->{cell.student_modality}" for cell in self.cells)
+        return tuple(str(cell.direction) for cell in self.cells)
 
     @property
     def words(self) -> str:
@@ -118,7 +118,7 @@ class SearchStudy:
         checkpoints = {
             network.modality: network.pretrained
             for cell in search.cells
-            for network in (cell.config.network, cell.config.teacher)
+            for network in (cell.config.network, *cell.config.teachers)
             if network and network.pretrained
         }
         sweep = sweep.model_copy(update={"directions": search.directions})

@@ -35,6 +35,7 @@ from fdsweep.results.records.store import Store
 from fdsweep.results.records.teachers import test_accuracy
 from fdsweep.search_spaces.configs import StudentConfig
 from fdsweep.search_spaces.errors import ReplicateError
+from fdsweep.search_spaces.fields import Direction
 from fdsweep.search_spaces.sweep import Sweep, validated
 from fdsweep.trainers import teachers
 from fdsweep.trainers.backbones import Backbone
@@ -91,8 +92,8 @@ def prepare(sweep: Sweep, **arguments: Any) -> Study:
         FdsweepError: anything that a person must put right first.
     """
     study = studies.prepare(sweep, **arguments)
-    pairs = {frozenset(pair) for pair in study.info.directions(sweep.directions)}
-    both = tuple(f"{a}->{b}" for a, b in study.info.directions() if frozenset((a, b)) in pairs)
+    pairs = {_pair(direction) for direction in study.info.directions(sweep.directions)}
+    both = tuple(str(one) for one in study.info.directions() if _pair(one) in pairs)
     if set(both) != set(sweep.directions or both):
         study = studies.prepare(sweep.model_copy(update={"directions": both}), **arguments)
     plan = make_plan(
@@ -213,7 +214,7 @@ def analysis(study: Study, seeds: Sequence[int]) -> Analysis:
 
 def _looked_at(cells: Sequence[Cell]) -> dict[str, StudentConfig]:
     """Each teaching modality -> the configuration of one of its students."""
-    return {cell.teacher_modality: cell.config for cell in cells}
+    return {cell.direction.teacher: cell.config for cell in cells}
 
 
 def _pairs(cells: Sequence[Cell]) -> list[tuple[str, str]]:
@@ -221,6 +222,10 @@ def _pairs(cells: Sequence[Cell]) -> list[tuple[str, str]]:
     asked = {frozenset(cell.config.modalities) for cell in cells}
     pairs = itertools.combinations(_looked_at(cells), 2)
     return [pair for pair in pairs if frozenset(pair) in asked]
+
+
+def _pair(direction: Direction) -> frozenset[str]:
+    return frozenset((*direction.teachers, direction.student))
 
 
 def _cutoff(sweep: Sweep) -> float:
@@ -235,7 +240,8 @@ def seeds_with_teachers(study: Study, failures: Sequence[Failure]) -> tuple[int,
     missing = {
         seed
         for config in _looked_at(study.plan.cells).values()
-        for seed in teachers.missing(study.store.root, config.teacher_key, seeds)
+        for key in config.teacher_keys
+        for seed in teachers.missing(study.store.root, key, seeds)
     }
     if missing.issuperset(seeds):
         worst = failures[0]
@@ -250,11 +256,11 @@ def seeds_with_teachers(study: Study, failures: Sequence[Failure]) -> tuple[int,
 @torch.inference_mode()
 def _features(study: Study, config: StudentConfig, fold: Fold, seed: int) -> dict[str, Tensor]:
     """Stage -> features [N, D] of the teacher of `config` on the test split."""
-    assert config.teacher is not None
+    (teacher,) = config.teachers
     use_gpu = torch.cuda.is_available() and study.request.gpus != 0
     device = torch.device("cuda" if use_gpu else "cpu")
-    network = place(teachers.load(study.store.root, config, study.info, seed), device)
-    inputs = fold.inputs[config.teacher.modality].to(device)
+    network = place(teachers.load(teacher, config, study.info, seed, study.store.root), device)
+    inputs = fold.inputs[teacher.modality].to(device)
     found: dict[str, list[Tensor]] = {stage: [] for stage in STAGES}
     for own in evaluated_views(inputs, fold.test):
         outputs = run_network(network, own)
@@ -264,12 +270,12 @@ def _features(study: Study, config: StudentConfig, fold: Fold, seed: int) -> dic
 
 
 def _teacher(store: Store, config: StudentConfig, seed: int) -> Teacher:
-    assert config.teacher is not None
+    (teacher,) = config.teachers
     return Teacher(
-        modality=config.teacher.modality,
+        modality=teacher.modality,
         seed=seed,
-        key=config.teacher_key,
-        test_accuracy=test_accuracy(store, config.teacher_key, seed),
+        key=teacher.teacher_key,
+        test_accuracy=test_accuracy(store, teacher.teacher_key, seed),
     )
 
 
@@ -342,9 +348,9 @@ def _same_start(study: Study, first: str, second: str) -> float:
 
 def _fresh(study: Study, config: StudentConfig) -> Backbone:
     """The teacher of `config` before training, for the first seed."""
-    return teachers.load(
-        study.store.root, replace(config, teacher_state="random"), study.info, study.plan.seeds[0]
-    )
+    untrained = replace(config, teacher_state="random")
+    seed, root = study.plan.seeds[0], study.store.root
+    return teachers.load(config.teachers[0], untrained, study.info, seed, root)
 
 
 def _notes(study: Study, seeds: Sequence[int]) -> Iterator[str]:

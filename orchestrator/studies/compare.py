@@ -1,6 +1,7 @@
 """The comparison of methods: every one on equal terms, in the groups of the paper's Table 1."""
 
-from fdsweep.search_spaces.sweep import Sweep, parse_names, validated
+from fdsweep.search_spaces.fields import parse_names
+from fdsweep.search_spaces.sweep import Sweep, validated
 from fdsweep.trainers import distillers
 
 BASELINE = "none"

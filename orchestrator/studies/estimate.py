@@ -10,7 +10,8 @@ import torch
 from fdsweep.orchestrator.execution.cluster import ResourcePlan, ResourceRequest, allot
 from fdsweep.orchestrator.studies.plan import Plan
 from fdsweep.results.compute.statistics import detectable_effect, smallest_p
-from fdsweep.search_spaces.configs import StudentConfig, TrialConfig
+from fdsweep.search_spaces.configs import StudentConfig
+from fdsweep.search_spaces.trials import TrialConfig
 from fdsweep.trainers.datasets import Dataset, Fold
 
 PROBE_STEPS, PROBE_SECONDS = 8, 2.0

@@ -6,16 +6,12 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
-from fdsweep.search_spaces.configs import (
-    AUTO,
-    Loading,
-    NetworkConfig,
-    StudentConfig,
-    TrialConfig,
-    TrialKind,
-)
+from fdsweep.search_spaces.configs import NetworkConfig, StudentConfig
+from fdsweep.search_spaces.errors import ConfigError
+from fdsweep.search_spaces.fields import Direction
 from fdsweep.search_spaces.keys import content_key
 from fdsweep.search_spaces.sweep import Row, Sweep
+from fdsweep.search_spaces.trials import AUTO, Loading, TrialConfig, TrialKind
 from fdsweep.trainers import backbones, distillers
 from fdsweep.trainers.datasets import DatasetInfo
 from fdsweep.trainers.loop import LOOP_VERSION
@@ -28,14 +24,13 @@ class Cell:
     """One row of the study in one direction."""
 
     row: Row
-    teacher_modality: str
-    student_modality: str
+    direction: Direction
     config: StudentConfig
 
     @property
     def name(self) -> str:
         """The cell's words for people."""
-        return f"{self.row.name}, {self.teacher_modality}->{self.student_modality}"
+        return f"{self.row.name}, {self.direction}"
 
     @cached_property
     def key(self) -> str:
@@ -79,23 +74,30 @@ def make_cells(
         for m in info.modalities
     }
     cells = []
-    for teacher, student in info.directions(sweep.directions):
+    for direction in info.directions(sweep.directions):
         for row in sweep.rows:
-            if row.directions and (teacher, student) not in info.directions(row.directions):
+            if row.directions and direction not in info.directions(row.directions):
                 continue
             options = distillers.resolve_options(row.method, row.options)
-            needs_teacher = distillers.specimen(row.method, options).needs_teacher
+            method = distillers.specimen(row.method, options)
+            if method.needs_teacher and len(direction.teachers) > method.max_teachers:
+                what = f"{row.method} learns from {method.max_teachers} teacher"
+                raise ConfigError(what, f"--direction {direction}", "Name one teaching modality")
             config = StudentConfig(
-                network=_at_rate(networks[student], row.lr),
+                network=_at_rate(networks[direction.student], row.lr),
                 method=row.method,
                 method_version=distillers.version(row.method),
                 options=options,
-                teacher=networks[teacher] if needs_teacher else None,
-                teacher_state=row.teacher if needs_teacher else "trained",
-                teacher_channels=row.teacher_channels if needs_teacher else "ordered",
-                pairing=row.pairing if needs_teacher else "paired",
             )
-            cells.append(Cell(row, teacher, student, config))
+            if method.needs_teacher:
+                config = replace(
+                    config,
+                    teachers=tuple(networks[name] for name in direction.teachers),
+                    teacher_state=row.teacher,
+                    teacher_channels=row.teacher_channels,
+                    pairing=row.pairing,
+                )
+            cells.append(Cell(row, direction, config))
     return tuple(cells)
 
 
@@ -165,9 +167,8 @@ def make_plan(
     for key, cell in by_key.items():
         left = {seed for seed in sweep.seeds if (key, seed) not in finished}
         students += trials("student", key, cell.config, left)
-        if cell.config.teacher_key and cell.config.teacher:
-            entry = wanted.setdefault(cell.config.teacher_key, (cell.config.teacher, set()))
-            entry[1].update(left)
+        for teacher_key, network in cell.config.trained_teachers.items():
+            wanted.setdefault(teacher_key, (network, set()))[1].update(left)
     teachers: list[TrialConfig] = []
     for key, (network, seeds) in wanted.items():
         left = set(missing_teachers(key, tuple(sorted(seeds))))

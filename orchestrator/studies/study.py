@@ -16,9 +16,10 @@ from fdsweep.results.records import manifest as manifests
 from fdsweep.results.records.manifest import Manifest, ManifestRow
 from fdsweep.results.records.store import Store
 from fdsweep.results.report import Report, report, to_html, to_json, to_markdown
-from fdsweep.search_spaces.configs import AUTO, FEW, Loading
+from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.errors import ConfigError
 from fdsweep.search_spaces.sweep import Sweep
+from fdsweep.search_spaces.trials import AUTO, FEW, Loading
 from fdsweep.trainers import datasets, teachers
 from fdsweep.trainers.backbones import pretrained
 from fdsweep.trainers.datasets import DatasetInfo, check_batch
@@ -177,13 +178,13 @@ def run(study: Study) -> Outcome:
 def _keep_report(study: Study, whole: Report, tracker: Tracker) -> dict[str, bytes]:
     """Write the sweep's report and pictures, unless they would be those that are there."""
     store, sweep = study.store, study.plan.sweep
-    text, place = to_markdown(whole), f"reports/{sweep}/report.md"
+    text, place = to_markdown(whole), layout.report_file(sweep, "report.md")
     if store.exists(place) and store.read_text(place) == text:
         return {}
     pictures = plots.render(plots.pictures(store, sweep))
     page = to_html(whole, pictures)
     plots.save(store, sweep, pictures)
-    store.write_text(f"reports/{sweep}/report.html", page)
+    store.write_text(layout.report_file(sweep, "report.html"), page)
     store.write_text(place, text)
     texts = {"report.md": text, "report.html": page}
     tracker.finish(texts, _summary(whole), pictures, summaries(whole))
@@ -207,20 +208,20 @@ def _save_manifest(study: Study) -> Manifest:
             ManifestRow(
                 row=cell.row.name,
                 method=cell.config.method,
-                teacher_modality=cell.teacher_modality,
-                student_modality=cell.student_modality,
+                teacher_modality=cell.direction.teacher,
+                student_modality=cell.direction.student,
                 key=cell.key,
-                teacher_key=cell.config.teacher_key,
+                teacher_key="+".join(cell.config.teacher_keys),
                 paper=cell.row.paper,
                 group=cell.row.group,
-                pairing=cell.config.pairing if cell.config.teacher else "",
+                pairing=cell.config.pairing if cell.config.teachers else "",
             )
             for cell in plan.cells
         ),
         teachers={
-            cell.config.teacher.modality: cell.config.teacher_key
+            network.modality: key
             for cell in plan.cells
-            if cell.config.teacher and cell.config.teacher_key
+            for key, network in cell.config.trained_teachers.items()
         },
         data_fingerprint=info.fingerprint,
         data_notes=info.notes,

@@ -12,9 +12,10 @@ from fdsweep.orchestrator.tracking.progress import Progress
 from fdsweep.orchestrator.tracking.runs import replicate_run
 from fdsweep.results.records.schema import Replicate
 from fdsweep.results.records.store import Store
-from fdsweep.search_spaces.configs import TrialConfig
+from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.keys import spell
 from fdsweep.search_spaces.sweep import Sweep
+from fdsweep.search_spaces.trials import TrialConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +79,13 @@ class Recorder:
     def failed(self, trial: TrialConfig, seed: int, error: str, traceback: str) -> None:
         """Store that a replicate failed, with its log beside the reports."""
         name = self._name(trial)
-        log = f"reports/{self.plan.sweep}/errors/{trial.kind}-{trial.key}-{seed}.txt"
+        log = layout.error_log(self.plan.sweep, f"{trial.kind}-{trial.key}-{seed}")
         self.store.write_text(log, f"{name}, seed {seed}\n{error}\n\n{traceback}")
         row = self._row(trial, seed, None)
         if trial.kind == "student":
             self.store.put(row, [], [])
         self.tracker.log(replicate_run(asdict(row), [], name))
-        self.failures.append(Failure(name, seed, error, self.store.path(log)))
+        self.failures.append(Failure(name, seed, error, self.store.uri(log)))
         self.progress.counts.failed += 1
         self._show_end(trial, seed)
         self.progress.say(f"failed: {name}, seed {seed}: {error}")
@@ -111,11 +112,11 @@ class Recorder:
             row=cell.row.name if cell else "teacher",
             method=trial.config.method,
             dataset=network.dataset,
-            teacher_modality=cell.teacher_modality if cell else "",
+            teacher_modality=cell.direction.teacher if cell else "",
             student_modality=network.modality,
             seed=seed,
             key=trial.key,
-            teacher_key=trial.config.teacher_key,
+            teacher_key="+".join(trial.config.teacher_keys),
             status="failed" if outcome is None else "done",
             epochs=network.optim.epochs,
             best_epoch=ended.get("best_epoch"),

@@ -8,7 +8,7 @@ from importlib import resources
 
 from fdsweep.search_spaces.errors import ConfigError, unknown
 
-FOLDER = resources.files("results") / "paper"
+FOLDER = resources.files("fdsweep.results") / "paper"
 
 
 @dataclass(frozen=True, slots=True)

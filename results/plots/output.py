@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from fdsweep.results.plots.style import styled
 from fdsweep.results.records.store import Store
+from fdsweep.search_spaces import layout
 
 KINDS: dict[str, dict[str, Any]] = {
     "svg": {"Date": None, "Creator": None},
@@ -38,5 +39,5 @@ def save(store: Store, sweep: str, files: Mapping[str, bytes]) -> list[str]:
         StorageError: they cannot be written.
     """
     for name, content in files.items():
-        store.write_bytes(f"reports/{sweep}/{name}", content)
-    return [f"reports/{sweep}/{name}" for name in files]
+        store.write(layout.report_file(sweep, name), content)
+    return [layout.report_file(sweep, name) for name in files]

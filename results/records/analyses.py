@@ -13,9 +13,11 @@ from fdsweep.results.compute.notes import spell_seeds
 from fdsweep.results.formats.grid import NOTHING, Grid
 from fdsweep.results.formats.markdown import aligned
 from fdsweep.results.records.store import Store
+from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.errors import StorageError
 
 SCHEMA = "fdsweep.analysis/1"
+FILE = "analysis.json"
 CONTROLS = ("shuffled", "permuted", "other_start")
 BEFORE, AFTER = "before ReLU", "after ReLU"
 
@@ -134,12 +136,12 @@ class Analysis:
 def save(store: Store, analysis: Analysis) -> None:
     """Write `analysis`, in place of what was there; StorageError if it cannot be written."""
     text = json.dumps(to_json(analysis), indent=1, allow_nan=False)
-    store.write_text(_place(analysis.name), text + "\n")
+    store.write_text(layout.report_file(analysis.name, FILE), text + "\n")
 
 
 def exists(store: Store, name: str) -> bool:
     """Whether there is an analysis `name`."""
-    return store.exists(_place(name))
+    return store.exists(layout.report_file(name, FILE))
 
 
 def load(store: Store, name: str) -> Analysis:
@@ -148,7 +150,7 @@ def load(store: Store, name: str) -> Analysis:
     Raises:
         StorageError: there is none, or its file is damaged or of another version.
     """
-    text = store.read_text(_place(name))
+    text = store.read_text(layout.report_file(name, FILE))
     try:
         content = json.loads(text)
         if content.pop("schema") != SCHEMA:
@@ -163,7 +165,7 @@ def load(store: Store, name: str) -> Analysis:
             }
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        place = store.path(_place(name))
+        place = store.uri(layout.report_file(name, FILE))
         raise StorageError(f"is no analysis ({error})", place, "Run it again") from None
 
 
@@ -320,7 +322,3 @@ def _quantity(content: dict[str, Any]) -> Quantity:
 
 def _estimate(content: dict[str, Any] | None) -> Estimate | None:
     return None if content is None else Estimate(**content)
-
-
-def _place(name: str) -> str:
-    return f"reports/{name}/analysis.json"

@@ -5,9 +5,11 @@ import json
 from typing import Any
 
 from fdsweep.results.records.store import Store
+from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.errors import ConfigError, StorageError, unknown
 
 SCHEMA = "fdsweep.sweep/1"
+FILE = "sweep.json"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,7 +62,7 @@ class Manifest:
 def save(store: Store, manifest: Manifest) -> None:
     """Write `manifest` to `reports/<sweep>/sweep.json`; StorageError if it cannot be written."""
     content = {"schema": SCHEMA, **dataclasses.asdict(manifest)}
-    store.write_text(_place(manifest.sweep), json.dumps(content, indent=1) + "\n")
+    store.write_text(layout.report_file(manifest.sweep, FILE), json.dumps(content, indent=1) + "\n")
 
 
 def load(store: Store, sweep: str) -> Manifest:
@@ -69,7 +71,7 @@ def load(store: Store, sweep: str) -> Manifest:
     Raises:
         StorageError: there is none, or its file is damaged or of another version.
     """
-    text = store.read_text(_place(sweep))
+    text = store.read_text(layout.report_file(sweep, FILE))
     try:
         content = json.loads(text)
         if content.pop("schema") != SCHEMA:
@@ -84,7 +86,7 @@ def load(store: Store, sweep: str) -> Manifest:
             }
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        place = store.path(_place(sweep))
+        place = store.uri(layout.report_file(sweep, FILE))
         raise StorageError(f"is no sweep ({error})", place, "Run the sweep again") from None
 
 
@@ -112,9 +114,9 @@ def merge(old: Manifest, new: Manifest) -> Manifest:
 def list_sweeps(store: Store) -> list[str]:
     """Names of the sweeps in `store`, the one that was run last first."""
     found = {
-        path.split("/")[1]: changed
-        for path, changed in store.listing("reports").items()
-        if path.count("/") == 2 and path.endswith("/sweep.json")
+        place.split("/")[1]: changed
+        for place, changed in store.listing(layout.REPORTS).items()
+        if place.count("/") == 2 and place.endswith(f"/{FILE}")
     }
     return sorted(found, key=lambda name: (-found[name], name))
 
@@ -142,7 +144,3 @@ def find(store: Store, name: str | None = None) -> Manifest:
 
 def _comparable(manifest: Manifest) -> tuple[object, ...]:
     return manifest.study, manifest.dataset, manifest.epochs, manifest.data_fingerprint
-
-
-def _place(sweep: str) -> str:
-    return f"reports/{sweep}/sweep.json"

@@ -11,10 +11,12 @@ from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
 from fdsweep.results.records.store import Store
+from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.configs import Option
 from fdsweep.search_spaces.errors import StorageError
 
 SCHEMA = "fdsweep.searches/1"
+FILE = "searches.json"
 COST = "cost"
 """The objective that is minimised: seconds per training epoch. All others are accuracies."""
 
@@ -128,7 +130,9 @@ def save(store: Store, sweep: str, searches: Sequence[Search]) -> None:
         StorageError: they cannot be written.
     """
     content = {"schema": SCHEMA, "searches": [plain(search) for search in searches]}
-    store.write_text(_place(sweep), json.dumps(content, indent=1, allow_nan=False) + "\n")
+    store.write_text(
+        layout.report_file(sweep, FILE), json.dumps(content, indent=1, allow_nan=False) + "\n"
+    )
 
 
 def load(store: Store, sweep: str) -> tuple[Search, ...]:
@@ -137,15 +141,15 @@ def load(store: Store, sweep: str) -> tuple[Search, ...]:
     Raises:
         StorageError: their file is damaged or of another version.
     """
-    if not store.exists(_place(sweep)):
+    if not store.exists(layout.report_file(sweep, FILE)):
         return ()
     try:
-        content = json.loads(store.read_text(_place(sweep)))
+        content = json.loads(store.read_text(layout.report_file(sweep, FILE)))
         if content["schema"] != SCHEMA:
             raise ValueError(f"not {SCHEMA}")
         return tuple(_search(one) for one in content["searches"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        place = store.path(_place(sweep))
+        place = store.uri(layout.report_file(sweep, FILE))
         fix = "Run the search again"
         raise StorageError(f"is no record of searches ({error})", place, fix) from None
 
@@ -227,7 +231,3 @@ def _search(content: dict[str, Any]) -> Search:
             "trials": tuple(SearchTrial(**one) for one in trials),
         }
     )
-
-
-def _place(sweep: str) -> str:
-    return f"reports/{sweep}/searches.json"

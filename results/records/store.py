@@ -21,15 +21,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from pyarrow import fs
 
 from fdsweep.results.records.schema import CURVES, PREDICTIONS, REPLICATES, Replicate
-from fdsweep.search_spaces import files
+from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.errors import StorageError
+from fdsweep.search_spaces.storage import Storage
 
-SCHEMAS = {"results": REPLICATES, "curves": CURVES, "predictions": PREDICTIONS}
+SCHEMAS = {layout.RESULTS: REPLICATES, layout.CURVES: CURVES, layout.PREDICTIONS: PREDICTIONS}
 NAME = re.compile(r"(?P<key>[^._].*)-(?P<seed>\d+)\.parquet")
-CACHE = "cache/results.parquet"
 CACHED = pa.schema(
     [("file", pa.string()), ("changed", pa.int64()), ("size", pa.int64()), *REPLICATES]
 )
@@ -50,10 +49,10 @@ REPEATING = ("key", "sample_id", "group")
 Rows: TypeAlias = "pa.Table | Sequence[Mapping[str, Any]]"
 
 
-class Store:
-    """Put, list and read replicates below `root`, a path or a URI that pyarrow knows.
+class Store(Storage):
+    """A storage whose replicates can be put, listed and read.
 
-    The constructor touches nothing: `create` and `open` say whether the place can be used.
+    `create` and `open` say whether the place can be used.
 
     Example:
         >>> store = Store.create("fdsweep-runs")
@@ -64,11 +63,6 @@ class Store:
         StorageError: a URI that pyarrow does not know.
     """
 
-    def __init__(self, root: str) -> None:
-        self._system, self._base = files.locate(root)
-        self.is_local = isinstance(self._system, fs.LocalFileSystem)
-        self.root = self._base if self.is_local else root
-
     @classmethod
     def create(cls, root: str) -> "Store":
         """The storage at `root`, made if it is not there, and proved to be writable.
@@ -77,17 +71,11 @@ class Store:
             StorageError: it cannot be made or written.
         """
         store = cls(root)
-        try:
-            for folder in (*SCHEMAS, "reports"):
-                store._system.create_dir(store._inside(folder), recursive=True)
-        except OSError as error:
-            reason = str(error).splitlines()[0].rstrip(".")
-            raise StorageError(
-                f"cannot be written ({reason})", root, "Choose another --storage"
-            ) from None
+        for folder in (*SCHEMAS, layout.REPORTS):
+            store.make_folder(folder)
         probe = f".writable.{uuid.uuid4().hex}"
-        store.write_text(probe, "")
-        store._system.delete_file(store._inside(probe))
+        store.write(probe, b"")
+        store.delete_file(probe)
         return store
 
     @classmethod
@@ -98,16 +86,11 @@ class Store:
             StorageError: there is none.
         """
         store = cls(root)
-        if store._system.get_file_info(store._base).type != fs.FileType.Directory:
+        if not store.is_folder():
             raise StorageError(
                 "there is no storage here", root, "Give --storage, or type: fdsweep ablation"
             )
         return store
-
-    def path(self, *parts: str) -> str:
-        """Absolute path or full URI of something below the root, for others to open."""
-        place, mark, options = self.root.partition("?")
-        return "/".join([place.rstrip("/"), *parts]) + mark + options
 
     def put(self, replicate: Replicate, curves: Rows, predictions: Rows) -> bool:
         """Write one replicate; its row comes last and makes it count.
@@ -122,7 +105,7 @@ class Store:
         Raises:
             StorageError: the place cannot be written.
         """
-        name = f"{replicate.key}-{replicate.seed}.parquet"
+        name = layout.replicate_file(replicate.key, replicate.seed)
         row = pa.Table.from_pylist([dataclasses.asdict(replicate)], schema=REPLICATES)
         tables = {
             "curves": _owned(curves, CURVES, replicate),
@@ -132,7 +115,7 @@ class Store:
         for folder, table in tables.items():
             if self._is_done(name):
                 return False
-            files.write(self._system, self._inside(folder, name), _to_parquet(table))
+            self.write(f"{folder}/{name}", _to_parquet(table))
         return True
 
     def replicates(self, keys: Collection[str] | None = None) -> pd.DataFrame:
@@ -164,46 +147,6 @@ class Store:
         """Files of `results/` (of `keys` only, if given) that are no whole Parquet file."""
         return [f"results/{name}" for name in self._rows(keys)[1]]
 
-    def read_text(self, path: str) -> str:
-        """Content of the text file at `path` below the root.
-
-        Raises:
-            StorageError: it cannot be read.
-        """
-        return files.read(self._system, self._inside(path)).decode()
-
-    def write_text(self, path: str, text: str) -> None:
-        """Put `text` at `path` below the root in one step.
-
-        Raises:
-            StorageError: the place cannot be written.
-        """
-        self.write_bytes(path, text.encode())
-
-    def write_bytes(self, path: str, content: bytes) -> None:
-        """Put `content` at `path` below the root in one step.
-
-        Raises:
-            StorageError: the place cannot be written.
-        """
-        files.write(self._system, self._inside(path), content)
-
-    def exists(self, path: str) -> bool:
-        """Whether a file or folder stands at `path` below the root."""
-        return files.exists(self._system, self._inside(path))
-
-    def listing(self, folder: str) -> dict[str, int]:
-        """Files anywhere below `folder`: path below the root -> time of change, in ns."""
-        selector = fs.FileSelector(self._inside(folder), recursive=True, allow_not_found=True)
-        found = [
-            info for info in self._system.get_file_info(selector) if info.type == fs.FileType.File
-        ]
-        start = len(self._inside(""))
-        return {info.path[start:]: info.mtime_ns or 0 for info in found}
-
-    def _inside(self, *parts: str) -> str:
-        return "/".join([self._base.rstrip("/"), *parts])
-
     def _is_done(self, name: str) -> bool:
         if not self.exists(f"results/{name}"):
             return False
@@ -215,11 +158,7 @@ class Store:
 
     def _stamps(self, folder: str) -> dict[str, tuple[int | None, int]]:
         """Name -> time of change in ns, if it is known, and bytes, of each file in `folder`."""
-        selector = fs.FileSelector(self._inside(folder), allow_not_found=True)
-        return {
-            info.base_name: (info.mtime_ns, info.size)
-            for info in self._system.get_file_info(selector)
-        }
+        return {info.base_name: (info.mtime_ns, info.size) for info in self.files(folder)}
 
     def _rows(self, keys: Collection[str] | None) -> tuple[pa.Table, list[str]]:
         """The rows of results/ (of `keys` only, if given), and the names of the damaged files."""
@@ -245,10 +184,10 @@ class Store:
 
     def _cached(self, stamps: Mapping[str, tuple[int | None, int]]) -> pa.Table:
         """Rows of the cache whose files are as they were; none if there is no readable cache."""
-        if not self.exists(CACHE):
+        if not self.exists(layout.RESULTS_CACHE):
             return CACHED.empty_table()
         try:
-            table = pq.read_table(pa.BufferReader(files.read(self._system, self._inside(CACHE))))
+            table = pq.read_table(pa.BufferReader(self.read(layout.RESULTS_CACHE)))
         except (StorageError, OSError, pa.ArrowException):
             return CACHED.empty_table()
         if not table.schema.equals(CACHED):
@@ -259,13 +198,13 @@ class Store:
 
     def _cache(self, rows: pa.Table) -> None:
         try:
-            self.write_bytes(CACHE, _to_parquet(rows))
+            self.write(layout.RESULTS_CACHE, _to_parquet(rows))
         except StorageError:
             return  # who may only read goes without
 
     def _content(self, folder: str, name: str) -> pa.Table | None:
         """The table in a file; None if it is no whole Parquet file."""
-        content = files.read(self._system, self._inside(folder, name))
+        content = self.read(f"{folder}/{name}")
         schema = SCHEMAS[folder]
         try:
             with pq.ParquetFile(pa.BufferReader(content)) as file:

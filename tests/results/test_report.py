@@ -52,9 +52,9 @@ def test_the_same_rows_give_the_same_bytes_wherever_they_lie(
     fill({"Feat.gyroscope": BASE, "Freq.gyroscope": BETTER})
     other = Store.create(str(tmp_path / "other"))
     for path in sorted(store.listing(""), reverse=True):
-        target = Path(other.path(path))
+        target = Path(other.uri(path))
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(Path(store.path(path)).read_bytes())
+        target.write_bytes(Path(store.uri(path)).read_bytes())
     pictures = {"forest.svg": b"<svg/>"}
     for form in FORMATS:
         text = to_text(report(store), form, pictures)
@@ -174,8 +174,8 @@ def test_teachers_are_read_where_they_are(store: Store, fill: Fill) -> None:
 
 def test_damaged_files_are_named(store: Store, fill: Fill) -> None:
     fill({"Feat.gyroscope": BASE})
-    Path(store.path("results", "Feat.gyroscope-2.parquet")).write_bytes(b"PAR1")
-    Path(store.path("results", "unrelated-0.parquet")).write_bytes(b"PAR1")
+    Path(store.uri("results/Feat.gyroscope-2.parquet")).write_bytes(b"PAR1")
+    Path(store.uri("results/unrelated-0.parquet")).write_bytes(b"PAR1")
     text = to_markdown(report(store))
     assert "left out, run the sweep again: results/Feat.gyroscope-2.parquet." in text
     assert "| 4/5 |" in text

@@ -1,11 +1,13 @@
+import json
 import pickle
+from dataclasses import replace
 
 import pytest
 
 from fdsweep.search_spaces import errors
 from fdsweep.search_spaces.configs import NetworkConfig, OptimConfig, StudentConfig
 from fdsweep.search_spaces.errors import ConfigError, FdsweepError
-from fdsweep.search_spaces.keys import canonical, content_key
+from fdsweep.search_spaces.keys import canonical, content_key, spell
 
 NETWORK = NetworkConfig(
     dataset="watch",
@@ -54,18 +56,18 @@ def test_every_error_survives_pickling(kind):
 
 
 def test_every_field_that_decides_a_result_changes_the_key():
-    from dataclasses import fields, replace
+    from dataclasses import fields
 
     teacher = replace(NETWORK, modality="accelerometer")
     student = StudentConfig(
-        network=NETWORK, method="kd", method_version=1, options={}, teacher=teacher
+        network=NETWORK, method="kd", method_version=1, options={}, teachers=(teacher,)
     )
     changed = {
         "network": replace(NETWORK, optim=OptimConfig(epochs=4)),
         "method": "dkd",
         "method_version": 2,
         "options": {"weight": 2.0},
-        "teacher": replace(teacher, backbone_version=2),
+        "teachers": (replace(teacher, backbone_version=2),),
         "teacher_state": "random",
         "teacher_channels": "permuted",
         "pairing": "shuffled",
@@ -76,11 +78,11 @@ def test_every_field_that_decides_a_result_changes_the_key():
 
 
 def test_a_random_teacher_needs_no_trained_one():
-    student = StudentConfig(network=NETWORK, method="kd", method_version=1, teacher=NETWORK)
-    assert student.teacher_key == NETWORK.teacher_key
+    student = StudentConfig(network=NETWORK, method="kd", method_version=1, teachers=(NETWORK,))
+    assert student.teacher_keys == (NETWORK.teacher_key,)
     from dataclasses import replace
 
-    assert replace(student, teacher_state="random").teacher_key == ""
+    assert replace(student, teacher_state="random").teacher_keys == ()
 
 
 def test_the_learning_rate_decays_polynomially():
@@ -96,3 +98,26 @@ def test_the_learning_rate_decays_polynomially():
 def test_optimisation_that_makes_no_sense_is_refused(fault):
     with pytest.raises(ConfigError, match="Give"):
         OptimConfig(**fault)
+
+
+def test_keys_of_results_with_one_teacher_or_none_are_those_of_before_there_could_be_several():
+    parts = {
+        "method": "kd",
+        "method_version": 1,
+        "options": {},
+        "teacher_state": "trained",
+        "teacher_channels": "ordered",
+        "pairing": "paired",
+    }
+    for teachers in ((), (NETWORK,)):
+        student = StudentConfig(network=NETWORK, teachers=teachers, method="kd", method_version=1)
+        before = {**parts, "network": NETWORK, "teacher": teachers[0] if teachers else None}
+        assert student.key == content_key(kind="student", student=before)
+    several = StudentConfig(network=NETWORK, teachers=(NETWORK,) * 2, method="kd", method_version=1)
+    assert json.loads(spell(several))["teachers"] == [json.loads(spell(NETWORK))] * 2
+
+
+def test_a_task_stands_in_a_key_only_if_it_is_not_the_first_there_was():
+    assert "task" not in json.loads(spell(NETWORK))
+    other = replace(NETWORK, task="segmentation")
+    assert other.teacher_key != NETWORK.teacher_key

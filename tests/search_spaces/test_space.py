@@ -6,7 +6,7 @@ import optuna
 import pytest
 
 from fdsweep.search_spaces.errors import ConfigError
-from fdsweep.search_spaces.space import (
+from fdsweep.search_spaces.spaces import (
     Dimension,
     Space,
     check_names,

@@ -1,14 +1,9 @@
 import pytest
 
 from fdsweep.search_spaces.errors import ConfigError
-from fdsweep.search_spaces.sweep import (
-    every_component,
-    load_preset,
-    load_sweep,
-    override,
-    parse_seeds,
-    presets,
-)
+from fdsweep.search_spaces.fields import parse_seeds
+from fdsweep.search_spaces.presets import every_component, load_preset, presets
+from fdsweep.search_spaces.sweep import load_sweep, override
 
 GOOD = """
 title: Mine

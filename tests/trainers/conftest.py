@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from fdsweep.search_spaces.configs import NetworkConfig, OptimConfig, StudentConfig, TrialConfig
+from fdsweep.search_spaces.configs import NetworkConfig, OptimConfig, StudentConfig
+from fdsweep.search_spaces.trials import TrialConfig
 from fdsweep.trainers import distillers
 from fdsweep.trainers.datasets import DatasetInfo, Fold, Modality
 from fdsweep.trainers.distillers import resolve_options
@@ -61,15 +62,15 @@ def network(modality: str, **optim: float) -> NetworkConfig:
 def small_trial(storage: str, kind: str = "student", method: str = "fd-cmkd", **changes):
     """A trial from left to right; `changes` are fields of its StudentConfig or of its optim."""
     optim = {name: changes.pop(name) for name in ("lr", "epochs") if name in changes}
-    teacher = network("left") if method != "none" else None
+    teachers = (network("left"),) * (method != "none")
     options = resolve_options(method, changes.pop("options", {}))
     config = StudentConfig(
         network=network("right", **optim),
         method=method,
         method_version=1,
         options=options,
-        teacher=teacher,
-        **{"teacher_state": "random" if teacher else "trained", **changes},
+        teachers=teachers,
+        **{"teacher_state": "random" if teachers else "trained", **changes},
     )
     return TrialConfig(
         kind=kind, key=config.key, config=config, seeds=(0,), group="g", storage=storage

@@ -14,7 +14,7 @@ from fdsweep.trainers.replicate import make_roles, run_replicate
 def trained(tmp_path, fold):
     """A student's configuration whose teacher was trained for seed 0."""
     config = replace(small_trial(str(tmp_path)).config, teacher_state="trained")
-    key = config.teacher_key
+    (key,) = config.teacher_keys
     alone = StudentConfig(network=network("left"), method="none", method_version=1)
     trial = replace(small_trial(str(tmp_path)), kind="teacher", key=key, config=alone)
     assert teachers.missing(str(tmp_path), key, (0, 1)) == (0, 1)
@@ -24,8 +24,8 @@ def trained(tmp_path, fold):
 
 def test_a_teacher_is_kept_at_its_best_epoch(trained, fold):
     config, outcome, storage = trained
-    assert teachers.missing(storage, config.teacher_key, (0, 1)) == (1,)
-    teacher = teachers.load(storage, config, INFO, 0)
+    assert teachers.missing(storage, config.teacher_keys[0], (0, 1)) == (1,)
+    teacher = teachers.load(config.teachers[0], config, INFO, 0, storage)
     assert not teacher.training
     assert not any(p.requires_grad for p in teacher.parameters())
     guess = teacher(fold.inputs["left"].values[fold.test]).logits.argmax(1)
@@ -34,7 +34,7 @@ def test_a_teacher_is_kept_at_its_best_epoch(trained, fold):
 
 def test_cached_outputs_are_the_teachers_own(trained, fold):
     config, _, storage = trained
-    teacher = teachers.load(storage, config, INFO, 0)
+    teacher = teachers.load(config.teachers[0], config, INFO, 0, storage)
     teach = teachers.cached(teacher, fold.inputs["left"], fold.train)
     some = fold.train[torch.tensor([5, 0, 5])]
     own = teacher(fold.inputs["left"].values[some])
@@ -46,7 +46,7 @@ def test_cached_outputs_are_the_teachers_own(trained, fold):
 def test_permuted_channels_are_one_permutation_for_all_samples(trained, fold):
     config, _, storage = trained
     shuffled = replace(config, teacher_channels="permuted")
-    teacher, other = (teachers.load(storage, c, INFO, 0) for c in (config, shuffled))
+    teacher, other = (teachers.load(c.teachers[0], c, INFO, 0, storage) for c in (config, shuffled))
     inputs = fold.inputs["left"].values[fold.train]
     plain, permuted = teacher(inputs), other(inputs)
     assert not torch.equal(plain.features, permuted.features)
@@ -63,7 +63,7 @@ def test_permuted_channels_are_one_permutation_for_all_samples(trained, fold):
 def test_a_missing_teacher_says_so(tmp_path, fold):
     config = replace(small_trial(str(tmp_path)).config, teacher_state="trained")
     with pytest.raises(DataError, match="the teacher is gone"):
-        teachers.load(str(tmp_path), config, INFO, 0)
+        teachers.load(config.teachers[0], config, INFO, 0, str(tmp_path))
 
 
 def test_a_random_teacher_is_the_untrained_network(tmp_path, fold):

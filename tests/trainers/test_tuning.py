@@ -12,15 +12,10 @@ from torch.nn import functional as F
 
 from fdsweep.orchestrator.search.optuna_study import Problem, Proposer, rungs
 from fdsweep.orchestrator.search.recorder import to_record
-from fdsweep.search_spaces.configs import (
-    NetworkConfig,
-    OptimConfig,
-    PointConfig,
-    StudentConfig,
-    TrialConfig,
-)
+from fdsweep.search_spaces.configs import NetworkConfig, OptimConfig, StudentConfig
 from fdsweep.search_spaces.errors import ReplicateError
-from fdsweep.search_spaces.space import Space, dimensions
+from fdsweep.search_spaces.spaces import Space, dimensions
+from fdsweep.search_spaces.trials import PointConfig, TrialConfig
 from fdsweep.trainers import datasets, distillers
 from fdsweep.trainers.datasets import DatasetInfo
 from fdsweep.trainers.distillers import Distiller, resolve_options
@@ -86,7 +81,7 @@ def student(modality="gyroscope", method="fd-cmkd", options=(), pairing="paired"
         method=method,
         method_version=1,
         options=resolve_options(method, dict(options)),
-        teacher=network(other) if distillers.registry.get(method).factory.needs_teacher else None,
+        teachers=(network(other),) * distillers.registry.get(method).factory.needs_teacher,
         teacher_state="random",
         pairing=pairing,
     )

@@ -4,14 +4,14 @@ Only safetensors are read, so that nothing is unpickled.
 """
 
 import hashlib
-import os
 from pathlib import Path
 
 import safetensors.torch
 from torch import Tensor, nn
 
-from fdsweep.search_spaces import files
+from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.errors import ConfigError, DataError
+from fdsweep.search_spaces.storage import Storage
 
 WEIGHTS = "model.safetensors"
 
@@ -27,19 +27,18 @@ def keep(storage: str, name_or_path: str) -> str:
     """
     content = _find(name_or_path).read_bytes()
     digest = hashlib.sha256(content).hexdigest()[:20]
-    system, root = files.locate(storage)
-    if not files.exists(system, _place(root, digest)):
-        files.write(system, _place(root, digest), content)
+    place = layout.checkpoint(digest)
+    if not Storage(storage).exists(place):
+        Storage(storage).write(place, content)
     return digest
 
 
 def load(storage: str, digest: str) -> dict[str, Tensor]:
     """The weights that `keep` put into the storage; DataError if they are gone."""
-    system, root = files.locate(storage)
-    path = _place(root, digest)
-    if not files.exists(system, path):
-        raise DataError("the checkpoint is gone", path, "Run the same command again")
-    weights: dict[str, Tensor] = safetensors.torch.load(files.read(system, path))
+    kept, place = Storage(storage), layout.checkpoint(digest)
+    if not kept.exists(place):
+        raise DataError("the checkpoint is gone", kept.uri(place), "Run the same command again")
+    weights: dict[str, Tensor] = safetensors.torch.load(kept.read(place))
     return weights
 
 
@@ -92,7 +91,3 @@ def _find(name_or_path: str) -> Path:
             f"--pretrained {name_or_path}",
             "Give a name on the hub, or a folder with " + WEIGHTS,
         ) from None
-
-
-def _place(root: str, digest: str) -> str:
-    return os.path.join(root, "checkpoints", f"{digest}.safetensors")

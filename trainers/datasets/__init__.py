@@ -11,8 +11,10 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from fdsweep.search_spaces.configs import AUTO, Loading, OptimConfig
+from fdsweep.search_spaces.configs import OptimConfig
 from fdsweep.search_spaces.errors import ConfigError, unknown
+from fdsweep.search_spaces.fields import Direction
+from fdsweep.search_spaces.trials import AUTO, Loading
 from fdsweep.trainers.loaders import Inputs
 from fdsweep.trainers.registry import Registry
 
@@ -49,18 +51,19 @@ class DatasetInfo:
                 return modality
         raise unknown("modality", name, (m.name for m in self.modalities), self.name)
 
-    def directions(self, asked: tuple[str, ...] = ()) -> tuple[tuple[str, str], ...]:
-        """(teacher, student) modalities of `asked`, such as "audio->visual"; all if none is.
+    def directions(self, asked: tuple[str, ...] = ()) -> tuple[Direction, ...]:
+        """The directions `asked`, such as "audio->visual"; all ordered pairs if none is.
 
         Raises:
-            ConfigError: a direction that is not two different modalities of this data set.
+            ConfigError: a direction that is not of different modalities of this data set.
         """
         names = [modality.name for modality in self.modalities]
-        allowed = {f"{t}->{s}": (t, s) for t in names for s in names if t != s}
-        for text in asked:
-            if text not in allowed:
-                raise unknown("direction", text, allowed, "--direction")
-        return tuple(allowed[text] for text in dict.fromkeys(asked or allowed))
+        pairs = [Direction((t,), s) for t in names for s in names if t != s]
+        found = tuple(Direction.parse(text) for text in dict.fromkeys(asked))
+        for direction in found:
+            if not {*direction.teachers, direction.student} <= set(names):
+                raise unknown("direction", direction, pairs, "--direction")
+        return found or tuple(pairs)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -13,8 +13,9 @@ from typing import Any, ClassVar
 
 import torch
 
-from fdsweep.search_spaces.configs import READING_GB, OptimConfig
+from fdsweep.search_spaces.configs import OptimConfig
 from fdsweep.search_spaces.errors import DataError
+from fdsweep.search_spaces.trials import READING_GB
 from fdsweep.trainers.datasets import HERE, DataLocation, DatasetInfo, Fold, Modality
 from fdsweep.trainers.loaders import Inputs, resident
 from fdsweep.trainers.loaders.streaming import Loader, Streamed

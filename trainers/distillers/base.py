@@ -46,6 +46,7 @@ class Distiller(nn.Module, ABC):
         group: its part of the comparison's table.
         level: what carries the teacher's knowledge: logits, features, maps or several of these.
         needs_teacher: False if `forward` takes None in the teacher's place.
+        max_teachers: how many teachers `forward` takes.
         needs_pairs: False if the method is made for teacher samples that belong to other samples.
         moves_teacher: the teacher trains along; gradients then flow into its outputs.
         student_maps: `forward` reads the student's maps.
@@ -60,6 +61,7 @@ class Distiller(nn.Module, ABC):
     group: Group = "Cross"
     level: str = "features"
     needs_teacher: bool = True
+    max_teachers: ClassVar[int] = 1
     needs_pairs: bool = True
     moves_teacher: bool = False
     student_maps: bool = False

@@ -11,7 +11,6 @@ touches them. Every file is written to a hidden name and moved. Equal samples gi
 
 import hashlib
 import json
-import posixpath
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,11 +23,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyarrow import fs
 
-from fdsweep.search_spaces import files
+from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.errors import DataError
 from fdsweep.search_spaces.keys import content_key
+from fdsweep.search_spaces.storage import Storage, first_line
 from fdsweep.trainers.preparation.catalog import Catalog, Item, Skipped
 from fdsweep.trainers.preparation.payload import Payload
 from fdsweep.trainers.preparation.splits import SPLITS, shared_groups
@@ -183,11 +182,12 @@ def load_manifest(storage: str, name: str) -> Manifest:
         DataError: it is not prepared in `storage`, or by another version of fdsweep.
     """
     again = f"Type: fdsweep prepare {name} RAW_DIR"
-    system, path = _place(storage, name, "manifest.json")
-    if not files.exists(system, path):
+    kept, place = Storage(storage), layout.data_manifest(name)
+    path = kept.uri(place)
+    if not kept.exists(place):
         raise DataError(f"{name} is not prepared in {storage}", "", again)
     try:
-        fields = json.loads(files.read(system, path))
+        fields = json.loads(kept.read(place))
         if fields.pop("schema") != SCHEMA:
             raise DataError("was written by another version of fdsweep", path, again)
         return Manifest(
@@ -211,7 +211,7 @@ def load_manifest(storage: str, name: str) -> Manifest:
 def save_manifest(storage: str, manifest: Manifest) -> None:
     """Put `manifest` in its place; StorageError if it cannot be written."""
     text = json.dumps({"schema": SCHEMA, **asdict(manifest)}, indent=1)
-    files.write(*_place(storage, manifest.name, "manifest.json"), text.encode())
+    Storage(storage).write(layout.data_manifest(manifest.name), text.encode())
 
 
 def schema(payloads: Mapping[str, Payload]) -> pa.Schema:
@@ -287,26 +287,26 @@ def write_shard(
                 frames[modality] += sum(len(cells[modality]) for cells in batch)
     content = sink.getvalue().to_pybytes()
     shard = Shard(f"shard-{number:05d}.parquet", count, len(content), _digest(content), frames)
-    files.write(*_place(storage, name, folder, shard.name), content)
+    Storage(storage).write(layout.data_file(name, folder, shard.name), content)
     return shard
 
 
 def write_outcome(storage: str, name: str, folder: str, outcome: Outcome) -> None:
     """Say that a shard is finished; StorageError if that cannot be written."""
     text = json.dumps(asdict(outcome), indent=1)
-    files.write(*_place(storage, name, folder, _outcome_of(outcome.shard.name)), text.encode())
+    place = layout.data_file(name, folder, _outcome_of(outcome.shard.name))
+    Storage(storage).write(place, text.encode())
 
 
 def find_outcome(storage: str, name: str, folder: str, number: int) -> Outcome | None:
     """What became of the shard `number`; None if it is not finished."""
     file = f"shard-{number:05d}.parquet"
-    system, path = _place(storage, name, folder, _outcome_of(file))
-    if not files.exists(system, path):
+    kept, place = Storage(storage), layout.data_file(name, folder, _outcome_of(file))
+    if not kept.exists(place):
         return None
-    fields = json.loads(files.read(system, path))
+    fields = json.loads(kept.read(place))
     shard = Shard(**fields["shard"])
-    _, shard_path = _place(storage, name, folder, file)
-    if system.get_file_info(shard_path).size != shard.bytes:
+    if kept.size(layout.data_file(name, folder, file)) != shard.bytes:
         return None
     return Outcome(
         shard=shard,
@@ -319,23 +319,23 @@ def find_outcome(storage: str, name: str, folder: str, number: int) -> Outcome |
 def write_assets(storage: str, name: str, folder: str, assets: Mapping[str, bytes]) -> None:
     """Put `assets` beside the shards; StorageError if they cannot be written."""
     for asset, content in assets.items():
-        files.write(*_place(storage, name, folder, asset), content)
+        Storage(storage).write(layout.data_file(name, folder, asset), content)
 
 
 def read_assets(storage: str, manifest: Manifest) -> dict[str, bytes]:
     """The files beside the shards, by name; StorageError if they cannot be read."""
     return {
-        asset: files.read(*_place(storage, manifest.name, manifest.folder, asset))
+        asset: Storage(storage).read(layout.data_file(manifest.name, manifest.folder, asset))
         for asset in manifest.assets
     }
 
 
 def tidy(storage: str, name: str, folder: str) -> None:
     """Delete the hidden files that an interrupted preparation left in `folder`."""
-    system, path = _place(storage, name, folder)
-    for info in system.get_file_info(fs.FileSelector(path)):
+    kept = Storage(storage)
+    for info in kept.files(layout.data_file(name, folder)):
         if info.base_name.startswith("."):
-            system.delete_file(info.path)
+            kept.delete_file(layout.data_file(name, folder, info.base_name))
 
 
 def read_table(storage: str, manifest: Manifest, columns: Sequence[str]) -> pa.Table:
@@ -389,28 +389,23 @@ def read_rows(
 def _opened(storage: str, manifest: Manifest, number: int) -> Iterator[pq.ParquetFile]:
     """The file of a shard; what goes wrong inside is a DataError."""
     shard = manifest.shards[number]
-    system, path = _place(storage, manifest.name, manifest.folder, shard.name)
+    kept, place = Storage(storage), layout.data_file(manifest.name, manifest.folder, shard.name)
     try:
-        with system.open_input_file(path) as source:
-            yield pq.ParquetFile(source, metadata=_footer(storage, path, shard.sha256))
+        with kept.system.open_input_file(kept.inside(place)) as source:
+            yield pq.ParquetFile(source, metadata=_footer(storage, place, shard.sha256))
     except (OSError, pa.ArrowInvalid) as error:
         raise DataError(
-            f"cannot be read ({str(error).splitlines()[0].rstrip('.')})",
-            path,
+            f"cannot be read ({first_line(error)})",
+            kept.uri(place),
             f"Type: fdsweep prepare {manifest.name} RAW_DIR",
         ) from None
 
 
 @lru_cache(maxsize=4096)
-def _footer(storage: str, path: str, _sha256: str) -> pq.FileMetaData:
-    system, _ = files.locate(storage)
-    with system.open_input_file(path) as source:
+def _footer(storage: str, place: str, _sha256: str) -> pq.FileMetaData:
+    kept = Storage(storage)
+    with kept.system.open_input_file(kept.inside(place)) as source:
         return pq.read_metadata(source)
-
-
-def _place(storage: str, name: str, *parts: str) -> tuple[fs.FileSystem, str]:
-    system, base = files.locate(storage)
-    return system, posixpath.join(base, "data", name, *parts)
 
 
 def _outcome_of(shard: str) -> str:

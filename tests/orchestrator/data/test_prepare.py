@@ -121,7 +121,7 @@ def test_again_does_nothing_but_say_so(whole, tree, capfd):
 
 
 def test_a_killed_driver_leaves_what_an_uninterrupted_one_would(whole, tree, tmp_path):
-    environment = {**os.environ, "PYTHONPATH": f"{HERE.parent / 'trainers'}:{HERE.parent.parent}"}
+    environment = {**os.environ, "PYTHONPATH": f"{HERE.parents[1] / 'trainers'}"}
     for name in ("RAY_ADDRESS", "RAY_AUTH_TOKEN"):
         environment.pop(name, None)
     driver = subprocess.Popen(

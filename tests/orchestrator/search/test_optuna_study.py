@@ -10,7 +10,7 @@ from optuna.trial import TrialState
 from fdsweep.orchestrator.search.optuna_study import GIVE_UP, SAMPLERS, Problem, Proposer, rungs
 from fdsweep.search_spaces.errors import ConfigError
 from fdsweep.search_spaces.keys import content_key
-from fdsweep.search_spaces.space import Space, dimensions
+from fdsweep.search_spaces.spaces import Space, dimensions
 
 DEFAULTS = {"low": 1.0, "high": 1.0, "kind": "a"}
 RANGES = {

@@ -15,9 +15,9 @@ from ray.tune.search.search_generator import SearchGenerator
 
 from fdsweep.orchestrator.search.optuna_study import Problem, Proposer, rungs
 from fdsweep.orchestrator.search.searcher import Lane, StopSignals, StudySearcher
-from fdsweep.search_spaces.configs import PointConfig
 from fdsweep.search_spaces.keys import content_key
-from fdsweep.search_spaces.space import Dimension
+from fdsweep.search_spaces.spaces import Dimension
+from fdsweep.search_spaces.trials import PointConfig
 
 EPOCHS = 9
 SECONDS = 0.5

@@ -45,9 +45,9 @@ def test_chosen_methods_keep_the_baseline_and_may_be_added_up():
 def test_the_pairing_reaches_every_row_with_a_teacher_and_no_other(pairing):
     cells = make_cells(comparison(pairing=pairing), WATCH)
     for cell in cells:
-        expected = pairing if cell.config.teacher else "paired"
+        expected = pairing if cell.config.teachers else "paired"
         assert cell.config.pairing == expected
-    taught = [cell for cell in cells if cell.config.teacher]
+    taught = [cell for cell in cells if cell.config.teachers]
     assert len(taught) == 2 * (len(distillers.names()) - 1)
 
 

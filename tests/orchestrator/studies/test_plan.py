@@ -2,7 +2,8 @@ import pytest
 
 from fdsweep.orchestrator.studies.plan import make_cells, make_plan, sweep_name
 from fdsweep.search_spaces.errors import ConfigError
-from fdsweep.search_spaces.sweep import load_preset, override, validated
+from fdsweep.search_spaces.presets import load_preset
+from fdsweep.search_spaces.sweep import override, validated
 from fdsweep.trainers import datasets
 
 INFO = datasets.find("watch").info
@@ -84,7 +85,7 @@ def test_none_needs_no_teacher_and_a_random_one_is_not_trained():
     rows = [{"name": "a", "method": "none"}, {"name": "b", "teacher": "random"}]
     plan = plan_of(validated({"study": "s", "title": "t", "rows": rows, "seeds": [0]}, "here"))
     assert plan.teachers == ()
-    assert {trial.config.teacher_key for trial in plan.students} == {""}
+    assert {trial.config.teacher_keys for trial in plan.students} == {()}
 
 
 def test_equal_rows_are_trained_once():

@@ -290,7 +290,7 @@ def test_no_trial_lies_beyond_the_pareto_front(
 
 def bytes_of(store: Store, sweep: str, figures: Mapping[str, Figure]) -> dict[str, bytes]:
     paths = save(store, sweep, render(figures))
-    return {Path(path).name: Path(store.path(path)).read_bytes() for path in paths}
+    return {Path(path).name: Path(store.uri(path)).read_bytes() for path in paths}
 
 
 def test_the_same_search_gives_the_same_bytes_whatever_the_settings(store: Store) -> None:

@@ -29,7 +29,7 @@ from fdsweep.results.records import manifest as manifests
 from fdsweep.results.records.manifest import Manifest
 from fdsweep.results.records.schema import Replicate
 from fdsweep.results.records.store import Store
-from fdsweep.search_spaces.sweep import load_preset
+from fdsweep.search_spaces.presets import load_preset
 from fdsweep.trainers import distillers
 
 Study: TypeAlias = Callable[..., Manifest]

@@ -74,7 +74,7 @@ def test_what_cannot_be_compared_is_not_merged(manifest: Make, changes: dict[str
 def test_the_newest_sweep_comes_first(store: Store, manifest: Make) -> None:
     for age, name in enumerate(["b", "c", "a"]):
         save(store, manifest(sweep=name))
-        os.utime(store.path("reports", name, "sweep.json"), (1000 - age, 1000 - age))
+        os.utime(store.uri(f"reports/{name}/sweep.json"), (1000 - age, 1000 - age))
     store.write_text("reports/c/report.md", "later, and no sweep")
     assert list_sweeps(store) == ["b", "c", "a"]
     assert find(store).sweep == find(store, "last").sweep == "b"

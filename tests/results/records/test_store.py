@@ -11,8 +11,9 @@ import pytest
 from pyarrow import fs
 
 from fdsweep.results.records.schema import CURVES, PREDICTIONS, REPLICATES, Replicate
-from fdsweep.results.records.store import CACHE, Store
+from fdsweep.results.records.store import Store
 from fdsweep.search_spaces.errors import StorageError
+from fdsweep.search_spaces.layout import RESULTS_CACHE as CACHE
 
 Make = Callable[..., Replicate]
 CURVE = [{"epoch": 0, "split": "val", "metric": "accuracy", "value": 0.5}]
@@ -43,8 +44,8 @@ def test_tables_are_taken_as_well_as_rows(store: Store, replicate: Make) -> None
     predictions = pa.Table.from_pylist([{"key": "other", "seed": 9, **PREDICTED[0]}])
     store.put(replicate(), curves, predictions)
 
-    assert pq.read_schema(store.path("curves", "aa-0.parquet")).equals(CURVES)
-    assert pq.read_schema(store.path("predictions", "aa-0.parquet")).equals(PREDICTIONS)
+    assert pq.read_schema(store.uri("curves/aa-0.parquet")).equals(CURVES)
+    assert pq.read_schema(store.uri("predictions/aa-0.parquet")).equals(PREDICTIONS)
     assert store.predictions()["key"].tolist() == ["aa"]
 
 
@@ -59,7 +60,7 @@ def test_pandas_reads_the_folder(store: Store, replicate: Make) -> None:
         put(store, replicate(seed=seed))
     put(store, replicate(seed=3, status="failed"))
 
-    rows = pd.read_parquet(store.path("results"))
+    rows = pd.read_parquet(store.uri("results"))
     assert list(rows.columns) == REPLICATES.names
     assert sorted(zip(rows["key"], rows["seed"], strict=True)) == [("aa", i) for i in range(4)]
     assert rows["status"].tolist().count("failed") == 1
@@ -125,7 +126,7 @@ def test_two_writers_at_once_leave_one_whole_row(store: Store, replicate: Make) 
 
     assert errors == []
     assert store.finished() == {("aa", seed) for seed in range(5)}
-    assert len(pd.read_parquet(store.path("results"))) == 5
+    assert len(pd.read_parquet(store.uri("results"))) == 5
     assert hidden_files(store) == []
 
 
@@ -151,13 +152,13 @@ def test_a_writer_that_dies_before_a_move_leaves_nothing_that_counts(
 
     put(store, replicate(seed=1))
     writer = Store.create(store.root)
-    monkeypatch.setattr(writer, "_system", Mortal(writer._system))
+    monkeypatch.setattr(writer, "system", Mortal(writer.system))
     with pytest.raises(Killed):
         put(writer, replicate())
 
     assert len(hidden_files(store)) == 1
     assert store.finished() == {("aa", 1)}
-    assert len(pd.read_parquet(store.path("results"))) == 1
+    assert len(pd.read_parquet(store.uri("results"))) == 1
     assert store.damaged() == []
     assert put(store, replicate())
     assert store.finished() == {("aa", 0), ("aa", 1)}
@@ -170,7 +171,7 @@ def test_a_truncated_file_is_left_out_named_and_done_again(
 ) -> None:
     put(store, replicate(seed=0))
     put(store, replicate(seed=1))
-    broken = Path(store.path("results", "aa-1.parquet"))
+    broken = Path(store.uri("results/aa-1.parquet"))
     content = broken.read_bytes()
     broken.write_bytes(content[: int(kept if kept >= 1 else kept * len(content))])
 
@@ -187,14 +188,14 @@ def test_a_truncated_file_is_left_out_named_and_done_again(
 def test_files_of_others_are_left_alone(store: Store, replicate: Make) -> None:
     put(store, replicate())
     for name in ("_SUCCESS", ".aa-1.parquet.4f", "notes.txt", "aa-0 (copy).parquet"):
-        Path(store.path("results", name)).write_text("?")
+        Path(store.uri(f"results/{name}")).write_text("?")
     assert len(store.replicates()) == 1
     assert store.damaged() == []
 
 
 def test_a_file_without_a_newer_column_is_read(store: Store, replicate: Make) -> None:
     put(store, replicate())
-    path = store.path("results", "aa-0.parquet")
+    path = store.uri("results/aa-0.parquet")
     pq.write_table(pq.read_table(path).drop_columns(["device"]), path)
 
     rows = store.replicates()
@@ -208,7 +209,7 @@ def test_the_same_replicate_gives_the_same_bytes(tmp_path: Path, replicate: Make
     for place in ("one", "two"):
         store = Store.create(str(tmp_path / place))
         put(store, replicate())
-        contents.append({path: Path(store.path(path)).read_bytes() for path in store.listing("")})
+        contents.append({path: Path(store.uri(path)).read_bytes() for path in store.listing("")})
     assert len(contents[0]) == 3
     assert contents[0] == contents[1]
 
@@ -221,7 +222,7 @@ def test_a_relative_path_is_made_absolute(
     monkeypatch.chdir("/")
     put(store, replicate())
     assert store.root == str(tmp_path / "runs")
-    assert store.path("results", "x") == str(tmp_path / "runs/results/x")
+    assert store.uri("results/x") == str(tmp_path / "runs/results/x")
     assert (tmp_path / "runs/results/aa-0.parquet").is_file()
 
 
@@ -237,7 +238,7 @@ def test_a_remote_place_goes_the_same_way(replicate: Make) -> None:
     root = "fsspec+memory://bucket/runs"
     store = Store.create(root)
     assert not store.is_local
-    assert store.path("teachers", "x") == f"{root}/teachers/x"
+    assert store.uri("teachers/x") == f"{root}/teachers/x"
 
     assert put(store, replicate(status="failed"))
     assert put(store, replicate())
@@ -254,7 +255,7 @@ def test_a_remote_place_goes_the_same_way(replicate: Make) -> None:
 def test_options_of_a_uri_stay_at_its_end() -> None:
     store = Store("s3://bucket/runs?region=eu-west-1&endpoint_override=localhost:9000")
     expected = "s3://bucket/runs/results?region=eu-west-1&endpoint_override=localhost:9000"
-    assert store.path("results") == expected
+    assert store.uri("results") == expected
 
 
 def test_texts_are_replaced_in_one_step(store: Store) -> None:
@@ -333,7 +334,7 @@ def test_a_row_that_was_read_is_not_read_again(
     assert opened == ["a0-0.parquet"]
     assert list(zip(rows["key"], rows["seed"], strict=True))[:2] == [("a0", 0), ("aa", 0)]
     assert store.replicates(["a0"])["key"].tolist() == ["a0"]
-    assert len(pd.read_parquet(store.path("results"))) == 5
+    assert len(pd.read_parquet(store.uri("results"))) == 5
 
     for seed in range(1, 4):
         put(store, replicate(key="a0", seed=seed))
@@ -356,7 +357,7 @@ def test_a_cached_row_counts_only_while_its_file_is_as_it_was(
     for seed in range(4):
         put(store, replicate(seed=seed))
     store.replicates()
-    paths = [Path(store.path("results", f"aa-{seed}.parquet")) for seed in range(4)]
+    paths = [Path(store.uri(f"results/aa-{seed}.parquet")) for seed in range(4)]
     paths[0].unlink()
     paths[1].write_bytes(paths[1].read_bytes()[:100])
     written = paths[3].stat()
@@ -375,7 +376,7 @@ def test_a_failed_row_is_always_read(store: Store, replicate: Make, opened: list
         put(store, replicate(seed=seed))
     put(store, replicate(seed=3, status="failed"))
     store.replicates()
-    path = Path(store.path("results", "aa-3.parquet"))
+    path = Path(store.uri("results/aa-3.parquet"))
     before = path.stat()
     opened.clear()
     assert store.replicates()["status"].tolist() == ["done"] * 3 + ["failed"]
@@ -393,7 +394,7 @@ def test_a_cache_that_cannot_be_used_is_made_anew(
     for seed in range(3):
         put(store, replicate(seed=seed))
     store.replicates()
-    path = Path(store.path(CACHE))
+    path = Path(store.uri(CACHE))
     if isinstance(content, bytes):
         path.write_bytes(content)
     else:
@@ -409,7 +410,7 @@ def test_who_may_not_write_reads_without_a_cache(
 ) -> None:
     for seed in range(3):
         put(store, replicate(seed=seed))
-    Path(store.path("cache")).write_text("no folder")
+    Path(store.uri("cache")).write_text("no folder")
     assert len(store.replicates()) == 3
     assert len(store.replicates()) == 3
 

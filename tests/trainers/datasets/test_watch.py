@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from fdsweep.search_spaces.errors import ConfigError, DataError
+from fdsweep.search_spaces.fields import Direction
 from fdsweep.trainers import datasets
 from fdsweep.trainers.datasets import watch
 
@@ -74,7 +75,10 @@ def test_only_the_known_file_is_unpickled(tmp_path):
 
 def test_directions_and_modalities_are_checked():
     info = datasets.find("watch").info
-    both = (("accelerometer", "gyroscope"), ("gyroscope", "accelerometer"))
+    both = (
+        Direction(("accelerometer",), "gyroscope"),
+        Direction(("gyroscope",), "accelerometer"),
+    )
     assert info.directions() == both
     assert info.directions(("gyroscope->accelerometer",)) == both[1:]
     with pytest.raises(ConfigError, match="unknown direction 'a->b'. Choose from: acc"):

@@ -11,14 +11,9 @@ import pytest
 import torch
 from PIL import Image
 
-from fdsweep.search_spaces.configs import (
-    Loading,
-    NetworkConfig,
-    OptimConfig,
-    StudentConfig,
-    TrialConfig,
-)
+from fdsweep.search_spaces.configs import NetworkConfig, OptimConfig, StudentConfig
 from fdsweep.search_spaces.errors import DataError
+from fdsweep.search_spaces.trials import Loading, TrialConfig
 from fdsweep.trainers.datasets import DataLocation, Modality
 from fdsweep.trainers.datasets.prepared import Payload, Prepared
 from fdsweep.trainers.loaders import DRAWS, Plain, resident
@@ -185,7 +180,7 @@ def replicate(dataset: Tiny, storage: str) -> dict[str, Any]:
 
     config = StudentConfig(
         network=network("sound"), method="feat", method_version=1, options={"weight": 1.0},
-        teacher=network("sight"), teacher_state="random",
+        teachers=(network("sight"),), teacher_state="random",
     )  # fmt: skip
     trial = TrialConfig(
         kind="student", key="k", config=config, seeds=(0,), group="g", storage=storage

@@ -1,0 +1,81 @@
+"""Every place in a storage, as a path below its root: this is the one list of them.
+
+results/<key>-<seed>.parquet        a replicate's row: it exists once this file does
+curves/<key>-<seed>.parquet         its metrics per epoch
+predictions/<key>-<seed>.parquet    what its task keeps of the test split
+cache/results.parquet               copies of rows of results/; may be deleted
+teachers/<key>/<seed>.safetensors   a trained teacher, with its record <seed>.json beside it
+checkpoints/<digest>.safetensors    pretrained weights that networks start from
+data/<name>/manifest.json           a prepared data set, its shards in a folder beside it
+reports/<sweep>/                    sweep.json, searches.json, analysis.json, reports, pictures
+reports/<sweep>/errors/             the log of everything that failed
+ray/                                Ray's own files: train/<run>, and one folder per Tuner
+locks/<name>.lock                   one process at a time
+mlflow.db, mlartifacts/             MLflow's runs
+optuna.db                           the studies of searches
+"""
+
+import posixpath
+
+RESULTS, CURVES, PREDICTIONS, REPORTS = "results", "curves", "predictions", "reports"
+RESULTS_CACHE = "cache/results.parquet"
+MLFLOW_DATABASE, MLFLOW_ARTIFACTS = "mlflow.db", "mlartifacts"
+OPTUNA_DATABASE = "optuna.db"
+LOCKS = "locks"
+RAY = "ray"
+RAY_TRAIN = "ray/train"
+
+
+def replicate_file(key: str, seed: int) -> str:
+    """Name of a replicate's file in RESULTS, CURVES and PREDICTIONS."""
+    return f"{key}-{seed}.parquet"
+
+
+def teacher_weights(key: str, seed: int) -> str:
+    """A teacher's weights."""
+    return f"teachers/{key}/{seed}.safetensors"
+
+
+def teacher_record(key: str, seed: int) -> str:
+    """What is known of a teacher beside its weights."""
+    return f"teachers/{key}/{seed}.json"
+
+
+def checkpoint(digest: str) -> str:
+    """Pretrained weights with the sha256 that begins with `digest`."""
+    return f"checkpoints/{digest}.safetensors"
+
+
+def data_manifest(name: str) -> str:
+    """What there is of the prepared data set `name`."""
+    return f"data/{name}/manifest.json"
+
+
+def data_file(name: str, folder: str, file: str = "") -> str:
+    """A `file` of the data set `name`: a shard, its outcome or an asset; the folder without one."""
+    return posixpath.join("data", name, folder, file).rstrip("/")
+
+
+def report_file(sweep: str, file: str) -> str:
+    """A `file` of a sweep's report: text, picture or record."""
+    return f"{REPORTS}/{sweep}/{file}"
+
+
+def error_log(sweep: str, name: str) -> str:
+    """Why the trial or replicate `name` failed."""
+    return f"{REPORTS}/{sweep}/errors/{name}.txt"
+
+
+def lock(name: str) -> str:
+    """Held by the one process that may write what `name` names."""
+    return f"{LOCKS}/{name}.lock"
+
+
+def tuner_folder(name: str) -> str:
+    """What Ray Tune writes while the Tuner `name` runs."""
+    return f"{RAY}/{name}"
+
+
+def train_folder(run: str) -> str:
+    """What Ray Train writes for the `run` of a trial: its checkpoints."""
+    return f"{RAY_TRAIN}/{run}"

@@ -1,0 +1,63 @@
+"""Records that are stored as JSON: their fields checked, their schema's version beside them."""
+
+import json
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+
+class UnreadableRecord(Exception):  # noqa: N818
+    """A record that cannot be used, and why, in words that follow "is no ...": "(…)"."""
+
+
+class Record(BaseModel):
+    """What is stored: no unknown field, none changed later.
+
+    Numbers and texts are taken as they are; lists become tuples where the field says so.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def to_text(self, schema: str) -> str:
+        """The record as JSON, `schema` first."""
+        return json.dumps({"schema": schema, **self.model_dump(mode="json")}, indent=1)
+
+    @classmethod
+    def from_text(cls, text: str | bytes, schema: str) -> Self:
+        """The record in `text`.
+
+        Raises:
+            UnreadableRecord: it is no JSON, of another version, or lacks what a record has.
+        """
+        return cls.from_fields(read_fields(text, schema)[1])
+
+    @classmethod
+    def from_fields(cls, fields: dict[str, Any]) -> Self:
+        """The record of `fields`; UnreadableRecord with the first fault."""
+        try:
+            return cls.model_validate(fields)
+        except ValidationError as error:
+            fault = error.errors()[0]
+            place = ".".join(map(str, fault["loc"]))
+            raise UnreadableRecord(f"{place}: {fault['msg']}") from None
+
+
+def read_fields(text: str | bytes, *schemas: str) -> tuple[str, dict[str, Any]]:
+    """The schema of `text`, which must be one of `schemas`, and its other fields.
+
+    What was written under another schema is refused, with the names of both.
+
+    Raises:
+        UnreadableRecord: it is no JSON object, or of another version.
+    """
+    try:
+        fields = json.loads(text)
+    except ValueError as error:
+        raise UnreadableRecord(f"no JSON: {error}") from None
+    if not isinstance(fields, dict):
+        raise UnreadableRecord("no JSON object")
+    found = fields.pop("schema", None)
+    if found not in schemas:
+        known = " and ".join(schemas)
+        raise UnreadableRecord(f"written as {found}, while this fdsweep reads {known}")
+    return str(found), fields

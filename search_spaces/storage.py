@@ -1,0 +1,151 @@
+"""A storage, local or remote: one root, below which every file is read, and written in one step."""
+
+import os
+import posixpath
+import uuid
+from pathlib import Path
+from typing import Self
+
+import pyarrow as pa
+from pyarrow import fs
+
+from fdsweep.search_spaces.errors import StorageError
+
+OTHER_STORAGE = "Choose another --storage"
+
+
+class Storage:
+    """What lies below `root`, a path or a URI that pyarrow knows. It can be pickled.
+
+    Places are paths below the root, as `search_spaces.layout` spells them. The constructor touches
+    nothing.
+
+    Attributes:
+        root: the absolute path, or the URI as it was given.
+        is_local: whether it is a folder of this machine.
+        system: pyarrow's file system.
+
+    Raises:
+        StorageError: a URI that pyarrow does not know.
+    """
+
+    def __init__(self, root: str) -> None:
+        self.system, self._base = _locate(root)
+        self.is_local = isinstance(self.system, fs.LocalFileSystem)
+        self.root = self._base if self.is_local else root
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str]]:
+        return type(self), (self.root,)
+
+    def inside(self, place: str) -> str:
+        """The path of `place` for the file system `system`."""
+        return posixpath.join(self._base, place)
+
+    def uri(self, place: str) -> str:
+        """Absolute path or full URI of `place`, for others to open."""
+        root, mark, options = self.root.partition("?")
+        return f"{root.rstrip('/')}/{place}{mark}{options}"
+
+    def local(self, place: str) -> Path:
+        """`place` as a path of this machine.
+
+        Raises:
+            StorageError: the storage is remote.
+        """
+        if not self.is_local:
+            raise StorageError("is not a folder of this machine", self.root, "Give a folder")
+        return Path(self._base, place)
+
+    def exists(self, place: str = "") -> bool:
+        """Whether a file or folder stands at `place`."""
+        return bool(self.system.get_file_info(self.inside(place)).type != fs.FileType.NotFound)
+
+    def is_folder(self, place: str = "") -> bool:
+        """Whether a folder stands at `place`."""
+        return bool(self.system.get_file_info(self.inside(place)).type == fs.FileType.Directory)
+
+    def size(self, place: str) -> int | None:
+        """Bytes of the file at `place`; None if there is none."""
+        size: int | None = self.system.get_file_info(self.inside(place)).size
+        return size
+
+    def make_folder(self, place: str) -> None:
+        """See to it that there is a folder at `place`; StorageError if it cannot be made."""
+        try:
+            self.system.create_dir(self.inside(place), recursive=True)
+        except OSError as error:
+            what = f"cannot be written ({first_line(error)})"
+            raise StorageError(what, self.root, OTHER_STORAGE) from None
+
+    def write(self, place: str, content: bytes) -> None:
+        """Put `content` at `place` in one step: a reader sees all of it or nothing.
+
+        Raises:
+            StorageError: the place cannot be written.
+        """
+        folder, name = posixpath.split(self.inside(place))
+        temporary = posixpath.join(folder, f".{name}.{uuid.uuid4().hex}")
+        try:
+            self.system.create_dir(folder, recursive=True)
+            with self.system.open_output_stream(temporary) as stream:
+                stream.write(content)
+            self.system.move(temporary, self.inside(place))
+        except OSError as error:
+            what = f"cannot be written ({first_line(error)})"
+            raise StorageError(what, self.inside(place), OTHER_STORAGE) from None
+
+    def read(self, place: str) -> bytes:
+        """The content of the file at `place`; StorageError if it cannot be read."""
+        try:
+            with self.system.open_input_stream(self.inside(place)) as stream:
+                content: bytes = stream.read()
+        except OSError as error:
+            what = f"cannot be read ({first_line(error)})"
+            raise StorageError(what, self.inside(place)) from None
+        return content
+
+    def read_text(self, place: str) -> str:
+        """The text at `place`; StorageError if it cannot be read."""
+        return self.read(place).decode()
+
+    def write_text(self, place: str, text: str) -> None:
+        """Put `text` at `place` in one step; StorageError if it cannot be written."""
+        self.write(place, text.encode())
+
+    def files(self, folder: str) -> list[fs.FileInfo]:
+        """Files in `folder`; none if there is no such folder."""
+        return self._files(folder, deep=False)
+
+    def listing(self, folder: str) -> dict[str, int]:
+        """Files anywhere below `folder`: place -> time of change, in ns."""
+        start = len(self.inside(""))
+        return {info.path[start:]: info.mtime_ns or 0 for info in self._files(folder, deep=True)}
+
+    def delete_file(self, place: str) -> None:
+        """Delete the file at `place`."""
+        self.system.delete_file(self.inside(place))
+
+    def delete_folder(self, place: str) -> None:
+        """Delete the folder at `place`, if it is there."""
+        if self.exists(place):
+            self.system.delete_dir(self.inside(place))
+
+    def _files(self, folder: str, *, deep: bool) -> list[fs.FileInfo]:
+        selector = fs.FileSelector(self.inside(folder), recursive=deep, allow_not_found=True)
+        found = self.system.get_file_info(selector)
+        return [info for info in found if info.type == fs.FileType.File]
+
+
+def first_line(error: BaseException) -> str:
+    """What `error` says, in one line without a full stop."""
+    return str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
+
+
+def _locate(root: str) -> tuple[fs.FileSystem, str]:
+    if "://" not in root:
+        return fs.LocalFileSystem(), os.path.abspath(os.path.expanduser(root))
+    try:
+        system, path = fs.FileSystem.from_uri(root)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise StorageError(f"cannot be used ({first_line(error)})", root) from None
+    return system, path

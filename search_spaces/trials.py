@@ -1,0 +1,77 @@
+"""What the workers of a trial are handed: what is trained, and where and how.
+
+Only the configuration and its seeds decide numbers; everything else here stays out of keys.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from fdsweep.search_spaces.configs import StudentConfig
+from fdsweep.search_spaces.errors import ConfigError, unknown
+
+TrialKind = Literal["teacher", "student"]
+LoadingMode = Literal["auto", "resident", "streaming"]
+
+READING_GB = 1.0
+"""What a worker may take to read and decode, beside data that it holds."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Loading:
+    """How a worker holds its data: `resident` in memory, `streaming` from the shards.
+
+    `auto` is resident as long as data and reading take at most `memory_gb`, streaming beyond. The
+    numbers are the same.
+    """
+
+    mode: LoadingMode = "auto"
+    memory_gb: float = 8.0
+
+    def __post_init__(self) -> None:
+        if self.mode not in get_args(LoadingMode):
+            raise unknown("way", self.mode, get_args(LoadingMode), "--loading")
+        if not READING_GB <= self.memory_gb < math.inf:
+            fix = f"Give {READING_GB:g} or more, which streaming may take"
+            raise ConfigError(f"{self.memory_gb} GB", "--memory-gb", fix)
+
+
+AUTO = Loading()
+FEW = Loading(mode="streaming")
+"""For a look at few samples of what may be a large set."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PointConfig:
+    """What the workers of one trial of a search are handed: a point, in one direction or several.
+
+    After each epoch in `rungs` they wait for word whether to go on. The test split is not for them.
+    """
+
+    key: str
+    configs: tuple[StudentConfig, ...]
+    seeds: tuple[int, ...]
+    rungs: tuple[int, ...]
+    storage: str
+    checkpoint_seconds: float = 10.0
+    loading: Loading = AUTO
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrialConfig:
+    """What one trial's workers are handed: a configuration, its seeds, and where things lie.
+
+    `kind` tells whether the network of `config` becomes a teacher in the storage or is itself
+    what is measured. `group` names the seeds that were planned together, finished ones included:
+    an interrupted trial finds its checkpoint by it. A snapshot is taken after an epoch when
+    `checkpoint_seconds` have passed since the last one, and after each replicate.
+    """
+
+    kind: TrialKind
+    key: str
+    config: StudentConfig
+    seeds: tuple[int, ...]
+    group: str
+    storage: str
+    checkpoint_seconds: float = 10.0
+    loading: Loading = AUTO
