@@ -286,7 +286,7 @@ def test_create_notices_a_place_that_has_folders_but_takes_no_file(
     def full(path: str, content: bytes) -> None:
         raise StorageError("cannot be written (no space left)", path)
 
-    monkeypatch.setattr(Store, "write_text", lambda self, path, text: full(path, b""))
+    monkeypatch.setattr(Store, "write", lambda self, path, content: full(path, content))
     with pytest.raises(StorageError, match="no space left"):
         Store.create(store.root)
 
