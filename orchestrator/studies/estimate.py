@@ -1,13 +1,16 @@
 """What a plan will cost and what it could find, from what was measured."""
 
-import os
 import time
 from dataclasses import dataclass, replace
 
 import pandas as pd
 import torch
 
-from fdsweep.orchestrator.execution.cluster import ResourcePlan, ResourceRequest, allot
+from fdsweep.orchestrator.execution.cluster import (
+    ResourceRequest,
+    local_device,
+    local_resources,
+)
 from fdsweep.orchestrator.studies.plan import Plan
 from fdsweep.results.compute.statistics import detectable_effect, smallest_p
 from fdsweep.search_spaces.configs import StudentConfig
@@ -47,11 +50,10 @@ def estimate(
         history: rows of `results/` with status "done".
     """
     trials = (*plan.teachers, *plan.students)
-    per_epoch, basis = _per_epoch(trials, dataset, history, not request.joins)
-    allotment = None if request.joins else local_allotment(request)
-    concurrent = allotment.concurrent if allotment else 0
+    per_epoch, basis = _per_epoch(trials, request, dataset, history)
+    concurrent = 0 if request.joins else local_resources(request).concurrent
     seconds = None
-    if per_epoch is not None and allotment:
+    if per_epoch is not None and concurrent:
         work = [
             per_epoch * trial.config.network.optim.epochs * len(trial.seeds) for trial in trials
         ]
@@ -60,33 +62,34 @@ def estimate(
     return Estimate(seconds, basis, concurrent, detectable_effect(n), smallest_p(n))
 
 
-def local_allotment(request: ResourceRequest) -> ResourcePlan:
-    """How trials share this machine, without starting Ray."""
-    return allot(request, float(os.cpu_count() or 1), float(torch.cuda.device_count()))
-
-
 def _per_epoch(
     trials: tuple[TrialConfig, ...],
+    request: ResourceRequest,
     dataset: Dataset,
     history: pd.DataFrame,
-    here: bool,
 ) -> tuple[float | None, str]:
+    """Seconds that an epoch takes, if that can be known, and from what it is known."""
     known = history[history["dataset"] == dataset.info.name]
     if len(known):
         seconds = float((known["wall_seconds"] / known["epochs"]).median())
         return seconds, f"from {len(known)} finished replicates"
-    if not trials or not here:
+    if not trials or request.joins:
         return None, "nothing measured yet"
-    seconds = probe(trials[-1].config, dataset)
+    trial = trials[-1]
+    seconds = seconds_per_epoch(trial.config, dataset, trial.storage, local_device(request))
     return seconds, "from a few training steps and an evaluation measured just now"
 
 
-def probe(config: StudentConfig, dataset: Dataset) -> float:
-    """Seconds that an epoch of `config` takes on one device here, from a few steps of it."""
+def seconds_per_epoch(
+    config: StudentConfig, dataset: Dataset, storage: str, device: torch.device
+) -> float:
+    """Seconds that an epoch of `config` takes on `device`, from a few steps of it.
+
+    `storage` holds the checkpoints that networks start from.
+    """
     from fdsweep.trainers.loop import evaluate, train_epoch
     from fdsweep.trainers.replicate import make_roles
 
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     threads = torch.get_num_threads()
     if device.type == "cpu":
         torch.set_num_threads(1)
@@ -94,7 +97,7 @@ def probe(config: StudentConfig, dataset: Dataset) -> float:
         fold = dataset.folds(config.modalities)(0).to(device)
         untrained = replace(config, teacher_state="random")
         trial = TrialConfig(
-            kind="student", key="", config=untrained, seeds=(0,), group="", storage="."
+            kind="student", key="", config=untrained, seeds=(0,), group="", storage=storage
         )
         size = config.network.optim.batch_size
         most = replace(fold, train=fold.train[: PROBE_STEPS * size])

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 import torch
 
-from fdsweep.orchestrator.execution.cluster import ResourceRequest, allot
+from fdsweep.orchestrator.execution.cluster import ResourceRequest, plan_resources
 from fdsweep.orchestrator.execution.stages import run_plan
 from fdsweep.orchestrator.studies.plan import make_cells, make_plan
 from fdsweep.search_spaces.sweep import validated
@@ -89,7 +89,7 @@ def test_two_workers_give_the_curve_of_one(cluster, tmp_path):
     """
     plan = planned(tmp_path, ["fd"], lr=0.001)
     notes = Notes()
-    run_plan(plan, allot(ResourceRequest(workers_per_trial=2), 2, 0), str(tmp_path), notes)
+    run_plan(plan, plan_resources(ResourceRequest(workers_per_trial=2), 2, 0), str(tmp_path), notes)
     assert not notes.failures
     one, two = alone(plan.students[0]), notes.outcomes["fd-cmkd", 0]
     losses = {
