@@ -3,9 +3,10 @@
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fdsweep.results.report import Report
+if TYPE_CHECKING:
+    from fdsweep.results.report import Report
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,7 +65,7 @@ class Summary:
     metrics: Mapping[str, float]
 
 
-def summaries(report: Report) -> list[Summary]:
+def summaries(report: "Report") -> list[Summary]:
     """The lines of a report's tables; accuracies and differences in percent."""
     return [
         Summary(
