@@ -16,7 +16,6 @@ import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_reduce
 from typing_extensions import override
 
 from fdsweep.trainers.features.outputs import Outputs
@@ -157,6 +156,25 @@ class _Gather(torch.autograd.Function):
         return shard(grad) * world_size()
 
 
+class _Sum(torch.autograd.Function):
+    """Every worker's tensor added up, for every worker; so are the gradients."""
+
+    @staticmethod
+    def forward(_ctx: Any, part: Tensor) -> Tensor:
+        whole = part.clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(whole)
+        return whole
+
+    @staticmethod
+    def backward(_ctx: Any, grad: Tensor) -> Tensor:
+        return _Sum.forward(_ctx, grad)
+
+
+def _mean(part: Tensor) -> Tensor:
+    whole: Tensor = _Sum.apply(part)  # type: ignore[no-untyped-call]
+    return whole / world_size()
+
+
 class _SharedBatchNorm(nn.modules.batchnorm._BatchNorm):
     """Batch normalisation over all workers' equal parts; torch's own exists on GPUs only."""
 
@@ -170,9 +188,9 @@ class _SharedBatchNorm(nn.modules.batchnorm._BatchNorm):
             return super().forward(input)
         dims = [0, *range(2, input.ndim)]
         shape = [1, -1] + [1] * (input.ndim - 2)
-        mean = all_reduce(input.mean(dims)) / world_size()
+        mean = _mean(input.mean(dims))
         centred = input - mean.view(shape)
-        var = all_reduce(centred.square().mean(dims)) / world_size()
+        var = _mean(centred.square().mean(dims))
         with torch.no_grad():
             assert self.running_mean is not None
             assert self.running_var is not None
