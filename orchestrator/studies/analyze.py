@@ -40,12 +40,11 @@ from fdsweep.search_spaces.sweep import Sweep, validated
 from fdsweep.trainers import teachers
 from fdsweep.trainers.backbones import Backbone
 from fdsweep.trainers.datasets import Fold
+from fdsweep.trainers.distributed import Runtime
 from fdsweep.trainers.features import similarity
 from fdsweep.trainers.features.similarity import DRAWS, ORDERS, QUANTITIES, Estimates, Sums
 from fdsweep.trainers.frequency import last_low_bin
 from fdsweep.trainers.loaders import evaluated_views
-from fdsweep.trainers.precision import place
-from fdsweep.trainers.precision import run as run_network
 
 STAGES = (BEFORE, AFTER)
 CUTOFF = "cutoff"
@@ -259,11 +258,12 @@ def _features(study: Study, config: StudentConfig, fold: Fold, seed: int) -> dic
     (teacher,) = config.teachers
     use_gpu = torch.cuda.is_available() and study.request.gpus != 0
     device = torch.device("cuda" if use_gpu else "cpu")
-    network = place(teachers.load(teacher, config, study.info, seed, study.store.root), device)
+    loaded = teachers.load(teacher, config, study.info, seed, study.store.root)
+    network = Runtime.here(device).place(loaded)
     inputs = fold.inputs[teacher.modality].to(device)
     found: dict[str, list[Tensor]] = {stage: [] for stage in STAGES}
     for own in evaluated_views(inputs, fold.test):
-        outputs = run_network(network, own)
+        outputs = network(own)
         found[BEFORE].append(outputs.features)
         found[AFTER].append(outputs.embedding())
     return {stage: torch.cat(parts) for stage, parts in found.items()}

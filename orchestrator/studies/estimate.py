@@ -1,8 +1,7 @@
 """What a plan will cost and what it could find, from what was measured."""
 
 import os
-import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pandas as pd
 import torch
@@ -10,14 +9,9 @@ import torch
 from fdsweep.orchestrator.execution.cluster import ResourcePlan, ResourceRequest, allot
 from fdsweep.orchestrator.studies.plan import Plan
 from fdsweep.results.compute.statistics import detectable_effect, smallest_p
-from fdsweep.search_spaces.configs import StudentConfig
 from fdsweep.search_spaces.trials import TrialConfig
-from fdsweep.trainers.datasets import Dataset, Fold
-
-PROBE_STEPS, PROBE_SECONDS = 8, 2.0
-"""A probe takes one step to warm up, then so many, or fewer where they take longer than that."""
-
-PROBE_SAMPLES = 64
+from fdsweep.trainers.datasets import Dataset
+from fdsweep.trainers.protocol.probe import seconds_per_epoch
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +41,7 @@ def estimate(
         history: rows of `results/` with status "done".
     """
     trials = (*plan.teachers, *plan.students)
-    per_epoch, basis = _per_epoch(trials, dataset, history, not request.joins)
+    per_epoch, basis = _per_epoch(trials, dataset, history, request)
     allotment = None if request.joins else local_allotment(request)
     concurrent = allotment.concurrent if allotment else 0
     seconds = None
@@ -69,52 +63,14 @@ def _per_epoch(
     trials: tuple[TrialConfig, ...],
     dataset: Dataset,
     history: pd.DataFrame,
-    here: bool,
+    request: ResourceRequest,
 ) -> tuple[float | None, str]:
     known = history[history["dataset"] == dataset.info.name]
     if len(known):
         seconds = float((known["wall_seconds"] / known["epochs"]).median())
         return seconds, f"from {len(known)} finished replicates"
-    if not trials or not here:
+    if not trials or request.joins:
         return None, "nothing measured yet"
-    seconds = probe(trials[-1].config, dataset)
+    device = torch.device("cuda" if torch.cuda.is_available() and request.gpus != 0 else "cpu")
+    seconds = seconds_per_epoch(trials[-1].config, dataset, trials[-1].storage, device)
     return seconds, "from a few training steps and an evaluation measured just now"
-
-
-def probe(config: StudentConfig, dataset: Dataset) -> float:
-    """Seconds that an epoch of `config` takes on one device here, from a few steps of it."""
-    from fdsweep.trainers.loop import evaluate, train_epoch
-    from fdsweep.trainers.replicate import make_roles
-
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    threads = torch.get_num_threads()
-    if device.type == "cpu":
-        torch.set_num_threads(1)
-    try:
-        fold = dataset.folds(config.modalities)(0).to(device)
-        untrained = replace(config, teacher_state="random")
-        trial = TrialConfig(
-            kind="student", key="", config=untrained, seeds=(0,), group="", storage="."
-        )
-        size = config.network.optim.batch_size
-        most = replace(fold, train=fold.train[: PROBE_STEPS * size])
-        roles = make_roles(trial, dataset.info, most, 0)
-        optimizer = torch.optim.SGD(roles.student.parameters(), lr=0.0)
-        inputs = fold.inputs[config.network.modality]
-
-        def steps(count: int) -> float:
-            part: Fold = replace(fold, train=fold.train[: count * size])
-            start = time.perf_counter()
-            train_epoch(untrained, 0, 0, part, roles, optimizer)
-            return (time.perf_counter() - start) / max(1, len(part.train) // size)
-
-        first = steps(1)
-        count = min(PROBE_STEPS, int(PROBE_SECONDS / first))
-        training = (steps(count) if count else first) * max(1, len(fold.train) // size)
-        few = fold.val[:PROBE_SAMPLES]
-        start = time.perf_counter()
-        evaluate(roles.student, roles.distiller, inputs, fold, few)
-        per_sample = (time.perf_counter() - start) / len(few)
-        return training + per_sample * (len(fold.val) + len(fold.test))
-    finally:
-        torch.set_num_threads(threads)

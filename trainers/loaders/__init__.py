@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from fdsweep.trainers import distributed, rng
-from fdsweep.trainers.precision import place
 
 DRAWS = 24
 """Random numbers that a training view of one sample may use, uniform in [0, 1)."""
@@ -91,4 +90,4 @@ class Plain:
 
     def to(self, device: torch.device) -> "Plain":
         """See `Inputs.to`."""
-        return replace(self, values=place(self.values, device))
+        return replace(self, values=distributed.place(self.values, device))
