@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from fdsweep.trainers.backbones import Backbone, init_weights, pretrained, registry
 from fdsweep.trainers.features.outputs import Outputs
-from fdsweep.trainers.preparation.payload import PADDING
+from fdsweep.trainers.modalities.tokens import PADDING
 
 
 class Bert(Backbone):

@@ -11,7 +11,7 @@ from pathlib import Path
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
 from fdsweep.search_spaces.errors import DataError
-from fdsweep.trainers.preparation.payload import PADDING
+from fdsweep.trainers.modalities.tokens import PADDING
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 VOCABULARY = 8192
