@@ -27,20 +27,15 @@ class Payload:
 
 
 class Inputs(Protocol):
-    """What the training loop asks of one modality.
-
-    Attributes:
-        augmented: training views differ from time to time.
-        numbers: how many numbers one sample's view holds.
-    """
+    """What the training loop asks of one modality."""
 
     @property
     def augmented(self) -> bool:
-        """See above."""
+        """Whether training views differ from time to time."""
 
     @property
     def numbers(self) -> int:
-        """See above."""
+        """How many numbers one sample's view holds."""
 
     def batches(
         self, order: Iterable[Tensor], draws: Iterable[Tensor] | None = None
