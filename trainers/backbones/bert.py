@@ -6,7 +6,7 @@ from typing_extensions import override
 
 from fdsweep.trainers.backbones import Backbone, init_weights, pretrained, registry
 from fdsweep.trainers.features.outputs import Outputs
-from fdsweep.trainers.preparation.payload import PADDING
+from fdsweep.trainers.modalities.tokens import PADDING
 
 
 class Bert(Backbone):
