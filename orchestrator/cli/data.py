@@ -31,14 +31,13 @@ def prepare(
 ) -> None:
     """Decode a downloaded data set into the storage; what is decoded is not decoded again."""
     with for_people():
-        from dataclasses import asdict
-
         from fdsweep.orchestrator.data.prepare import prepare as run_prepare
-        from fdsweep.orchestrator.data.prepare import to_text
+        from fdsweep.orchestrator.data.text import to_text
         from fdsweep.search_spaces.errors import ConfigError
         from fdsweep.trainers import datasets
         from fdsweep.trainers.datasets.prepared import Prepared
         from fdsweep.trainers.preparation.catalog import Options
+        from fdsweep.trainers.preparation.manifest import SCHEMA
 
         found = datasets.find(dataset, datasets.DataLocation(storage))
         if not isinstance(found, Prepared):
@@ -50,7 +49,7 @@ def prepare(
             found, raw, storage, options,
             shard_mb=shard_mb, allow_skips=allow_skips, address=address,
         )  # fmt: skip
-        show(to_text(manifest), {"schema": "fdsweep.data/1", **asdict(manifest)}, as_json)
+        show(to_text(manifest), {"schema": SCHEMA, **manifest.model_dump(mode="json")}, as_json)
 
 
 @app.callback()

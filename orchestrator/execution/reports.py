@@ -22,7 +22,7 @@ class EpochReport(TypedDict):
     epoch: int
     epochs: int
     loss: float
-    val_accuracy: float
+    val_score: float
 
 
 @final

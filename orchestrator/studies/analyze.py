@@ -41,12 +41,11 @@ from fdsweep.search_spaces.sweep import Sweep, validated
 from fdsweep.trainers import teachers
 from fdsweep.trainers.backbones import Backbone
 from fdsweep.trainers.datasets import Fold
+from fdsweep.trainers.distributed import Runtime
 from fdsweep.trainers.features import similarity
 from fdsweep.trainers.features.similarity import DRAWS, ORDERS, QUANTITIES, Estimates, Sums
 from fdsweep.trainers.frequency import last_low_bin
 from fdsweep.trainers.loaders import evaluated_views
-from fdsweep.trainers.precision import place
-from fdsweep.trainers.precision import run as run_network
 
 STAGES = (BEFORE, AFTER)
 CUTOFF = "cutoff"
@@ -250,12 +249,13 @@ def seeds_with_teachers(study: Study, failures: Sequence[Failure]) -> tuple[int,
 def _features(study: Study, config: StudentConfig, fold: Fold, seed: int) -> dict[str, Tensor]:
     """Stage -> features [N, D] of the teacher of `config` on the test split."""
     (teacher,) = config.teachers
+    loaded = teachers.load(teacher, config, study.info, seed, study.store.root)
     device = local_device(study.options.request)
-    network = place(teachers.load(teacher, config, study.info, seed, study.store.root), device)
+    network = Runtime.here(device).place(loaded)
     inputs = fold.inputs[teacher.modality].to(device)
     found: dict[str, list[Tensor]] = {stage: [] for stage in STAGES}
     for own in evaluated_views(inputs, fold.test):
-        outputs = run_network(network, own)
+        outputs = network(own)
         found[BEFORE].append(outputs.features)
         found[AFTER].append(outputs.embedding())
     return {stage: torch.cat(parts) for stage, parts in found.items()}

@@ -10,6 +10,7 @@ from fdsweep.results.records.store import Store
 from fdsweep.search_spaces.sweep import Sweep
 from fdsweep.trainers import distillers
 from fdsweep.trainers.datasets import DatasetInfo
+from fdsweep.trainers.distillers import Distiller
 from fdsweep.trainers.registry import JOIN
 
 
@@ -46,8 +47,9 @@ def method_facts(methods: Iterable[str]) -> MethodFacts:
 def _declared(method: str) -> tuple[int | None, tuple[str, ...], str]:
     """`look`, `variants` and `response_option` of a method; a function declares nothing."""
     factory = distillers.registry.get(method).factory
-    look: int | None = getattr(factory, "look", None)
-    return look, getattr(factory, "variants", ()), getattr(factory, "response_option", "")
+    if not (isinstance(factory, type) and issubclass(factory, Distiller)):
+        return None, (), ""
+    return factory.look, factory.variants, factory.response_option
 
 
 def save_manifest(sweep: Sweep, plan: Plan, info: DatasetInfo, store: Store) -> Manifest:

@@ -62,7 +62,7 @@ class Recorder:
     def epoch(self, trial: TrialConfig, report: EpochReport) -> None:
         """Show the epoch."""
         reached = f"seed {report['seed']}, epoch {report['epoch']}/{report['epochs']}"
-        text = f"{self._name(trial)}: {reached}, val {100 * report['val_accuracy']:.1f}"
+        text = f"{self._name(trial)}: {reached}, val {100 * report['val_score']:.1f}"
         self.progress.running(_identity(trial), text)
 
     def finished(self, trial: TrialConfig, seed: int, outcome: Outcome) -> None:
@@ -73,7 +73,7 @@ class Recorder:
         self.tracker.log(replicate_run(asdict(row), outcome["curves"], self._name(trial)))
         self.progress.counts.done += 1
         if trial.kind == "student":
-            self.progress.reached(outcome["val_accuracy"], self._name(trial))
+            self.progress.reached(outcome["val_score"], self._name(trial))
         self._show_end(trial, seed)
 
     def failed(self, trial: TrialConfig, seed: int, error: str, traceback: str) -> None:
@@ -121,10 +121,10 @@ class Recorder:
             epochs=network.optim.epochs,
             best_epoch=ended.get("best_epoch"),
             best_head=ended.get("best_head"),
-            val_accuracy=ended.get("val_accuracy"),
-            test_accuracy=ended.get("test_accuracy"),
-            test_accuracy_last=ended.get("test_accuracy_last"),
-            test_accuracy_best=ended.get("test_accuracy_best"),
+            val_accuracy=ended.get("val_score"),
+            test_accuracy=ended.get("test_score"),
+            test_accuracy_last=ended.get("test_score_last"),
+            test_accuracy_best=ended.get("test_score_best"),
             wall_seconds=ended.get("seconds", 0.0),
             device=ended.get("device", ""),
             fdsweep_version=version("fdsweep"),
@@ -144,12 +144,5 @@ def curves(outcome: Outcome) -> pa.Table:
 
 
 def predictions(outcome: Outcome) -> pa.Table:
-    """The predictions of `outcome` on the test split, with who is predicted."""
-    return pa.table(
-        {
-            "sample_id": outcome["sample_ids"],
-            "group": outcome["groups"],
-            "label": outcome["labels"],
-            "prediction": outcome["predictions"],
-        }
-    )
+    """What the task keeps of the test split, a column each."""
+    return pa.table(outcome["kept"])
