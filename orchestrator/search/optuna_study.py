@@ -14,7 +14,7 @@ from typing import Any, Literal
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from fdsweep.orchestrator.execution.reports import Broken, Outcome, PointReport
+from fdsweep.orchestrator.execution.reports import Broken, PointOutcome, PointReport
 from fdsweep.orchestrator.search import pruners
 from fdsweep.orchestrator.search.samplers import SAMPLERS
 from fdsweep.search_spaces.configs import Option
@@ -73,7 +73,7 @@ class End:
     """
 
     report: PointReport | None
-    outcome: Outcome | None = None
+    outcome: PointOutcome | None = None
     failure: Broken | None = None
 
     @property
