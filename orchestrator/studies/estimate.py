@@ -1,12 +1,14 @@
 """What a plan will cost and what it could find, from what was measured."""
 
-import os
 from dataclasses import dataclass
 
 import pandas as pd
-import torch
 
-from fdsweep.orchestrator.execution.cluster import ResourcePlan, ResourceRequest, allot
+from fdsweep.orchestrator.execution.cluster import (
+    ResourceRequest,
+    local_device,
+    local_resources,
+)
 from fdsweep.orchestrator.studies.plan import Plan
 from fdsweep.results.compute.statistics import detectable_effect, smallest_p
 from fdsweep.search_spaces.trials import TrialConfig
@@ -41,11 +43,10 @@ def estimate(
         history: rows of `results/` with status "done".
     """
     trials = (*plan.teachers, *plan.students)
-    per_epoch, basis = _per_epoch(trials, dataset, history, request)
-    allotment = None if request.joins else local_allotment(request)
-    concurrent = allotment.concurrent if allotment else 0
+    per_epoch, basis = _per_epoch(trials, request, dataset, history)
+    concurrent = 0 if request.joins else local_resources(request).concurrent
     seconds = None
-    if per_epoch is not None and allotment:
+    if per_epoch is not None and concurrent:
         work = [
             per_epoch * trial.config.network.optim.epochs * len(trial.seeds) for trial in trials
         ]
@@ -54,23 +55,19 @@ def estimate(
     return Estimate(seconds, basis, concurrent, detectable_effect(n), smallest_p(n))
 
 
-def local_allotment(request: ResourceRequest) -> ResourcePlan:
-    """How trials share this machine, without starting Ray."""
-    return allot(request, float(os.cpu_count() or 1), float(torch.cuda.device_count()))
-
-
 def _per_epoch(
     trials: tuple[TrialConfig, ...],
+    request: ResourceRequest,
     dataset: Dataset,
     history: pd.DataFrame,
-    request: ResourceRequest,
 ) -> tuple[float | None, str]:
+    """Seconds that an epoch takes, if that can be known, and from what it is known."""
     known = history[history["dataset"] == dataset.info.name]
     if len(known):
         seconds = float((known["wall_seconds"] / known["epochs"]).median())
         return seconds, f"from {len(known)} finished replicates"
     if not trials or request.joins:
         return None, "nothing measured yet"
-    device = torch.device("cuda" if torch.cuda.is_available() and request.gpus != 0 else "cpu")
-    seconds = seconds_per_epoch(trials[-1].config, dataset, trials[-1].storage, device)
+    trial = trials[-1]
+    seconds = seconds_per_epoch(trial.config, dataset, trial.storage, local_device(request))
     return seconds, "from a few training steps and an evaluation measured just now"

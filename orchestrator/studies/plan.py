@@ -1,6 +1,6 @@
 """From a sweep to trials with content keys: what is done and what is left. Pure functions."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from types import MappingProxyType
@@ -124,7 +124,7 @@ def make_plan(
     sweep: Sweep,
     cells: tuple[Cell, ...],
     *,
-    finished: set[tuple[str, int]],
+    finished: Collection[tuple[str, int]],
     missing_teachers: Callable[[str, tuple[int, ...]], tuple[int, ...]],
     storage: str,
     seeds_per_trial: int | None = None,
