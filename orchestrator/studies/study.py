@@ -15,7 +15,15 @@ from fdsweep.results import plots
 from fdsweep.results.records import manifest as manifests
 from fdsweep.results.records.manifest import Manifest, ManifestRow
 from fdsweep.results.records.store import Store
-from fdsweep.results.report import Report, report, to_html, to_json, to_markdown
+from fdsweep.results.report import (
+    Report,
+    SweepData,
+    load,
+    report_of,
+    to_html,
+    to_json,
+    to_markdown,
+)
 from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.errors import ConfigError
 from fdsweep.search_spaces.sweep import Sweep
@@ -168,20 +176,23 @@ def run(study: Study) -> Outcome:
 
             with recorder.progress:
                 run_plan(plan, allotment, store.root, recorder)
-        result = report(store, plan.sweep)
-        pictures = _keep_report(study, result, tracker)
+        data = load(store, plan.sweep)
+        result = report_of(data)
+        pictures = _keep_report(study, data, result, tracker)
     if set(plan.seeds) != set(seeds):
-        result = report(store, plan.sweep, seeds=plan.seeds)
+        result = report_of(data.of(plan.seeds))
     return Outcome(result, tuple(recorder.failures), pictures)
 
 
-def _keep_report(study: Study, whole: Report, tracker: Tracker) -> dict[str, bytes]:
+def _keep_report(
+    study: Study, data: SweepData, whole: Report, tracker: Tracker
+) -> dict[str, bytes]:
     """Write the sweep's report and pictures, unless they would be those that are there."""
     store, sweep = study.store, study.plan.sweep
     text, place = to_markdown(whole), layout.report_file(sweep, "report.md")
     if store.exists(place) and store.read_text(place) == text:
         return {}
-    pictures = plots.render(plots.pictures(store, sweep))
+    pictures = plots.render(plots.pictures(data))
     page = to_html(whole, pictures)
     plots.save(store, sweep, pictures)
     store.write_text(layout.report_file(sweep, "report.html"), page)
@@ -211,7 +222,7 @@ def _save_manifest(study: Study) -> Manifest:
                 teacher_modality=cell.direction.teacher,
                 student_modality=cell.direction.student,
                 key=cell.key,
-                teacher_key="+".join(cell.config.teacher_keys),
+                teacher_keys=cell.config.teacher_keys,
                 paper=cell.row.paper,
                 group=cell.row.group,
                 pairing=cell.config.pairing if cell.config.teachers else "",

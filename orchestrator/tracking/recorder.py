@@ -1,6 +1,6 @@
 """What becomes of a replicate: a row in Parquet, a run in MLflow, a line on the terminal."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
 
@@ -70,7 +70,7 @@ class Recorder:
         row = self._row(trial, seed, outcome)
         if trial.kind == "student":
             self.store.put(row, curves(outcome), predictions(outcome))
-        self.tracker.log(replicate_run(asdict(row), outcome["curves"], self._name(trial)))
+        self.tracker.log(replicate_run(row.model_dump(), outcome["curves"], self._name(trial)))
         self.progress.counts.done += 1
         if trial.kind == "student":
             self.progress.reached(outcome["val_accuracy"], self._name(trial))
@@ -84,7 +84,7 @@ class Recorder:
         row = self._row(trial, seed, None)
         if trial.kind == "student":
             self.store.put(row, [], [])
-        self.tracker.log(replicate_run(asdict(row), [], name))
+        self.tracker.log(replicate_run(row.model_dump(), [], name))
         self.failures.append(Failure(name, seed, error, self.store.uri(log)))
         self.progress.counts.failed += 1
         self._show_end(trial, seed)
@@ -112,23 +112,26 @@ class Recorder:
             row=cell.row.name if cell else "teacher",
             method=trial.config.method,
             dataset=network.dataset,
+            task=network.task,
             teacher_modality=cell.direction.teacher if cell else "",
             student_modality=network.modality,
             seed=seed,
             key=trial.key,
-            teacher_key="+".join(trial.config.teacher_keys),
+            teacher_keys=trial.config.teacher_keys,
             status="failed" if outcome is None else "done",
             epochs=network.optim.epochs,
             best_epoch=ended.get("best_epoch"),
             best_head=ended.get("best_head"),
-            val_accuracy=ended.get("val_accuracy"),
-            test_accuracy=ended.get("test_accuracy"),
-            test_accuracy_last=ended.get("test_accuracy_last"),
-            test_accuracy_best=ended.get("test_accuracy_best"),
+            metric="accuracy",
+            val_score=ended.get("val_accuracy"),
+            test_score=ended.get("test_accuracy"),
+            test_score_last=ended.get("test_accuracy_last"),
+            test_score_best=ended.get("test_accuracy_best"),
             wall_seconds=ended.get("seconds", 0.0),
             device=ended.get("device", ""),
             fdsweep_version=version("fdsweep"),
             data_fingerprint=network.data_fingerprint,
+            environment="",
             config=spell(trial.config),
         )
 
