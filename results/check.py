@@ -20,6 +20,9 @@ OPENINGS = {
 }
 """What a report in each format begins with."""
 
+GENERATOR = '<meta name="generator" content="fdsweep report">'
+"""What pages of others do not say."""
+
 FIX = "Give a file that `fdsweep report --format ...` printed"
 PICTURES = re.compile(r'<section class="pictures">.*?</section>', re.DOTALL)
 INNERMOST = re.compile(r"\{[^{}]*\}")
@@ -40,7 +43,7 @@ def check(report: Report, path: str | Path, form: str | None = None) -> list[str
     old = _read(path)
     form = form or _format(old, path)
     before, after = (_lines(text) for text in _comparable(old, report, form, path))
-    if not {*before} & {*after} - {""}:
+    if not {*before} & {*after} - {""} or (form == "html" and GENERATOR not in before):
         raise ConfigError(f"is no {form} report", str(path), FIX)
     told = difflib.unified_diff(before, after, str(path), f"{report.sweep}, now", lineterm="", n=0)
     return list(told)
