@@ -149,7 +149,7 @@ def _known(study: SearchStudy, configs: Sequence[StudentConfig]) -> tuple[float,
     """Mean validation accuracy of each configuration, if replicates of all seeds are stored."""
     rows = study.defaults.store.replicates({config.key for config in configs})
     rows = rows[(rows["status"] == "done") & rows["seed"].isin(study.settings.tuning_seeds)]
-    known = dict(list(rows.groupby("key")["val_accuracy"]))
+    known = dict(list(rows.groupby("key")["val_score"]))
     if any(len(known.get(config.key, ())) < len(study.settings.tuning_seeds) for config in configs):
         return None
     return tuple(float(known[config.key].mean()) for config in configs)

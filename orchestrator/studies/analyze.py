@@ -20,6 +20,7 @@ from fdsweep.orchestrator.tracking.recorder import Failure, Recorder
 from fdsweep.orchestrator.tracking.tracker import Tracker, open_tracker
 from fdsweep.results import plots
 from fdsweep.results.compute.notes import spell_seeds
+from fdsweep.results.formats import analysis as analysis_text
 from fdsweep.results.plots import similarity as analysis_plots
 from fdsweep.results.records import analyses
 from fdsweep.results.records.analyses import (
@@ -33,7 +34,7 @@ from fdsweep.results.records.analyses import (
     Teacher,
 )
 from fdsweep.results.records.store import Store
-from fdsweep.results.records.teachers import test_accuracy
+from fdsweep.results.records.teachers import test_score
 from fdsweep.search_spaces.configs import StudentConfig
 from fdsweep.search_spaces.errors import ReplicateError
 from fdsweep.search_spaces.fields import Direction
@@ -67,7 +68,7 @@ class Outcome:
 
     def to_markdown(self) -> str:
         """The record's tables and notes."""
-        return analyses.to_markdown(self.analysis)
+        return analysis_text.to_markdown(self.analysis)
 
 
 def base_sweep(cutoff: float = 0.5) -> Sweep:
@@ -154,7 +155,9 @@ def _keep(store: Store, found: Analysis, tracker: Tracker) -> dict[str, bytes]:
     pictures = plots.render(analysis_plots.spectrum(found))
     plots.save(store, found.name, pictures)
     analyses.save(store, found)
-    tracker.finish({"analysis.md": analyses.to_markdown(found)}, analyses.numbers(found), pictures)
+    tracker.finish(
+        {"analysis.md": analysis_text.to_markdown(found)}, analyses.numbers(found), pictures
+    )
     return pictures
 
 
@@ -267,7 +270,7 @@ def _teacher(store: Store, config: StudentConfig, seed: int) -> Teacher:
         modality=teacher.modality,
         seed=seed,
         key=teacher.teacher_key,
-        test_accuracy=test_accuracy(store, teacher.teacher_key, seed),
+        test_accuracy=test_score(store, teacher.teacher_key, seed),
     )
 
 

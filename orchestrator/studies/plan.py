@@ -12,7 +12,7 @@ from fdsweep.search_spaces.fields import Direction
 from fdsweep.search_spaces.keys import content_key
 from fdsweep.search_spaces.sweep import Row, Sweep
 from fdsweep.search_spaces.trials import AUTO, Loading, TrialConfig, TrialKind
-from fdsweep.trainers import backbones, distillers
+from fdsweep.trainers import backbones, distillers, tasks
 from fdsweep.trainers.datasets import DatasetInfo
 from fdsweep.trainers.loop import LOOP_VERSION
 
@@ -219,4 +219,6 @@ def _network(sweep: Sweep, info: DatasetInfo, modality: str) -> NetworkConfig:
         backbone_version=backbone.version,
         loop_version=LOOP_VERSION,
         optim=replace(info.optim, **given),
+        task=info.task,
+        task_version=tasks.version(info.task),
     )
