@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from fdsweep.orchestrator.search.optuna_study import Problem, Proposer, rungs
-from fdsweep.orchestrator.search.recorder import to_record
+from fdsweep.orchestrator.search.optuna_study import Problem, Proposer
+from fdsweep.orchestrator.search.pruners import asha_rungs
 from fdsweep.search_spaces.configs import NetworkConfig, OptimConfig, StudentConfig
 from fdsweep.search_spaces.errors import ReplicateError
 from fdsweep.search_spaces.spaces import Space, dimensions
@@ -297,7 +297,7 @@ def search(dataset):
         constraints=(),
         defaults=defaults,
         objectives=("maximize",),
-        rungs=rungs(EPOCHS),
+        rungs=asha_rungs(EPOCHS),
         key_of=lambda chosen: config_of(chosen).key,
         look_up=lambda chosen: None,
     )
@@ -312,18 +312,8 @@ def search(dataset):
                 values = ()
                 break
         proposer.tell(proposal, values=values)
-    record = to_record(
-        proposer,
-        objectives=("accuracy",),
-        space="test",
-        method="fd-cmkd",
-        dataset="watch",
-        directions=("accelerometer->gyroscope",),
-        seeds=SEEDS[:1],
-        epochs=EPOCHS,
-    )
     trials = [(t.state.name, t.params, t.values, t.intermediate_values) for t in proposer.trials()]
-    return trials, record.chosen
+    return trials, proposer.study.best_trial.number
 
 
 def config_of(chosen):
