@@ -95,12 +95,13 @@ def manifest() -> Callable[..., Manifest]:
         paper: Mapping[str, dict[str, Any]] | None = None,
         groups: Mapping[str, str] | None = None,
         pairings: Mapping[str, str] | None = None,
+        method: str = "fd-cmkd",
         **changes: Any,
     ) -> Manifest:
         rows = [
             ManifestRow(
                 row=name,
-                method="fd-cmkd",
+                method=method,
                 teacher_modality=teacher,
                 student_modality=student,
                 key=f"{name}.{student}",
