@@ -15,7 +15,6 @@ import filelock
 import optuna
 
 from fdsweep.orchestrator.execution.cluster import connect
-from fdsweep.orchestrator.execution.reports import PointReport
 from fdsweep.orchestrator.search.optuna_study import Goal, Point, Problem, Proposal, Proposer
 from fdsweep.orchestrator.search.pruners import PRUNERS
 from fdsweep.orchestrator.search.recorder import PointRecorder, to_record
@@ -34,6 +33,7 @@ from fdsweep.search_spaces.storage import Storage
 from fdsweep.search_spaces.sweep import Row, override
 from fdsweep.search_spaces.trials import PointConfig
 from fdsweep.trainers import datasets
+from fdsweep.trainers.protocol.reports import PointReport
 
 if TYPE_CHECKING:
     from fdsweep.orchestrator.search.searcher import Lane

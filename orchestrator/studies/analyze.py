@@ -13,7 +13,6 @@ from fdsweep.orchestrator.execution.cluster import connect, local_device
 from fdsweep.orchestrator.studies import study as studies
 from fdsweep.orchestrator.studies.estimate import Estimate as Cost
 from fdsweep.orchestrator.studies.options import StudyOptions
-from fdsweep.orchestrator.studies.plan import Cell
 from fdsweep.orchestrator.studies.study import Study
 from fdsweep.orchestrator.tracking.progress import Progress, clock
 from fdsweep.orchestrator.tracking.recorder import Failure, Recorder
@@ -39,6 +38,7 @@ from fdsweep.search_spaces.configs import StudentConfig
 from fdsweep.search_spaces.errors import ReplicateError
 from fdsweep.search_spaces.fields import Direction
 from fdsweep.search_spaces.sweep import Sweep, validated
+from fdsweep.search_spaces.trials import Cell
 from fdsweep.trainers import teachers
 from fdsweep.trainers.backbones import Backbone
 from fdsweep.trainers.datasets import Fold

@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from fdsweep.orchestrator.studies.plan import Cell, Plan
 from fdsweep.results.records import manifest as manifests
 from fdsweep.results.records.manifest import Manifest, ManifestRow
 from fdsweep.results.records.store import Store
 from fdsweep.search_spaces.sweep import Sweep
+from fdsweep.search_spaces.trials import Cell, Plan
 from fdsweep.trainers import distillers, tasks
 from fdsweep.trainers.datasets import DatasetInfo
 from fdsweep.trainers.distillers import Distiller

@@ -8,7 +8,7 @@ from fdsweep.orchestrator.execution.cluster import check, connect
 from fdsweep.orchestrator.studies.estimate import Estimate, estimate
 from fdsweep.orchestrator.studies.manifest import save_manifest
 from fdsweep.orchestrator.studies.options import StudyOptions
-from fdsweep.orchestrator.studies.plan import Cell, Plan, make_cells, make_plan
+from fdsweep.orchestrator.studies.plan import make_cells, make_plan
 from fdsweep.orchestrator.tracking.progress import Progress, clock
 from fdsweep.orchestrator.tracking.recorder import Failure, Recorder
 from fdsweep.orchestrator.tracking.runs import summaries
@@ -26,7 +26,7 @@ from fdsweep.results.report import (
 )
 from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.sweep import Sweep
-from fdsweep.search_spaces.trials import FEW
+from fdsweep.search_spaces.trials import FEW, Cell, Plan
 from fdsweep.trainers import datasets, teachers
 from fdsweep.trainers.backbones import pretrained
 from fdsweep.trainers.datasets import DatasetInfo, check_batch

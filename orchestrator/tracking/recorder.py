@@ -5,8 +5,6 @@ from importlib.metadata import version
 
 import pyarrow as pa
 
-from fdsweep.orchestrator.execution.reports import EpochReport, Outcome
-from fdsweep.orchestrator.studies.plan import Plan
 from fdsweep.orchestrator.tracking.environment import environment
 from fdsweep.orchestrator.tracking.progress import Progress
 from fdsweep.orchestrator.tracking.runs import replicate_run
@@ -16,8 +14,9 @@ from fdsweep.results.records.store import Store
 from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.keys import spell
 from fdsweep.search_spaces.sweep import Sweep
-from fdsweep.search_spaces.trials import TrialConfig
+from fdsweep.search_spaces.trials import Plan, TrialConfig
 from fdsweep.trainers import tasks
+from fdsweep.trainers.protocol.reports import EpochReport, Outcome
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,12 +69,12 @@ class TableRow:
     std: float | None
     ci_low: float | None
     ci_high: float | None
-    delta: float | None
-    delta_ci: tuple[float, float] | None
-    pairs: int | None
-    rho: float | None
-    p_value: float | None
-    p_adjusted: float | None
+    delta: float | None = None
+    delta_ci: tuple[float, float] | None = None
+    pairs: int | None = None
+    rho: float | None = None
+    p_value: float | None = None
+    p_adjusted: float | None = None
     last: float | None
     test_selected: float | None
     gap: float | None
@@ -279,12 +279,6 @@ def _row(setting: _Setting, scores: _Scores) -> TableRow:
         std=float(selected.std(ddof=1)) if interval else None,
         ci_low=interval[0] if interval else None,
         ci_high=interval[1] if interval else None,
-        delta=None,
-        delta_ci=None,
-        pairs=None,
-        rho=None,
-        p_value=None,
-        p_adjusted=None,
         last=_mean(scores.last),
         test_selected=_mean(best),
         gap=_mean(best - selected),

@@ -14,10 +14,14 @@ class MetricWords:
 
 @dataclass(frozen=True, slots=True)
 class OptionWords:
-    """`name` with its article, `axis` with its unit, and where it starts if it is learnt."""
+    """`name` with its article, `axis` with its unit, the `ends` of that axis.
+
+    `start` is where the option starts if it is learnt.
+    """
 
     name: str
     axis: str
+    ends: tuple[float, float] | None = None
     start: float | None = None
 
 
@@ -26,7 +30,9 @@ METRICS = {
     "miou": MetricWords("mIoU", "mIoU", "Test mIoU"),
 }
 OPTIONS = {
-    "cutoff": OptionWords("the frequency cutoff", "cutoff [share of the bins above DC]", 0.5),
+    "cutoff": OptionWords(
+        "the frequency cutoff", "cutoff [share of the bins above DC]", ends=(0.0, 1.0), start=0.5
+    ),
 }
 
 

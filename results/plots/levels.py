@@ -79,10 +79,10 @@ def gap(data: SweepData) -> Figure | None:
     Returns:
         None where no row has both numbers.
     """
+    unit = f"test-selected − validation-selected {score_name(data.table)} [points]"
     there = [row for row in data.table.rows if row.gap is not None]
     if not there:
         return None
-    unit = f"test-selected − validation-selected {score_name(data.table)} [points]"
     figure, panels = _panels(data, there, "Gain by selecting on test", unit, share=True)
     for axes, group in panels:
         for line, row in enumerate(group):

@@ -62,6 +62,8 @@ def _picture(data: SweepData, option: str, values: Mapping[str, float | str]) ->
     )
     for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
         _panel(axes, *panel, option)
+        if words.ends:
+            axes.set_xlim(words.ends)
         axes.set_xlabel(words.axis)
         axes.set_ylabel(f"test {score} [%]")
     legend(figure)
@@ -89,7 +91,6 @@ def _panel(
     sizes = sorted({row.n for row in rows})
     seeds = "-".join(map(str, (sizes[0], sizes[-1]) if len(sizes) > 1 else sizes))
     axes.set_title(f"{arrows('->'.join(baseline.direction))} (n = {seeds} seeds)")
-    axes.set_xlim(0, 1)
 
 
 def _learnt_point(axes: Axes, values: Sequence[float], row: TableRow, option: str) -> None:

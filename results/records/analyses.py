@@ -115,13 +115,7 @@ class Analysis(Record):
     notes: tuple[str, ...]
 
 
-FILE = RecordFile(
-    name="analysis.json",
-    model=Analysis,
-    schema="fdsweep.analysis/1",
-    word="analysis",
-    fix="Run it again",
-)
+FILE = RecordFile("analysis.json", Analysis, "fdsweep.analysis/1", "analysis", "Run it again")
 
 
 def save(store: Store, analysis: Analysis) -> None:

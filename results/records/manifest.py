@@ -68,14 +68,8 @@ class Manifest(Record):
     response_options: dict[str, str] = Field(default_factory=dict)
 
 
-FILE = RecordFile(
-    name="sweep.json",
-    model=Manifest,
-    schema="fdsweep.sweep/2",
-    word="sweep",
-    fix="Run the sweep again",
-    older={"fdsweep.sweep/1": older.manifest},
-)
+OLDER = {"fdsweep.sweep/1": older.manifest}
+FILE = RecordFile("sweep.json", Manifest, "fdsweep.sweep/2", "sweep", "Run the sweep again", OLDER)
 
 
 def save(store: Store, manifest: Manifest) -> None:

@@ -13,7 +13,7 @@ Kind = TypeVar("Kind", bound=Record)
 Upgrade: TypeAlias = Callable[[dict[str, Any]], dict[str, Any]]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class RecordFile(Generic[Kind]):
     """A kind of record that a sweep has one of, at `reports/<sweep>/<name>`.
 

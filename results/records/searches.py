@@ -126,13 +126,8 @@ class Searches(Record):
     searches: tuple[Search, ...]
 
 
-FILE = RecordFile(
-    name="searches.json",
-    model=Searches,
-    schema="fdsweep.searches/1",
-    word="record of searches",
-    fix="Run the search again",
-)
+SCHEMA, FIX = "fdsweep.searches/1", "Run the search again"
+FILE = RecordFile("searches.json", Searches, SCHEMA, "record of searches", FIX)
 
 
 def save(store: Store, sweep: str, searches: Sequence[Search]) -> None:

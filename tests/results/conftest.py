@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from fdsweep.results.compute.tables import ClassRow, Table, TableRow
+from fdsweep.results.compute.tables import ClassRow, Table, TableRow, build_table
 from fdsweep.results.document import Report
 from fdsweep.results.records.analyses import (
     AFTER,
@@ -95,12 +95,13 @@ def manifest() -> Callable[..., Manifest]:
         paper: Mapping[str, dict[str, Any]] | None = None,
         groups: Mapping[str, str] | None = None,
         pairings: Mapping[str, str] | None = None,
+        method: str = "fd-cmkd",
         **changes: Any,
     ) -> Manifest:
         rows = [
             ManifestRow(
                 row=name,
-                method="fd-cmkd",
+                method=method,
                 teacher_modality=teacher,
                 student_modality=student,
                 key=f"{name}.{student}",
@@ -159,6 +160,28 @@ def frame() -> Callable[[Sequence[Replicate]], pd.DataFrame]:
     def make(replicates: Sequence[Replicate]) -> pd.DataFrame:
         rows = [one.model_dump() for one in replicates]
         return pd.DataFrame(rows, columns=list(Replicate.model_fields))
+
+    return make
+
+
+@pytest.fixture
+def build(
+    manifest: Callable[..., Manifest],
+    outcomes: Callable[..., list[Replicate]],
+    frame: Callable[[Sequence[Replicate]], pd.DataFrame],
+) -> Callable[..., Table]:
+    """The table of a sweep with the test scores `scores`, over the seeds `only`."""
+
+    def make(
+        scores: Mapping[str, Sequence[float | None]],
+        only: Sequence[int] | None = None,
+        predictions: pd.DataFrame | None = None,
+        teachers: Mapping[str, Sequence[float]] | None = None,
+        **sweep: Any,
+    ) -> Table:
+        rows = frame(outcomes(scores))
+        made = manifest(**sweep)
+        return build_table(made, rows, only, teachers=teachers, predictions=predictions)
 
     return make
 

@@ -35,9 +35,9 @@ def keep_untrained(study, seeds):
 
 
 def done(cell, seed):
-    fields = Replicate.model_fields
-    texts = {name: "" for name, field in fields.items() if "str" in str(field.annotation)}
-    numbers = {name: 1 for name in fields if name not in texts}
+    types = {name: str(one.annotation) for name, one in Replicate.model_fields.items()}
+    texts = {name: "" for name, kind in types.items() if "str" in kind}
+    numbers = {name: 1 for name, kind in types.items() if "str" not in kind}
     own = {"key": cell.key, "seed": seed, "status": "done", "teacher_keys": ()}
     return Replicate(**{**texts, **numbers, **own})
 

@@ -21,7 +21,7 @@ from fdsweep.trainers.datasets import DatasetInfo
 from fdsweep.trainers.distillers import Distiller, resolve_options
 from fdsweep.trainers.loaders import Plain
 from fdsweep.trainers.replicate import run_replicate
-from fdsweep.trainers.tuning import Tuning, without_test
+from fdsweep.trainers.trials.tuning import Tuning, without_test
 
 EPOCHS, SEEDS = 3, (0, 3)
 WATCH = datasets.find("watch")
