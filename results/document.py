@@ -1,9 +1,122 @@
-"""A sweep's report as data."""
+"""What lies in the storage of one sweep, and the report of it as data."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
-from fdsweep.results.compute.tables import Table
+import pandas as pd
+
+from fdsweep.results.compute import responses
+from fdsweep.results.compute.cells import Cell, chosen_seeds, collect
+from fdsweep.results.compute.tables import Table, build_table
+from fdsweep.results.records import searches, teachers
+from fdsweep.results.records.manifest import Manifest
 from fdsweep.results.records.searches import Search
+from fdsweep.results.records.store import Store
+from fdsweep.search_spaces import layout
+
+
+@dataclass(frozen=True)
+class StoredSweep:
+    """What `store` holds of a sweep, whichever its seeds: each part is read once, when asked for.
+
+    Whatever is asked for raises a StorageError if it cannot be read.
+    """
+
+    store: Store
+    manifest: Manifest
+
+    @property
+    def keys(self) -> set[str]:
+        """Under which the replicates are stored."""
+        return {row.key for row in self.manifest.rows}
+
+    @cached_property
+    def rows(self) -> tuple[pd.DataFrame, list[str]]:
+        """The rows of `results/`, and the files that are damaged."""
+        return self.store.rows(self.keys)
+
+    @cached_property
+    def curves(self) -> pd.DataFrame:
+        """The rows of `curves/`."""
+        return self.store.curves(self.keys)
+
+    @cached_property
+    def predictions(self) -> pd.DataFrame:
+        """The rows of `predictions/`."""
+        return self.store.predictions(self.keys)
+
+    @cached_property
+    def searches(self) -> tuple[Search, ...]:
+        """The searches whose choices the sweep evaluates."""
+        return searches.load(self.store, self.manifest.sweep)
+
+    @cached_property
+    def teachers(self) -> Mapping[str, Mapping[int, float]]:
+        """Modality -> seed -> test score of the teachers that are there, fractions."""
+        return {
+            modality: {
+                seed: teachers.test_score(self.store, key, seed)
+                for seed in self.manifest.seeds
+                if self.store.exists(layout.teacher_record(key, seed))
+            }
+            for modality, key in self.manifest.teachers.items()
+        }
+
+
+@dataclass(frozen=True)
+class SweepData:
+    """A sweep over some of its `seeds`: what its report and all its pictures are made of."""
+
+    stored: StoredSweep
+    seeds: tuple[int, ...]
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the sweep consists of."""
+        return self.stored.manifest
+
+    def of(self, seeds: Sequence[int]) -> "SweepData":
+        """The same over other seeds; nothing is read twice.
+
+        Raises:
+            ConfigError: a seed that the sweep does not have.
+        """
+        return replace(self, seeds=chosen_seeds(self.manifest, seeds))
+
+    @cached_property
+    def replicates(self) -> pd.DataFrame:
+        """The rows of `results/`."""
+        rows, _ = self.stored.rows
+        return rows[rows["seed"].isin(self.seeds)]
+
+    @cached_property
+    def cells(self) -> dict[tuple[str, tuple[str, str]], Cell]:
+        """(row, direction) -> its replicates."""
+        found = collect(self.manifest, self.replicates, self.seeds)
+        return {(cell.row.row, cell.row.direction): cell for cell in found}
+
+    @cached_property
+    def learnt(self) -> dict[str, list[float]]:
+        """Key -> what was learnt for its response option, by seed."""
+        options = self.manifest.response_options
+        return responses.learnt(options, self.replicates, lambda: self.stored.curves)
+
+    @cached_property
+    def table(self) -> Table:
+        """The sweep's table."""
+        teachers = {
+            modality: [score for seed, score in scores.items() if seed in self.seeds]
+            for modality, scores in self.stored.teachers.items()
+        }
+        return build_table(
+            self.manifest,
+            self.replicates,
+            self.seeds,
+            teachers=teachers,
+            learnt=self.learnt,
+            predictions=self.stored.predictions,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,13 @@ class Record(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     def to_text(self, schema: str) -> str:
-        """The record as JSON, `schema` first."""
-        return json.dumps({"schema": schema, **self.model_dump(mode="json")}, indent=1)
+        """The record as JSON, `schema` first; ValueError for a number that is not finite."""
+        fields = {"schema": schema, **self.model_dump(mode="json")}
+        return json.dumps(fields, indent=1, allow_nan=False)
+
+    def replace(self, **changes: Any) -> Self:
+        """The record with other values in some fields, checked as a new one is."""
+        return type(self)(**{**dict(self), **changes})
 
     @classmethod
     def from_text(cls, text: str | bytes, schema: str) -> Self:

@@ -19,7 +19,7 @@ from fdsweep.trainers import datasets, distributed
 from fdsweep.trainers.loop import Snapshot
 from fdsweep.trainers.protocol.history import History
 from fdsweep.trainers.replicate import run_replicate
-from fdsweep.trainers.tuning import Tuning
+from fdsweep.trainers.trials.tuning import Tuning
 
 CHECKPOINT = "replicates.pt"
 SCHEMA = 2

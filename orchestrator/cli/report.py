@@ -27,14 +27,14 @@ def report(
     with for_people():
         from fdsweep.results.check import check as check_file
         from fdsweep.results.records.store import Store
-        from fdsweep.results.report import FORMATS, to_text
-        from fdsweep.results.report import report as make_report
+        from fdsweep.results.report import FORMATS, load, report_of, to_text
         from fdsweep.search_spaces.errors import unknown
 
         if form not in (None, *FORMATS):
             raise unknown("format", form, FORMATS, "--format")
         store = Store.open(storage)
-        result = make_report(store, sweep)
+        data = load(store, sweep)
+        result = report_of(data)
         if check:
             differences = check_file(result, check, form)
             _tell_differences(differences, str(check), result.sweep, as_json)
@@ -43,7 +43,7 @@ def report(
         if form == "html":
             from fdsweep.results import plots
 
-            pictures = plots.render(plots.pictures(store, result.sweep))
+            pictures = plots.render(plots.pictures(data))
         text = to_text(result, "json" if as_json else form or "markdown", pictures)
         print_text(text)
 

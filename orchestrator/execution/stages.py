@@ -12,12 +12,11 @@ from ray.tune.experiment import Trial
 from typing_extensions import override
 
 from fdsweep.orchestrator.execution.cluster import DRIVER_CPUS, ResourcePlan
-from fdsweep.orchestrator.execution.reports import EndReport, EpochReport, Outcome
 from fdsweep.orchestrator.execution.trial import fit_trial, train_name
-from fdsweep.orchestrator.studies.plan import Plan
 from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.storage import Storage
-from fdsweep.search_spaces.trials import TrialConfig
+from fdsweep.search_spaces.trials import Plan, TrialConfig
+from fdsweep.trainers.protocol.reports import EndReport, EpochReport, Outcome
 
 
 class Observer(Protocol):

@@ -14,13 +14,13 @@ from typing import Any, Literal
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from fdsweep.orchestrator.execution.reports import Broken, PointOutcome, PointReport
 from fdsweep.orchestrator.search import pruners
 from fdsweep.orchestrator.search.samplers import SAMPLERS
 from fdsweep.search_spaces.configs import Option
 from fdsweep.search_spaces.errors import ConfigError, unknown
 from fdsweep.search_spaces.keys import content_key
 from fdsweep.search_spaces.spaces import Constraint, Dimension, default_point, sample, violation
+from fdsweep.trainers.protocol.reports import Broken, PointOutcome, PointReport
 
 Goal = Literal["maximize", "minimize"]
 Source = Literal["trained", "results", "repeated"]

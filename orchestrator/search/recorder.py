@@ -8,7 +8,6 @@ from statistics import fmean
 
 from optuna.trial import FrozenTrial, TrialState
 
-from fdsweep.orchestrator.execution.reports import PointReport
 from fdsweep.orchestrator.search.optuna_study import End, Proposal, Proposer
 from fdsweep.orchestrator.search.settings import PlannedSearch, SearchStudy
 from fdsweep.orchestrator.tracking.progress import Progress
@@ -19,6 +18,7 @@ from fdsweep.results.records.searches import COST, Dimension, Search, SearchTria
 from fdsweep.results.records.store import Store
 from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.spaces import default_point
+from fdsweep.trainers.protocol.reports import PointReport
 
 STATES: dict[TrialState, State] = {
     TrialState.COMPLETE: "complete",

@@ -15,7 +15,6 @@ import filelock
 import optuna
 
 from fdsweep.orchestrator.execution.cluster import connect
-from fdsweep.orchestrator.execution.reports import PointReport
 from fdsweep.orchestrator.search.optuna_study import Goal, Point, Problem, Proposal, Proposer
 from fdsweep.orchestrator.search.pruners import PRUNERS
 from fdsweep.orchestrator.search.recorder import PointRecorder, to_record
@@ -34,6 +33,7 @@ from fdsweep.search_spaces.storage import Storage
 from fdsweep.search_spaces.sweep import Row, override
 from fdsweep.search_spaces.trials import PointConfig
 from fdsweep.trainers import datasets
+from fdsweep.trainers.protocol.reports import PointReport
 
 if TYPE_CHECKING:
     from fdsweep.orchestrator.search.searcher import Lane
@@ -149,7 +149,7 @@ def _known(study: SearchStudy, configs: Sequence[StudentConfig]) -> tuple[float,
     """Mean validation accuracy of each configuration, if replicates of all seeds are stored."""
     rows = study.defaults.store.replicates({config.key for config in configs})
     rows = rows[(rows["status"] == "done") & rows["seed"].isin(study.settings.tuning_seeds)]
-    known = dict(list(rows.groupby("key")["val_accuracy"]))
+    known = dict(list(rows.groupby("key")["val_score"]))
     if any(len(known.get(config.key, ())) < len(study.settings.tuning_seeds) for config in configs):
         return None
     return tuple(float(known[config.key].mean()) for config in configs)

@@ -14,11 +14,11 @@ from ray.tune.search import Searcher
 from typing_extensions import override
 
 from fdsweep.orchestrator.execution.cluster import ResourcePlan
-from fdsweep.orchestrator.execution.reports import Broken, PointFailure, PointReport
 from fdsweep.orchestrator.execution.stages import Callback, drop_checkpoints, fit
 from fdsweep.orchestrator.execution.trial import fit_point, point_name
 from fdsweep.orchestrator.search.optuna_study import End, Proposal, Proposer
 from fdsweep.search_spaces.trials import PointConfig
+from fdsweep.trainers.protocol.reports import Broken, PointFailure, PointReport
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from fdsweep.orchestrator.search.optuna_study import Point, check_trials
 from fdsweep.orchestrator.studies import study as studies
 from fdsweep.orchestrator.studies.estimate import Estimate, estimate
 from fdsweep.orchestrator.studies.options import StudyOptions
-from fdsweep.orchestrator.studies.plan import Cell, Plan, make_cells
+from fdsweep.orchestrator.studies.plan import make_cells
 from fdsweep.orchestrator.studies.study import Study
 from fdsweep.orchestrator.tracking.progress import clock
 from fdsweep.results.compute.notes import spell_seeds
@@ -18,6 +18,7 @@ from fdsweep.search_spaces.errors import ConfigError, StorageError, unknown
 from fdsweep.search_spaces.keys import content_key
 from fdsweep.search_spaces.spaces import LR, Dimension, Space, check_names, dimensions
 from fdsweep.search_spaces.sweep import Row, Sweep, validated
+from fdsweep.search_spaces.trials import Cell, Plan
 from fdsweep.trainers import distillers
 
 OBJECTIVES = ("accuracy", "accuracy,cost", "directions", "directions,cost")

@@ -13,13 +13,13 @@ from fdsweep.orchestrator.execution.cluster import connect, local_device
 from fdsweep.orchestrator.studies import study as studies
 from fdsweep.orchestrator.studies.estimate import Estimate as Cost
 from fdsweep.orchestrator.studies.options import StudyOptions
-from fdsweep.orchestrator.studies.plan import Cell
 from fdsweep.orchestrator.studies.study import Study
 from fdsweep.orchestrator.tracking.progress import Progress, clock
 from fdsweep.orchestrator.tracking.recorder import Failure, Recorder
 from fdsweep.orchestrator.tracking.tracker import Tracker, open_tracker
 from fdsweep.results import plots
 from fdsweep.results.compute.notes import spell_seeds
+from fdsweep.results.formats import analysis as analysis_text
 from fdsweep.results.plots import similarity as analysis_plots
 from fdsweep.results.records import analyses
 from fdsweep.results.records.analyses import (
@@ -33,11 +33,12 @@ from fdsweep.results.records.analyses import (
     Teacher,
 )
 from fdsweep.results.records.store import Store
-from fdsweep.results.records.teachers import test_accuracy
+from fdsweep.results.records.teachers import test_score
 from fdsweep.search_spaces.configs import StudentConfig
 from fdsweep.search_spaces.errors import ReplicateError
 from fdsweep.search_spaces.fields import Direction
 from fdsweep.search_spaces.sweep import Sweep, validated
+from fdsweep.search_spaces.trials import Cell
 from fdsweep.trainers import teachers
 from fdsweep.trainers.backbones import Backbone
 from fdsweep.trainers.datasets import Fold
@@ -67,7 +68,7 @@ class Outcome:
 
     def to_markdown(self) -> str:
         """The record's tables and notes."""
-        return analyses.to_markdown(self.analysis)
+        return analysis_text.to_markdown(self.analysis)
 
 
 def base_sweep(cutoff: float = 0.5) -> Sweep:
@@ -154,7 +155,9 @@ def _keep(store: Store, found: Analysis, tracker: Tracker) -> dict[str, bytes]:
     pictures = plots.render(analysis_plots.spectrum(found))
     plots.save(store, found.name, pictures)
     analyses.save(store, found)
-    tracker.finish({"analysis.md": analyses.to_markdown(found)}, analyses.numbers(found), pictures)
+    tracker.finish(
+        {"analysis.md": analysis_text.to_markdown(found)}, analyses.numbers(found), pictures
+    )
     return pictures
 
 
@@ -267,7 +270,7 @@ def _teacher(store: Store, config: StudentConfig, seed: int) -> Teacher:
         modality=teacher.modality,
         seed=seed,
         key=teacher.teacher_key,
-        test_accuracy=test_accuracy(store, teacher.teacher_key, seed),
+        test_accuracy=test_score(store, teacher.teacher_key, seed),
     )
 
 

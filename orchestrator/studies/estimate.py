@@ -9,11 +9,10 @@ from fdsweep.orchestrator.execution.cluster import (
     local_device,
     local_resources,
 )
-from fdsweep.orchestrator.studies.plan import Plan
 from fdsweep.results.compute.statistics import detectable_effect, smallest_p
-from fdsweep.search_spaces.trials import TrialConfig
+from fdsweep.search_spaces.trials import Plan, TrialConfig
 from fdsweep.trainers.datasets import Dataset
-from fdsweep.trainers.protocol.probe import seconds_per_epoch
+from fdsweep.trainers.trials.probe import seconds_per_epoch
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from fdsweep.orchestrator.studies.plan import Cell, Plan
 from fdsweep.results.records import manifest as manifests
 from fdsweep.results.records.manifest import Manifest, ManifestRow
 from fdsweep.results.records.store import Store
 from fdsweep.search_spaces.sweep import Sweep
-from fdsweep.trainers import distillers
+from fdsweep.search_spaces.trials import Cell, Plan
+from fdsweep.trainers import distillers, tasks
 from fdsweep.trainers.datasets import DatasetInfo
 from fdsweep.trainers.distillers import Distiller
 from fdsweep.trainers.registry import JOIN
@@ -58,24 +58,29 @@ def save_manifest(sweep: Sweep, plan: Plan, info: DatasetInfo, store: Store) -> 
     Raises:
         StorageError: it cannot be written, or the manifest of an earlier time cannot be read.
     """
-    optim = plan.cells[0].config.network.optim
+    network = plan.cells[0].config.network
+    facts = method_facts(cell.config.method for cell in plan.cells)
     new = Manifest(
         sweep=plan.sweep,
         study=sweep.study,
         title=sweep.title,
         dataset=info.name,
         paper_table=sweep.paper_table,
-        epochs=optim.epochs,
+        task=network.task,
+        metric=tasks.metric(network.task),
+        epochs=network.optim.epochs,
         seeds=tuple(sorted(plan.seeds)),
         seed_history=(tuple(sorted(plan.seeds)),),
         rows=tuple(map(_row, plan.cells)),
         teachers={
-            network.modality: key
+            teacher.modality: key
             for cell in plan.cells
-            for key, network in cell.config.trained_teachers.items()
+            for key, teacher in cell.config.trained_teachers.items()
         },
         data_fingerprint=info.fingerprint,
         data_notes=info.notes,
+        looks=facts.looks,
+        response_options=facts.response_options,
     )
     if plan.sweep in manifests.list_sweeps(store):
         new = manifests.merge(manifests.load(store, plan.sweep), new)
@@ -90,7 +95,7 @@ def _row(cell: Cell) -> ManifestRow:
         teacher_modality=cell.direction.teacher,
         student_modality=cell.direction.student,
         key=cell.key,
-        teacher_key="+".join(cell.config.teacher_keys),
+        teacher_keys=cell.config.teacher_keys,
         paper=cell.row.paper,
         group=cell.row.group,
         pairing=cell.config.pairing if cell.config.teachers else "",

@@ -8,17 +8,25 @@ from fdsweep.orchestrator.execution.cluster import check, connect
 from fdsweep.orchestrator.studies.estimate import Estimate, estimate
 from fdsweep.orchestrator.studies.manifest import save_manifest
 from fdsweep.orchestrator.studies.options import StudyOptions
-from fdsweep.orchestrator.studies.plan import Cell, Plan, make_cells, make_plan
+from fdsweep.orchestrator.studies.plan import make_cells, make_plan
 from fdsweep.orchestrator.tracking.progress import Progress, clock
 from fdsweep.orchestrator.tracking.recorder import Failure, Recorder
 from fdsweep.orchestrator.tracking.runs import summaries
 from fdsweep.orchestrator.tracking.tracker import Tracker, open_tracker
 from fdsweep.results import plots
 from fdsweep.results.records.store import Store
-from fdsweep.results.report import Report, report, to_html, to_json, to_markdown
+from fdsweep.results.report import (
+    Report,
+    SweepData,
+    load,
+    report_of,
+    to_html,
+    to_json,
+    to_markdown,
+)
 from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.sweep import Sweep
-from fdsweep.search_spaces.trials import FEW
+from fdsweep.search_spaces.trials import FEW, Cell, Plan
 from fdsweep.trainers import datasets, teachers
 from fdsweep.trainers.backbones import pretrained
 from fdsweep.trainers.datasets import DatasetInfo, check_batch
@@ -172,20 +180,23 @@ def run(study: Study) -> Outcome:
 
             with recorder.progress:
                 run_plan(plan, resources, store.root, recorder)
-        result = report(store, plan.sweep)
-        pictures = _keep_report(study, result, tracker)
+        data = load(store, plan.sweep)
+        result = report_of(data)
+        pictures = _keep_report(study, data, result, tracker)
     if set(plan.seeds) != set(seeds):
-        result = report(store, plan.sweep, seeds=plan.seeds)
+        result = report_of(data.of(plan.seeds))
     return Outcome(result, tuple(recorder.failures), pictures)
 
 
-def _keep_report(study: Study, whole: Report, tracker: Tracker) -> dict[str, bytes]:
+def _keep_report(
+    study: Study, data: SweepData, whole: Report, tracker: Tracker
+) -> dict[str, bytes]:
     """Write the sweep's report and pictures, unless they would be those that are there."""
     store, sweep = study.store, study.plan.sweep
     text, file = to_markdown(whole), layout.report_file(sweep, "report.md")
     if store.exists(file) and store.read_text(file) == text:
         return {}
-    pictures = plots.render(plots.pictures(store, sweep))
+    pictures = plots.render(plots.pictures(data))
     page = to_html(whole, pictures)
     plots.save(store, sweep, pictures)
     store.write_text(layout.report_file(sweep, "report.html"), page)

@@ -1,14 +1,13 @@
 """What becomes of a replicate: a row in Parquet, a run for the tracker, a line on the terminal."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
 
 import pyarrow as pa
 
-from fdsweep.orchestrator.execution.reports import EpochReport, Outcome
-from fdsweep.orchestrator.studies.plan import Plan
+from fdsweep.orchestrator.tracking.environment import environment
 from fdsweep.orchestrator.tracking.progress import Progress
 from fdsweep.orchestrator.tracking.runs import replicate_run
 from fdsweep.orchestrator.tracking.tracker import Tracker
@@ -17,7 +16,9 @@ from fdsweep.results.records.store import Store
 from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.keys import spell
 from fdsweep.search_spaces.sweep import Sweep
-from fdsweep.search_spaces.trials import TrialConfig
+from fdsweep.search_spaces.trials import Plan, TrialConfig
+from fdsweep.trainers import tasks
+from fdsweep.trainers.protocol.reports import EpochReport, Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ class Recorder:
         row = self._row(trial, seed, outcome)
         if trial.kind == "student":
             self.store.put(row, curves(outcome), predictions(outcome))
-        self.tracker.log(replicate_run(asdict(row), outcome["curves"], self._name(trial)))
+        self.tracker.log(replicate_run(row.model_dump(), outcome["curves"], self._name(trial)))
         self.progress.counts.done += 1
         if trial.kind == "student":
             self.progress.reached(outcome["val_score"], self._name(trial))
@@ -86,7 +87,7 @@ class Recorder:
         row = self._row(trial, seed, None)
         if trial.kind == "student":
             self.store.put(row, [], [])
-        self.tracker.log(replicate_run(asdict(row), [], name))
+        self.tracker.log(replicate_run(row.model_dump(), [], name))
         self.failures.append(Failure(name, seed, error, self.store.uri(log)))
         self.progress.counts.failed += 1
         self._show_end(trial, seed)
@@ -114,23 +115,26 @@ class Recorder:
             row=cell.row.name if cell else "teacher",
             method=trial.config.method,
             dataset=network.dataset,
+            task=network.task,
             teacher_modality=cell.direction.teacher if cell else "",
             student_modality=network.modality,
             seed=seed,
             key=trial.key,
-            teacher_key="+".join(trial.config.teacher_keys),
+            teacher_keys=trial.config.teacher_keys,
             status="failed" if outcome is None else "done",
             epochs=network.optim.epochs,
             best_epoch=ended.get("best_epoch"),
             best_head=ended.get("best_head"),
-            val_accuracy=ended.get("val_score"),
-            test_accuracy=ended.get("test_score"),
-            test_accuracy_last=ended.get("test_score_last"),
-            test_accuracy_best=ended.get("test_score_best"),
+            metric=tasks.metric(network.task),
+            val_score=ended.get("val_score"),
+            test_score=ended.get("test_score"),
+            test_score_last=ended.get("test_score_last"),
+            test_score_best=ended.get("test_score_best"),
             wall_seconds=ended.get("seconds", 0.0),
             device=ended.get("device", ""),
             fdsweep_version=version("fdsweep"),
             data_fingerprint=network.data_fingerprint,
+            environment=environment() if outcome else "",
             config=spell(trial.config),
         )
 

@@ -31,14 +31,15 @@ def replicate_run(
 ) -> Run:
     """The run of a replicate: its row of `results/`, its curves, and its cell's name."""
     shown = ("row", "method", "dataset", "teacher_modality", "student_modality", "seed", "key")
-    finals = ("val_accuracy", "test_accuracy", "test_accuracy_last", "test_accuracy_best")
+    finals = ("val_score", "test_score", "test_score_last", "test_score_best")
     metrics = [(f"final_{field}", row[field], 0) for field in finals if row[field] is not None]
     metrics += [(f"{split}_{metric}", value, epoch) for epoch, split, metric, value in curves]
     return Run(
         identity=(row["key"], str(row["seed"])),
         name=f"{name}, seed {row['seed']}",
         tags={
-            **{f"fdsweep.{field}": str(row[field]) for field in (*shown, "status", "teacher_key")},
+            **{f"fdsweep.{field}": str(row[field]) for field in (*shown, "status")},
+            "fdsweep.teacher_keys": "+".join(row["teacher_keys"]),
             "fdsweep.direction": f"{row['teacher_modality']}->{row['student_modality']}",
             "fdsweep.kind": row["study"],
         },

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from fdsweep.results.compute.cells import Cell
+from fdsweep.results.compute.responses import short_name
 from fdsweep.results.compute.statistics import (
     DRAWS,
     FEWEST_PEOPLE,
@@ -13,12 +14,11 @@ from fdsweep.results.compute.statistics import (
     smallest_p,
 )
 from fdsweep.results.compute.verdicts import ALPHA
+from fdsweep.results.compute.words import of_metric, of_option
 from fdsweep.results.records.manifest import Manifest
 
 FIRM_FROM = 8
 DOUBT_MARK = "†"
-FIRST_CUTOFF = 0.5
-"""Where a cutoff that is learnt starts."""
 
 PAIRINGS = {
     "paired": "paired, each student sample beside its own",
@@ -35,10 +35,11 @@ class Facts:
     `seeds` were asked for and `cells` hold what became of them. `pairs` is the smallest number
     of seeds behind a comparison (0 if there is none), `family` the number of comparisons in a
     direction. `doubts` are what is not certain about the paper's numbers. `teachers` are test
-    accuracies (fractions, one per seed) by modality, `cutoffs` those learnt, one per seed, by
-    key of the row. `margin` is that of equivalence, in points; `chance` the accuracy in percent
-    that failed seeds are given in the `worst` case, a difference in points by key of the row.
-    `people` says of each cell with predictions how many subjects, speakers or videos it tested.
+    scores (fractions, one per seed) by modality, `learnt` the values of response options, one per
+    seed, by key of the row. `margin` is that of equivalence, in points; `chance` the score in
+    percent that failed seeds are given in the `worst` case, a difference in points by key of the
+    row. `people` says of each cell with predictions how many subjects, speakers or videos it
+    tested.
     """
 
     seeds: tuple[int, ...]
@@ -48,7 +49,7 @@ class Facts:
     has_paper: bool
     doubts: tuple[str, ...]
     teachers: Mapping[str, Sequence[float]]
-    cutoffs: Mapping[str, Sequence[float]]
+    learnt: Mapping[str, Sequence[float]]
     margin: float
     chance: float | None
     worst: Mapping[str, float]
@@ -61,15 +62,16 @@ def write(manifest: Manifest, facts: Facts) -> tuple[str, ...]:
         *_reading(manifest, facts),
         *_certainty(manifest, facts),
         *_people(facts),
-        *_learnt(facts),
+        *_learnt(manifest, facts),
         *_gaps(facts),
         *_origin(manifest, facts),
     )
 
 
 def _reading(manifest: Manifest, facts: Facts) -> Iterator[str]:
+    words = of_metric(manifest.metric)
     yield (
-        f"Top-1 test accuracy in %, seeds {spell_seeds(facts.seeds)}, {manifest.epochs} epochs. "
+        f"{words.on_test} in %, seeds {spell_seeds(facts.seeds)}, {manifest.epochs} epochs. "
         "Δ: mean difference to the first row over the seeds that both have, with its 95 % "
         "paired-t interval."
     )
@@ -84,8 +86,8 @@ def _reading(manifest: Manifest, facts: Facts) -> Iterator[str]:
     if facts.has_paper:
         yield (
             "paper: one published number; the published code reports its best test epoch and "
-            "head, so compare it with test-sel., not with Top-1. Its verdict says where it lies "
-            "against the 95 % t interval of test-sel."
+            f"head, so compare it with test-sel., not with {words.heading}. Its verdict says "
+            "where it lies against the 95 % t interval of test-sel."
         )
     for doubt in facts.doubts:
         yield f"{DOUBT_MARK} {doubt}."
@@ -138,16 +140,18 @@ def _people(facts: Facts) -> Iterator[str]:
         )
 
 
-def _learnt(facts: Facts) -> Iterator[str]:
-    learning = [cell.row for cell in facts.cells if facts.cutoffs.get(cell.row.key)]
+def _learnt(manifest: Manifest, facts: Facts) -> Iterator[str]:
+    learning = [cell.row for cell in facts.cells if facts.learnt.get(cell.row.key)]
     several = len({row.row for row in learning}) > 1
     for row in learning:
-        values = facts.cutoffs[row.key]
+        values = facts.learnt[row.key]
+        option = short_name(manifest.response_options[row.method])
+        start = of_option(option).start
         by = f"by {row.row}, " if several else ""
         yield (
-            f"Cutoff learnt ({by}direction {row.teacher_modality} -> {row.student_modality}): "
-            f"{_mean_and_deviation(values, 2)} at the chosen epoch (n = {len(values)}), "
-            f"from {FIRST_CUTOFF}."
+            f"{option.capitalize()} learnt ({by}direction {row.teacher_modality} -> "
+            f"{row.student_modality}): {_mean_and_deviation(values, 2)} at the chosen epoch "
+            f"(n = {len(values)}){'' if start is None else f', from {start}'}."
         )
 
 

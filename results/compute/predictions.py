@@ -2,13 +2,14 @@
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from fdsweep.results.compute.statistics import FEWEST_PEOPLE, paired_bootstrap
+from fdsweep.results.records.schema import CLASSIFICATION
 
 Counts = NDArray[np.int64]
 
@@ -40,6 +41,14 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
+class ItemLevel:
+    """What a task knows of single test samples: counts by key, and a guess's score in percent."""
+
+    tallies: Mapping[str, Tally] = field(default_factory=dict)
+    chance: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PeopleDifference:
     """A row against its baseline over test samples: fractions, not percent.
 
@@ -48,6 +57,12 @@ class PeopleDifference:
 
     delta: float
     interval: tuple[float, float]
+
+
+def item_level(task: str, predictions: pd.DataFrame) -> ItemLevel:
+    """What `predictions` hold; nothing where there are none, or `task` has no item level."""
+    read = ITEM_LEVELS.get(task)
+    return ItemLevel() if read is None or predictions.empty else read(predictions)
 
 
 def tally(predictions: pd.DataFrame) -> dict[str, Tally]:
@@ -125,6 +140,14 @@ def confusion(predictions: pd.DataFrame) -> Counts:
     labels = predictions["label"].to_numpy(dtype=np.int64)
     place = labels * classes + predictions["prediction"].to_numpy()
     return np.bincount(place, minlength=classes**2).reshape(classes, classes)
+
+
+def _classified(predictions: pd.DataFrame) -> ItemLevel:
+    return ItemLevel(tally(predictions), 100.0 / count_classes(predictions))
+
+
+ITEM_LEVELS = {CLASSIFICATION: _classified}
+"""Task -> what it makes of the rows of `predictions/`."""
 
 
 def _paired_counts(

@@ -13,9 +13,8 @@ from fdsweep.results.compute.cells import Cell, chosen_seeds, collect
 from fdsweep.results.compute.predictions import (
     PeopleDifference,
     Tally,
-    count_classes,
+    item_level,
     people_differences,
-    tally,
 )
 from fdsweep.results.compute.published import Published, look_up
 from fdsweep.results.compute.statistics import (
@@ -42,19 +41,19 @@ class TableRow:
     `group` is a heading shared with its neighbours, `pairing` which teacher sample stands beside
     a student sample (None without a teacher).
     Over the `n` done of the `asked` seeds: `mean`, `std` (ddof = 1) and 95 % t interval
-    `ci_low`, `ci_high` of the test accuracy at the epoch and head chosen on validation; the
+    `ci_low`, `ci_high` of the test score at the epoch and head chosen on validation; the
     means `last` (last epoch) and `test_selected` (chosen on test), and `gap`, how much the
     latter gains. Against the first row of the direction, over the `pairs` seeds that both have:
     `delta` with its paired-t interval, the correlation `rho`, the sign-flip `p_value`, and
     `p_adjusted` (Holm over the other rows of the direction, those without data included); the
-    `verdict` of `decisions.decide`; `detectable`, the smallest true difference in points that so
+    `verdict` of `verdicts.decide`; `detectable`, the smallest true difference in points that so
     many seeds find with 80 % power if differences vary as they do here; the `effect_size` d_z;
     and `p_better`, the share (0..1) of seeds in which the row is better, ties half. `worst_delta`
     is `delta` with every failed seed of either side at chance level, where one failed.
     `people_delta` and its 95 % interval `people_ci` are of the same difference over test samples,
-    when people are drawn anew and seeds are not: see `items.people_differences`.
+    when people are drawn anew and seeds are not: see `predictions.people_differences`.
     `paper` is the published number, `paper_note` what is not certain about it, `paper_verdict`
-    where it lies against the 95 % t interval of the test-selected accuracy. `seconds` is the mean
+    where it lies against the 95 % t interval of the test-selected score. `seconds` is the mean
     wall time of a done replicate.
     """
 
@@ -70,12 +69,12 @@ class TableRow:
     std: float | None
     ci_low: float | None
     ci_high: float | None
-    delta: float | None
-    delta_ci: tuple[float, float] | None
-    pairs: int | None
-    rho: float | None
-    p_value: float | None
-    p_adjusted: float | None
+    delta: float | None = None
+    delta_ci: tuple[float, float] | None = None
+    pairs: int | None = None
+    rho: float | None = None
+    p_value: float | None = None
+    p_adjusted: float | None = None
     last: float | None
     test_selected: float | None
     gap: float | None
@@ -115,7 +114,7 @@ class Table:
 
     `columns` are the fields of the rows that hold something in at least one of them; `notes`
     are whole sentences. `per_class` is in the order of the rows, then of the labels, and `margin`
-    the equivalence margin of the verdicts, in points.
+    the equivalence margin of the verdicts, in points. `metric` is what the scores are.
     """
 
     title: str
@@ -124,6 +123,7 @@ class Table:
     notes: tuple[str, ...]
     per_class: tuple[ClassRow, ...] = ()
     margin: float = MARGIN
+    metric: str = "accuracy"
 
 
 def build_table(
@@ -131,14 +131,14 @@ def build_table(
     replicates: pd.DataFrame,
     seeds: Sequence[int] | None = None,
     teachers: Mapping[str, Sequence[float]] | None = None,
-    cutoffs: Mapping[str, Sequence[float]] | None = None,
+    learnt: Mapping[str, Sequence[float]] | None = None,
     predictions: pd.DataFrame | None = None,
     margin: float = MARGIN,
 ) -> Table:
     """The table of `manifest`, both directions as groups, from the rows of `results/`.
 
-    `seeds` leaves out the others; `teachers` gives test accuracies (fractions, one per seed) of
-    each modality's teacher, and `cutoffs` those learnt, by key of the row, one per seed: for notes.
+    `seeds` leaves out the others; `teachers` gives test scores (fractions, one per seed) of each
+    modality's teacher, and `learnt` the values that `responses.learnt` finds: for notes.
     `predictions`, the rows of `predictions/`, are needed for what is said of people and classes,
     and for the chance level of failed seeds. `margin` is in points.
 
@@ -149,12 +149,12 @@ def build_table(
     cells = collect(manifest, replicates, asked)
     groups = [list(group) for _, group in itertools.groupby(cells, lambda cell: cell.row.direction)]
     samples = predictions if predictions is not None else pd.DataFrame()
-    classes = count_classes(samples)
+    items = item_level(manifest.task, samples)
     setting = _Setting(
         manifest=manifest,
         asked=len(asked),
-        tallies=tally(samples),
-        chance=TO_PERCENT / classes if classes else None,
+        tallies=items.tallies,
+        chance=items.chance,
         margin=margin,
     )
     rows = tuple(row for group in groups for row in _group_rows(setting, group))
@@ -166,7 +166,7 @@ def build_table(
         has_paper=any(row.paper is not None for row in rows),
         doubts=tuple(dict.fromkeys(row.paper_note for row in rows if row.paper_note)),
         teachers=teachers or {},
-        cutoffs=cutoffs or {},
+        learnt=learnt or {},
         margin=margin,
         chance=setting.chance,
         worst={
@@ -191,6 +191,7 @@ def build_table(
         notes=notes.write(manifest, facts),
         per_class=tuple(one for cell in cells for one in _per_class(cell, setting.tallies)),
         margin=margin,
+        metric=manifest.metric,
     )
 
 
@@ -207,26 +208,26 @@ class _Setting:
 
 @dataclass(frozen=True, slots=True)
 class _Scores:
-    """A cell's done replicates: accuracies in percent and wall seconds, and the place of a seed."""
+    """A cell's done replicates: scores in percent and wall seconds, and the place of a seed."""
 
     cell: Cell
     places: dict[int, int]
-    accuracy: Vector
+    selected: Vector
     last: Vector
     best: Vector
     seconds: Vector
 
     @classmethod
     def of(cls, cell: Cell) -> "_Scores":
-        names = ("test_accuracy", "test_accuracy_last", "test_accuracy_best", "wall_seconds")
-        accuracy, last, best, seconds = (cell.done[name].to_numpy(np.float64) for name in names)
+        names = ("test_score", "test_score_last", "test_score_best", "wall_seconds")
+        selected, last, best, seconds = (cell.done[name].to_numpy(np.float64) for name in names)
         places = {int(seed): place for place, seed in enumerate(cell.done.index)}
         return cls(
-            cell, places, TO_PERCENT * accuracy, TO_PERCENT * last, TO_PERCENT * best, seconds
+            cell, places, TO_PERCENT * selected, TO_PERCENT * last, TO_PERCENT * best, seconds
         )
 
     def by_seed(self) -> dict[int, float]:
-        return {seed: float(self.accuracy[place]) for seed, place in self.places.items()}
+        return {seed: float(self.selected[place]) for seed, place in self.places.items()}
 
 
 def _group_rows(setting: _Setting, group: Sequence[Cell]) -> list[TableRow]:
@@ -262,8 +263,8 @@ def _group_rows(setting: _Setting, group: Sequence[Cell]) -> list[TableRow]:
 
 def _row(setting: _Setting, scores: _Scores) -> TableRow:
     """What is known of one cell alone."""
-    cell, accuracy, best = scores.cell, scores.accuracy, scores.best
-    interval = mean_interval(accuracy)
+    cell, selected, best = scores.cell, scores.selected, scores.best
+    interval = mean_interval(selected)
     paper = _paper(setting.manifest, cell)
     return TableRow(
         row=cell.row.row,
@@ -271,22 +272,16 @@ def _row(setting: _Setting, scores: _Scores) -> TableRow:
         pairing=cell.row.pairing or None,
         teacher_modality=cell.row.teacher_modality,
         student_modality=cell.row.student_modality,
-        n=len(accuracy),
+        n=len(selected),
         asked=setting.asked,
         failed=len(cell.failed),
-        mean=_mean(accuracy),
-        std=float(accuracy.std(ddof=1)) if interval else None,
+        mean=_mean(selected),
+        std=float(selected.std(ddof=1)) if interval else None,
         ci_low=interval[0] if interval else None,
         ci_high=interval[1] if interval else None,
-        delta=None,
-        delta_ci=None,
-        pairs=None,
-        rho=None,
-        p_value=None,
-        p_adjusted=None,
         last=_mean(scores.last),
         test_selected=_mean(best),
-        gap=_mean(best - accuracy),
+        gap=_mean(best - selected),
         paper=paper.value if paper else None,
         paper_note=paper.doubt if paper else None,
         paper_verdict=against_paper(paper.value, best[~np.isnan(best)]) if paper else None,
@@ -295,11 +290,11 @@ def _row(setting: _Setting, scores: _Scores) -> TableRow:
 
 
 def _paired(scores: _Scores, baseline: _Scores) -> tuple[Vector, Vector]:
-    """Accuracies of both over the seeds that both have done."""
+    """Scores of both over the seeds that both have done."""
     seeds = [seed for seed in scores.places if seed in baseline.places]
     return (
-        scores.accuracy[[scores.places[seed] for seed in seeds]],
-        baseline.accuracy[[baseline.places[seed] for seed in seeds]],
+        scores.selected[[scores.places[seed] for seed in seeds]],
+        baseline.selected[[baseline.places[seed] for seed in seeds]],
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from fdsweep.results.compute.notes import spell_seeds
 from fdsweep.results.compute.tables import TO_PERCENT
+from fdsweep.results.compute.words import of_metric
 from fdsweep.results.formats.grid import NOTHING, Grid, Section, spell_time
 from fdsweep.results.records import searches
 from fdsweep.results.records.searches import Search, SearchTrial
@@ -77,10 +78,11 @@ def _notes(search: Search) -> Iterator[str]:
         f"Sampler: {search.sampler}. Pruning: {'on' if search.prunes else 'off'}."
     )
     cost = ", and training time per epoch" if searches.COST in search.objectives else ""
-    accuracies = [objective for objective in search.objectives if objective != searches.COST]
-    each = " of each direction" if len(accuracies) > 1 else ""
+    scores = [objective for objective in search.objectives if objective != searches.COST]
+    each = " of each direction" if len(scores) > 1 else ""
+    score = of_metric(searches.metric(search)).name
     yield (
-        f"Objective: mean validation accuracy{each} over the tuning seeds "
+        f"Objective: mean validation {score}{each} over the tuning seeds "
         f"{spell_seeds(search.seeds)}{cost}. The search never reads test."
     )
     if search.chosen is not None:
@@ -96,7 +98,7 @@ def _notes(search: Search) -> Iterator[str]:
     if search.importances:
         ranked = sorted(search.importances.items(), key=lambda item: (-item[1], item[0]))
         shares = ", ".join(f"{name} {share:.2f}" for name, share in ranked)
-        yield f"Importance for the accuracy {searches.compared_at(search)} (PED-ANOVA): {shares}."
+        yield f"Importance for the {score} {searches.compared_at(search)} (PED-ANOVA): {shares}."
 
 
 def spell_option(value: Option) -> str:
@@ -118,7 +120,8 @@ def _parameters(search: Search, trials: Iterable[SearchTrial]) -> list[str]:
 def _heading(objective: str) -> str:
     if objective == searches.COST:
         return "Training time per epoch [s]"
-    return f"Validation {objective} [%]"
+    metric, space, direction = objective.partition(" ")
+    return f"Validation {of_metric(metric).name}{space}{direction} [%]"
 
 
 def _objective(objective: str, value: float) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fdsweep.results.compute.notes import DOUBT_MARK
 from fdsweep.results.compute.statistics import seeds_needed
 from fdsweep.results.compute.tables import ClassRow, Table, TableRow
+from fdsweep.results.compute.words import MetricWords, of_metric
 from fdsweep.results.formats.grid import NOTHING, Grid, Section, spell_number, spell_time
 
 P_FROM = seeds_needed(1)
@@ -50,7 +51,7 @@ def class_grids(table: Table) -> tuple[Grid, ...]:
 def _shown(table: Table, without: Collection[str]) -> list[Column]:
     shown = [
         column
-        for column in COLUMNS
+        for column in _columns(of_metric(table.metric))
         if column.name not in without
         and (column.always or any(column.spell(row) is not None for row in table.rows))
     ]
@@ -143,24 +144,25 @@ def _time(seconds: float | None) -> str | None:
     return None if seconds is None else spell_time(seconds)
 
 
-COLUMNS = (
-    Column("group", "Group", lambda row: row.group, words=True),
-    Column("row", "Row", lambda row: row.row, words=True, always=True),
-    Column("pairing", "Pairing", lambda row: row.pairing, words=True),
-    Column("n", "n", _count, always=True),
-    Column("mean", "Top-1 ± SD", _mean, always=True),
-    Column("delta", "Δ [95 % CI]", _delta, always=True),
-    Column("p_adjusted", "p Holm", _p),
-    Column("verdict", "verdict", lambda row: row.verdict, words=True),
-    Column("last", "last", lambda row: _or_none(row.last), always=True),
-    Column("test_selected", "test-sel.", lambda row: _or_none(row.test_selected), always=True),
-    Column("gap", "gap", lambda row: _or_none(row.gap, "+")),
-    Column("paper", "paper", _paper),
-    Column("paper_verdict", "paper is", _paper_verdict, words=True),
-    Column("people_delta", "Δ [95 % CI], new people?", _people_delta),
-    Column("detectable", "could detect ≥", lambda row: _or_none(row.detectable)),
-    Column("effect_size", "d_z", lambda row: _or_none(row.effect_size, "+")),
-    Column("p_better", "P(better)", lambda row: _share(row.p_better)),
-    Column("worst_delta", "Δ worst case", lambda row: _or_none(row.worst_delta, "+")),
-    Column("seconds", "time/seed", lambda row: _time(row.seconds)),
-)
+def _columns(words: MetricWords) -> tuple[Column, ...]:
+    return (
+        Column("group", "Group", lambda row: row.group, words=True),
+        Column("row", "Row", lambda row: row.row, words=True, always=True),
+        Column("pairing", "Pairing", lambda row: row.pairing, words=True),
+        Column("n", "n", _count, always=True),
+        Column("mean", f"{words.heading} ± SD", _mean, always=True),
+        Column("delta", "Δ [95 % CI]", _delta, always=True),
+        Column("p_adjusted", "p Holm", _p),
+        Column("verdict", "verdict", lambda row: row.verdict, words=True),
+        Column("last", "last", lambda row: _or_none(row.last), always=True),
+        Column("test_selected", "test-sel.", lambda row: _or_none(row.test_selected), always=True),
+        Column("gap", "gap", lambda row: _or_none(row.gap, "+")),
+        Column("paper", "paper", _paper),
+        Column("paper_verdict", "paper is", _paper_verdict, words=True),
+        Column("people_delta", "Δ [95 % CI], new people?", _people_delta),
+        Column("detectable", "could detect ≥", lambda row: _or_none(row.detectable)),
+        Column("effect_size", "d_z", lambda row: _or_none(row.effect_size, "+")),
+        Column("p_better", "P(better)", lambda row: _share(row.p_better)),
+        Column("worst_delta", "Δ worst case", lambda row: _or_none(row.worst_delta, "+")),
+        Column("seconds", "time/seed", lambda row: _time(row.seconds)),
+    )

@@ -1,7 +1,6 @@
 """Confusion matrices of the baseline and of the row that gains most."""
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
@@ -9,6 +8,7 @@ from numpy.typing import NDArray
 
 from fdsweep.results.compute.predictions import confusion
 from fdsweep.results.compute.tables import TO_PERCENT, Table, TableRow
+from fdsweep.results.document import SweepData
 from fdsweep.results.plots.style import (
     by_direction,
     direction_name,
@@ -18,6 +18,7 @@ from fdsweep.results.plots.style import (
     table_title,
 )
 from fdsweep.results.records.manifest import Manifest
+from fdsweep.results.records.schema import CLASSIFICATION
 
 COLOURS = "Greys"
 PANEL = 2.7
@@ -42,21 +43,23 @@ def chosen_rows(manifest: Manifest, table: Table) -> dict[str, TableRow]:
 
 
 @styled
-def confusions(
-    manifest: Manifest, table: Table, replicates: pd.DataFrame, predictions: pd.DataFrame
-) -> Figure | None:
+def confusions(data: SweepData) -> Figure | None:
     """Which class is taken for which by each of `chosen_rows`, a direction below the other.
 
     A cell is the percentage of a label's test samples that get a prediction, over all done
-    seeds; classes go by the numbers of their labels. `replicates` are those of `table`.
+    seeds; classes go by the numbers of their labels.
 
     Returns:
-        None where there are no such rows, or one of them has no predictions.
+        None where the task knows no classes, there are no such rows, or one of them has no
+        predictions.
     """
-    chosen = chosen_rows(manifest, table)
+    chosen = chosen_rows(data.manifest, data.table)
+    if not chosen or data.manifest.task != CLASSIFICATION:
+        return None
+    replicates, predictions = data.replicates, data.stored.predictions
     done = replicates.loc[replicates["status"] == "done", ["key", "seed"]]
     shown = predictions[predictions["key"].isin(list(chosen))].merge(done, on=["key", "seed"])
-    if not chosen or set(shown["key"]) != set(chosen):
+    if set(shown["key"]) != set(chosen):
         return None
     counts = {
         (row.row, row.direction): confusion(shown[shown["key"] == key])
@@ -65,7 +68,7 @@ def confusions(
     groups = by_direction(chosen.values())
     size = (2 * PANEL + 1.2, PANEL * len(groups) + 0.6)
     figure = Figure(figsize=size, layout="constrained")
-    figure.suptitle(table_title("Confusions", table), x=0.01, ha="left")
+    figure.suptitle(table_title("Confusions", data.table), x=0.01, ha="left")
     grid = figure.subplots(len(groups), 2, squeeze=False)
     for line, group in zip(grid, groups, strict=True):
         for axes, row in zip(line, group, strict=True):

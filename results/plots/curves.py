@@ -10,6 +10,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from fdsweep.results.compute.tables import TO_PERCENT
+from fdsweep.results.document import SweepData
 from fdsweep.results.plots.style import DARK, GREY, Look, look, mark, styled
 from fdsweep.results.records.manifest import Manifest, ManifestRow
 
@@ -30,17 +31,16 @@ LEFT, RIGHT, TOP, BOTTOM, BETWEEN, BLOCKS = 0.6, 0.15, 0.85, 0.1, 0.1, 0.85
 
 
 @styled
-def learning_curves(
-    manifest: Manifest, replicates: pd.DataFrame, curves: pd.DataFrame
-) -> dict[str, Figure]:
-    """Accuracy per epoch, a picture per direction, named `curves-<teacher>-to-<student>`.
+def learning_curves(data: SweepData) -> dict[str, Figure]:
+    """The score per epoch, a picture per direction, named `curves-<teacher>-to-<student>`.
 
     Each row has a panel for validation and one for test: the mean over the done seeds, a band
     from the lowest to the highest seed, and where the mean selected epoch lies. The baseline's
     mean is drawn behind the others. A direction without curves has no picture.
     """
+    manifest, replicates = data.manifest, data.replicates
     done = replicates[replicates["status"] == "done"]
-    bands = _bands(done, curves)
+    bands = _bands(done, data.stored.curves, manifest.metric)
     selected = {
         str(key): (float(epochs.mean()), len(epochs))
         for key, epochs in done.groupby("key")["best_epoch"]
@@ -56,9 +56,11 @@ def learning_curves(
     return figures
 
 
-def _bands(done: pd.DataFrame, curves: pd.DataFrame) -> dict[tuple[str, str], pd.DataFrame]:
+def _bands(
+    done: pd.DataFrame, curves: pd.DataFrame, metric: str
+) -> dict[tuple[str, str], pd.DataFrame]:
     """(key, split) -> mean, min and max over the `done` seeds in percent, by epoch."""
-    shown = curves[(curves["metric"] == "accuracy") & curves["split"].isin(list(SPLITS))]
+    shown = curves[(curves["metric"] == metric) & curves["split"].isin(list(SPLITS))]
     shown = shown.merge(done[["key", "seed"]], on=["key", "seed"])
     spread = shown.groupby(["key", "split", "epoch"])["value"].agg(["mean", "min", "max"])
     spread *= TO_PERCENT
@@ -92,7 +94,7 @@ def _picture(
                 axes.plot(bands[baseline.key, split]["mean"], color=GREY, linewidth=1,
                           linestyle="--", label="_baseline")  # fmt: skip
             if (row.key, split) in bands:
-                _draw(axes, bands[row.key, split], look(row.row), epoch)
+                _draw(axes, bands[row.key, split], look(row.row, manifest.looks), epoch)
             axes.set_ylim(low - PAD * (high - low), high + PAD * (high - low))
             axes.set_xlim(-PAD * last, last * (1 + PAD))
             if place % COLUMNS == 0:

@@ -1,7 +1,6 @@
 """Forest plot: what each row gains over the baseline, and whether that is real."""
 
 import numpy as np
-import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from fdsweep.results.compute.cells import Cell
 from fdsweep.results.compute.tables import TO_PERCENT, Table, TableRow
+from fdsweep.results.document import SweepData
 from fdsweep.results.plots.style import (
     BELOW,
     DARK,
@@ -18,13 +18,13 @@ from fdsweep.results.plots.style import (
     Look,
     beside,
     by_direction,
-    by_line,
     direction_name,
     is_control,
     legend,
     look,
     mark,
     row_panels,
+    score_name,
     signed,
     styled,
     table_title,
@@ -35,19 +35,18 @@ DECIDED = ("improves", "worse")
 
 
 @styled
-def forest(manifest: Manifest, table: Table, replicates: pd.DataFrame) -> Figure | None:
+def forest(data: SweepData) -> Figure | None:
     """Mean paired difference to the baseline with its 95 % interval, a line per row.
 
     Small dots are the differences of single seeds, the band is the margin of equivalence. The
     marker is filled where the row improves or is worse, else hollow; controls are grey.
-    `replicates` are those of `table`.
 
     Returns:
         None where no row has a seed in common with its baseline.
     """
+    manifest, table = data.manifest, data.table
     if all(row.delta is None for row in table.rows):
         return None
-    cells = by_line(manifest, replicates)
     groups = [group for group in by_direction(table.rows) if len(group) > 1]
     figure, panels = row_panels(
         table_title("Gain over the baseline", table),
@@ -58,18 +57,20 @@ def forest(manifest: Manifest, table: Table, replicates: pd.DataFrame) -> Figure
         axes.axvspan(-table.margin, table.margin, color=PALE, zorder=0, linewidth=0)
         axes.axvline(0, color=DARK, linewidth=1, zorder=1)
         for line, row in enumerate(rows):
-            own = Look(GREY, look(row.row).marker) if is_control(manifest, row) else look(row.row)
-            pair = (cells[one.row, one.direction] for one in (row, baseline))
+            own = look(row.row, manifest.looks)
+            if is_control(manifest, row):
+                own = Look(GREY, own.marker)
+            pair = (data.cells[one.row, one.direction] for one in (row, baseline))
             _draw(axes, line, row, differences(*pair), own)
         axes.set_title(direction_name(baseline))
-        axes.set_xlabel(f"Δ test accuracy against {baseline.row} [points]")
+        axes.set_xlabel(f"Δ test {score_name(table)} against {baseline.row} [points]")
     legend(figure, _entries(manifest, table))
     return figure
 
 
 def differences(cell: Cell, baseline: Cell) -> NDArray[np.float64]:
-    """Test accuracy of `cell` minus that of `baseline` for each seed both have, in points."""
-    gained = (cell.done["test_accuracy"] - baseline.done["test_accuracy"]).dropna()
+    """Test score of `cell` minus that of `baseline` for each seed both have, in points."""
+    gained = (cell.done["test_score"] - baseline.done["test_score"]).dropna()
     return TO_PERCENT * gained.to_numpy(dtype=float)
 
 

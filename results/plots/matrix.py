@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 from matplotlib.figure import Figure
 
 from fdsweep.results.compute.tables import TableRow, build_table
-from fdsweep.results.plots.style import by_direction, signed, styled
-from fdsweep.results.records.manifest import Manifest, list_sweeps, load
-from fdsweep.results.records.store import Store
+from fdsweep.results.document import SweepData
+from fdsweep.results.plots.style import by_direction, score_name, signed, styled
+from fdsweep.results.records.manifest import list_sweeps, load
 
 STUDY = "compare"
 DIVERGING = "PuOr"
@@ -36,34 +35,40 @@ class Column(NamedTuple):
 
 
 @styled
-def matrix(store: Store) -> Figure | None:
-    """Mean paired difference of every method to the baseline, on every data set of `store`.
+def matrix(data: SweepData) -> Figure | None:
+    """Mean paired difference of every method to the baseline, on every data set of the storage.
 
-    Of several comparisons on one data set the one with most replicates done counts; rows with
-    other pairs than the data's do not. A cell says the difference and over how many seeds; a star
-    says that Holm's p is below 0.05.
+    The sweeps are those that compare methods by the same metric as `data`. Of several on one data
+    set the one with most replicates done counts; rows with other pairs than the data's do not. A
+    cell says the difference and over how many seeds; a star says that Holm's p is below 0.05.
 
     Returns:
-        None where there are not two data sets with a difference.
+        None where there are not two data sets with a difference, or `data` is no comparison.
 
     Raises:
         StorageError: a sweep cannot be read.
     """
-    columns = _columns(store)
+    columns = _columns(data)
     if len({column.dataset for column in columns}) < FEWEST_DATASETS:
         return None
-    return _picture(columns)
+    return _picture(columns, score_name(data.table))
 
 
-def _columns(store: Store) -> list[Column]:
-    manifests = [load(store, sweep) for sweep in sorted(list_sweeps(store))]
-    compared = [one for one in manifests if one.study == STUDY]
+def _columns(data: SweepData) -> list[Column]:
+    if data.manifest.study != STUDY:
+        return []
+    store, own = data.stored.store, data.manifest
+    names = sorted(list_sweeps(store))
+    manifests = [own if name == own.sweep else load(store, name) for name in names]
+    compared = [one for one in manifests if (one.study, one.metric) == (STUDY, own.metric)]
     if len({one.dataset for one in compared}) < FEWEST_DATASETS:
         return []
-    replicates = store.replicates({row.key for one in compared for row in one.rows})
+    others = {row.key for one in compared if one is not own for row in one.rows}
+    replicates = store.replicates(others)
     fullest: dict[str, tuple[int, list[TableRow]]] = {}
     for one in compared:
-        rows = _paired(one, replicates)
+        table = data.table if one is own else build_table(one, replicates)
+        rows = [row for row in table.rows if row.pairing in (None, "paired")]
         done = sum(row.n for row in rows)
         if any(row.delta is not None for row in rows):
             fullest[one.dataset] = max(
@@ -76,13 +81,7 @@ def _columns(store: Store) -> list[Column]:
     ]
 
 
-def _paired(manifest: Manifest, replicates: pd.DataFrame) -> list[TableRow]:
-    """The rows of `manifest` whose samples are paired as in the data, the baselines included."""
-    rows = build_table(manifest, replicates).rows
-    return [row for row in rows if row.pairing in (None, "paired")]
-
-
-def _picture(columns: Sequence[Column]) -> Figure:
+def _picture(columns: Sequence[Column], score: str) -> Figure:
     methods = list(dict.fromkeys(name for column in columns for name in column.rows))
     gains = np.array(
         [[_delta(column.rows.get(name)) for column in columns] for name in methods], dtype=float
@@ -109,7 +108,7 @@ def _picture(columns: Sequence[Column]) -> Figure:
     axes.set_xticks(range(len(columns)), [_heading(column) for column in columns])
     axes.set_yticks(range(len(methods)), methods)
     axes.set_xlabel(f"n: seeds compared; *: Holm-adjusted p < {HOLM}", labelpad=8)
-    figure.colorbar(image, ax=axes, label="Δ test accuracy [points]")
+    figure.colorbar(image, ax=axes, label=f"Δ test {score} [points]")
     return figure
 
 

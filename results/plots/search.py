@@ -11,6 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from fdsweep.results.compute.tables import TO_PERCENT
+from fdsweep.results.compute.words import of_metric
 from fdsweep.results.formats.search_section import spell_option
 from fdsweep.results.plots.style import BLUE, DARK, GREY, ORANGE, PANEL, RED, arrows, legend, styled
 from fdsweep.results.records import searches
@@ -54,7 +55,7 @@ def search_pictures(search: Search) -> dict[str, Figure]:
 
     `best-so-far`; `importance`; `slice-<parameter>` for each that varied; `contour` of a pair of
     parameters called weight_low and weight_high (`contour-<part>` where several parts of a
-    composition have them); `pareto` for two objectives. Accuracies are of the first objective.
+    composition have them); `pareto` for two objectives. Scores are of the first objective.
     """
     figures: dict[str, Figure] = {}
     if searches.best_so_far(search) and searches.epochs_trained(search):
@@ -73,7 +74,7 @@ def search_pictures(search: Search) -> dict[str, Figure]:
 
 
 def _best_so_far(search: Search) -> Figure:
-    figure, axes = _panel(search, "Best validation accuracy so far")
+    figure, axes = _panel(search, f"Best validation {_score(search)} so far")
     trials = searches.by_number(search)
     sums = itertools.accumulate(trial.epochs for trial in trials)
     spent = {trial.number: float(total) for trial, total in zip(trials, sums, strict=True)}
@@ -88,7 +89,9 @@ def _best_so_far(search: Search) -> Figure:
 
 
 def _importance(search: Search) -> Figure:
-    figure, axes = _panel(search, "Importance of the parameters for the validation accuracy")
+    figure, axes = _panel(
+        search, f"Importance of the parameters for the validation {_score(search)}"
+    )
     ranked = sorted(search.importances.items(), key=lambda item: (item[1], item[0]))
     figure.set_figheight(1.5 + 0.33 * len(ranked))
     names, shares = [name for name, _ in ranked], [share for _, share in ranked]
@@ -102,7 +105,7 @@ def _importance(search: Search) -> Figure:
 
 def _slice(search: Search, dimension: Dimension) -> Figure:
     name, choices = dimension.name, list(dimension.choices)
-    figure, axes = _panel(search, f"Validation accuracy against {name}")
+    figure, axes = _panel(search, f"Validation {_score(search)} against {name}")
     values = {trial.number: trial.params[name] for trial in _shown(search, name)}
     if choices:
         places = {number: choices.index(x) + _jitter(number) for number, x in values.items()}
@@ -120,7 +123,7 @@ def _slice(search: Search, dimension: Dimension) -> Figure:
 
 
 def _contour(search: Search, low: Dimension, high: Dimension) -> Figure:
-    figure, axes = _panel(search, "Validation accuracy over weight_low and weight_high")
+    figure, axes = _panel(search, f"Validation {_score(search)} over weight_low and weight_high")
     axes.set_xscale("log")
     axes.set_yscale("log")
     shown = _shown(search, low.name, high.name)
@@ -131,11 +134,11 @@ def _contour(search: Search, low: Dimension, high: Dimension) -> Figure:
     complete = [trial for trial in shown if trial.values]
     pruned = [points[trial.number] for trial in shown if not trial.values]
     at = np.array([points[trial.number] for trial in complete])
-    accuracies = TO_PERCENT * np.array([trial.values[0] for trial in complete])
-    scale: dict[str, Any] = {"cmap": COLOURS, "vmin": accuracies.min(), "vmax": accuracies.max()}
-    _surface(axes, np.log10(at), accuracies, scale)
+    scores = TO_PERCENT * np.array([trial.values[0] for trial in complete])
+    scale: dict[str, Any] = {"cmap": COLOURS, "vmin": scores.min(), "vmax": scores.max()}
+    _surface(axes, np.log10(at), scores, scale)
     look = DOTS | scale
-    dots = axes.scatter(at[:, 0], at[:, 1], c=accuracies, label="complete", **look)
+    dots = axes.scatter(at[:, 0], at[:, 1], c=scores, label="complete", **look)
     if pruned:
         look = PRUNED | {"facecolors": "white"}
         axes.scatter(*np.array(pruned).T, label="pruned", zorder=2, **look)
@@ -149,10 +152,10 @@ def _contour(search: Search, low: Dimension, high: Dimension) -> Figure:
     return figure
 
 
-def _surface(axes: Axes, at: Vectors, accuracies: Vectors, scale: Mapping[str, Any]) -> None:
-    """Accuracies [N], interpolated linearly between the points `at` [N, 2], in decades."""
+def _surface(axes: Axes, at: Vectors, scores: Vectors, scale: Mapping[str, Any]) -> None:
+    """Scores [N], interpolated linearly between the points `at` [N, 2], in decades."""
     places, index = np.unique(at, axis=0, return_inverse=True)
-    means = np.bincount(index, accuracies) / np.bincount(index)
+    means = np.bincount(index, scores) / np.bincount(index)
     extents = np.linalg.svd(places - places.mean(axis=0), compute_uv=False)
     if len(places) < FEWEST_FOR_SURFACE or extents[-1] < FLAT * extents[0]:
         return
@@ -166,7 +169,7 @@ def _surface(axes: Axes, at: Vectors, accuracies: Vectors, scale: Mapping[str, A
 def _pareto(search: Search) -> Figure:
     first, second = search.objectives
     other = "against its cost in time" if second == COST else "in both directions"
-    figure, axes = _panel(search, f"Validation accuracy {other}")
+    figure, axes = _panel(search, f"Validation {_score(search)} {other}")
     points = {
         trial.number: (_shown_value(second, trial.values[1]), _shown_value(first, trial.values[0]))
         for trial in searches.by_number(search)
@@ -202,7 +205,7 @@ def _panel(search: Search, title: str) -> tuple[Figure, Axes]:
 
 
 def _draw_trials(axes: Axes, search: Search, places: Mapping[int, float]) -> None:
-    """The accuracy of trials at their `places` on the x axis: number -> place."""
+    """The score of trials at their `places` on the x axis: number -> place."""
     axes.set_ylabel(_label(search.objectives[0]))
     shown = [trial for trial in _shown(search) if trial.number in places]
     points = {trial.number: (places[trial.number], TO_PERCENT * _reached(trial)) for trial in shown}
@@ -227,7 +230,7 @@ def _mark(axes: Axes, search: Search, points: Mapping[int, tuple[float, float]])
 
 
 def _shown(search: Search, *names: str) -> list[SearchTrial]:
-    """Complete and pruned trials that have an accuracy and the parameters `names`."""
+    """Complete and pruned trials that have a score and the parameters `names`."""
     return [
         trial
         for trial in searches.by_number(search)
@@ -264,8 +267,12 @@ def _limits(dimension: Dimension) -> tuple[float, float]:
 def _label(objective: str) -> str:
     if objective == COST:
         return "training time per epoch [s]"
-    name, _, direction = objective.partition(" ")
-    return f"validation {name} [%]\n{arrows(direction)}".strip()
+    metric, _, direction = objective.partition(" ")
+    return f"validation {of_metric(metric).name} [%]\n{arrows(direction)}".strip()
+
+
+def _score(search: Search) -> str:
+    return of_metric(searches.metric(search)).name
 
 
 def _shown_value(objective: str, value: float) -> float:

@@ -2,18 +2,17 @@
 
 import itertools
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
-import pandas as pd
 from matplotlib import style
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from fdsweep.results.compute.cells import Cell, collect
 from fdsweep.results.compute.tables import Table, TableRow
+from fdsweep.results.compute.words import of_metric
 from fdsweep.results.records.manifest import Manifest
 
 BLUE, ORANGE, RED, GREY, DARK = "#0072B2", "#E69F00", "#D55E00", "#8C8C8C", "#333333"
@@ -30,19 +29,6 @@ CONTROLS = "controls"
 LOOKS = 48
 MARKERS = ("o", "s", "D", "^", "v", "P", "X", "<")
 BASELINES = ("none", "w/o kd")
-METHODS = (
-    *("fd-cmkd", "kd", "feat", "c2kd", "dist", "pkd", "dkd", "afd", "unpaired", "figkd"),
-    *("freekd", "freekd-pooled", "cirkd-v2"),
-)
-COMPONENTS = (
-    *("Freq+Align+Scale+LogMSE", "Freq", "Feat", "Align", "Freq+Align", "Freq+Scale"),
-    "Freq+Align+Scale",
-)
-PLACES = {
-    name.casefold(): place for names in (COMPONENTS, METHODS) for place, name in enumerate(names)
-}
-"""Name of a row -> its place among the looks, distinct within a list."""
-
 STYLE: dict[str, Any] = {
     "figure.dpi": 150,
     "figure.titlesize": 10,
@@ -87,18 +73,22 @@ class Look(NamedTuple):
     marker: str
 
 
-def look(name: str) -> Look:
-    """The look of the row called `name`: it depends on the name alone.
+def look(name: str, looks: Mapping[str, int]) -> Look:
+    """The look of the row called `name`: its place in `looks`, or one that its name gives.
 
-    Two methods of the project never look alike; others share 48 looks. What follows a known name
-    and a comma says how it was varied: the colour stays, the marker is a star.
+    What follows a name of `looks` and a comma says how it was varied: the colour stays, the marker
+    is a star.
+
+    Args:
+        name: of a row or a method.
+        looks: casefolded names -> places, as a manifest has them.
     """
     method, comma, _ = name.casefold().partition(",")
-    if comma and method in PLACES:
-        return Look(look(method).colour, "*")
+    if comma and method in looks:
+        return Look(look(method, looks).colour, "*")
     if name.casefold() in BASELINES:
         return Look(DARK, "o")
-    place = PLACES.get(name.casefold(), zlib.crc32(name.encode()))
+    place = looks.get(name.casefold(), zlib.crc32(name.encode()))
     turn, hue = divmod(place % LOOKS, len(HUES))
     colour = (HUES, SHADES)[turn % 2][hue]
     return Look(colour, MARKERS[(hue + turn) % len(MARKERS)])
@@ -119,14 +109,6 @@ def is_control(manifest: Manifest, row: TableRow) -> bool:
 def by_direction(rows: Iterable[TableRow]) -> list[list[TableRow]]:
     """`rows` of each direction, in their order."""
     return [list(group) for _, group in itertools.groupby(rows, lambda row: row.direction)]
-
-
-def by_line(
-    manifest: Manifest, replicates: pd.DataFrame
-) -> dict[tuple[str, tuple[str, str]], Cell]:
-    """(row, direction) -> its done replicates."""
-    cells = collect(manifest, replicates, manifest.seeds)
-    return {(cell.row.row, cell.row.direction): cell for cell in cells}
 
 
 def row_panels(
@@ -171,6 +153,11 @@ def signed(points: float) -> str:
 def direction_name(row: TableRow) -> str:
     """`audio → visual`."""
     return f"{row.teacher_modality} → {row.student_modality}"
+
+
+def score_name(table: Table) -> str:
+    """What the numbers of `table` are, in a sentence."""
+    return of_metric(table.metric).name
 
 
 def table_title(what: str, table: Table) -> str:

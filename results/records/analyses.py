@@ -3,30 +3,17 @@
 Kept at `reports/<analysis>/analysis.json`; the same record gives the same bytes.
 """
 
-import dataclasses
-import json
-from collections.abc import Iterator, Sequence
-from statistics import fmean
 from typing import Any
 
-from fdsweep.results.compute.notes import spell_seeds
-from fdsweep.results.formats.grid import NOTHING, Grid
-from fdsweep.results.formats.markdown import aligned
+from fdsweep.results.records.record_file import RecordFile
 from fdsweep.results.records.store import Store
-from fdsweep.search_spaces import layout
-from fdsweep.search_spaces.errors import StorageError
+from fdsweep.search_spaces.records import Record
 
-SCHEMA = "fdsweep.analysis/1"
-FILE = "analysis.json"
 CONTROLS = ("shuffled", "permuted", "other_start")
 BEFORE, AFTER = "before ReLU", "after ReLU"
 
-FEW_GROUPS = 20
-"""Subjects or speakers below which a percentile bootstrap is clearly too narrow."""
 
-
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class Estimate:
+class Estimate(Record):
     """A mean with the ends of its interval; both None where there is none."""
 
     mean: float
@@ -34,8 +21,7 @@ class Estimate:
     high: float | None
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class Quantity:
+class Quantity(Record):
     """The cosine similarity of one part of the features, beside its controls.
 
     `energy` is the part's share, 0..1, in the squared norm of the features. `paired` and
@@ -69,8 +55,7 @@ class Quantity:
         return all(low > bound for low, bound in zip(lows, bounds, strict=True) if low is not None)
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class Spectrum:
+class Spectrum(Record):
     """The same for each bin 0 to K of the Fourier transform over the channels."""
 
     energy: tuple[float, ...]
@@ -80,8 +65,7 @@ class Spectrum:
     other_start: tuple[Estimate, ...] | None
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class Comparison:
+class Comparison(Record):
     """Two modalities' features at one `stage` of their networks, on the same samples.
 
     `stage` is BEFORE (the features that distillation works on) or AFTER (what the classifier
@@ -102,8 +86,7 @@ class Comparison:
     spectrum: Spectrum
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class Teacher:
+class Teacher(Record):
     """A trained network that was looked at; `test_accuracy` is a fraction of 0..1."""
 
     modality: str
@@ -112,8 +95,7 @@ class Teacher:
     test_accuracy: float
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class Analysis:
+class Analysis(Record):
     """What `fdsweep analyze` found: teachers of `seeds`, each on the test split of its seed's fold.
 
     `orders` of the channels were drawn for each seed, and `draws` for the bootstrap. `notes` are
@@ -133,15 +115,17 @@ class Analysis:
     notes: tuple[str, ...]
 
 
+FILE = RecordFile("analysis.json", Analysis, "fdsweep.analysis/1", "analysis", "Run it again")
+
+
 def save(store: Store, analysis: Analysis) -> None:
     """Write `analysis`, in place of what was there; StorageError if it cannot be written."""
-    text = json.dumps(to_json(analysis), indent=1, allow_nan=False)
-    store.write_text(layout.report_file(analysis.name, FILE), text + "\n")
+    FILE.save(store, analysis.name, analysis)
 
 
 def exists(store: Store, name: str) -> bool:
     """Whether there is an analysis `name`."""
-    return store.exists(layout.report_file(name, FILE))
+    return FILE.exists(store, name)
 
 
 def load(store: Store, name: str) -> Analysis:
@@ -150,34 +134,12 @@ def load(store: Store, name: str) -> Analysis:
     Raises:
         StorageError: there is none, or its file is damaged or of another version.
     """
-    text = store.read_text(layout.report_file(name, FILE))
-    try:
-        content = json.loads(text)
-        if content.pop("schema") != SCHEMA:
-            raise ValueError(f"not {SCHEMA}")
-        return Analysis(
-            **{
-                **content,
-                "seeds": tuple(content["seeds"]),
-                "teachers": tuple(Teacher(**one) for one in content["teachers"]),
-                "comparisons": tuple(_comparison(one) for one in content["comparisons"]),
-                "notes": tuple(content["notes"]),
-            }
-        )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        place = store.uri(layout.report_file(name, FILE))
-        raise StorageError(f"is no analysis ({error})", place, "Run it again") from None
+    return FILE.load(store, name)
 
 
 def to_json(analysis: Analysis) -> dict[str, Any]:
     """`analysis` in JSON types; similarities and accuracies are fractions, null for none."""
-    content: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(analysis)))
-    return {"schema": SCHEMA, **content}
-
-
-def to_markdown(analysis: Analysis) -> str:
-    """`analysis` as markdown that also reads well in a terminal: a table per comparison."""
-    return "\n".join(_lines(analysis))
+    return {"schema": FILE.schema, **analysis.model_dump(mode="json")}
 
 
 def numbers(analysis: Analysis) -> dict[str, float]:
@@ -189,136 +151,3 @@ def numbers(analysis: Analysis) -> dict[str, float]:
         for kind in ("paired", *CONTROLS, "excess")
         if (estimate := getattr(part, kind)) is not None
     }
-
-
-def _lines(analysis: Analysis) -> Iterator[str]:
-    yield f"## Cosine similarity of teacher features, {analysis.dataset}"
-    yield ""
-    for one in analysis.comparisons:
-        yield f"**{one.first} and {one.second}, {one.stage}** ({one.dim} channels)"
-        yield ""
-        yield from aligned(_grid(one))
-        yield ""
-    yield from (f"- {note}" for note in (*_reading(analysis), *analysis.notes))
-    yield ""
-
-
-def _reading(analysis: Analysis) -> Iterator[str]:
-    """What the numbers are and what to compare, written from the record alone."""
-    one = analysis.comparisons[0]
-    yield (
-        f"Mean over {one.samples:,} test samples of {one.groups} subjects or speakers: the test "
-        f"split of each seed's fold, seeds {spell_seeds(analysis.seeds)}."
-    )
-    yield f"Teachers ({analysis.epochs} epochs), test accuracy: {_accuracies(analysis.teachers)}."
-    if one.groups < 2:
-        yield "With a single subject or speaker there is no interval."
-    else:
-        narrow = f"; with {one.groups} of them it is too narrow" if one.groups < FEW_GROUPS else ""
-        yield (
-            f"[ ]: 95 % bootstrap interval over subjects or speakers ({analysis.draws:,} draws), "
-            f"with seeds and networks held as they are{narrow}."
-        )
-    yield (
-        "Shuffled pairs: each sample with every other sample's partner. Compare with them, not "
-        "with 0: what all samples have in common, such as the sign of DC, is no knowledge of "
-        f"the pair. {AFTER.replace('a', 'A')} no channel is negative, so DC always agrees."
-    )
-    yield (
-        f"Permuted channels: mean, and in [ ] smallest and largest, of {analysis.orders} random "
-        "orders of the second network's channels (others for each seed). A paired value in that "
-        "range is what any order gives: it says nothing of frequencies."
-    )
-    if len(analysis.seeds) < 2:
-        yield "Other start: takes two seeds."
-    else:
-        yield (
-            "Other start: the second network is that of another seed, which may have been trained "
-            "on these subjects or speakers. What is gone with it came from the start in common."
-        )
-    yield (
-        "Stands out: the interval of paired - shuffled is above 0, and those of paired and of "
-        "other start are above every order of the channels. The low band ends at "
-        f"{analysis.cutoff:g} of the bins."
-    )
-    for pair in dict.fromkeys((x.first, x.second, x.same_start) for x in analysis.comparisons):
-        first, second, share = pair
-        if share > 0:
-            yield (
-                f"Before training {100 * share:.0f} % of the weights of {second} are the same "
-                f"numbers as in {first} (same seed or checkpoint, same shapes). Their channels "
-                "correspond from the start; those of a student and its teacher do not."
-            )
-
-
-def _accuracies(teachers: Sequence[Teacher]) -> str:
-    """Mean test accuracy of each modality's teachers, with the smallest and the largest."""
-    found: dict[str, list[float]] = {}
-    for teacher in teachers:
-        found.setdefault(teacher.modality, []).append(100 * teacher.test_accuracy)
-    return ", ".join(
-        f"{modality} {fmean(values):.1f} %"
-        + (f" ({min(values):.1f} to {max(values):.1f})" if len(values) > 1 else "")
-        for modality, values in found.items()
-    )
-
-
-def _grid(comparison: Comparison) -> Grid:
-    headings: tuple[str, ...] = (
-        "Part",
-        "Energy %",
-        "Paired",
-        "Shuffled pairs",
-        "Permuted channels",
-        "Other start",
-    )
-    headings = (*headings, "Paired - shuffled", "Stands out")
-    lines = tuple(
-        (
-            part.name,
-            f"{100 * part.energy:.1f}",
-            _spell(part.paired),
-            *(_spell(getattr(part, control)) for control in CONTROLS),
-            _spell(part.excess),
-            {True: "yes", False: "no", None: NOTHING}[part.stands_out],
-        )
-        for part in comparison.quantities
-    )
-    words = (True, *(False for _ in headings[1:]))
-    return Grid(title="", headings=headings, words=words, lines=lines)
-
-
-def _spell(estimate: Estimate | None) -> str:
-    if estimate is None:
-        return NOTHING
-    text = _number(estimate.mean)
-    if estimate.low is None or estimate.high is None:
-        return text
-    return f"{text} [{_number(estimate.low)}, {_number(estimate.high)}]"
-
-
-def _number(value: float) -> str:
-    """Three decimals, without a sign before zero."""
-    return f"{round(value, 3) + 0.0:.3f}"
-
-
-def _comparison(content: dict[str, Any]) -> Comparison:
-    spectrum = content["spectrum"]
-    kinds = ("paired", *CONTROLS)
-    lists = {kind: spectrum[kind] and tuple(map(_estimate, spectrum[kind])) for kind in kinds}
-    return Comparison(
-        **{
-            **content,
-            "quantities": tuple(_quantity(one) for one in content["quantities"]),
-            "spectrum": Spectrum(**{**spectrum, **lists, "energy": tuple(spectrum["energy"])}),
-        }
-    )
-
-
-def _quantity(content: dict[str, Any]) -> Quantity:
-    kinds = ("paired", *CONTROLS, "excess")
-    return Quantity(**{**content, **{kind: _estimate(content[kind]) for kind in kinds}})
-
-
-def _estimate(content: dict[str, Any] | None) -> Estimate | None:
-    return None if content is None else Estimate(**content)

@@ -1,23 +1,24 @@
 """What a sweep consists of: the rows of its table and the keys their results are stored under."""
 
-import dataclasses
-import json
 from typing import Any
 
+from pydantic import Field
+
+from fdsweep.results.records import older
+from fdsweep.results.records.record_file import RecordFile
+from fdsweep.results.records.schema import CLASSIFICATION
 from fdsweep.results.records.store import Store
 from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.errors import ConfigError, StorageError, unknown
-
-SCHEMA = "fdsweep.sweep/1"
-FILE = "sweep.json"
+from fdsweep.search_spaces.records import Record
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class ManifestRow:
+class ManifestRow(Record):
     """One line of the table in one direction; `paper` names its line in the published table.
 
-    `group` is a heading that it shares with its neighbours, `pairing` says which teacher sample
-    stands beside a student sample; both may be empty.
+    `teacher_modality` joins several by "+". `group` is a heading that the row shares with its
+    neighbours, `pairing` says which teacher sample stands beside a student sample; both may be
+    empty.
     """
 
     row: str
@@ -25,7 +26,7 @@ class ManifestRow:
     teacher_modality: str
     student_modality: str
     key: str
-    teacher_key: str
+    teacher_keys: tuple[str, ...]
     paper: dict[str, Any] | None = None
     group: str = ""
     pairing: str = ""
@@ -36,13 +37,17 @@ class ManifestRow:
         return self.teacher_modality, self.student_modality
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class Manifest:
+class Manifest(Record):
     """A sweep as it was asked for, over all the times that it was run.
 
     Within a direction the first row is the baseline. `seeds` is the sorted union of all runs;
     `seed_history` holds each seed list that enlarged it, the first one included. `teachers`
     gives each teaching modality its teacher's key. `data_notes` are sentences on the data.
+    `metric` is the task's headline metric.
+
+    What methods say of themselves: `looks` gives rows and methods, by their casefolded names,
+    their place among the looks of pictures; `response_options` gives methods, as they stand in
+    rows, the option whose response is drawn, as it stands in their configurations.
     """
 
     sweep: str
@@ -57,37 +62,28 @@ class Manifest:
     teachers: dict[str, str]
     data_fingerprint: str
     data_notes: tuple[str, ...] = ()
+    task: str = CLASSIFICATION
+    metric: str = "accuracy"
+    looks: dict[str, int] = Field(default_factory=dict)
+    response_options: dict[str, str] = Field(default_factory=dict)
+
+
+OLDER = {"fdsweep.sweep/1": older.manifest}
+FILE = RecordFile("sweep.json", Manifest, "fdsweep.sweep/2", "sweep", "Run the sweep again", OLDER)
 
 
 def save(store: Store, manifest: Manifest) -> None:
     """Write `manifest` to `reports/<sweep>/sweep.json`; StorageError if it cannot be written."""
-    content = {"schema": SCHEMA, **dataclasses.asdict(manifest)}
-    store.write_text(layout.report_file(manifest.sweep, FILE), json.dumps(content, indent=1) + "\n")
+    FILE.save(store, manifest.sweep, manifest)
 
 
 def load(store: Store, sweep: str) -> Manifest:
     """The manifest of `sweep`.
 
     Raises:
-        StorageError: there is none, or its file is damaged or of another version.
+        StorageError: there is none, or its file is damaged or of a version not read here.
     """
-    text = store.read_text(layout.report_file(sweep, FILE))
-    try:
-        content = json.loads(text)
-        if content.pop("schema") != SCHEMA:
-            raise ValueError(f"not {SCHEMA}")
-        return Manifest(
-            **{
-                **content,
-                "seeds": tuple(content["seeds"]),
-                "seed_history": tuple(tuple(seeds) for seeds in content["seed_history"]),
-                "rows": tuple(ManifestRow(**row) for row in content["rows"]),
-                "data_notes": tuple(content.get("data_notes", ())),
-            }
-        )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        place = store.uri(layout.report_file(sweep, FILE))
-        raise StorageError(f"is no sweep ({error})", place, "Run the sweep again") from None
+    return FILE.load(store, sweep)
 
 
 def merge(old: Manifest, new: Manifest) -> Manifest:
@@ -102,12 +98,13 @@ def merge(old: Manifest, new: Manifest) -> Manifest:
     rows = {(row.row, row.direction): row for row in (*old.rows, *new.rows)}
     seeds = tuple(sorted({*old.seeds, *new.seeds}))
     grown = seeds != old.seeds
-    return dataclasses.replace(
-        new,
+    return new.replace(
         seeds=seeds,
         seed_history=(*old.seed_history, new.seeds) if grown else old.seed_history,
         rows=tuple(rows.values()),
-        teachers={**old.teachers, **new.teachers},
+        teachers=old.teachers | new.teachers,
+        looks=old.looks | new.looks,
+        response_options=old.response_options | new.response_options,
     )
 
 
@@ -116,7 +113,7 @@ def list_sweeps(store: Store) -> list[str]:
     found = {
         place.split("/")[1]: changed
         for place, changed in store.listing(layout.REPORTS).items()
-        if place.count("/") == 2 and place.endswith(f"/{FILE}")
+        if place.count("/") == 2 and place.endswith(f"/{FILE.name}")
     }
     return sorted(found, key=lambda name: (-found[name], name))
 
@@ -143,4 +140,6 @@ def find(store: Store, name: str | None = None) -> Manifest:
 
 
 def _comparable(manifest: Manifest) -> tuple[object, ...]:
-    return manifest.study, manifest.dataset, manifest.epochs, manifest.data_fingerprint
+    """What all runs of a sweep have in common."""
+    names = ("study", "dataset", "task", "metric", "epochs", "data_fingerprint")
+    return tuple(getattr(manifest, name) for name in names)

@@ -1,9 +1,11 @@
 """The columns of the three Parquet tables, and one replicate as a value."""
 
-import dataclasses
-from typing import Literal
+from typing import Annotated, Literal
 
 import pyarrow as pa
+from pydantic import Field, model_validator
+
+from fdsweep.search_spaces.records import Record
 
 REPLICATES = pa.schema(
     [
@@ -12,27 +14,30 @@ REPLICATES = pa.schema(
         ("row", pa.string()),
         ("method", pa.string()),
         ("dataset", pa.string()),
+        ("task", pa.string()),
         ("teacher_modality", pa.string()),
         ("student_modality", pa.string()),
         ("seed", pa.int64()),
         ("key", pa.string()),
-        ("teacher_key", pa.string()),
+        ("teacher_keys", pa.list_(pa.string())),
         ("status", pa.string()),
         ("epochs", pa.int64()),
         ("best_epoch", pa.int64()),
         ("best_head", pa.string()),
-        ("val_accuracy", pa.float64()),
-        ("test_accuracy", pa.float64()),
-        ("test_accuracy_last", pa.float64()),
-        ("test_accuracy_best", pa.float64()),
+        ("metric", pa.string()),
+        ("val_score", pa.float64()),
+        ("test_score", pa.float64()),
+        ("test_score_last", pa.float64()),
+        ("test_score_best", pa.float64()),
         ("wall_seconds", pa.float64()),
         ("device", pa.string()),
         ("fdsweep_version", pa.string()),
         ("data_fingerprint", pa.string()),
+        ("environment", pa.string()),
         ("config", pa.string()),
     ]
 )
-"""`results/`: one row per replicate. Accuracies are fractions in 0..1, `config` is JSON."""
+"""`results/`: one row per replicate, the fields of `Replicate`."""
 
 CURVES = pa.schema(
     [
@@ -46,30 +51,34 @@ CURVES = pa.schema(
 )
 """`curves/`: one row per epoch, split and metric."""
 
-PREDICTIONS = pa.schema(
+SAMPLES = pa.schema(
     [
         ("key", pa.string()),
         ("seed", pa.int64()),
         ("sample_id", pa.string()),
         ("group", pa.string()),
-        ("label", pa.int32()),
-        ("prediction", pa.int32()),
     ]
 )
-"""`predictions/`: the test split at the selected epoch; `group` is the subject or speaker."""
+"""What `predictions/` holds whatever the task; `group` is the subject or speaker."""
+
+CLASSIFICATION = "classification"
+PREDICTIONS = pa.schema([*SAMPLES, ("label", pa.int32()), ("prediction", pa.int32())])
+"""`predictions/` of a classification: the test split at the selected epoch."""
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class Replicate:
+class Replicate(Record):
     """One row of `results/`: a point of the study in one direction with one seed.
 
-    `test_accuracy` is read at the epoch and head that validation chose, `test_accuracy_last` at
-    the last epoch, `test_accuracy_best` at the epoch and head that test itself would choose.
-    Accuracies are fractions in 0..1; None where a failed run has no number.
+    `metric` names what the scores are, fractions of 0..1. `test_score` is read at the epoch and
+    head that validation chose, `test_score_last` at the last epoch, `test_score_best` at the epoch
+    and head that test itself would choose; None where a failed run has no number. `environment`
+    is JSON of the versions that numbers depend on (empty where unknown), `config` JSON too.
 
     Raises:
-        ValueError: an unknown status, an accuracy outside 0..1, or a done replicate without
-            `test_accuracy`.
+        ValueError: an unknown status, a score outside 0..1, or a done replicate without
+            `test_score`.
     """
 
     sweep: str
@@ -77,34 +86,30 @@ class Replicate:
     row: str
     method: str
     dataset: str
+    task: str
     teacher_modality: str
     student_modality: str
     seed: int
     key: str
-    teacher_key: str
+    teacher_keys: tuple[str, ...]
     status: Literal["done", "failed"]
     epochs: int
     best_epoch: int | None
     best_head: str | None
-    val_accuracy: float | None
-    test_accuracy: float | None
-    test_accuracy_last: float | None
-    test_accuracy_best: float | None
+    metric: str
+    val_score: Fraction | None
+    test_score: Fraction | None
+    test_score_last: Fraction | None
+    test_score_best: Fraction | None
     wall_seconds: float
     device: str
     fdsweep_version: str
     data_fingerprint: str
+    environment: str
     config: str
 
-    def __post_init__(self) -> None:
-        if self.status not in ("done", "failed"):
-            raise ValueError(f"status is {self.status!r}, not 'done' or 'failed'")
-        for name in ACCURACIES:
-            value = getattr(self, name)
-            if value is not None and not 0 <= value <= 1:
-                raise ValueError(f"{name} is {value}, not a fraction in 0..1")
-        if self.status == "done" and self.test_accuracy is None:
-            raise ValueError("a done replicate needs its test_accuracy")
-
-
-ACCURACIES = ("val_accuracy", "test_accuracy", "test_accuracy_last", "test_accuracy_best")
+    @model_validator(mode="after")
+    def _is_whole(self) -> "Replicate":
+        if self.status == "done" and self.test_score is None:
+            raise ValueError("a done replicate needs its test_score")
+        return self

@@ -3,29 +3,26 @@
 Kept beside the sweep that evaluates the chosen points, at `reports/<sweep>/searches.json`.
 """
 
-import dataclasses
-import json
 import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
-from fdsweep.results.records.store import Store
-from fdsweep.search_spaces import layout
-from fdsweep.search_spaces.configs import Option
-from fdsweep.search_spaces.errors import StorageError
+from pydantic import model_validator
 
-SCHEMA = "fdsweep.searches/1"
-FILE = "searches.json"
+from fdsweep.results.records.record_file import RecordFile
+from fdsweep.results.records.store import Store
+from fdsweep.search_spaces.configs import Option
+from fdsweep.search_spaces.records import Record
+
 COST = "cost"
-"""The objective that is minimised: seconds per training epoch. All others are accuracies."""
+"""The objective that is minimised: seconds per training epoch. All others are scores."""
 
 State = Literal["complete", "pruned", "failed", "running"]
 Source = Literal["trained", "results", "repeated"]
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class Dimension:
+class Dimension(Record):
     """What one parameter could be: from `low` to `high`, or one of `choices`.
 
     A range has no choices, and choices have no bounds (None). `log` says that the range was
@@ -39,8 +36,7 @@ class Dimension:
     choices: tuple[Option, ...]
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class SearchTrial:
+class SearchTrial(Record):
     """One point of a search and what it gave.
 
     `values` has one number per objective, and none unless the trial is complete. `reached` is the
@@ -64,32 +60,31 @@ class SearchTrial:
     source: Source
     error: str = ""
 
-    def __post_init__(self) -> None:
-        if self.state not in get_args(State) or self.source not in get_args(Source):
-            raise ValueError(f"trial {self.number} is {self.state!r} from {self.source!r}")
+    @model_validator(mode="after")
+    def _is_possible(self) -> "SearchTrial":
         if bool(self.values) != (self.state == "complete"):
             raise ValueError(f"trial {self.number} is {self.state} with values {self.values}")
         reached = () if self.reached is None else (self.reached,)
         if not all(map(math.isfinite, (*self.values, *reached, self.seconds))):
             raise ValueError(f"trial {self.number} has a number that is not finite")
+        return self
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class Search:
+class Search(Record):
     """A search over a method's options in one direction, or in several at once.
 
-    `directions` are written "a->b". The first of the `objectives` is an accuracy: "accuracy", or
-    "accuracy a->b" where there are several directions; a fraction of 0..1, maximised, the mean
-    over the tuning `seeds` on validation. "cost" is in seconds per training epoch, minimised.
-    `epochs` is the length of a full trial, `asked` the number of trials asked for; points outside
-    the constraints (`infeasible`) are neither trained nor counted as trials. `chosen` is the
-    number of the trial that was evaluated, `default` that of the method's own defaults, where
-    these lie in the space and come first; `front` holds the numbers on the Pareto front and is
-    empty for one objective. `importances` may be empty; they compare trials after
+    `directions` are written "a->b". The first of the `objectives` is a score, called by its metric:
+    "accuracy", or "accuracy a->b" where there are several directions; a fraction of 0..1,
+    maximised, the mean over the tuning `seeds` on validation. "cost" is in seconds per training
+    epoch, minimised. `epochs` is the length of a full trial, `asked` the number of trials asked
+    for; points outside the constraints (`infeasible`) are neither trained nor counted as trials.
+    `chosen` is the number of the trial that was evaluated, `default` that of the method's own
+    defaults, where these lie in the space and come first; `front` holds the numbers on the Pareto
+    front and is empty for one objective. `importances` may be empty; they compare trials after
     `importance_epoch`, or at the end for 0.
 
     Raises:
-        ValueError: the first objective is no accuracy, a trial has another number of values than
+        ValueError: the first objective is no score, a trial has another number of values than
             there are objectives, or two trials have the same number.
     """
 
@@ -114,13 +109,25 @@ class Search:
     default: int | None = 0
     importance_epoch: int = 0
 
-    def __post_init__(self) -> None:
+    @model_validator(mode="after")
+    def _is_possible(self) -> "Search":
         if not self.objectives or self.objectives[0] == COST:
-            raise ValueError(f"objectives {self.objectives} do not begin with an accuracy")
+            raise ValueError(f"objectives {self.objectives} do not begin with a score")
         if any(len(trial.values) not in (0, len(self.objectives)) for trial in self.trials):
             raise ValueError(f"a trial has not {len(self.objectives)} values")
         if len({trial.number for trial in self.trials}) < len(self.trials):
             raise ValueError("two trials have the same number")
+        return self
+
+
+class Searches(Record):
+    """All searches whose choices a sweep evaluates."""
+
+    searches: tuple[Search, ...]
+
+
+SCHEMA, FIX = "fdsweep.searches/1", "Run the search again"
+FILE = RecordFile("searches.json", Searches, SCHEMA, "record of searches", FIX)
 
 
 def save(store: Store, sweep: str, searches: Sequence[Search]) -> None:
@@ -129,10 +136,7 @@ def save(store: Store, sweep: str, searches: Sequence[Search]) -> None:
     Raises:
         StorageError: they cannot be written.
     """
-    content = {"schema": SCHEMA, "searches": [plain(search) for search in searches]}
-    store.write_text(
-        layout.report_file(sweep, FILE), json.dumps(content, indent=1, allow_nan=False) + "\n"
-    )
+    FILE.save(store, sweep, Searches(searches=tuple(searches)))
 
 
 def load(store: Store, sweep: str) -> tuple[Search, ...]:
@@ -141,23 +145,17 @@ def load(store: Store, sweep: str) -> tuple[Search, ...]:
     Raises:
         StorageError: their file is damaged or of another version.
     """
-    if not store.exists(layout.report_file(sweep, FILE)):
-        return ()
-    try:
-        content = json.loads(store.read_text(layout.report_file(sweep, FILE)))
-        if content["schema"] != SCHEMA:
-            raise ValueError(f"not {SCHEMA}")
-        return tuple(_search(one) for one in content["searches"])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        place = store.uri(layout.report_file(sweep, FILE))
-        fix = "Run the search again"
-        raise StorageError(f"is no record of searches ({error})", place, fix) from None
+    return FILE.load(store, sweep).searches if FILE.exists(store, sweep) else ()
 
 
 def plain(search: Search) -> dict[str, Any]:
     """`search` in JSON types."""
-    content: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(search), allow_nan=False))
-    return content
+    return search.model_dump(mode="json")
+
+
+def metric(search: Search) -> str:
+    """What the scores of `search` are."""
+    return search.objectives[0].partition(" ")[0]
 
 
 def by_number(search: Search) -> tuple[SearchTrial, ...]:
@@ -217,17 +215,3 @@ def best_so_far(search: Search) -> dict[int, float]:
             highest = max(highest, trial.values[0])
             best[trial.number] = highest
     return best
-
-
-def _search(content: dict[str, Any]) -> Search:
-    lists = ("directions", "objectives", "seeds", "front", "notes")
-    dimensions = [{**one, "choices": tuple(one["choices"])} for one in content["dimensions"]]
-    trials = [{**one, "values": tuple(one["values"])} for one in content["trials"]]
-    return Search(
-        **{
-            **content,
-            **{name: tuple(content[name]) for name in lists},
-            "dimensions": tuple(Dimension(**one) for one in dimensions),
-            "trials": tuple(SearchTrial(**one) for one in trials),
-        }
-    )

@@ -2,14 +2,13 @@
 
     results/<key>-<seed>.parquet       one row: the replicate exists once this file does
     curves/<key>-<seed>.parquet        its metrics per epoch
-    predictions/<key>-<seed>.parquet   its predictions on the test split
+    predictions/<key>-<seed>.parquet   what its task keeps of the test split
     cache/results.parquet              copies of rows of results/, to open fewer files
 
 Every file is written to a hidden name and moved, so a reader sees all of it or nothing. The cache
 may be deleted at any time: a row counts only while its file is in results/ as it was when read.
 """
 
-import dataclasses
 import re
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -22,7 +21,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from fdsweep.results.records.schema import CURVES, PREDICTIONS, REPLICATES, Replicate
+from fdsweep.results.records import older
+from fdsweep.results.records.schema import (
+    CLASSIFICATION,
+    CURVES,
+    PREDICTIONS,
+    REPLICATES,
+    SAMPLES,
+    Replicate,
+)
 from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.errors import StorageError
 from fdsweep.search_spaces.storage import Storage
@@ -96,8 +103,10 @@ class Store(Storage):
         """Write one replicate; its row comes last and makes it count.
 
         The rows of `curves` and `predictions` hold the columns of their schema; `key` and `seed`
-        are the replicate's own and may be left out. A done replicate is never overwritten, a
-        failed one is superseded. Of two writers at the same instant one whole file stays.
+        are the replicate's own and may be left out. A task other than classification keeps other
+        columns beside those of `schema.SAMPLES`; they are stored as they are. A done replicate is
+        never overwritten, a failed one is superseded. Of two writers at the same instant one whole
+        file stays.
 
         Returns:
             False if the replicate was done already, and nothing was written.
@@ -106,11 +115,10 @@ class Store(Storage):
             StorageError: the place cannot be written.
         """
         name = layout.replicate_file(replicate.key, replicate.seed)
-        row = pa.Table.from_pylist([dataclasses.asdict(replicate)], schema=REPLICATES)
         tables = {
             "curves": _owned(curves, CURVES, replicate),
-            "predictions": _owned(predictions, PREDICTIONS, replicate),
-            "results": row,
+            "predictions": _kept(predictions, replicate),
+            "results": pa.Table.from_pylist([replicate.model_dump()], schema=REPLICATES),
         }
         for folder, table in tables.items():
             if self._is_done(name):
@@ -124,16 +132,22 @@ class Store(Storage):
         Columns are those of the contract, also when there is no row. Files that cannot be read
         are left out: see `damaged`.
         """
-        return _to_frame(self._rows(keys)[0])
+        return self.rows(keys)[0]
+
+    def rows(self, keys: Collection[str] | None = None) -> tuple[pd.DataFrame, list[str]]:
+        """`replicates` and `damaged` in one reading."""
+        rows, damaged = self._rows(keys)
+        return _to_frame(rows), [f"results/{name}" for name in damaged]
 
     def curves(self, keys: Collection[str] | None = None) -> pd.DataFrame:
         """Metrics per epoch, of `keys` only, if given; columns as in `schema.CURVES`."""
         return _to_frame(self._tables("curves", self._names("curves", keys))[0])
 
     def predictions(self, keys: Collection[str] | None = None) -> pd.DataFrame:
-        """Test predictions, of `keys` only, if given; columns as in `schema.PREDICTIONS`.
+        """What was kept of test samples, of `keys` only, if given.
 
-        Texts are categorical: there may be millions of rows.
+        Columns are those that the files hold, as in `schema.PREDICTIONS` for a classification and
+        where there is none. Texts are categorical: there may be millions of rows.
         """
         return _to_frame(self._tables("predictions", self._names("predictions", keys))[0])
 
@@ -145,7 +159,7 @@ class Store(Storage):
 
     def damaged(self, keys: Collection[str] | None = None) -> list[str]:
         """Files of `results/` (of `keys` only, if given) that are no whole Parquet file."""
-        return [f"results/{name}" for name in self._rows(keys)[1]]
+        return self.rows(keys)[1]
 
     def _is_done(self, name: str) -> bool:
         if not self.exists(f"results/{name}"):
@@ -205,30 +219,27 @@ class Store(Storage):
     def _content(self, folder: str, name: str) -> pa.Table | None:
         """The table in a file; None if it is no whole Parquet file."""
         content = self.read(f"{folder}/{name}")
-        schema = SCHEMAS[folder]
         try:
             with pq.ParquetFile(pa.BufferReader(content)) as file:
-                there = set(file.schema_arrow.names)
-                known = [column for column in schema.names if column in there]
-                return _conform(file.read(known, use_threads=False), schema)
+                return CONFORM[folder](file.read(use_threads=False))
         except (OSError, pa.ArrowException):
             return None
 
     def _tables(self, folder: str, names: list[str]) -> tuple[pa.Table, list[int | None]]:
         """The rows of the files `names`, and how many each holds (None for a damaged one)."""
-        nothing = SCHEMAS[folder].empty_table()
 
-        def read(some: list[str]) -> tuple[pa.Table, list[int | None]]:
+        def read(some: list[str]) -> tuple[list[pa.Table], list[int | None]]:
             tables = [self._content(folder, name) for name in some]
-            whole = [nothing, *(table for table in tables if table is not None)]
+            whole = [table for table in tables if table is not None]
             counts = [None if table is None else len(table) for table in tables]
-            return _compact(pa.concat_tables(whole), folder), counts
+            return [_compact(_joined(whole), folder)] if whole else [], counts
 
         chunks = [names[start : start + CHUNK] for start in range(0, len(names), CHUNK)]
         with ThreadPoolExecutor(LOCAL_READERS if self.is_local else REMOTE_READERS) as readers:
-            parts = [(_compact(nothing, folder), []), *readers.map(read, chunks)]
-        table = pa.concat_tables([table for table, _ in parts]).unify_dictionaries()
-        return table, [count for _, counts in parts for count in counts]
+            parts = list(readers.map(read, chunks))
+        nothing = _compact(SCHEMAS[folder].empty_table(), folder)
+        whole = [table for tables, _ in parts for table in tables] or [nothing]
+        return _joined(whole).unify_dictionaries(), [n for _, counts in parts for n in counts]
 
 
 def _owned(rows: Any, schema: pa.Schema, replicate: Replicate) -> pa.Table:
@@ -237,6 +248,35 @@ def _owned(rows: Any, schema: pa.Schema, replicate: Replicate) -> pa.Table:
     for name in schema.names[len(own) :]:
         own[name] = rows.column(name) if is_table else [row[name] for row in rows]
     return pa.table(own, schema=schema)
+
+
+def _kept(rows: Rows, replicate: Replicate) -> pa.Table:
+    """What the task of `replicate` keeps of test samples, as a table of its own."""
+    if replicate.task == CLASSIFICATION:
+        return _owned(rows, PREDICTIONS, replicate)
+    table = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist(list(rows))
+    return _appended(_owned(table if len(table) else [], SAMPLES, replicate), table)
+
+
+def _appended(table: pa.Table, other: pa.Table) -> pa.Table:
+    """`table` with those columns of `other` that it lacks."""
+    for name in other.column_names:
+        if name not in table.column_names:
+            table = table.append_column(name, other[name])
+    return table
+
+
+def _joined(tables: Sequence[pa.Table]) -> pa.Table:
+    """The rows of all; a column that one lacks is null there."""
+    return pa.concat_tables(tables, promote_options="default")
+
+
+def _samples(table: pa.Table) -> pa.Table:
+    """`table` of `predictions/`: the columns of its task, whatever else it holds behind them."""
+    if table.schema.equals(PREDICTIONS):
+        return table
+    schema = PREDICTIONS if "label" in table.column_names else SAMPLES
+    return _appended(_conform(table, schema), table)
 
 
 def _conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
@@ -250,6 +290,14 @@ def _conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
         for field in schema
     }
     return pa.table(columns, schema=schema)
+
+
+CONFORM = {
+    layout.RESULTS: lambda table: _conform(older.replicates(table), REPLICATES),
+    layout.CURVES: lambda table: _conform(table, CURVES),
+    layout.PREDICTIONS: _samples,
+}
+"""What makes the table in a file of each folder one of today's."""
 
 
 def _in_order(names: Iterable[str], keys: Collection[str] | None) -> list[str]:

@@ -6,8 +6,18 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from fdsweep.results.compute.tables import ClassRow, Table, TableRow
+from fdsweep.results.compute.tables import ClassRow, Table, TableRow, build_table
 from fdsweep.results.document import Report
+from fdsweep.results.records.analyses import (
+    AFTER,
+    BEFORE,
+    Analysis,
+    Comparison,
+    Estimate,
+    Quantity,
+    Spectrum,
+    Teacher,
+)
 from fdsweep.results.records.manifest import Manifest, ManifestRow, save
 from fdsweep.results.records.schema import Replicate
 from fdsweep.results.records.searches import Dimension, Search, SearchTrial
@@ -15,6 +25,18 @@ from fdsweep.results.records.store import Store
 from fdsweep.search_spaces.configs import Option
 
 DIRECTIONS = (("accelerometer", "gyroscope"), ("gyroscope", "accelerometer"))
+METHODS = (
+    *("fd-cmkd", "kd", "feat", "c2kd", "dist", "pkd", "dkd", "afd", "unpaired", "figkd"),
+    *("freekd", "freekd-pooled"),
+)
+COMPONENTS = (
+    *("Freq+Align+Scale+LogMSE", "Freq", "Feat", "Align", "Freq+Align", "Freq+Scale"),
+    "Freq+Align+Scale",
+)
+LOOKS = {
+    name.casefold(): place for names in (COMPONENTS, METHODS) for place, name in enumerate(names)
+}
+RESPONSES = {"fd-cmkd": "cutoff", "kd+fd-cmkd": "fd-cmkd.cutoff"}
 
 
 @pytest.fixture
@@ -30,31 +52,34 @@ def replicate() -> Callable[..., Replicate]:
         row="Feat",
         method="fd-cmkd",
         dataset="watch",
+        task="classification",
         teacher_modality="accelerometer",
         student_modality="gyroscope",
         seed=0,
         key="aa",
-        teacher_key="tt",
+        teacher_keys=("tt",),
         status="done",
         epochs=3,
         best_epoch=2,
         best_head="logits",
-        val_accuracy=0.7,
-        test_accuracy=0.6,
-        test_accuracy_last=0.5,
-        test_accuracy_best=0.65,
+        metric="accuracy",
+        val_score=0.7,
+        test_score=0.6,
+        test_score_last=0.5,
+        test_score_best=0.65,
         wall_seconds=1.5,
         device="cpu",
         fdsweep_version="0.1.0",
         data_fingerprint="dd",
+        environment="",
         config="{}",
     )
 
     def make(**changes: Any) -> Replicate:
         if changes.get("status") == "failed":
-            numbers = [f.name for f in dataclasses.fields(Replicate) if "accuracy" in f.name]
+            numbers = [name for name in Replicate.model_fields if "score" in name]
             changes = {**dict.fromkeys(numbers), "best_epoch": None, "best_head": None, **changes}
-        return dataclasses.replace(plain, **changes)
+        return plain.replace(**changes)
 
     return make
 
@@ -70,16 +95,17 @@ def manifest() -> Callable[..., Manifest]:
         paper: Mapping[str, dict[str, Any]] | None = None,
         groups: Mapping[str, str] | None = None,
         pairings: Mapping[str, str] | None = None,
+        method: str = "fd-cmkd",
         **changes: Any,
     ) -> Manifest:
         rows = [
             ManifestRow(
                 row=name,
-                method="fd-cmkd",
+                method=method,
                 teacher_modality=teacher,
                 student_modality=student,
                 key=f"{name}.{student}",
-                teacher_key=f"teacher.{teacher}",
+                teacher_keys=(f"teacher.{teacher}",),
                 paper=(paper or {}).get(name),
                 group=(groups or {}).get(name, ""),
                 pairing=(pairings or {}).get(name, ""),
@@ -99,15 +125,17 @@ def manifest() -> Callable[..., Manifest]:
             rows=tuple(rows),
             teachers={teacher: f"teacher.{teacher}" for teacher, _ in directions},
             data_fingerprint="dd",
+            looks=LOOKS,
+            response_options=RESPONSES,
         )
-        return dataclasses.replace(plain, **changes)
+        return plain.replace(**changes)
 
     return make
 
 
 @pytest.fixture
 def outcomes(replicate: Callable[..., Replicate]) -> Callable[..., list[Replicate]]:
-    """Replicates with the test accuracies `scores`: key -> one per seed, None for a failure."""
+    """Replicates with the test scores `scores`: key -> one per seed, None for a failure."""
 
     def make(scores: Mapping[str, Sequence[float | None]]) -> list[Replicate]:
         return [
@@ -116,9 +144,9 @@ def outcomes(replicate: Callable[..., Replicate]) -> Callable[..., list[Replicat
             else replicate(
                 key=key,
                 seed=seed,
-                test_accuracy=score,
-                test_accuracy_last=score - 0.01,
-                test_accuracy_best=score + 0.02,
+                test_score=score,
+                test_score_last=score - 0.01,
+                test_score_best=score + 0.02,
             )
             for key, values in scores.items()
             for seed, score in enumerate(values)
@@ -130,8 +158,30 @@ def outcomes(replicate: Callable[..., Replicate]) -> Callable[..., list[Replicat
 @pytest.fixture
 def frame() -> Callable[[Sequence[Replicate]], pd.DataFrame]:
     def make(replicates: Sequence[Replicate]) -> pd.DataFrame:
-        names = [field.name for field in dataclasses.fields(Replicate)]
-        return pd.DataFrame([dataclasses.asdict(one) for one in replicates], columns=names)
+        rows = [one.model_dump() for one in replicates]
+        return pd.DataFrame(rows, columns=list(Replicate.model_fields))
+
+    return make
+
+
+@pytest.fixture
+def build(
+    manifest: Callable[..., Manifest],
+    outcomes: Callable[..., list[Replicate]],
+    frame: Callable[[Sequence[Replicate]], pd.DataFrame],
+) -> Callable[..., Table]:
+    """The table of a sweep with the test scores `scores`, over the seeds `only`."""
+
+    def make(
+        scores: Mapping[str, Sequence[float | None]],
+        only: Sequence[int] | None = None,
+        predictions: pd.DataFrame | None = None,
+        teachers: Mapping[str, Sequence[float]] | None = None,
+        **sweep: Any,
+    ) -> Table:
+        rows = frame(outcomes(scores))
+        made = manifest(**sweep)
+        return build_table(made, rows, only, teachers=teachers, predictions=predictions)
 
     return make
 
@@ -140,7 +190,7 @@ def frame() -> Callable[[Sequence[Replicate]], pd.DataFrame]:
 def fill(
     store: Store, manifest: Callable[..., Manifest], outcomes: Callable[..., list[Replicate]]
 ) -> Callable[..., None]:
-    """Store a sweep of Feat and Freq, or of what is given, with the test accuracies `scores`."""
+    """Store a sweep of Feat and Freq, or of what is given, with the test scores `scores`."""
 
     def make(scores: Mapping[str, Sequence[float | None]], **sweep: Any) -> None:
         save(store, manifest(**{"names": ["Feat", "Freq"], **sweep}))
@@ -253,7 +303,7 @@ def trial() -> Callable[..., SearchTrial]:
             seconds=40.0,
             source="trained",
         )
-        return dataclasses.replace(plain, **changes)
+        return plain.replace(**changes)
 
     return make
 
@@ -291,3 +341,97 @@ def search(trial: Callable[..., SearchTrial]) -> Search:
         infeasible=7,
         notes=("A note of its own.",),
     )
+
+
+NAMES = ("raw", "low with DC", "low without DC", "high", "DC alone")
+
+
+def estimate(mean: float, spread: float = 0.01) -> Estimate:
+    return Estimate(mean=mean, low=mean - spread, high=mean + spread)
+
+
+@pytest.fixture
+def quantity() -> Callable[..., Quantity]:
+    """A part of the features that no control explains."""
+
+    def make(name: str = "raw", **changes: Any) -> Quantity:
+        plain = Quantity(
+            name=name,
+            energy=0.5,
+            paired=estimate(0.3),
+            shuffled=estimate(0.1),
+            permuted=estimate(0.1),
+            other_start=estimate(0.25),
+            excess=estimate(0.2),
+        )
+        return plain.replace(**changes)
+
+    return make
+
+
+@pytest.fixture
+def comparison(quantity: Callable[..., Quantity]) -> Callable[..., Comparison]:
+    def make(stage: str = BEFORE, **changes: Any) -> Comparison:
+        bins = tuple(estimate(0.1 * k) for k in range(5))
+        plain = Comparison(
+            first="accelerometer",
+            second="gyroscope",
+            stage=stage,
+            dim=8,
+            last_low_bin=2,
+            samples=1234,
+            groups=4,
+            same_start=1.0,
+            quantities=tuple(quantity(name) for name in NAMES),
+            spectrum=Spectrum(
+                energy=(0.2,) * 5, paired=bins, shuffled=bins, permuted=bins, other_start=bins
+            ),
+        )
+        return plain.replace(**changes)
+
+    return make
+
+
+@pytest.fixture
+def analysis(comparison: Callable[..., Comparison]) -> Analysis:
+    return Analysis(
+        name="analysis-watch-aaaaaa",
+        dataset="watch",
+        data_fingerprint="dd",
+        seeds=(0, 1),
+        epochs=5,
+        cutoff=0.5,
+        orders=39,
+        draws=2000,
+        teachers=tuple(
+            Teacher(modality=modality, seed=seed, key="tt", test_accuracy=accuracy)
+            for modality, seed, accuracy in [
+                ("accelerometer", 0, 0.8),
+                ("accelerometer", 1, 0.9),
+                ("gyroscope", 0, 0.7),
+            ]
+        ),
+        comparisons=(comparison(), comparison(AFTER)),
+        notes=("Subjects are few.",),
+    )
+
+
+@pytest.fixture
+def alone(analysis: Analysis, comparison: Callable[..., Comparison]) -> Analysis:
+    """The analysis of one seed and one person: no other start, no interval."""
+
+    def bare(found: Estimate) -> Estimate:
+        return found.replace(low=None, high=None)
+
+    whole = comparison()
+    quantities = tuple(
+        part.replace(
+            other_start=None,
+            **{kind: bare(getattr(part, kind)) for kind in ("paired", "shuffled", "excess")},
+        )
+        for part in whole.quantities
+    )
+    paired = tuple(map(bare, whole.spectrum.paired))
+    spectrum = whole.spectrum.replace(other_start=None, paired=paired)
+    one = whole.replace(quantities=quantities, spectrum=spectrum, groups=1)
+    return analysis.replace(seeds=(3,), comparisons=(one,))

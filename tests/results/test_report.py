@@ -4,17 +4,28 @@ import html
 import io
 import json
 import re
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from fdsweep.results import plots
 from fdsweep.results.records import searches
 from fdsweep.results.records.manifest import Manifest, save
 from fdsweep.results.records.schema import Replicate
 from fdsweep.results.records.searches import Search
 from fdsweep.results.records.store import Store
-from fdsweep.results.report import FORMATS, Report, report, to_json, to_markdown, to_text
+from fdsweep.results.report import (
+    FORMATS,
+    Report,
+    load,
+    report,
+    report_of,
+    to_json,
+    to_markdown,
+    to_text,
+)
 from fdsweep.search_spaces.errors import ConfigError, StorageError
 
 BASE = [0.60, 0.62, 0.61, 0.59, 0.63]
@@ -84,6 +95,53 @@ def test_json_holds_every_field(full: Report) -> None:
     assert table["rows"][1]["people_ci"] == [0.51, 5.49]
     assert table["per_class"] == [dataclasses.asdict(one) for one in made.per_class]
     assert table["margin"] == 1.0
+
+
+def test_other_metrics_have_their_own_words(
+    store: Store, manifest: Callable[..., Manifest], outcomes: Callable[..., list[Replicate]]
+) -> None:
+    save(store, manifest(["Feat", "Freq"], task="segmentation", metric="miou"))
+    for one in outcomes({"Feat.gyroscope": BASE, "Freq.gyroscope": BETTER}):
+        kept = {"sample_id": "s", "group": "g", "union": 4, "intersection": 3}
+        store.put(one.replace(task="segmentation", metric="miou"), [], [kept])
+    made = report(store)
+    assert "| mIoU ± SD |" in to_markdown(made)
+    assert "Test mIoU in %, seeds 0-4" in to_markdown(made)
+    assert "mIoU $\\pm$ SD" in to_text(made, "latex")
+    page = to_text(made, "html", {"slice-lr.svg": b"<svg/>"})
+    assert "lr: Validation mIoU of the trials" in page
+    for form in FORMATS:
+        text = to_text(made, form)
+        assert not re.search("top-1|accurac", text, re.IGNORECASE)
+    (table,) = to_json(made)["tables"]
+    assert (table["metric"], table["per_class"]) == ("miou", [])
+    assert {row["people_delta"] for row in table["rows"]} == {None}
+    save(store, manifest(["Feat", "Freq"], task="counting", metric="f1"))
+    assert "| f1 ± SD |" in to_markdown(report(store))
+
+
+def test_a_sweep_is_read_once_for_its_report_its_pictures_and_other_seeds(
+    store: Store, learning: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learning({"learnt": "fd-cmkd", "other": "fd-cmkd"})
+    store.write_text("teachers/teacher.accelerometer/0.json", '{"test_score": 0.8}')
+    opened: list[str] = []
+    read = Store.read
+
+    def counted(self: Store, place: str) -> bytes:
+        opened.append(place)
+        return read(self, place)
+
+    monkeypatch.setattr(Store, "read", counted)
+    data = load(store)
+    whole = to_markdown(report_of(data))
+    assert list(plots.pictures(data))
+    some = data.of([0, 1])
+    assert list(plots.pictures(some))
+    assert to_markdown(report_of(some)) != whole
+    assert max(Counter(opened).values()) == 1
+    folders = {place.split("/")[0] for place in opened}
+    assert folders == {"results", "curves", "predictions", "reports", "teachers"}
 
 
 def test_predictions_are_read(
@@ -163,11 +221,20 @@ def test_a_sweep_without_any_data_has_its_lines_all_the_same(
 
 def test_teachers_are_read_where_they_are(store: Store, fill: Fill) -> None:
     fill({"Feat.gyroscope": BASE})
-    store.write_text("teachers/teacher.accelerometer/0.json", '{"test_accuracy": 0.8}')
-    store.write_text("teachers/teacher.accelerometer/9.json", '{"test_accuracy": 0.1}')
+    store.write_text("teachers/teacher.accelerometer/0.json", '{"test_score": 0.8}')
+    store.write_text("teachers/teacher.accelerometer/9.json", '{"test_score": 0.1}')
     assert "Teachers on test: accelerometer 80.0 (n = 1)." in to_markdown(report(store))
+    older = {"epochs": 2, "best_epoch": 0, "val_accuracy": 0.5, "test_accuracy": 0.6}
+    store.write_text("teachers/teacher.accelerometer/1.json", json.dumps(older))
+    data = load(store)
+    assert "accelerometer 70.0 ± 14.1 (n = 2)." in to_markdown(report_of(data))
+    assert "accelerometer 60.0 (n = 1)." in to_markdown(report_of(data.of([1, 2])))
 
-    store.write_text("teachers/teacher.gyroscope/0.json", "{}")
+
+@pytest.mark.parametrize("record", [b"{}", b"[]", b"{", b"\xff"])
+def test_a_damaged_record_of_a_teacher_is_named(store: Store, fill: Fill, record: bytes) -> None:
+    fill({"Feat.gyroscope": BASE})
+    store.write("teachers/teacher.gyroscope/0.json", record)
     with pytest.raises(StorageError, match=r"teacher\.gyroscope/0\.json: is no teacher's record"):
         report(store)
 
@@ -185,7 +252,7 @@ def test_the_sweep_and_the_seeds_may_be_chosen(
     store: Store, fill: Fill, manifest: Callable[..., Manifest]
 ) -> None:
     fill({"Feat.gyroscope": BASE})
-    save(store, dataclasses.replace(manifest(), sweep="losses-watch", title="Losses"))
+    save(store, manifest(sweep="losses-watch", title="Losses"))
     assert report(store, "losses").tables[0].title == "Losses, watch"
     chosen = report(store, "components", seeds=[1, 2])
     assert chosen.sweep == "components-watch"
@@ -201,7 +268,7 @@ def test_searches_stand_below_the_table_of_their_sweep(
 ) -> None:
     fill({"Feat.gyroscope": BASE})
     plain, document = to_markdown(report(store)), to_json(report(store))
-    other = dataclasses.replace(search, directions=("gyroscope->accelerometer",))
+    other = search.replace(directions=("gyroscope->accelerometer",))
     searches.save(store, "components-watch", [search, other])
     made = report(store)
     assert made.searches == (search, other)

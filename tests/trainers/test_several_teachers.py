@@ -16,12 +16,12 @@ from fdsweep.trainers.loop import train_epoch
 from fdsweep.trainers.replicate import make_roles, run_replicate
 
 CPU = Runtime.here(torch.device("cpu"))
-WIDE = replace(INFO, modalities=(*INFO.modalities, Modality("middle", 1, "cnn1d")))
+WIDE = replace(INFO, modalities=(*INFO.modalities, Modality("middle", 2, "cnn1d")))
 
 
 @pytest.fixture
 def wide_fold(fold):
-    middle = torch.randn(120, 1, 24, generator=torch.Generator().manual_seed(4))
+    middle = torch.randn(120, 2, 24, generator=torch.Generator().manual_seed(4))
     return replace(fold, inputs={**fold.inputs, "middle": Plain(middle)})
 
 

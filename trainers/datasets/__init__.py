@@ -38,7 +38,7 @@ class DatasetInfo:
     """What is known of a data set before it is read.
 
     `fingerprint` names the content and its preparation: other numbers, other fingerprint. `notes`
-    are sentences that a report should not leave out.
+    are sentences that a report should not leave out, `task` is what its labels are for.
     """
 
     name: str
@@ -48,6 +48,7 @@ class DatasetInfo:
     optim: OptimConfig
     source: str
     notes: tuple[str, ...] = ()
+    task: str = "classification"
 
     def modality(self, name: str) -> Modality:
         """The modality `name`; ConfigError for another."""

@@ -137,6 +137,7 @@ class FDCMKD(Distiller):
         self.scale = scale
         self.low_loss, self.high_loss, self.reduction = low_loss, high_loss, reduction
         self.weights = {"low": weight_low, "high": weight_high, "align": weight_align}
+
         self.project = project(student_dim, teacher_dim)
         parts = ("low", "high") if freq else ("low",)
         self.classifiers = nn.ModuleDict(

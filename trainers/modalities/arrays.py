@@ -12,8 +12,8 @@ from numpy.typing import DTypeLike, NDArray
 from torch import Tensor
 from typing_extensions import override
 
-from fdsweep.trainers.modalities.base import Arrays, Inputs, Kind
 from fdsweep.trainers.distributed import place
+from fdsweep.trainers.modalities.base import Arrays, Inputs, Kind
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ A task says what a network learns and how its predictions are judged; see `Task`
 from fdsweep.trainers.registry import Registry
 from fdsweep.trainers.tasks.base import Task
 
-__all__ = ["Task", "find", "names", "registry", "version"]
+__all__ = ["Task", "find", "metric", "names", "registry", "version"]
 
 registry: Registry[Task] = Registry("task", "fdsweep.trainers.tasks", "fdsweep.tasks")
 
@@ -19,6 +19,11 @@ def find(name: str) -> Task:
         'accuracy'
     """
     return registry.get(name).factory()
+
+
+def metric(name: str) -> str:
+    """What scores of the task `name` are: its headline metric."""
+    return find(name).metric
 
 
 def version(name: str) -> int:

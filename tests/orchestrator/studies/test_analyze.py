@@ -1,6 +1,6 @@
 """An analysis of untrained networks that stand in the storage as teachers: no Ray."""
 
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import pytest
 import torch
@@ -35,9 +35,10 @@ def keep_untrained(study, seeds):
 
 
 def done(cell, seed):
-    texts = {f.name: "" for f in fields(Replicate) if "str" in str(f.type)}
-    numbers = {f.name: 1 for f in fields(Replicate) if "str" not in str(f.type)}
-    own = {"key": cell.key, "seed": seed, "status": "done"}
+    types = {name: str(one.annotation) for name, one in Replicate.model_fields.items()}
+    texts = {name: "" for name, kind in types.items() if "str" in kind}
+    numbers = {name: 1 for name, kind in types.items() if "str" not in kind}
+    own = {"key": cell.key, "seed": seed, "status": "done", "teacher_keys": ()}
     return Replicate(**{**texts, **numbers, **own})
 
 

@@ -26,7 +26,7 @@ def test_done_failed_and_missing_seeds_are_told_apart(
     sweep = manifest(["Feat"], [("a", "b")])
     cell = collect(sweep, frame(outcomes({"Feat.b": [0.5, None, 0.7, 0.8]})), [1, 2, 3, 4])[0]
     assert list(cell.done.index) == [2, 3]
-    assert cell.done["test_accuracy"].tolist() == [0.7, 0.8]
+    assert cell.done["test_score"].tolist() == [0.7, 0.8]
     assert (cell.failed, cell.missing) == ((1,), (4,))
 
 
@@ -35,7 +35,7 @@ def test_replicates_are_found_by_key_whoever_trained_them(
 ) -> None:
     rows = frame(outcomes({"Feat.b": [0.5], "Other.b": [0.9]})).assign(sweep="cutoffs-watch")
     cells = collect(manifest(["Feat"], [("a", "b")]), rows, [0])
-    assert [cell.done["test_accuracy"].tolist() for cell in cells] == [[0.5]]
+    assert [cell.done["test_score"].tolist() for cell in cells] == [[0.5]]
 
 
 def test_the_seeds_to_report(manifest: Callable[..., Manifest]) -> None:

@@ -5,9 +5,7 @@ import pandas as pd
 import pytest
 
 from fdsweep.results.compute.notes import spell_seeds
-from fdsweep.results.compute.tables import build_table
-from fdsweep.results.records.manifest import Manifest
-from fdsweep.results.records.schema import Replicate
+from fdsweep.results.compute.tables import Table
 from fdsweep.search_spaces.configs import Pairing
 
 ONE_WAY = [("accelerometer", "gyroscope")]
@@ -15,25 +13,15 @@ EIGHT = [0.60, 0.61, 0.62, 0.63, 0.64, 0.65, 0.66, 0.67]
 
 
 @pytest.fixture
-def text(
-    manifest: Callable[..., Manifest],
-    outcomes: Callable[..., list[Replicate]],
-    frame: Callable[[Sequence[Replicate]], pd.DataFrame],
-) -> Callable[..., str]:
+def text(build: Callable[..., Table]) -> Callable[..., str]:
     def make(
         scores: Mapping[str, Sequence[float | None]],
         teachers: Mapping[str, Sequence[float]] | None = None,
         names: Sequence[str] = ("Feat", "Freq"),
         ways: Sequence[tuple[str, str]] = ONE_WAY,
-        predictions: pd.DataFrame | None = None,
-        **sweep: Any,
+        **more: Any,
     ) -> str:
-        table = build_table(
-            manifest(names, ways, **sweep),
-            frame(outcomes(scores)),
-            teachers=teachers,
-            predictions=predictions,
-        )
+        table = build(scores, teachers=teachers, names=names, directions=ways, **more)
         return "\n".join(table.notes)
 
     return make

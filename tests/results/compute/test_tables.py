@@ -17,24 +17,6 @@ WORSE = [0.58, 0.61, 0.60, 0.60, 0.57]
 ONE_WAY = [("accelerometer", "gyroscope")]
 
 
-@pytest.fixture
-def build(
-    manifest: Callable[..., Manifest],
-    outcomes: Callable[..., list[Replicate]],
-    frame: Callable[[Sequence[Replicate]], pd.DataFrame],
-) -> Callable[..., Table]:
-    def make(
-        scores: dict[str, Sequence[float | None]],
-        only: Sequence[int] | None = None,
-        predictions: pd.DataFrame | None = None,
-        **sweep: Any,
-    ) -> Table:
-        rows = frame(outcomes(scores))
-        return build_table(manifest(**sweep), rows, only, predictions=predictions)
-
-    return make
-
-
 def by_name(table: Table) -> dict[str, TableRow]:
     return {row.row: row for row in table.rows}
 

@@ -1,4 +1,3 @@
-import dataclasses
 from collections.abc import Callable
 
 import pytest
@@ -46,8 +45,8 @@ def test_the_printed_search(search: Search) -> None:
 
 
 def test_what_is_not_known_of_a_search_is_not_said(search: Search) -> None:
-    nothing = dataclasses.replace(
-        search, trials=(), chosen=None, infeasible=0, importances={}, notes=(), prunes=False
+    nothing = search.replace(
+        trials=(), chosen=None, infeasible=0, importances={}, notes=(), prunes=False
     )
     text = section(nothing)
     assert "- 0 of 6 trials: none yet.\n" in text
@@ -69,7 +68,7 @@ def test_what_is_not_known_of_a_search_is_not_said(search: Search) -> None:
 def test_the_default_stands_beside_what_was_chosen(
     search: Search, changes: dict[str, int | None], heading: str | None
 ) -> None:
-    found = tables(section(dataclasses.replace(search, **changes)))
+    found = tables(section(search.replace(**changes)))
     assert [table[0] for table in found] == ([heading] if heading else [])
 
 
@@ -83,8 +82,7 @@ def test_a_search_for_several_objectives_shows_its_front(
         trial(2, {"cutoff": 0.75, "lr": 0.001}, 0.75, 0.65, 2.0),
     )
     text = section(
-        dataclasses.replace(
-            search,
+        search.replace(
             directions=("a->b", "b->a"),
             objectives=objectives,
             trials=trials,
@@ -118,7 +116,7 @@ def test_an_accuracy_and_its_cost_are_of_one_direction(
 ) -> None:
     trials = (trial(0, {"cutoff": 0.5}, 0.7, 1.5),)
     objectives = ("accuracy", "cost")
-    made = dataclasses.replace(search, objectives=objectives, trials=trials, chosen=0, front=(0,))
+    made = search.replace(objectives=objectives, trials=trials, chosen=0, front=(0,))
     assert "mean validation accuracy over the tuning seeds 1000-1002, and training" in section(made)
 
 

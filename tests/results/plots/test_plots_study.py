@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from scipy import stats
 
-from fdsweep.results.compute.tables import Table, build_table
+from fdsweep.results.document import StoredSweep, SweepData
 from fdsweep.results.plots import (
     confusions,
     forest,
@@ -24,16 +24,18 @@ from fdsweep.results.plots import (
     pictures,
     render,
 )
-from fdsweep.results.plots.style import GREY, METHODS, look
+from fdsweep.results.plots.style import DARK, GREY, Look, look
 from fdsweep.results.records import manifest as manifests
 from fdsweep.results.records.manifest import Manifest
 from fdsweep.results.records.schema import Replicate
 from fdsweep.results.records.store import Store
+from fdsweep.results.report import load
 from fdsweep.search_spaces.presets import load_preset
-from fdsweep.trainers import distillers
 
 Study: TypeAlias = Callable[..., Manifest]
+LookOf: TypeAlias = Callable[[str], Look]
 EPOCHS = 4
+ONE_WAY = (("accelerometer", "gyroscope"),)
 STUDENTS = ("gyroscope", "accelerometer")
 PEOPLE, CLASSES = 4, 3
 
@@ -51,8 +53,7 @@ def study(
         **sweep: Any,
     ) -> Manifest:
         made = manifest(**sweep)
-        rows = [dataclasses.replace(row, key=prefix + row.key) for row in made.rows]
-        made = dataclasses.replace(made, rows=tuple(rows))
+        made = made.replace(rows=[row.replace(key=prefix + row.key) for row in made.rows])
         manifests.save(store, made)
         generator = np.random.default_rng(len(prefix))
         for row, seed in itertools.product(made.rows, made.seeds):
@@ -66,9 +67,9 @@ def study(
                     key=row.key,
                     seed=seed,
                     best_epoch=int(best),
-                    test_accuracy=test,
-                    test_accuracy_last=test,
-                    test_accuracy_best=test + more / 10,
+                    test_score=test,
+                    test_score_last=test,
+                    test_score_best=test + more / 10,
                 )
             curves = [
                 {"epoch": epoch, "split": split, "metric": metric, "value": generator.uniform()}
@@ -90,12 +91,24 @@ def study(
     return make
 
 
-def table_of(store: Store, made: Manifest) -> tuple[Table, pd.DataFrame]:
-    replicates = store.replicates({row.key for row in made.rows})
-    return build_table(made, replicates), replicates
+@pytest.fixture
+def look_of(manifest: Callable[..., Manifest]) -> LookOf:
+    """The look of a row in the sweeps of these tests."""
+    return lambda name: look(name, manifest().looks)
 
 
-def points_by_seed(replicates: pd.DataFrame, key: str, column: str = "test_accuracy") -> Any:
+def data_of(store: Store, made: Manifest) -> SweepData:
+    return SweepData(StoredSweep(store, made), made.seeds)
+
+
+def with_table(data: SweepData, **changes: Any) -> SweepData:
+    """`data` whose table has other fields."""
+    changed = dataclasses.replace(data)
+    vars(changed)["table"] = dataclasses.replace(data.table, **changes)
+    return changed
+
+
+def points_by_seed(replicates: pd.DataFrame, key: str, column: str = "test_score") -> Any:
     done = replicates[(replicates["key"] == key) & (replicates["status"] == "done")]
     return 100 * done.set_index("seed")[column]
 
@@ -132,9 +145,9 @@ def drawn(figure: Figure | None) -> Figure:
 
 
 def test_a_forest_has_the_difference_its_interval_and_its_seeds(store: Store, study: Study) -> None:
-    made = study(failed=frozenset({("Align", 2)}))
-    table, replicates = table_of(store, made)
-    figure = drawn(forest(made, table, replicates))
+    data = data_of(store, study(failed=frozenset({("Align", 2)})))
+    table, replicates = data.table, data.replicates
+    figure = drawn(forest(data))
     assert [axes.get_title(loc="left") for axes in figure.axes] == [
         "accelerometer → gyroscope",
         "gyroscope → accelerometer",
@@ -166,20 +179,19 @@ def test_a_forest_has_the_difference_its_interval_and_its_seeds(store: Store, st
     [("improves", True), ("worse", True), ("equivalent", False), ("inconclusive", False)],
 )
 def test_a_marker_is_filled_where_something_is_decided(
-    store: Store, study: Study, verdict: Any, is_filled: bool
+    store: Store, study: Study, verdict: Any, is_filled: bool, look_of: Callable[[str], Look]
 ) -> None:
-    made = study()
-    table, replicates = table_of(store, made)
-    rows = [
+    data = data_of(store, study(directions=ONE_WAY))
+    rows = tuple(
         dataclasses.replace(row, verdict=verdict if row.row == "Freq" else None)
-        for row in table.rows
-    ]
-    figure = drawn(forest(made, dataclasses.replace(table, rows=tuple(rows)), replicates))
+        for row in data.table.rows
+    )
+    figure = drawn(forest(with_table(data, rows=rows)))
     for axes in figure.axes:
         freq, align = (line(axes, f"_{name}") for name in ("Freq", "Align"))
-        assert freq.get_markerfacecolor() == (look("Freq").colour if is_filled else "white")
+        assert freq.get_markerfacecolor() == (look_of("Freq").colour if is_filled else "white")
         assert align.get_markerfacecolor() == "white"
-        assert freq.get_color() == look("Freq").colour
+        assert freq.get_color() == look_of("Freq").colour
     assert ("improves or worse" in entries(figure)) == is_filled
     assert "equivalent or inconclusive" in entries(figure)
 
@@ -188,32 +200,31 @@ def colours(axes: Axes, names: list[str]) -> list[str]:
     return [str(line(axes, f"_{name}").get_color()) for name in names]
 
 
-def test_other_pairs_than_the_datas_are_grey(store: Store, study: Study) -> None:
+def test_other_pairs_than_the_datas_are_grey(
+    store: Store, study: Study, look_of: Callable[[str], Look]
+) -> None:
     pairings = {"b": "paired", "c": "shuffled", "d": "same-class"}
     made = study(names=["a", "b", "c", "d"], pairings=pairings, paper_table=None)
-    table, replicates = table_of(store, made)
-    figure = drawn(forest(made, table, replicates))
-    assert colours(figure.axes[0], ["b", "c", "d"]) == [look("b").colour, GREY, GREY]
+    figure = drawn(forest(data_of(store, made)))
+    assert colours(figure.axes[0], ["b", "c", "d"]) == [look_of("b").colour, GREY, GREY]
     assert "control" in entries(figure)
 
 
 def test_controls_are_grey_but_the_method_that_they_control_is_not(
-    store: Store, study: Study
+    store: Store, study: Study, look_of: Callable[[str], Look]
 ) -> None:
     names = ["none", "FD-CMKD", "random teacher"]
     made = study(names=names, study="controls", paper_table=None)
-    figure = drawn(forest(made, *table_of(store, made)))
-    assert colours(figure.axes[0], names[1:]) == [look("fd-cmkd").colour, GREY]
-    other = dataclasses.replace(made, study="mine")
-    figure = drawn(forest(other, *table_of(store, made)))
+    figure = drawn(forest(data_of(store, made)))
+    assert colours(figure.axes[0], names[1:]) == [look_of("fd-cmkd").colour, GREY]
+    figure = drawn(forest(data_of(store, made.replace(study="mine"))))
     assert GREY not in colours(figure.axes[0], names[1:])
     assert "control" not in entries(figure)
 
 
 def test_the_margin_of_equivalence_lies_behind_the_effects(store: Store, study: Study) -> None:
-    made = study()
-    table, replicates = table_of(store, made)
-    figure = drawn(forest(made, dataclasses.replace(table, margin=2.5), replicates))
+    data = data_of(store, study(directions=ONE_WAY))
+    figure = drawn(forest(with_table(data, margin=2.5)))
     for axes in figure.axes:
         (band,) = axes.patches
         assert (band.get_x(), band.get_width()) == (-2.5, 5.0)
@@ -221,24 +232,21 @@ def test_the_margin_of_equivalence_lies_behind_the_effects(store: Store, study: 
 
 
 def test_no_forest_without_a_difference(store: Store, study: Study) -> None:
-    alone = study(names=["Feat"])
-    assert forest(alone, *table_of(store, alone)) is None
+    assert forest(data_of(store, study(names=["Feat"], seeds=[0]))) is None
     every = frozenset(("Feat", seed) for seed in range(5))
-    without_baseline = study(failed=every, prefix="x")
-    assert forest(without_baseline, *table_of(store, without_baseline)) is None
+    assert forest(data_of(store, study(failed=every, prefix="x"))) is None
 
 
 def test_a_row_without_a_seed_of_the_baseline_says_so(store: Store, study: Study) -> None:
     made = study(failed=frozenset(("Freq", seed) for seed in range(5)))
-    figure = drawn(forest(made, *table_of(store, made)))
+    figure = drawn(forest(data_of(store, made)))
     assert labels(figure.axes[0])[0] == "Freq  (n = 0 of 5)"
     assert [texts(axes)[0] for axes in figure.axes] == ["no seed in common"] * 2
     assert lines(figure.axes[0], "_Freq") == []
 
 
 def test_one_seed_is_a_marker_without_interval(store: Store, study: Study) -> None:
-    made = study(seeds=[3])
-    figure = drawn(forest(made, *table_of(store, made)))
+    figure = drawn(forest(data_of(store, study(seeds=[3]))))
     assert len(lines(figure.axes[0], "_Freq")) == 1
     assert lines(figure.axes[0], "_interval") == []
     assert "95 % CI" not in entries(figure)
@@ -253,9 +261,9 @@ def edges(band: Any, epoch: int) -> tuple[float, float]:
 def test_curves_are_means_between_the_extremes_with_the_selected_epoch(
     store: Store, study: Study
 ) -> None:
-    made = study(failed=frozenset({("Align", 2)}))
-    replicates, stored = store.replicates(), store.curves()
-    figures = learning_curves(made, replicates, stored)
+    data = data_of(store, study(failed=frozenset({("Align", 2)})))
+    replicates, stored = data.replicates, data.stored.curves
+    figures = learning_curves(data)
     assert list(figures) == [
         "curves-accelerometer-to-gyroscope",
         "curves-gyroscope-to-accelerometer",
@@ -296,13 +304,18 @@ def test_curves_are_means_between_the_extremes_with_the_selected_epoch(
 
 
 def test_no_curves_no_picture(store: Store, study: Study) -> None:
-    made = study(directions=[("accelerometer", "gyroscope")])
-    replicates, stored = store.replicates(), store.curves()
-    assert learning_curves(made, replicates, stored.iloc[:0]) == {}
-    assert learning_curves(made, replicates.assign(status="failed"), stored) == {}
-    some = stored[stored["key"] == "Freq.gyroscope"]
-    (figure,) = learning_curves(made, replicates, some).values()
+    made = study(directions=ONE_WAY)
+    for key in ("Feat.gyroscope", "Align.gyroscope"):
+        for seed in made.seeds:
+            store.delete_file(f"curves/{key}-{seed}.parquet")
+    (figure,) = learning_curves(data_of(store, made)).values()
     assert [axes.get_title(loc="left") for axes in figure.axes] == ["Freq\n(n = 5)", ""]
+    store.delete_folder("curves")
+    assert learning_curves(data_of(store, made)) == {}
+    every = frozenset((row.row, seed) for row in made.rows for seed in made.seeds)
+    assert (
+        learning_curves(data_of(store, study(failed=every, directions=ONE_WAY, prefix="x"))) == {}
+    )
 
 
 def test_the_papers_number_stands_beside_ours_selected_on_test(store: Store, study: Study) -> None:
@@ -311,8 +324,9 @@ def test_the_papers_number_stands_beside_ours_selected_on_test(store: Store, stu
         dataset="crema-d",
         directions=[("audio", "visual"), ("visual", "audio")],
     )
-    table, replicates = table_of(store, made)
-    figure = drawn(paper(made, table, replicates))
+    data = data_of(store, made)
+    table, replicates = data.table, data.replicates
+    figure = drawn(paper(data))
     for axes, student in zip(figure.axes, ("visual", "audio"), strict=True):
         rows = [row for row in table.rows if row.student_modality == student][:2]
         assert None not in [row.paper for row in rows]
@@ -320,7 +334,7 @@ def test_the_papers_number_stands_beside_ours_selected_on_test(store: Store, stu
         assert crosses == [[row.paper, place] for place, row in enumerate(rows)]
         for place, row in enumerate(rows):
             key = f"{row.row}.{student}"
-            own = points_by_seed(replicates, key, "test_accuracy_best")
+            own = points_by_seed(replicates, key, "test_score_best")
             (spot,) = line(axes, f"_{row.row}").get_xydata()
             assert spot == pytest.approx((own.mean(), place))
             ends = stats.ttest_1samp(own, 0).confidence_interval()
@@ -333,25 +347,25 @@ def test_the_papers_number_stands_beside_ours_selected_on_test(store: Store, stu
 
 
 def test_no_paper_no_picture(store: Store, study: Study) -> None:
-    made = study()
-    assert paper(made, *table_of(store, made)) is None
+    assert paper(data_of(store, study(seeds=[0]))) is None
 
 
 def test_a_gap_is_what_selection_on_test_gains(store: Store, study: Study) -> None:
-    made = study()
-    table, replicates = table_of(store, made)
-    figure = drawn(gap(made, table, replicates))
+    data = data_of(store, study())
+    table, replicates = data.table, data.replicates
+    figure = drawn(gap(data))
     for axes, student in zip(figure.axes, STUDENTS, strict=True):
         rows = [row for row in table.rows if row.student_modality == student]
         assert [bar.get_width() for bar in axes.patches] == [row.gap for row in rows]
         for place, row in enumerate(rows):
             key = f"{row.row}.{student}"
-            best = points_by_seed(replicates, key, "test_accuracy_best")
+            best = points_by_seed(replicates, key, "test_score_best")
             gains = best - points_by_seed(replicates, key)
             np.testing.assert_allclose(seeds(axes)[place], np.sort(gains))
             assert row.gap == pytest.approx(gains.mean())
         assert axes.get_xlim()[0] == 0
-    assert gap(made, build_table(made, replicates.iloc[:0]), replicates.iloc[:0]) is None
+    store.delete_folder("results")
+    assert gap(data_of(store, data.manifest)) is None
 
 
 def compare(study: Study, dataset: str, **sweep: Any) -> Manifest:
@@ -370,10 +384,12 @@ def test_a_matrix_has_the_difference_and_n_of_every_method_and_data_set(
     store: Store, study: Study
 ) -> None:
     first = compare(study, "watch")
-    assert matrix(store) is None
+    assert matrix(data_of(store, first)) is None
     second = compare(study, "phone", names=["none", "feat", "pkd"], seeds=[0, 1])
-    study(prefix="other", dataset="third", sweep="components-third")
-    figure = drawn(matrix(store))
+    other = study(prefix="other", dataset="third", sweep="components-third", seeds=[0, 1])
+    assert matrix(data_of(store, other)) is None
+    compare(study, "fourth", metric="miou", seeds=[0, 1])
+    figure = drawn(matrix(data_of(store, first)))
     axes = figure.axes[0]
     assert labels(axes) == ["feat", "pkd", "kd"]
     columns = [label.get_text().replace("\n", " ") for label in axes.get_xticklabels()]
@@ -382,7 +398,7 @@ def test_a_matrix_has_the_difference_and_n_of_every_method_and_data_set(
         for dataset in ("phone", "watch")
         for way in ("accelerometer → gyroscope", "gyroscope → accelerometer")
     ]
-    tables = [table_of(store, one)[0] for one in (second, first)]
+    tables = [data_of(store, one).table for one in (second, first)]
     rows = [
         {row.row: row for row in table.rows if row.student_modality == student}
         for table in tables
@@ -401,23 +417,22 @@ def test_a_matrix_has_the_difference_and_n_of_every_method_and_data_set(
 
 
 def test_of_two_comparisons_on_a_data_set_the_fuller_counts(store: Store, study: Study) -> None:
-    compare(study, "phone")
+    compare(study, "phone", seeds=[0, 1])
     full = compare(study, "watch")
-    compare(study, "watch", sweep="compare-quick", prefix="quick", seeds=[0])
+    quick = compare(study, "watch", sweep="compare-quick", prefix="quick", seeds=[0])
     shuffled = {"kd": "shuffled", "feat": "shuffled"}
     compare(study, "watch", sweep="zzz", prefix="shuffled", seeds=range(9), pairings=shuffled)
-    axes = drawn(matrix(store)).axes[0]
-    rows = {
-        row.row: row for row in table_of(store, full)[0].rows if row.direction[1] == "gyroscope"
-    }
-    shown = axes.images[0].get_array()[:, 2]
-    np.testing.assert_allclose(shown, [rows[name].delta for name in ("kd", "feat")])
+    table = data_of(store, full).table
+    rows = {row.row: row for row in table.rows if row.direction[1] == "gyroscope"}
+    for one in (full, quick):
+        shown = drawn(matrix(data_of(store, one))).axes[0].images[0].get_array()[:, 2]
+        np.testing.assert_allclose(shown, [rows[name].delta for name in ("kd", "feat")])
 
 
 def test_a_star_marks_what_holm_lets_pass(store: Store, study: Study) -> None:
     for dataset in ("phone", "watch"):
-        compare(study, dataset, seeds=range(9), gains={"kd": 0.05, "feat": 0.0})
-    axes = drawn(matrix(store)).axes[0]
+        made = compare(study, dataset, seeds=range(9), gains={"kd": 0.05, "feat": 0.0})
+    axes = drawn(matrix(data_of(store, made))).axes[0]
     assert labels(axes) == ["kd", "feat"]
     cells = {text.get_position(): text.get_text() for text in axes.texts}
     assert [cells[column, 0].endswith("*\nn = 9") for column in range(4)] == [True] * 4
@@ -434,8 +449,9 @@ def confusion_of(store: Store, key: str) -> Any:
 
 def test_confusions_are_of_the_baseline_and_the_greatest_gain(store: Store, study: Study) -> None:
     made = study(names=["a", "b", "c", "d"], pairings={"d": "shuffled"}, paper_table=None)
-    table, replicates = table_of(store, made)
-    figure = drawn(confusions(made, table, replicates, store.predictions()))
+    data = data_of(store, made)
+    table = data.table
+    figure = drawn(confusions(data))
     panels = [axes for axes in figure.axes if axes.get_xlabel() == "prediction"]
     assert len(panels) == 4
     for (left, right), student in zip((panels[:2], panels[2:]), STUDENTS, strict=True):
@@ -454,43 +470,49 @@ def test_confusions_are_of_the_baseline_and_the_greatest_gain(store: Store, stud
 
 
 def test_confusions_need_predictions(store: Store, study: Study) -> None:
-    made = study()
-    table, replicates = table_of(store, made)
-    predictions = store.predictions()
-    assert confusions(made, table, replicates, predictions.iloc[:0]) is None
-    without = predictions[predictions["key"] != "Feat.gyroscope"]
-    assert confusions(made, table, replicates, without) is None
-    alone = dataclasses.replace(made, rows=made.rows[:2])
-    assert confusions(alone, build_table(alone, replicates), replicates, predictions) is None
+    made = study(seeds=[0, 1])
+    assert confusions(data_of(store, made)) is not None
+    assert confusions(data_of(store, made.replace(rows=made.rows[:2]))) is None
+    assert confusions(data_of(store, made.replace(task="segmentation"))) is None
+    for seed in made.seeds:
+        store.delete_file(f"predictions/Feat.gyroscope-{seed}.parquet")
+    assert confusions(data_of(store, made)) is None
+    store.delete_folder("predictions")
+    assert confusions(data_of(store, made)) is None
 
 
-def test_a_method_has_one_colour_in_every_picture(store: Store, study: Study) -> None:
-    made = study(names=["none", "kd", "my method"], paper_table=None)
-    table, replicates = table_of(store, made)
-    effects, gaps = (drawn(draw(made, table, replicates)) for draw in (forest, gap))
-    curves = learning_curves(made, replicates, store.curves())["curves-accelerometer-to-gyroscope"]
+def test_a_method_has_one_colour_in_every_picture(
+    store: Store, study: Study, look_of: Callable[[str], Look]
+) -> None:
+    made = study(names=["none", "kd", "my method"], paper_table=None, directions=ONE_WAY)
+    data = data_of(store, made)
+    effects, gaps = (drawn(draw(data)) for draw in (forest, gap))
+    curves = learning_curves(data)["curves-accelerometer-to-gyroscope"]
     for place, name in enumerate(("none", "kd", "my method")):
         own = {
-            to_hex(gaps.axes[1].patches[place].get_facecolor()),
+            to_hex(gaps.axes[0].patches[place].get_facecolor()),
             to_hex(line(curves.axes[2 * place], "_mean").get_color()),
             *(to_hex(one.get_color()) for one in lines(effects.axes[0], f"_{name}")),
         }
-        assert own == {look(name).colour.lower()}
+        assert own == {look_of(name).colour.lower()}
 
 
-def test_methods_of_the_project_look_different() -> None:
-    assert set(distillers.names()) <= {*METHODS, "none"}
-    looks = [look(name) for name in ("none", *METHODS)]
-    assert len(set(looks)) == len(looks)
-    assert len({one.colour for one in looks}) >= 13
-    others = {look(str(number)) for number in range(2000)}
-    assert len(others) == 48
-    assert look("FD-CMKD") == look("fd-cmkd")
-    assert look("fd-cmkd, tuned").colour == look("fd-cmkd").colour
-    assert look("fd-cmkd, tuned") != look("fd-cmkd")
-    assert look("low: MSE, high: MSE") != look("low: MSE, high: logMSE")
+def test_a_declared_place_decides_the_look_and_else_the_name(
+    look_of: Callable[[str], Look],
+) -> None:
+    places = {str(place): place for place in range(48)}
+    assert len({look(name, places) for name in places}) == 48
+    assert len({look(str(place), places).colour for place in range(12)} | {DARK}) == 13
+    assert look("a", {"a": 3}) == look("A", {"a": 51}) == look("3", places)
+    assert look("3", {}) == look("3", {"4": 1}) != look("3", places)
+    assert len({look(str(number), {}) for number in range(2000)}) == 48
+    assert look("none", {"none": 3}) == Look(DARK, "o")
+    assert look_of("FD-CMKD") == look_of("fd-cmkd")
+    assert look_of("fd-cmkd, tuned") == Look(look_of("fd-cmkd").colour, "*")
+    assert look("fd-cmkd, tuned", {}).marker != "*"
+    assert look_of("low: MSE, high: MSE") != look_of("low: MSE, high: logMSE")
     components = load_preset("components")
-    assert len({look(row.name) for row in components.rows}) == len(components.rows)
+    assert len({look_of(row.name) for row in components.rows}) == len(components.rows)
 
 
 def test_pictures_come_in_the_order_in_which_people_look_at_them(
@@ -504,20 +526,18 @@ def test_pictures_come_in_the_order_in_which_people_look_at_them(
         paper_table="table1_classification",
         directions=[("text", "visual"), ("visual", "text")],
     )
-    figures = pictures(store, made.sweep)
+    figures = pictures(load(store, made.sweep))
     assert list(figures) == [
         *("forest", "curves-text-to-visual", "curves-visual-to-text", "matrix", "paper", "gap"),
         "confusion",
     ]
-    assert "matrix" not in pictures(store, study(prefix="own").sweep)
-
-
-ONE_WAY = (("accelerometer", "gyroscope"),)
+    study(prefix="own", directions=ONE_WAY, seeds=[0])
+    assert "matrix" not in pictures(load(store, "components"))
 
 
 def test_the_same_study_gives_the_same_bytes(store: Store, study: Study) -> None:
     made = study(directions=ONE_WAY, names=["Feat", "Freq"], failed=frozenset({("Freq", 2)}))
-    figures = [pictures(store, made.sweep) for _ in range(2)]
+    figures = [pictures(load(store, made.sweep)) for _ in range(2)]
     assert set(figures[0]) == {"forest", "curves-accelerometer-to-gyroscope", "gap", "confusion"}
     first, second = (render({name: drawn[name] for name in ("forest", "gap")}) for drawn in figures)
     assert set(first) == {f"{name}.{kind}" for name in ("forest", "gap") for kind in ("svg", "png")}
@@ -526,9 +546,10 @@ def test_the_same_study_gives_the_same_bytes(store: Store, study: Study) -> None
 
 def test_seeds_that_are_not_the_sweeps_are_not_drawn(store: Store, study: Study) -> None:
     made = study(directions=ONE_WAY)
-    before = pictures(store, made.sweep)
+    before = pictures(load(store, made.sweep))
     study(directions=ONE_WAY, seeds=range(9), sweep="larger")
-    after, larger = pictures(store, made.sweep), pictures(store, "larger")
+    after, larger = pictures(load(store, made.sweep)), pictures(load(store, "larger"))
+    fewer = pictures(load(store, "larger").of(made.seeds))
     for name in ("forest", "gap"):
         spots, same, more = (seeds(figures[name].axes[0])[0] for figures in (before, after, larger))
         np.testing.assert_array_equal(spots, same)
@@ -536,5 +557,10 @@ def test_seeds_that_are_not_the_sweeps_are_not_drawn(store: Store, study: Study)
     (curve,) = (name for name in before if name.startswith("curves"))
     titles = [figures[curve].axes[0].get_title(loc="left") for figures in (before, after, larger)]
     assert titles == ["Feat\n(n = 5)", "Feat\n(n = 5)", "Feat\n(n = 9)"]
-    shares = [figures["confusion"].axes[0].images[0].get_array() for figures in (before, after)]
-    np.testing.assert_array_equal(*shares)
+    shares = [
+        figures["confusion"].axes[0].images[0].get_array() for figures in (before, after, fewer)
+    ]
+    np.testing.assert_array_equal(shares[0], shares[1])
+    np.testing.assert_array_equal(shares[0], shares[2])
+    spots = [seeds(figures["gap"].axes[0])[0] for figures in (before, fewer)]
+    np.testing.assert_array_equal(*spots)

@@ -1,4 +1,4 @@
-import dataclasses
+import json
 import os
 from collections.abc import Callable
 
@@ -22,9 +22,66 @@ def test_a_manifest_comes_back_as_it_was(store: Store, manifest: Make) -> None:
     assert store.exists("reports/components-watch/sweep.json")
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"schema": "fdsweep.sweep/1", "x": 1}'])
-def test_a_damaged_manifest_is_named(store: Store, text: str) -> None:
-    store.write_text("reports/mine/sweep.json", text)
+OLD = {
+    "schema": "fdsweep.sweep/1",
+    "sweep": "cutoffs-watch",
+    "study": "cutoffs",
+    "title": "Cutoffs",
+    "dataset": "watch",
+    "paper_table": None,
+    "epochs": 30,
+    "seeds": [0, 1],
+    "seed_history": [[0, 1]],
+    "rows": [
+        {
+            "row": method,
+            "method": method,
+            "teacher_modality": "accelerometer",
+            "student_modality": "gyroscope",
+            "key": f"key of {method}",
+            "teacher_key": "" if method == "none" else "tt",
+            "paper": {"row": 1},
+            "group": "",
+            "pairing": "paired",
+        }
+        for method in ("none", "fd-cmkd", "kd+fd-cmkd")
+    ],
+    "teachers": {"accelerometer": "tt"},
+    "data_fingerprint": "dd",
+    "data_notes": ["A note."],
+}
+"""As the fdsweep before schema 2 wrote it."""
+
+
+def test_what_an_older_fdsweep_wrote_is_read(store: Store) -> None:
+    store.write_text("reports/cutoffs-watch/sweep.json", json.dumps(OLD))
+    found = load(store, "cutoffs-watch")
+    assert [row.teacher_keys for row in found.rows] == [(), ("tt",), ("tt",)]
+    assert found.rows[1].key == "key of fd-cmkd"
+    assert (found.seeds, found.seed_history, found.data_notes) == ((0, 1), ((0, 1),), ("A note.",))
+    assert (found.task, found.metric, found.looks) == ("classification", "accuracy", {})
+    assert found.response_options == {"fd-cmkd": "cutoff", "kd+fd-cmkd": "fd-cmkd.cutoff"}
+    save(store, found)
+    assert load(store, "cutoffs-watch") == found
+    assert '"schema": "fdsweep.sweep/2"' in store.read_text("reports/cutoffs-watch/sweep.json")
+
+
+def without(name: str) -> str:
+    return json.dumps({field: value for field, value in OLD.items() if field != name})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("{", "[]", "{}", '{"schema": "fdsweep.sweep/1", "x": 1}', b"\xff\xfe", without("rows")),
+        *(without("epochs"), json.dumps({**OLD, "rows": [{"row": "a"}]})),
+        json.dumps({**OLD, "schema": "fdsweep.sweep/2"}),  # teacher_key is no field of today's
+        json.dumps({**OLD, "unheard": 1}),
+        json.dumps({**OLD, "rows": [1]}),
+    ],
+)
+def test_a_damaged_manifest_is_named(store: Store, text: str | bytes) -> None:
+    store.write("reports/mine/sweep.json", text if isinstance(text, bytes) else text.encode())
     with pytest.raises(StorageError, match=r"reports/mine/sweep\.json: is no sweep"):
         load(store, "mine")
 
@@ -32,8 +89,10 @@ def test_a_damaged_manifest_is_named(store: Store, text: str) -> None:
 def test_another_version_is_refused(store: Store, manifest: Make) -> None:
     save(store, manifest())
     place = "reports/components-watch/sweep.json"
-    store.write_text(place, store.read_text(place).replace("sweep/1", "sweep/2"))
-    with pytest.raises(StorageError, match="not fdsweep.sweep/1"):
+    store.write_text(place, store.read_text(place).replace("sweep/2", "sweep/3"))
+    with pytest.raises(
+        StorageError, match=r"as fdsweep\.sweep/3, while .* fdsweep\.sweep/2 and fdsweep\.sweep/1"
+    ):
         load(store, "components-watch")
 
 
@@ -54,17 +113,26 @@ def test_seeds_that_add_nothing_leave_no_trace(manifest: Make, seeds: tuple[int,
     assert merge(old, manifest(seeds=seeds)) == old
 
 
+def test_what_methods_say_of_themselves_is_added(manifest: Make) -> None:
+    old = manifest(looks={"kd": 1, "feat": 2}, response_options={"kd": "t"})
+    new = manifest(looks={"kd": 3}, response_options={"feat": "x"})
+    assert merge(old, new).looks == {"kd": 3, "feat": 2}
+    assert merge(old, new).response_options == {"kd": "t", "feat": "x"}
+
+
 def test_a_row_under_a_new_key_takes_the_place_of_the_old(manifest: Make) -> None:
     old = manifest(["Feat", "Freq"], [("a", "b")])
     changed = manifest(["Feat"], [("a", "b")])
-    changed = dataclasses.replace(
-        changed, rows=(dataclasses.replace(changed.rows[0], key="other"),)
-    )
+    changed = changed.replace(rows=(changed.rows[0].replace(key="other"),))
     assert [row.key for row in merge(old, changed).rows] == ["other", "Freq.b"]
 
 
 @pytest.mark.parametrize(
-    "changes", [{"epochs": 1}, {"dataset": "ave"}, {"data_fingerprint": "x"}, {"study": "mine"}]
+    "changes",
+    [
+        *({"epochs": 1}, {"dataset": "ave"}, {"data_fingerprint": "x"}, {"study": "mine"}),
+        *({"task": "segmentation"}, {"metric": "miou"}),
+    ],
 )
 def test_what_cannot_be_compared_is_not_merged(manifest: Make, changes: dict[str, object]) -> None:
     new = manifest(["Feat"], seeds=[7], **changes)

@@ -1,4 +1,3 @@
-import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -6,10 +5,10 @@ import pytest
 
 from fdsweep.results.records.schema import CURVES, PREDICTIONS, REPLICATES, Replicate
 
-CONTRACT = """sweep, study, row, method, dataset, teacher_modality, student_modality, seed, key,
-teacher_key, status, epochs, best_epoch, best_head, val_accuracy, test_accuracy,
-test_accuracy_last, test_accuracy_best, wall_seconds, device, fdsweep_version, data_fingerprint,
-config"""
+CONTRACT = """sweep, study, row, method, dataset, task, teacher_modality, student_modality, seed,
+key, teacher_keys, status, epochs, best_epoch, best_head, metric, val_score, test_score,
+test_score_last, test_score_best, wall_seconds, device, fdsweep_version, data_fingerprint,
+environment, config"""
 
 
 def test_columns_are_those_of_the_contract() -> None:
@@ -19,16 +18,18 @@ def test_columns_are_those_of_the_contract() -> None:
 
 
 def test_a_replicate_has_the_columns_as_fields() -> None:
-    assert [field.name for field in dataclasses.fields(Replicate)] == REPLICATES.names
+    assert list(Replicate.model_fields) == REPLICATES.names
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"status": "running"}, "status is 'running'"),
-        ({"test_accuracy": 64.3}, "test_accuracy is 64.3, not a fraction"),
-        ({"val_accuracy": float("nan")}, "val_accuracy is nan, not a fraction"),
-        ({"test_accuracy": None}, "needs its test_accuracy"),
+        ({"status": "running"}, "status\n.*should be 'done' or 'failed'"),
+        ({"test_score": 64.3}, "test_score\n.*less than or equal to 1"),
+        ({"test_score_last": -0.1}, "test_score_last\n.*greater than or equal to 0"),
+        ({"val_score": float("nan")}, "val_score\n.*less than or equal to 1"),
+        ({"test_score": None}, "needs its test_score"),
+        ({"test_accuracy": 0.5}, "test_accuracy\n.*not permitted"),
     ],
 )
 def test_a_replicate_that_cannot_be_is_refused(

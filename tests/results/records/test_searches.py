@@ -1,4 +1,3 @@
-import dataclasses
 import json
 from collections.abc import Callable
 from typing import Any
@@ -91,7 +90,7 @@ def test_a_sweep_that_is_from_no_search_has_none(store: Store) -> None:
 
 
 def damage(change: Callable[[dict[str, Any]], object]) -> str:
-    content = {"schema": searches.SCHEMA, "searches": [searches.plain(search(trial(0, 0.7)))]}
+    content = {"schema": "fdsweep.searches/1", "searches": [searches.plain(search(trial(0, 0.7)))]}
     change(content)
     return json.dumps(content)
 
@@ -123,18 +122,18 @@ def test_the_record_that_is_damaged_in_the_test_above_is_whole_without_damage(
 
 
 @pytest.mark.parametrize(
-    "changes",
+    ("changes", "message"),
     [
-        {"state": "complete"},
-        {"values": (0.7,)},
-        {"state": "done"},
-        {"source": "guessed"},
-        {"reached": float("nan")},
-        {"seconds": float("inf")},
+        ({"state": "complete"}, "trial 4 is complete"),
+        ({"values": (0.7,)}, "trial 4 is pruned"),
+        ({"state": "done"}, "state\n.*should be 'complete'"),
+        ({"source": "guessed"}, "source\n.*should be 'trained'"),
+        ({"reached": float("nan")}, "trial 4 has a number that is not finite"),
+        ({"seconds": float("inf")}, "trial 4 has a number that is not finite"),
     ],
 )
-def test_a_trial_that_contradicts_itself_is_refused(changes: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="trial 4"):
+def test_a_trial_that_contradicts_itself_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         trial(4, **changes)
 
 
@@ -150,7 +149,7 @@ def test_a_trial_that_contradicts_itself_is_refused(changes: dict[str, Any]) -> 
 def test_a_search_that_contradicts_itself_is_refused(changes: dict[str, Any]) -> None:
     whole = search(trial(0, 0.7))
     with pytest.raises(ValueError):
-        dataclasses.replace(whole, **changes)
+        whole.replace(**changes)
 
 
 def test_what_was_spent_is_added_up() -> None:

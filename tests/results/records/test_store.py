@@ -32,7 +32,7 @@ def test_what_is_put_comes_back(store: Store, replicate: Make) -> None:
     assert put(store, replicate(seed=3))
 
     row = store.replicates().iloc[0]
-    assert (row["key"], row["seed"], row["test_accuracy"], row["config"]) == ("aa", 3, 0.6, "{}")
+    assert (row["key"], row["seed"], row["test_score"], row["config"]) == ("aa", 3, 0.6, "{}")
     assert store.curves().to_dict("records") == [{"key": "aa", "seed": 3, **CURVE[0]}]
     assert store.predictions().to_dict("records") == [{"key": "aa", "seed": 3, **PREDICTED[0]}]
     assert store.finished() == {("aa", 3)}
@@ -85,12 +85,12 @@ def test_rows_come_by_key_and_seed_and_may_be_chosen(store: Store, replicate: Ma
 
 
 def test_a_done_replicate_is_never_overwritten(store: Store, replicate: Make) -> None:
-    assert put(store, replicate(test_accuracy=0.6))
+    assert put(store, replicate(test_score=0.6))
     other = [{**CURVE[0], "value": 0.9}]
-    assert not store.put(replicate(test_accuracy=0.9), other, [])
+    assert not store.put(replicate(test_score=0.9), other, [])
     assert not store.put(replicate(status="failed"), other, [])
 
-    assert store.replicates()["test_accuracy"].tolist() == [0.6]
+    assert store.replicates()["test_score"].tolist() == [0.6]
     assert store.curves()["value"].tolist() == [0.5]
     assert len(store.predictions()) == 1
 
@@ -98,7 +98,7 @@ def test_a_done_replicate_is_never_overwritten(store: Store, replicate: Make) ->
 def test_a_failed_replicate_is_superseded(store: Store, replicate: Make) -> None:
     assert store.put(replicate(status="failed"), [], [])
     assert store.finished() == set()
-    assert store.replicates()["test_accuracy"].isna().all()
+    assert store.replicates()["test_score"].isna().all()
 
     assert put(store, replicate())
     assert store.finished() == {("aa", 0)}
@@ -201,7 +201,124 @@ def test_a_file_without_a_newer_column_is_read(store: Store, replicate: Make) ->
     rows = store.replicates()
     assert list(rows.columns) == REPLICATES.names
     assert rows["device"].isna().tolist() == [True]
-    assert rows["test_accuracy"].tolist() == [0.6]
+    assert rows["test_score"].tolist() == [0.6]
+
+
+OLD = {
+    "sweep": "components-watch",
+    "study": "components",
+    "row": "Feat",
+    "method": "fd-cmkd",
+    "dataset": "watch",
+    "teacher_modality": "accelerometer",
+    "student_modality": "gyroscope",
+    "seed": 0,
+    "key": "old",
+    "teacher_key": "tt",
+    "status": "done",
+    "epochs": 3,
+    "best_epoch": 2,
+    "best_head": "logits",
+    "val_accuracy": 0.7,
+    "test_accuracy": 0.6,
+    "test_accuracy_last": 0.5,
+    "test_accuracy_best": 0.65,
+    "wall_seconds": 1.5,
+    "device": "cpu",
+    "fdsweep_version": "0.1.0",
+    "data_fingerprint": "dd",
+    "config": "{}",
+}
+"""A row, and the columns, of the fdsweep that knew accuracies and one teacher."""
+
+
+def older(store: Store, *rows: dict[str, Any]) -> None:
+    for row in rows:
+        types = {str: pa.string(), int: pa.int64(), float: pa.float64()}
+        schema = pa.schema([(name, types[type(value)]) for name, value in OLD.items()])
+        place = store.uri(f"results/{row['key']}-{row['seed']}.parquet")
+        pq.write_table(pa.Table.from_pylist([row], schema=schema), place)
+
+
+def test_rows_that_an_older_fdsweep_wrote_are_those_of_today(
+    store: Store, replicate: Make, opened: list[str]
+) -> None:
+    numbers = ("val_accuracy", "test_accuracy", "test_accuracy_last", "test_accuracy_best")
+    failed = {**OLD, **dict.fromkeys(numbers), "seed": 2, "status": "failed", "best_epoch": None}
+    older(store, OLD, {**OLD, "seed": 1, "teacher_key": ""}, failed, {**OLD, "seed": 3})
+    put(store, replicate(key="new"))
+
+    rows = store.replicates()
+    assert list(rows.columns) == REPLICATES.names
+    new, *old = rows.to_dict("records")
+    assert {**old[0], "key": "new"} == {**new, "teacher_keys": old[0]["teacher_keys"]}
+    keys = [list(row["teacher_keys"]) for row in (new, *old)]
+    assert keys == [["tt"], ["tt"], [], ["tt"], ["tt"]]
+    assert (old[0]["task"], old[0]["metric"]) == ("classification", "accuracy")
+    assert rows["test_score"].isna().tolist() == [False, False, False, True, False]
+    assert store.finished() == {("new", 0), ("old", 0), ("old", 1), ("old", 3)}
+    assert not put(store, replicate(key="old"))
+    assert put(store, replicate(key="old", seed=2))
+
+    opened.clear()
+    assert store.exists(CACHE)
+    again = store.replicates()[:3]
+    assert again["test_score"].tolist() == [0.6] * 3
+    assert [list(keys) for keys in again["teacher_keys"]] == [["tt"], ["tt"], []]
+    assert opened == ["old-2.parquet"]
+
+
+def test_the_cache_of_an_older_fdsweep_is_made_anew(
+    store: Store, replicate: Make, opened: list[str]
+) -> None:
+    older(store, *({**OLD, "seed": seed} for seed in range(3)))
+    info = [Path(store.uri(f"results/old-{seed}.parquet")).stat() for seed in range(3)]
+    lying = [
+        {
+            "file": f"old-{seed}.parquet",
+            "changed": info[seed].st_mtime_ns,
+            "size": info[seed].st_size,
+            **{**OLD, "seed": seed, "test_accuracy": 0.99},
+        }
+        for seed in range(3)
+    ]
+    store.make_folder("cache")
+    pq.write_table(pa.Table.from_pylist(lying), store.uri(CACHE))
+    assert store.replicates()["test_score"].tolist() == [0.6] * 3
+    opened.clear()
+    assert store.replicates()["test_score"].tolist() == [0.6] * 3
+    assert opened == []
+
+
+def test_another_task_keeps_other_columns_of_its_samples(store: Store, replicate: Make) -> None:
+    kept = pa.table(
+        {
+            "sample_id": ["a", "b"],
+            "group": ["s1", "s1"],
+            "union": pa.array([[4, 0], [2, 3]], pa.list_(pa.int32())),
+            "certain": [0.5, 0.25],
+        }
+    )
+    one = replicate(key="seg", task="segmentation", metric="miou")
+    assert store.put(one, [], kept)
+    assert store.put(one.replace(seed=1), [], [{"sample_id": "a", "group": "s", "certain": 1.0}])
+    assert store.put(replicate(key="seg", seed=2, task="segmentation", status="failed"), [], [])
+
+    stored = pq.read_table(store.uri("predictions/seg-0.parquet"))
+    assert stored.column_names == ["key", "seed", "sample_id", "group", "union", "certain"]
+    assert stored.drop_columns(["key", "seed"]).equals(kept)
+    rows = store.predictions(["seg"])
+    assert list(rows.columns) == stored.column_names
+    assert rows["certain"].tolist() == [0.5, 0.25, 1.0]
+    unions = [None if one is None else one.tolist() for one in rows["union"]]
+    assert unions == [[4, 0], [2, 3], None]
+    with pytest.raises(KeyError, match="group"):
+        store.put(one.replace(seed=3), [], pa.table({"sample_id": ["a"]}))
+
+    put(store, replicate())
+    plain = {"key": "aa", "seed": 0, **PREDICTED[0]}
+    assert store.predictions(["aa"]).to_dict("records") == [plain]
+    assert len(store.predictions()) == 4
 
 
 def test_the_same_replicate_gives_the_same_bytes(tmp_path: Path, replicate: Make) -> None:
@@ -318,7 +435,7 @@ def test_a_row_that_was_read_is_not_read_again(
     store: Store, replicate: Make, opened: list[str]
 ) -> None:
     for seed in range(4):
-        put(store, replicate(seed=seed, test_accuracy=seed / 10))
+        put(store, replicate(seed=seed, test_score=seed / 10))
     first = store.replicates()
     assert store.exists(CACHE)
     opened.clear()
@@ -362,12 +479,12 @@ def test_a_cached_row_counts_only_while_its_file_is_as_it_was(
     paths[1].write_bytes(paths[1].read_bytes()[:100])
     written = paths[3].stat()
     paths[3].unlink()
-    put(store, replicate(seed=3, test_accuracy=0.61))
+    put(store, replicate(seed=3, test_score=0.61))
     assert paths[3].stat().st_size == written.st_size
 
     rows = store.replicates()
     assert rows["seed"].tolist() == [2, 3]
-    assert rows["test_accuracy"].tolist() == [0.6, 0.61]
+    assert rows["test_score"].tolist() == [0.6, 0.61]
     assert store.damaged() == ["results/aa-1.parquet"]
 
 
@@ -424,7 +541,7 @@ def test_readers_and_writers_at_once_never_see_a_wrong_row(
     def read() -> None:
         while not ended.is_set():
             rows = Store.open(store.root).replicates()
-            if (rows["test_accuracy"] * 100 - rows["seed"]).abs().max() > 1e-9:
+            if (rows["test_score"] * 100 - rows["seed"]).abs().max() > 1e-9:
                 wrong.append(rows)
 
     readers = [threading.Thread(target=read) for _ in range(3)]
@@ -432,7 +549,7 @@ def test_readers_and_writers_at_once_never_see_a_wrong_row(
         reader.start()
     for seed in range(60):
         put(store, replicate(seed=seed, status="failed"))
-        put(store, replicate(seed=seed, test_accuracy=seed / 100))
+        put(store, replicate(seed=seed, test_score=seed / 100))
     ended.set()
     for reader in readers:
         reader.join()

@@ -5,8 +5,8 @@ from conftest import INFO, small_fold, small_trial
 
 from fdsweep.trainers.backbones import pretrained
 from fdsweep.trainers.backbones.cnn1d import CNN1d
-from fdsweep.trainers.protocol import probe
-from fdsweep.trainers.protocol.probe import seconds_per_epoch
+from fdsweep.trainers.trials import probe
+from fdsweep.trainers.trials.probe import seconds_per_epoch
 
 CPU = torch.device("cpu")
 

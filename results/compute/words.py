@@ -1,0 +1,46 @@
+"""What reports call metrics, and options whose response is drawn."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class MetricWords:
+    """`heading` stands above a column, `name` in a sentence, `on_test` opens one."""
+
+    heading: str
+    name: str
+    on_test: str
+
+
+@dataclass(frozen=True, slots=True)
+class OptionWords:
+    """`name` with its article, `axis` with its unit, the `ends` of that axis.
+
+    `start` is where the option starts if it is learnt.
+    """
+
+    name: str
+    axis: str
+    ends: tuple[float, float] | None = None
+    start: float | None = None
+
+
+METRICS = {
+    "accuracy": MetricWords("Top-1", "accuracy", "Top-1 test accuracy"),
+    "miou": MetricWords("mIoU", "mIoU", "Test mIoU"),
+}
+OPTIONS = {
+    "cutoff": OptionWords(
+        "the frequency cutoff", "cutoff [share of the bins above DC]", ends=(0.0, 1.0), start=0.5
+    ),
+}
+
+
+def of_metric(metric: str) -> MetricWords:
+    """The words for `metric`: its own name where there are no others."""
+    return METRICS.get(metric) or MetricWords(metric, metric, f"Test {metric}")
+
+
+def of_option(option: str) -> OptionWords:
+    """The words for `option`: its own name where there are no others."""
+    return OPTIONS.get(option) or OptionWords(option, option)

@@ -1,0 +1,41 @@
+"""A report as one JSON document, the values in percent."""
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from fdsweep.results.compute.tables import Table
+from fdsweep.results.document import Report
+from fdsweep.results.records import searches
+
+SCHEMA = "fdsweep.report/1"
+UNSAID = "accuracy"
+"""The metric of a table that names none."""
+
+
+def to_json(report: Report) -> dict[str, Any]:
+    """`report` in JSON types, as architecture.md has it; null for none.
+
+    Searches, where there are any, are as they were stored: their scores are fractions.
+    """
+    document: dict[str, Any] = {
+        "schema": SCHEMA,
+        "sweep": report.sweep,
+        "tables": [_table(table) for table in report.tables],
+    }
+    if report.searches:
+        document["searches"] = [searches.plain(search) for search in report.searches]
+    return document
+
+
+def to_json_text(report: Report) -> str:
+    """`report` as the text of its document."""
+    return json.dumps(to_json(report), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _table(table: Table) -> dict[str, Any]:
+    """`table` with lists for tuples."""
+    content: dict[str, Any] = json.loads(json.dumps(asdict(table)))
+    if table.metric == UNSAID:
+        del content["metric"]
+    return content

@@ -1,0 +1,53 @@
+"""What an older fdsweep wrote, in the columns and fields of today: it knew accuracies alone."""
+
+from typing import Any
+
+import pyarrow as pa
+
+from fdsweep.results.records.schema import CLASSIFICATION
+
+METRIC = "accuracy"
+SCORES = {
+    "val_accuracy": "val_score",
+    "test_accuracy": "test_score",
+    "test_accuracy_last": "test_score_last",
+    "test_accuracy_best": "test_score_best",
+}
+"""Columns of `results/`, and what they are called now."""
+
+LEARNER, RESPONSE = "fd-cmkd", "cutoff"
+"""The one method that had an option whose response was drawn, and that option."""
+
+
+def replicates(table: pa.Table) -> pa.Table:
+    """Rows of `results/`, whichever version of fdsweep wrote them, with the columns of today."""
+    if "test_accuracy" not in table.column_names:
+        return table
+    columns = {SCORES.get(name, name): table[name] for name in table.column_names}
+    if "teacher_key" in columns:
+        keys = [[key] if key else [] for key in columns.pop("teacher_key").to_pylist()]
+        columns["teacher_keys"] = pa.array(keys, pa.list_(pa.string()))
+    for name, value in (("task", CLASSIFICATION), ("metric", METRIC), ("environment", "")):
+        columns[name] = pa.array([value] * len(table), pa.string())
+    return pa.table(columns)
+
+
+def manifest(fields: dict[str, Any]) -> dict[str, Any]:
+    """A sweep's fields from its `fields` under the schema fdsweep.sweep/1.
+
+    KeyError, TypeError or ValueError where there are no such fields.
+    """
+    rows = [dict(row) for row in fields["rows"]]
+    for row in rows:
+        key = row.pop("teacher_key")
+        row["teacher_keys"] = [key] if key else []
+    options = {row["method"]: _response(row["method"]) for row in rows}
+    known = {method: option for method, option in options.items() if option}
+    return {**fields, "rows": rows, "response_options": known}
+
+
+def _response(method: str) -> str:
+    """The option of `method`, part by part, whose response was drawn; empty if it has none."""
+    if method == LEARNER:
+        return RESPONSE
+    return f"{LEARNER}.{RESPONSE}" if LEARNER in method.split("+") else ""
