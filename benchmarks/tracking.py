@@ -30,9 +30,9 @@ def replicate(number: int):
     row = {
         "row": f"row {number // 8}", "method": "fd-cmkd", "dataset": "watch",
         "teacher_modality": "a", "student_modality": "b", "seed": number % 8,
-        "key": f"{number // 8:020x}", "teacher_key": "", "status": "done", "study": "benchmark",
-        "epochs": EPOCHS, "device": "cpu", "wall_seconds": 1.0, "val_accuracy": 0.5,
-        "test_accuracy": 0.5, "test_accuracy_last": 0.5, "test_accuracy_best": 0.5,
+        "key": f"{number // 8:020x}", "teacher_keys": (), "status": "done", "study": "benchmark",
+        "epochs": EPOCHS, "device": "cpu", "wall_seconds": 1.0, "val_score": 0.5,
+        "test_score": 0.5, "test_score_last": 0.5, "test_score_best": 0.5,
         "config": json.dumps({"options": {f"option_{i}": i for i in range(20)}}),
     }  # fmt: skip
     points = [(epoch, "val", name, 0.5) for epoch in range(EPOCHS) for name in CURVES]

@@ -7,7 +7,8 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from fdsweep.orchestrator.search.optuna_study import GIVE_UP, Problem, Proposer
+from fdsweep.orchestrator.search import optuna_study
+from fdsweep.orchestrator.search.optuna_study import Problem, Proposer
 from fdsweep.orchestrator.search.pruners import PRUNERS
 from fdsweep.orchestrator.search.samplers import SAMPLERS
 from fdsweep.search_spaces.errors import ConfigError
@@ -209,9 +210,10 @@ def test_points_outside_the_constraints_are_neither_trained_nor_counted(memory):
     assert len(proposer.study.trials) == 25 + proposer.infeasible()
 
 
-def test_constraints_that_leave_no_room_are_told(memory):
+def test_constraints_that_leave_no_room_are_told(memory, monkeypatch):
+    monkeypatch.setattr(optuna_study, "GIVE_UP", 50)
     impossible = problem(constraints=["low >= 100000"])
-    with pytest.raises(ConfigError, match=f"{GIVE_UP} points in a row"):
+    with pytest.raises(ConfigError, match="50 points in a row"):
         Proposer(memory, "none", impossible, 3, "random").ask()
 
 

@@ -1,6 +1,8 @@
 """An analysis of untrained networks that stand in the storage as teachers: no Ray."""
 
 from dataclasses import replace
+from functools import partial
+from unittest.mock import MagicMock
 
 import pytest
 import torch
@@ -8,11 +10,13 @@ import torch
 from fdsweep.orchestrator.execution.cluster import ResourceRequest
 from fdsweep.orchestrator.studies import analyze
 from fdsweep.orchestrator.studies.options import StudyOptions
+from fdsweep.orchestrator.tracking.tracker import Tracker
 from fdsweep.results.records import analyses
 from fdsweep.results.records.schema import Replicate
 from fdsweep.search_spaces.errors import ConfigError, ReplicateError
 from fdsweep.search_spaces.sweep import override
-from fdsweep.trainers import teachers
+from fdsweep.trainers import backbones, teachers
+from fdsweep.trainers.backbones.cnn1d import CNN1d
 from fdsweep.trainers.frequency import split
 
 WANTED = {"seeds": (0, 1), "epochs": 1}
@@ -43,7 +47,17 @@ def done(cell, seed):
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory):
+def told():
+    """The tracker, which keeps what it is told."""
+    with pytest.MonkeyPatch.context() as patch:
+        tracker = MagicMock(Tracker)
+        tracker.__enter__.return_value = tracker
+        patch.setattr(analyze, "open_tracker", lambda *given: tracker)
+        yield tracker
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory, told):
     """Nobody answers at the address: Ray is not asked where all teachers are there."""
     storage = tmp_path_factory.mktemp("runs")
     keep_untrained(prepared(storage), (0, 1))
@@ -82,9 +96,11 @@ def test_the_name_tells_cutoffs_apart_and_not_seeds(tmp_path):
         name(1.5)
 
 
-def test_networks_of_different_widths_are_refused_before_training(tmp_path):
+def test_networks_of_different_widths_are_refused_before_training(tmp_path, monkeypatch):
+    monkeypatch.setattr(backbones.registry, "_entries", dict(backbones.registry._entries))
+    backbones.registry.register("wide")(partial(CNN1d, width=512))
     with pytest.raises(ConfigError, match="between 128 and 512 channels is not defined"):
-        prepared(tmp_path, backbones={"gyroscope": "resnet18"})
+        prepared(tmp_path, backbones={"gyroscope": "wide"})
 
 
 def test_the_description_says_what_is_left(tmp_path, found):
@@ -136,7 +152,7 @@ def test_after_relu_dc_always_agrees(found):
     assert {dc.paired.mean, dc.shuffled.mean, dc.permuted.mean} == {1.0}
 
 
-def test_record_and_pictures_are_kept(found):
+def test_record_and_pictures_are_kept(found, told):
     study, outcome = found
     assert analyses.load(study.store, study.plan.sweep) == outcome.analysis
     for name, content in outcome.pictures.items():
@@ -149,6 +165,10 @@ def test_record_and_pictures_are_kept(found):
         ("gyroscope", 0),
         ("gyroscope", 1),
     ]
+    texts, numbers, pictures = told.finish.call_args.args
+    assert texts == {"analysis.md": outcome.to_markdown()}
+    assert numbers
+    assert pictures == outcome.pictures
     assert outcome.to_json()["failures"] == []
     assert outcome.failures == ()
     assert outcome.to_markdown().startswith("## Cosine similarity of teacher features, watch")
