@@ -85,7 +85,7 @@ def alone(trial, seed=0):
 
 def test_two_workers_give_the_curve_of_one(cluster, tmp_path):
     """In single precision; at a learning rate of 0.01 training itself magnifies the last bit of
-    a weight to 1e-4 within one epoch, one worker or two. `test_parallel` compares in double.
+    a weight to 1e-4 within one epoch, one worker or two. `test_distributed` compares in double.
     """
     plan = planned(tmp_path, ["fd"], lr=0.001)
     notes = Notes()
@@ -96,10 +96,11 @@ def test_two_workers_give_the_curve_of_one(cluster, tmp_path):
         name: [value for _, split, metric, value in outcome["curves"] if "loss" in metric]
         for name, outcome in (("one", one), ("two", two))
     }
-    assert len(losses["one"]) == 2 * 5
+    assert len(losses["one"]) == 2 * 6
     assert losses["two"] == pytest.approx(losses["one"], rel=1e-4)
-    assert two["sample_ids"] == one["sample_ids"]
-    same = [a == b for a, b in zip(one["predictions"], two["predictions"], strict=True)]
+    assert two["kept"]["sample_id"] == one["kept"]["sample_id"]
+    guesses = (outcome["kept"]["prediction"] for outcome in (one, two))
+    same = [a == b for a, b in zip(*guesses, strict=True)]
     assert sum(same) > 0.99 * len(same)
 
 
@@ -145,7 +146,7 @@ def test_a_dead_worker_goes_on_from_its_checkpoint(cluster, tmp_path, monkeypatc
     assert notes.epochs.count((0, 1)) == 1  # seed 0 was not trained again
     for seed in (0, 1):
         expected = alone(trial, seed)
-        for name in ("curves", "predictions", "best_epoch", "best_head", "test_accuracy"):
+        for name in ("curves", "kept", "best_epoch", "best_head", "test_score"):
             assert notes.outcomes["none", seed][name] == expected[name]
 
 
@@ -186,4 +187,4 @@ def test_an_interrupted_driver_says_how_to_go_on(tmp_path):
     assert second.returncode == 0, second.stderr
     (row,) = json.loads(second.stdout)["tables"][0]["rows"]
     trial = planned(tmp_path / "other", ["none"], epochs=40).students[0]
-    assert row["mean"] == pytest.approx(100 * alone(trial)["test_accuracy"])
+    assert row["mean"] == pytest.approx(100 * alone(trial)["test_score"])
