@@ -20,7 +20,7 @@ from fdsweep.search_spaces.configs import Option
 from fdsweep.search_spaces.errors import ConfigError, unknown
 from fdsweep.search_spaces.keys import content_key
 from fdsweep.search_spaces.spaces import Constraint, Dimension, default_point, sample, violation
-from fdsweep.trainers.protocol.reports import Broken, Outcome, PointReport
+from fdsweep.trainers.protocol.reports import Broken, PointOutcome, PointReport
 
 Goal = Literal["maximize", "minimize"]
 Source = Literal["trained", "results", "repeated"]
@@ -73,7 +73,7 @@ class End:
     """
 
     report: PointReport | None
-    outcome: Outcome | None = None
+    outcome: PointOutcome | None = None
     failure: Broken | None = None
 
     @property

@@ -21,8 +21,8 @@ def comparison(methods: str | None = None, pairing: str = "paired") -> Sweep:
     """
     names = distillers.names() if methods is None else parse_names(methods, "--methods")
     rows = [_row(name, pairing) for name in dict.fromkeys((BASELINE, *names))]
-    known = {group: place for place, group in enumerate(GROUPS)}
-    rows.sort(key=lambda row: known.get(str(row["group"]), len(known)))
+    order = {group: number for number, group in enumerate(GROUPS)}
+    rows.sort(key=lambda row: order.get(str(row["group"]), len(order)))
     title = "Methods compared" if pairing == "paired" else f"Methods compared, {pairing}"
     content = {"study": "compare", "title": title, "rows": rows}
     return validated({**content, "paper_table": "table1_classification"}, "compare")

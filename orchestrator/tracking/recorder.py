@@ -1,7 +1,9 @@
 """What becomes of a replicate: a row in Parquet, a run for the tracker, a line on the terminal."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from typing import Any
 
 import pyarrow as pa
 
@@ -106,7 +108,7 @@ class Recorder:
         """The row of a replicate that ended with `outcome`, or that failed (None)."""
         cell = self.cells.get(trial.key)
         network = trial.config.network
-        ended = outcome or {}
+        ended: Mapping[str, Any] = outcome or {}
         return Replicate(
             sweep=self.plan.sweep,
             study=self.sweep.study if cell else "teacher",

@@ -2,8 +2,32 @@
 
 from typing import Any, NotRequired, TypedDict, final
 
-Outcome = dict[str, Any]
-"""What `run_replicate` returns, with `seconds` beside it."""
+
+class Outcome(TypedDict):
+    """What `run_replicate` returns, with the `seconds` of training beside it.
+
+    Scores are fractions, of the task's `metric`. `curves` are (epoch, split, metric, value), `kept`
+    columns of the test split.
+    """
+
+    epochs: int
+    best_epoch: int
+    best_head: str
+    metric: str
+    val_score: float
+    test_score: float
+    test_score_last: float
+    test_score_best: float
+    kept: dict[str, list[Any]]
+    curves: list[tuple[int, str, str, float]]
+    device: str
+    seconds: float
+
+
+class PointOutcome(TypedDict):
+    """What a search's point showed: a description of each replicate."""
+
+    replicates: list[dict[str, Any]]
 
 
 @final
@@ -37,7 +61,7 @@ class EndReport(TypedDict):
 class PointReport(TypedDict):
     """An epoch of a search's point, with a value for each of its configurations.
 
-    `seconds` are of training, so far. The last epoch has the point's outcome as JSON text.
+    `seconds` are of training, so far. The last epoch has the `PointOutcome` as JSON text.
     """
 
     epoch: int
