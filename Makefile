@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint clean
+.PHONY: demo test test-slow lint clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -14,8 +14,11 @@ demo: .venv/installed
 	$(BIN)/fdsweep ablation --seeds 5
 
 test: .venv/installed
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not ray" -n auto --dist worksteal
-	$(BIN)/python -m pytest -m ray
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not ray and not slow" -n auto --dist worksteal
+	$(BIN)/python -m pytest -m "ray and not slow"
+
+test-slow: .venv/installed
+	$(BIN)/python -m pytest -m slow
 
 lint: .venv/installed
 	$(BIN)/ruff check .
@@ -23,4 +26,4 @@ lint: .venv/installed
 	$(BIN)/mypy
 
 clean:
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache *.egg-info
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache build dist src/*.egg-info

@@ -37,7 +37,7 @@ from torch.utils.data import DataLoader, Dataset
 from fdsweep.search_spaces.trials import Loading
 from fdsweep.trainers import datasets
 from fdsweep.trainers.loaders import training_views
-from fdsweep.trainers.loaders.pictures import ASPECT, MEAN, SIZE, STD
+from fdsweep.trainers.modalities.crops import ASPECT, MEAN, SIZE, STD
 from fdsweep.trainers.preparation.catalog import Options
 
 ROOT = Path(__file__).parents[1]

@@ -21,8 +21,8 @@ import torch
 
 from fdsweep.orchestrator.studies.compare import BASELINE, comparison
 from fdsweep.orchestrator.studies.plan import make_cells
-from fdsweep.search_spaces.trials import TrialConfig
 from fdsweep.trainers import datasets
+from fdsweep.trainers.distributed import Runtime
 from fdsweep.trainers.loop import train_epoch
 from fdsweep.trainers.replicate import make_roles
 
@@ -39,11 +39,11 @@ def stepper(row, dataset, device: torch.device) -> Callable[[], float]:
     config = cell.config
     if config.teachers:
         config = replace(config, teacher_state="random")
-    trial = TrialConfig(kind="student", key="", config=config, seeds=(0,), group="", storage=".")
     fold = dataset.folds()(0).to(device)
     size = config.network.optim.batch_size
     fold = replace(fold, train=fold.train[: STEPS * size])
-    roles = make_roles(trial, dataset.info, fold, 0)
+    runtime = Runtime.here(device)
+    roles = make_roles(config, dataset.info, fold, 0, storage=".", runtime=runtime)
     optimizer = torch.optim.SGD(roles.trained().parameters(), lr=1e-4)
 
     def steps() -> float:

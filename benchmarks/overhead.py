@@ -84,7 +84,7 @@ results = tune.Tuner(
     tune_config=tune.TuneConfig(max_concurrent_trials=max(1, os.cpu_count() // 2)),
     run_config=tune.RunConfig(storage_path=storage, name="tune", verbose=0),
 ).fit()
-sys.exit(fdsweep.results.num_errors)
+sys.exit(results.num_errors)
 """
 )
 

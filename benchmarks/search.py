@@ -62,7 +62,7 @@ def best(sampler: str, peak: Peak, name: str, trials: int) -> tuple[float, int]:
         look_up=lambda _: None,
     )
     proposer = Proposer(optuna.storages.InMemoryStorage(), name, problem, trials, sampler)
-    lane = Lane(proposer, lambda proposal: proposal, lambda metrics: (metrics["value"],))
+    lane = Lane(proposer, lambda proposal: proposal, lambda report: tuple(report["values"]))
     notes = Silent()
     searcher = StudySearcher([lane], notes, lambda *_: None)
     running: dict[str, Proposal] = {}
@@ -75,7 +75,7 @@ def best(sampler: str, peak: Peak, name: str, trials: int) -> tuple[float, int]:
             if first is None:
                 break
             value = peak(running.pop(first).point)
-            result = {"epoch": 1, "values": [value], "seconds": 0.0, "value": value}
+            result = {"epoch": 1, "epochs": 1, "values": [value], "seconds": 0.0}
             searcher.on_trial_result(first, {**result, "outcome": "{}"})
             searcher.on_trial_complete(first)
     return proposer.study.best_value, len(notes.points) - len(set(notes.points))

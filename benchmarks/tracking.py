@@ -1,6 +1,6 @@
 """What logging to MLflow costs, and whether many runs slow it down.
 
-Writes runs of replicates (30 epochs, 8 curves) through the `Tracker` of tracking/mlflow.py into an
+Writes runs of replicates (30 epochs, 8 curves) through the tracker of tracking/mlflow.py into an
 SQLite store in a temporary folder, and prints the milliseconds of a run for each hundred. Training
 does not wait for it: the tracker has a thread of its own.
 """
@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 
-from fdsweep.orchestrator.tracking.mlflow import Tracker
+from fdsweep.orchestrator.tracking.mlflow import MlflowTracker
 from fdsweep.orchestrator.tracking.runs import replicate_run
 
 EPOCHS = 30
@@ -41,7 +41,7 @@ def replicate(number: int):
 
 def main() -> None:
     runs = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
-    with tempfile.TemporaryDirectory() as folder, Tracker(folder, "benchmark", {}) as tracker:
+    with tempfile.TemporaryDirectory() as folder, MlflowTracker(folder, "benchmark", {}) as tracker:
         start = time.perf_counter()
         ends: list[float] = []
         for number in range(runs):

@@ -1,14 +1,17 @@
-"""What the workers of a trial are handed: what is trained, and where and how.
+"""A study's cells and the trials that train them: what is trained, and where and how.
 
-Only the configuration and its seeds decide numbers; everything else here stays out of keys.
+Only configurations and seeds decide numbers; everything else here stays out of keys.
 """
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, get_args
 
 from fdsweep.search_spaces.configs import StudentConfig
 from fdsweep.search_spaces.errors import ConfigError, unknown
+from fdsweep.search_spaces.fields import Direction
+from fdsweep.search_spaces.sweep import Row
 
 TrialKind = Literal["teacher", "student"]
 LoadingMode = Literal["auto", "resident", "streaming"]
@@ -75,3 +78,43 @@ class TrialConfig:
     storage: str
     checkpoint_seconds: float = 10.0
     loading: Loading = AUTO
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One row of the study in one direction."""
+
+    row: Row
+    direction: Direction
+    config: StudentConfig
+
+    @property
+    def name(self) -> str:
+        """The cell's words for people."""
+        return f"{self.row.name}, {self.direction}"
+
+    @cached_property
+    def key(self) -> str:
+        """Content key of the cell's results."""
+        return self.config.key
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The trials that are left of a study, teachers first, and what is done already.
+
+    `done` and `total` count student replicates.
+    """
+
+    sweep: str
+    cells: tuple[Cell, ...]
+    seeds: tuple[int, ...]
+    teachers: tuple[TrialConfig, ...]
+    students: tuple[TrialConfig, ...]
+    done: int
+    total: int
+
+    @property
+    def left(self) -> int:
+        """Replicates to train, teachers included."""
+        return sum(len(trial.seeds) for trial in (*self.teachers, *self.students))

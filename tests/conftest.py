@@ -13,6 +13,6 @@ def cluster() -> ResourcePlan:
     import ray
 
     os.environ.pop("RAY_ADDRESS", None)
-    allotment = connect(ResourceRequest())
-    yield allotment
+    resources = connect(ResourceRequest())
+    yield resources
     ray.shutdown()

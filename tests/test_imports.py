@@ -1,7 +1,7 @@
 """Imports run orchestrator -> {results, trainers} -> search_spaces, never back, and never round.
 
-Inside a room the floors stand on one another too: FLOORS lists each room's from the top down, and
-an import runs within a floor or down. A room's own modules are the ceiling, unless they are named.
+Inside a room the floors stand on one another too: FLOORS has each room's from the top down. A floor
+is a folder, or a module that lies in the room itself; an import stays on its floor or runs down.
 """
 
 import ast
@@ -16,6 +16,19 @@ MAY_IMPORT = {
     "trainers": {"trainers", "search_spaces"},
     "results": {"results", "search_spaces"},
     "orchestrator": {"orchestrator", "results", "trainers", "search_spaces"},
+}
+FLOORS = {
+    "orchestrator": ("cli", "search", "studies", "data", "execution", "tracking"),
+    "results": ("check", "plots", "report", "formats", "document", "compute", "records"),
+    "trainers": (
+        *("worker", "trials", "replicate", "loop", "protocol", "teachers", "tasks", "datasets"),
+        *("loaders", "preparation", "distillers", "backbones", "modalities", "distributed"),
+        *("features", "frequency", "registry", "rng"),
+    ),
+    "search_spaces": (
+        *("presets", "spaces", "trials", "sweep", "configs", "fields", "keys", "layout"),
+        *("records", "storage", "errors"),
+    ),
 }
 ONLY_IN = {
     "mlflow": {"orchestrator/tracking/mlflow.py"},
@@ -79,6 +92,35 @@ def test_imports_stay_in_their_rooms(name):
         assert package not in tops or place.as_posix() in places
     if "ray" in tops:
         assert place.parts[0] == "orchestrator" or place.as_posix() == "trainers/worker.py"
+
+
+def floor_of(name: str) -> str | None:
+    """The floor of a module, None for a room's own `__init__`."""
+    return (*name.split("."), None)[1]
+
+
+@pytest.mark.parametrize("room", FLOORS)
+def test_every_floor_has_its_place(room):
+    floors = {floor_of(name) for name in MODULES if name.split(".")[0] == room} - {None}
+    assert floors == set(FLOORS[room])
+    assert len(FLOORS[room]) == len(floors)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_imports_run_down_the_floors(name):
+    room, floor = name.split(".")[0], floor_of(name)
+    place = FLOORS[room].index
+    for other in modules_of(imported(MODULES[name], inside=True)):
+        if floor and other.split(".")[0] == room and floor_of(other):
+            assert place(floor) <= place(floor_of(other)), f"{name} imports {other}"
+
+
+def test_a_folder_is_small_enough_to_be_read():
+    """Collections of plug-ins, a module for each of a kind, may grow."""
+    collections = {"distillers", "backbones", "datasets", "plots"}
+    for room in FLOORS:
+        for folder in {path.parent for path in (ROOT / room).rglob("*.py")}:
+            assert folder.name in collections or len(list(folder.glob("*.py"))) <= 10, folder
 
 
 def test_all_imports_carry_the_name_of_the_package():

@@ -1,20 +1,26 @@
-"""Several workers on one global batch, with the numbers of one worker.
+"""Where a replicate runs: one device and its precision, and the workers that share each batch.
 
-Each worker runs the student on its part of the batch; the outputs are gathered before the
-distiller sees them, so a loss that relates samples with each other sees the whole batch, and
-batch normalisation uses the statistics of the whole batch. Without a process group of several
-workers every function here does nothing.
+Several workers give the numbers of one. Each runs the networks on its part of the batch; the
+outputs are gathered before a loss sees them, so a loss that relates samples with each other sees
+the whole batch, and batch normalisation uses the statistics of the whole batch. With one worker,
+nothing of that happens.
+
+A GPU computes in bfloat16 and lays images out channels-last, a CPU in the type of the inputs;
+losses see float32 either way.
 """
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_reduce
+from typing_extensions import override
 
 from fdsweep.trainers.features.outputs import Outputs
+
+Movable = TypeVar("Movable", Tensor, nn.Module)
 
 
 def world_size() -> int:
@@ -28,49 +34,107 @@ def rank() -> int:
 
 
 def shard(indices: Tensor) -> Tensor:
-    """This worker's contiguous part of `indices` [N]; parts differ by one at most."""
-    return indices.tensor_split(world_size())[rank()]
+    """This worker's part of `indices` [N]; see `Runtime.shard`."""
+    return Runtime.here(indices.device).shard(indices)
 
 
-def wrap(network: nn.Module) -> nn.Module:
-    """`network` as each worker runs it: gradients averaged, batch statistics shared."""
-    if world_size() == 1:
-        return network
-    device = next(network.parameters()).device
-    if device.type == "cuda":
-        synced = nn.SyncBatchNorm.convert_sync_batchnorm(network)
-        return nn.parallel.DistributedDataParallel(synced, device_ids=[device])
-    _share_statistics(network)
-    return nn.parallel.DistributedDataParallel(network)
+def place(item: Movable, device: torch.device) -> Movable:
+    """`item` on `device`; images and networks are laid out channels-last on a GPU."""
+    moved = item.to(device)
+    if device.type == "cuda" and (isinstance(moved, nn.Module) or moved.ndim == 4):
+        return moved.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+    return moved
 
 
-def unwrap(network: nn.Module) -> nn.Module:
-    """The network inside `wrap(network)`."""
-    inner = network.module if isinstance(network, nn.parallel.DistributedDataParallel) else network
-    assert isinstance(inner, nn.Module)
-    return inner
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """A replicate's device, and which of its workers this is."""
+
+    device: torch.device
+    rank: int = 0
+    world_size: int = 1
+
+    @classmethod
+    def here(cls, device: torch.device) -> "Runtime":
+        """This process, with `device`, among the workers of its process group."""
+        return cls(device, rank(), world_size())
+
+    @property
+    def device_name(self) -> str:
+        """The GPU's model, or `cpu`."""
+        is_gpu = self.device.type == "cuda"
+        return torch.cuda.get_device_name(self.device) if is_gpu else self.device.type
+
+    def place(self, network: nn.Module) -> "Placed":
+        """`network` on the device; one that trains has its gradients averaged over the workers."""
+        network = place(network, self.device)
+        if self.world_size == 1 or not any(x.requires_grad for x in network.parameters()):
+            return Placed(network, network, self)
+        if self.device.type == "cuda":
+            network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
+            parallel = nn.parallel.DistributedDataParallel(network, device_ids=[self.device])
+            return Placed(network, parallel, self)
+        _share_statistics(network)
+        return Placed(network, nn.parallel.DistributedDataParallel(network), self)
+
+    def shard(self, indices: Tensor) -> Tensor:
+        """This worker's contiguous part of `indices` [N]; parts differ by one at most."""
+        return indices.tensor_split(self.world_size)[self.rank]
+
+    def gather_rows(self, rows: Tensor) -> Tensor:
+        """Rows [n_0 + n_1 + …, ...] of all workers in order of rank; the n_r may differ."""
+        if self.world_size == 1:
+            return rows
+        count = torch.tensor([len(rows)], device=rows.device)
+        counts = [torch.zeros_like(count) for _ in range(self.world_size)]
+        dist.all_gather(counts, count)
+        longest = max(int(n) for n in counts)
+        padded = F.pad(rows, [0, 0] * (rows.ndim - 1) + [0, longest - len(rows)])
+        parts = [torch.empty_like(padded) for _ in counts]
+        dist.all_gather(parts, padded)
+        return torch.cat([part[: int(n)] for part, n in zip(parts, counts, strict=True)])
 
 
-def gather(outputs: Outputs) -> Outputs:
-    """Outputs of the whole batch from every worker's equal part; gradients flow to each part."""
-    if world_size() == 1:
-        return outputs
-    maps = outputs.maps and tuple(_gather(x) for x in outputs.maps)
-    return Outputs(_gather(outputs.features), _gather(outputs.logits), maps)
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A network where it runs. Called with inputs [n, ...] it gives their `Outputs`.
+
+    Attributes:
+        network: with the weights, as they are saved.
+        parallel: the same as all workers run it together.
+        runtime: where.
+    """
+
+    network: nn.Module
+    parallel: nn.Module
+    runtime: Runtime
+
+    def __call__(self, inputs: Tensor) -> Outputs:
+        """Outputs of this worker's own `inputs`, no other worker taking part."""
+        return _run(self.network, inputs)
+
+    def on_batch(self, inputs: Tensor, *, maps: bool) -> Outputs:
+        """Outputs of a whole batch of which every worker has an equal part, `inputs`.
+
+        Gradients flow to each worker's part. `maps` says whether the stages' maps are wanted.
+        """
+        outputs = _run(self.parallel, inputs)
+        if not maps:
+            outputs = outputs._replace(maps=None)
+        if self.runtime.world_size == 1:
+            return outputs
+        gathered = outputs.maps and tuple(_gather(x) for x in outputs.maps)
+        return Outputs(_gather(outputs.features), _gather(outputs.logits), gathered)
 
 
-def gather_rows(rows: Tensor) -> Tensor:
-    """Rows [n_0 + n_1 + …, ...] of all workers in order of rank; the n_r may differ."""
-    if world_size() == 1:
-        return rows
-    count = torch.tensor([len(rows)], device=rows.device)
-    counts = [torch.zeros_like(count) for _ in range(world_size())]
-    dist.all_gather(counts, count)
-    longest = max(int(n) for n in counts)
-    padded = F.pad(rows, [0, 0] * (rows.ndim - 1) + [0, longest - len(rows)])
-    parts = [torch.empty_like(padded) for _ in counts]
-    dist.all_gather(parts, padded)
-    return torch.cat([part[: int(n)] for part, n in zip(parts, counts, strict=True)])
+def _run(network: nn.Module, inputs: Tensor) -> Outputs:
+    if inputs.device.type != "cuda":
+        plain: Outputs = network(inputs)
+        return plain
+    with torch.autocast("cuda", torch.bfloat16):
+        outputs: Outputs = network(inputs)
+    maps = outputs.maps and tuple(x.float() for x in outputs.maps)
+    return Outputs(outputs.features.float(), outputs.logits.float(), maps)
 
 
 def _gather(part: Tensor) -> Tensor:
@@ -89,24 +153,44 @@ class _Gather(torch.autograd.Function):
     def backward(_ctx: Any, grad: Tensor) -> Tensor:
         # Every worker computes the same loss of the whole batch, and DistributedDataParallel
         # averages what each part contributes: times the number of workers makes it the sum.
-        part: Tensor = grad.tensor_split(world_size())[rank()]
-        return part * world_size()
+        return shard(grad) * world_size()
+
+
+class _Sum(torch.autograd.Function):
+    """Every worker's tensor added up, for every worker; so are the gradients."""
+
+    @staticmethod
+    def forward(_ctx: Any, part: Tensor) -> Tensor:
+        whole = part.clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(whole)
+        return whole
+
+    @staticmethod
+    def backward(_ctx: Any, grad: Tensor) -> Tensor:
+        return _Sum.forward(_ctx, grad)
+
+
+def _mean(part: Tensor) -> Tensor:
+    whole: Tensor = _Sum.apply(part)  # type: ignore[no-untyped-call]
+    return whole / world_size()
 
 
 class _SharedBatchNorm(nn.modules.batchnorm._BatchNorm):
     """Batch normalisation over all workers' equal parts; torch's own exists on GPUs only."""
 
+    @override
     def _check_input_dim(self, input: Tensor) -> None:  # the inner network's layer checked it
         pass
 
+    @override
     def forward(self, input: Tensor) -> Tensor:
         if not self.training:
             return super().forward(input)
         dims = [0, *range(2, input.ndim)]
         shape = [1, -1] + [1] * (input.ndim - 2)
-        mean = all_reduce(input.mean(dims)) / world_size()
+        mean = _mean(input.mean(dims))
         centred = input - mean.view(shape)
-        var = all_reduce(centred.square().mean(dims)) / world_size()
+        var = _mean(centred.square().mean(dims))
         with torch.no_grad():
             assert self.running_mean is not None
             assert self.running_var is not None

@@ -1,11 +1,11 @@
-"""Train one replicate: teacher, student, distiller and data to per-epoch records. Plain torch.
+"""Train one replicate: teachers, student, method and data to per-epoch records. Plain torch.
 
-Shape letters: N samples, B the global batch, D features, C classes, H prediction heads.
+Shape letters: N samples, B the global batch, D features, C outputs, H prediction heads.
 """
 
 import itertools
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -13,107 +13,48 @@ from torch import Tensor, nn
 
 from fdsweep.search_spaces.configs import StudentConfig
 from fdsweep.search_spaces.errors import ReplicateError
-from fdsweep.trainers import distributed, rng
+from fdsweep.trainers import rng
 from fdsweep.trainers.datasets import Fold
 from fdsweep.trainers.distillers import Distiller
+from fdsweep.trainers.distributed import Placed
 from fdsweep.trainers.features.outputs import Outputs
 from fdsweep.trainers.loaders import Inputs, evaluated_views, training_views
-from fdsweep.trainers.precision import run
+from fdsweep.trainers.protocol.history import Evaluation, History
 from fdsweep.trainers.protocol.lookahead import ahead
 from fdsweep.trainers.protocol.pairing import teacher_batches
-from fdsweep.trainers.teachers import Teach
+from fdsweep.trainers.tasks import Task
+from fdsweep.trainers.teachers import Teacher
 
 LOOP_VERSION = 1
 """Raised when the numbers that this module gives change; part of every content key."""
 
 Snapshot = Callable[[], dict[str, Any]]
-OnEpoch = Callable[["History", Snapshot], None]
+OnEpoch = Callable[[History, Snapshot], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Roles:
-    """Who takes part: the student as wrapped for its workers, the distiller, the teacher.
+    """Who takes part: the student and its task, the method, and its teachers, often one."""
 
-    `teach` gives the teacher's outputs for each of an epoch's batches [steps, B] of samples; None
-    without a teacher. `teacher` is the network behind it, wrapped like the student, where the
-    method moves it; else None.
-    """
-
-    student: nn.Module
+    task: Task
+    student: Placed
     distiller: Distiller
-    teach: Teach | None = None
-    teacher: nn.Module | None = None
+    teachers: tuple[Teacher, ...] = ()
 
     def trained(self) -> nn.ModuleDict:
-        """The networks that a replicate trains, by role, as they are inside their wrapping."""
-        roles = nn.ModuleDict(
-            {"student": distributed.unwrap(self.student), "distiller": self.distiller}
-        )
-        if self.teacher is not None:
-            roles["teacher"] = distributed.unwrap(self.teacher)
+        """The networks that a replicate trains, by role."""
+        roles = nn.ModuleDict({"student": self.student.network, "distiller": self.distiller})
+        for number, teacher in enumerate(self.teachers):
+            if teacher.moving is not None:
+                roles[f"teacher{number or ''}"] = teacher.moving.network
         return roles
 
-
-@dataclass(slots=True)
-class History:
-    """What one replicate has shown so far.
-
-    `curves` holds (epoch, split, metric, value). The best epoch and head are those of the highest
-    validation accuracy, the earlier one where two are equal; `predictions` [N_test] are theirs.
-    `test_accuracy_last` is the last epoch's, with the head that validation prefers there, and
-    `test_accuracy_best` the highest of any epoch and head: optimistic, for comparison only.
-    """
-
-    epochs: int = 0
-    best_epoch: int = -1
-    best_head: str = ""
-    val_accuracy: float = -1.0
-    test_accuracy: float = 0.0
-    test_accuracy_last: float = 0.0
-    test_accuracy_best: float = 0.0
-    predictions: list[int] = field(default_factory=list)
-    curves: list[tuple[int, str, str, float]] = field(default_factory=list)
-
-    def add(self, measures: dict[str, float], val: "Evaluation", test: "Evaluation | None") -> bool:
-        """Append an epoch with its `measures` of training; True if it is the best on validation.
-
-        Without a test split (None) what is said of test stays as it was.
-        """
-        epoch = self.epochs
-        self.epochs += 1
-        head = max(val.accuracies, key=val.accuracies.__getitem__)
-        self.curves += [(epoch, "train", name, value) for name, value in measures.items()]
-        for split, evaluation in (("val", val), ("test", test)):
-            if evaluation is None:
-                continue
-            self.curves.append((epoch, split, "accuracy", evaluation.accuracies[head]))
-            if len(val.accuracies) > 1:
-                self.curves += [
-                    (epoch, split, f"accuracy_{name}", x)
-                    for name, x in evaluation.accuracies.items()
-                ]
-        best = val.accuracies[head] > self.val_accuracy
-        if best:
-            self.best_epoch, self.best_head = epoch, head
-            self.val_accuracy = val.accuracies[head]
-        if test is not None:
-            self._add_test(test, head, best)
-        return best
-
-    def _add_test(self, test: "Evaluation", head: str, best: bool) -> None:
-        self.test_accuracy_last = test.accuracies[head]
-        self.test_accuracy_best = max(self.test_accuracy_best, *test.accuracies.values())
-        if best:
-            self.test_accuracy = test.accuracies[head]
-            self.predictions = test.predictions[head].tolist()
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """Predictions [N] and accuracy (a fraction) of every head on one split."""
-
-    predictions: dict[str, Tensor]
-    accuracies: dict[str, float]
+    def teach(self, batches: Tensor, epoch: int) -> Iterator[tuple[Outputs, ...]]:
+        """Every teacher's outputs for each of the epoch's `batches` [steps, B] of samples."""
+        if not self.teachers:
+            return itertools.repeat((), len(batches))
+        taught = (teacher.teach(batches, epoch) for teacher in self.teachers)
+        return zip(*taught, strict=True)
 
 
 def train_replicate(
@@ -180,7 +121,8 @@ class Training:
             momentum=config.network.optim.momentum,
             weight_decay=config.network.optim.weight_decay,
         )
-        self.history, self.best_weights = History(), _copy(distributed.unwrap(roles.student))
+        self.history = History(roles.task.metric)
+        self.best_weights = _copy(roles.student.network)
         if resume is not None:
             self.trained.load_state_dict(resume["networks"])
             self.optimizer.load_state_dict(resume["optimizer"])
@@ -203,12 +145,12 @@ class Training:
 
     def run_epoch(self) -> None:
         """Train and evaluate for one epoch; ReplicateError if a loss is no longer finite."""
-        config, fold, distiller = self.config, self.fold, self.roles.distiller
+        config, fold, roles = self.config, self.fold, self.roles
         epoch, lr = self.history.epochs, config.network.optim.lr_at(self.history.epochs)
         for group in self.optimizer.param_groups:
             group["lr"] = lr
-        with rng.seeded(self.seed, "noise", epoch, distributed.rank()):
-            losses = train_epoch(config, self.seed, epoch, fold, self.roles, self.optimizer)
+        with rng.seeded(self.seed, "noise", epoch, roles.student.runtime.rank):
+            losses = train_epoch(config, self.seed, epoch, fold, roles, self.optimizer)
         if not all(torch.tensor(list(losses.values())).isfinite()):
             raise ReplicateError(
                 f"the loss is no longer finite in epoch {epoch} ({losses})",
@@ -216,12 +158,14 @@ class Training:
                 "Lower the learning rate or the loss weights",
             )
         measures = {"lr": lr, **{f"loss_{name}": x for name, x in losses.items()}}
-        student = distributed.unwrap(self.roles.student)
         inputs = fold.inputs[config.network.modality]
-        val = evaluate(student, distiller, inputs, fold, fold.val)
-        test = evaluate(student, distiller, inputs, fold, fold.test) if len(fold.test) else None
-        if self.history.add(measures | distiller.measures(), val, test):
-            self.best_weights = _copy(student)
+        val = evaluate(roles, inputs, fold.labels, fold.val)
+        test = evaluate(roles, inputs, fold.labels, fold.test) if len(fold.test) else None
+        if self.history.add(measures | roles.distiller.measures(), val, test):
+            self.best_weights = _copy(roles.student.network)
+            if test is not None:
+                chosen = test.predictions[self.history.best_head]
+                self.history.kept = roles.task.keep(chosen, fold)
 
 
 def train_epoch(
@@ -237,18 +181,18 @@ def train_epoch(
     The order of the batches depends on (seed, epoch) alone. A last batch that is not full is
     left out, unless it is the only one.
     """
-    batches = epoch_batches(fold.train.cpu(), config.network.optim.batch_size, seed, epoch)
+    size, workers = config.network.optim.batch_size, roles.student.runtime.world_size
+    batches = epoch_batches(fold.train.cpu(), size, seed, epoch, workers)
     pairing_stream = rng.generator(seed, "pairing", epoch)
     partners = teacher_batches(batches, fold.labels.cpu(), config.pairing, pairing_stream)
     modality = config.network.modality
     views = training_views(fold.inputs[modality], batches, seed, modality, epoch)
-    taught = roles.teach(partners, epoch) if roles.teach else itertools.repeat(None, len(batches))
     roles.trained().train()
     roles.distiller.epoch, roles.distiller.epochs = epoch, config.network.optim.epochs
     sums: dict[str, Tensor] = {}
     labels = fold.labels[batches.to(fold.labels.device)]
-    for truth, own, other in zip(labels, views, taught, strict=True):
-        for name, value in train_step(own, other, truth, roles, optimizer).items():
+    for truth, own, taught in zip(labels, views, roles.teach(partners, epoch), strict=True):
+        for name, value in train_step(own, taught, truth, roles, optimizer).items():
             sums[name] = sums.get(name, 0) + value
     means = torch.stack(list(sums.values())) / len(batches)
     return dict(zip(sums, means.tolist(), strict=True))
@@ -256,61 +200,58 @@ def train_epoch(
 
 def train_step(
     inputs: Tensor,
-    taught: Outputs | None,
+    taught: tuple[Outputs, ...],
     labels: Tensor,
     roles: Roles,
     optimizer: torch.optim.Optimizer,
 ) -> dict[str, Tensor]:
-    """One step on this worker's `inputs` of the batch with `labels` [B]; its detached terms."""
-    distiller = roles.distiller
+    """One step on this worker's `inputs` of the batch with `labels` [B]; its detached losses."""
+    student, distiller = roles.student, roles.distiller
 
     def outputs() -> Outputs:
-        own = run(roles.student, inputs)
-        return distributed.gather(own if distiller.student_maps else own._replace(maps=None))
+        return student.on_batch(inputs, maps=distiller.student_maps)
 
     optimizer.zero_grad()
     lr = optimizer.param_groups[0]["lr"]
-    with ahead(distiller.inner_steps(), roles.student, outputs, taught, labels, lr) as inner:
-        terms = distiller(outputs(), taught, labels)
-        terms["total"].backward()
+    with ahead(distiller.inner_steps(), student.network, outputs, taught, labels, lr) as inner:
+        losses = distiller.losses(outputs(), taught, labels, roles.task.loss)
+        losses["total"].backward()
     if distiller.clip_norm is not None:
         nn.utils.clip_grad_norm_(roles.trained().parameters(), distiller.clip_norm)
     optimizer.step()
-    return inner | {name: value.detach() for name, value in terms.items()}
+    return inner | {name: value.detach() for name, value in losses.items()}
 
 
-def epoch_batches(train: Tensor, batch_size: int, seed: int, epoch: int) -> Tensor:
-    """[steps, B] indices of the training samples [N] in the order of (seed, epoch)."""
+def epoch_batches(train: Tensor, batch_size: int, seed: int, epoch: int, workers: int) -> Tensor:
+    """[steps, B] indices of the training samples [N] in the order of (seed, epoch).
+
+    B is `batch_size`, or with fewer samples than that the most that all `workers` can share.
+    """
     order = torch.randperm(len(train), generator=rng.generator(seed, "batch-order", epoch))
-    size = min(batch_size, len(train) // distributed.world_size() * distributed.world_size())
+    size = min(batch_size, len(train) // workers * workers)
     steps = len(train) // size
     return train[order[: steps * size]].view(steps, size)
 
 
 @torch.inference_mode()
-def evaluate(
-    network: nn.Module,
-    distiller: Distiller,
-    inputs: Inputs,
-    fold: Fold,
-    part: Tensor,
-) -> Evaluation:
-    """Predictions and accuracy of every head on the samples `part` [N] of `fold`."""
-    network.eval()
+def evaluate(roles: Roles, inputs: Inputs, labels: Tensor, part: Tensor) -> Evaluation:
+    """Every head's predictions and metrics on the samples `part` [n] of those with `labels` [N]."""
+    task, student, distiller = roles.task, roles.student, roles.distiller
+    student.network.eval()
     distiller.eval()
-    chosen: dict[str, list[Tensor]] = {}
-    for own in evaluated_views(inputs, distributed.shard(part)):
-        outputs = run(network, own)
-        for head, logits in distiller.heads(outputs).items():
-            chosen.setdefault(head, []).append(logits.argmax(dim=1))
+    mine = student.runtime.shard(part)
+    truth, done = labels[mine], 0
+    rows: dict[str, list[Tensor]] = {}
+    for own in evaluated_views(inputs, mine):
+        known = truth[done : done + len(own)]
+        done += len(own)
+        for head, logits in distiller.heads(student(own)).items():
+            rows.setdefault(head, []).append(task.predict(logits, known))
     predictions = {
-        head: distributed.gather_rows(torch.cat(parts)) for head, parts in chosen.items()
+        head: student.runtime.gather_rows(torch.cat(parts)) for head, parts in rows.items()
     }
-    truth = fold.labels[part]
-    accuracies = {
-        head: float((guess == truth).float().mean()) for head, guess in predictions.items()
-    }
-    return Evaluation(predictions, accuracies)
+    metrics = {head: task.measure(guess, labels[part]) for head, guess in predictions.items()}
+    return Evaluation(predictions, metrics)
 
 
 def _copy(network: nn.Module) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""Names for what users choose: methods, backbones, data sets.
+"""Names for what users choose: methods, tasks, backbones, data sets.
 
 A name belongs to a module of ours that registers it, or to an entry point of an installed package
 that is called as what it registers. Modules of ours are imported at the first look-up, so adding

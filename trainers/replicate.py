@@ -1,17 +1,20 @@
 """One replicate from its configuration and seed to what the driver stores."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-import torch
-
 from fdsweep.search_spaces.configs import StudentConfig
 from fdsweep.search_spaces.trials import TrialConfig
-from fdsweep.trainers import distillers, distributed, rng, teachers
+from fdsweep.trainers import distillers, rng, tasks, teachers
 from fdsweep.trainers.backbones import Backbone
 from fdsweep.trainers.datasets import DatasetInfo, Fold
+from fdsweep.trainers.distillers import Distiller
+from fdsweep.trainers.distributed import Runtime
 from fdsweep.trainers.loop import OnEpoch, Roles, train_replicate
-from fdsweep.trainers.precision import place
+from fdsweep.trainers.teachers import Teacher
+
+TEACHER_FACTS = ("epochs", "best_epoch", "metric", "val_score", "test_score")
 
 
 def run_replicate(
@@ -26,69 +29,96 @@ def run_replicate(
     """Train replicate `seed` of `trial` on the device of `fold`; keep it if it is a teacher.
 
     Returns:
-        The history's fields, with `device`, and the test split's `sample_ids`,
-        `groups` and `labels` in the order of `predictions`: plain values only.
+        The history's fields, with `device`: plain values only.
 
     Raises:
         ReplicateError: the training cannot go on.
     """
-    roles = make_roles(trial, info, fold, seed)
+    runtime = Runtime.here(fold.labels.device)
+    roles = make_roles(
+        trial.config,
+        info,
+        fold,
+        seed,
+        storage=trial.storage,
+        runtime=runtime,
+        init_stream=f"{trial.kind}-init",
+    )
     history, weights = train_replicate(
         trial.config, seed, fold, roles, on_epoch=on_epoch, resume=resume
     )
     outcome = asdict(history)
-    if trial.kind == "teacher" and distributed.rank() == 0:
-        facts = {
-            name: outcome[name]
-            for name in ("epochs", "best_epoch", "val_accuracy", "test_accuracy")
-        }
+    if trial.kind == "teacher" and runtime.rank == 0:
+        facts = {name: outcome[name] for name in TEACHER_FACTS}
         teachers.save(trial.storage, trial.key, seed, weights, facts)
-    test = fold.test.tolist()
-    return outcome | {
-        "device": _device_name(fold.labels.device),
-        "sample_ids": [fold.sample_ids[i] for i in test],
-        "groups": [fold.groups[i] for i in test],
-        "labels": fold.labels[fold.test].tolist(),
-    }
+    return outcome | {"device": runtime.device_name}
 
 
-def make_roles(trial: TrialConfig, info: DatasetInfo, fold: Fold, seed: int) -> Roles:
-    """Fresh networks and distiller for replicate `seed`, on the device of `fold`."""
-    config, device = trial.config, fold.labels.device
-    student = teachers.build(config.network, info, seed, f"{trial.kind}-init", trial.storage)
-    if not config.teachers:
-        distiller = _distiller(config, info, seed, student, student)
-        return Roles(distributed.wrap(place(student, device)), distiller.to(device))
-    (taught_by,) = config.teachers  # every method of ours learns from one
-    teacher = teachers.load(taught_by, config, info, seed, trial.storage)
-    distiller = _distiller(config, info, seed, student, teacher)
-    distiller.attach(teacher)
-    distiller, teacher = distiller.to(device), place(teacher, device)
-    modality = taught_by.modality
-    inputs = fold.inputs[modality]
-    moving = distributed.wrap(teacher.requires_grad_(True)) if distiller.moves_teacher else None
-    if moving is not None or distiller.teacher_maps or inputs.augmented:
-        maps = distiller.teacher_maps
-        teach = teachers.live(moving or teacher, inputs, seed, modality, maps=maps)
-    else:
-        teach = teachers.cached(teacher, inputs, fold.train)
-    return Roles(distributed.wrap(place(student, device)), distiller, teach, moving)
+def make_roles(
+    config: StudentConfig,
+    info: DatasetInfo,
+    fold: Fold,
+    seed: int,
+    *,
+    storage: str,
+    runtime: Runtime,
+    init_stream: str = "student-init",
+) -> Roles:
+    """Fresh networks and method for replicate `seed` of `config`, on the runtime's device.
+
+    Args:
+        config: what is trained.
+        info: the data set.
+        fold: its samples, on the same device.
+        seed: of all that is drawn.
+        storage: where trained teachers and pretrained weights lie.
+        runtime: where the networks go.
+        init_stream: name of the stream that the student's weights are drawn from.
+
+    Raises:
+        ConfigError: the method, an option or the task is not usable.
+        DataError: a teacher or pretrained weights are not in the storage.
+    """
+    task = tasks.find(config.network.task)
+    student = teachers.build(config.network, info, seed, init_stream, storage)
+    networks = [teachers.load(one, config, info, seed, storage) for one in config.teachers]
+    distiller = _distiller(config, task.num_outputs(info), seed, student, networks or [student])
+    for network in networks:
+        distiller.attach(network)
+    distiller = distiller.to(runtime.device)
+    taught_by = tuple(
+        _teacher(network, one.modality, distiller, fold, seed, runtime)
+        for one, network in zip(config.teachers, networks, strict=True)
+    )
+    return Roles(task, runtime.place(student), distiller, taught_by)
+
+
+def _teacher(
+    network: Backbone, modality: str, distiller: Distiller, fold: Fold, seed: int, runtime: Runtime
+) -> Teacher:
+    placed = runtime.place(network.requires_grad_(distiller.moves_teacher))
+    inputs, maps = fold.inputs[modality], distiller.teacher_maps
+    if not (distiller.moves_teacher or maps or inputs.augmented):
+        return Teacher(modality, teachers.cached(placed, inputs, fold.train))
+    teach = teachers.live(placed, inputs, seed, modality, maps=maps)
+    return Teacher(modality, teach, placed if distiller.moves_teacher else None)
 
 
 def _distiller(
-    config: StudentConfig, info: DatasetInfo, seed: int, student: Backbone, teacher: Backbone
-) -> distillers.Distiller:
+    config: StudentConfig,
+    num_outputs: int,
+    seed: int,
+    student: Backbone,
+    networks: Sequence[Backbone],
+) -> Distiller:
     with rng.seeded(seed, "method-init"):
         return distillers.build(
             config.method,
-            num_classes=len(info.classes),
+            num_classes=num_outputs,
             student_dim=student.dim,
-            teacher_dim=teacher.dim,
+            teacher_dim=networks[0].dim,
+            teacher_dims=tuple(network.dim for network in networks),
             student_map_dims=student.map_dims,
-            teacher_map_dims=teacher.map_dims,
+            teacher_map_dims=networks[0].map_dims,
             **config.options,
         )
-
-
-def _device_name(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type

@@ -20,7 +20,12 @@ def generator(seed: int, *names: object) -> torch.Generator:
 
 @contextmanager
 def seeded(seed: int, *names: object) -> Iterator[None]:
-    """Inside, torch's global generators stand at the start of the stream `names`."""
-    with torch.random.fork_rng():
+    """Inside, torch's global generators stand at the start of the stream `names`.
+
+    After it those of the CPU and of this process's GPU are as before. A GPU that nothing has used
+    yet is left alone: to look at its generator would claim memory on it.
+    """
+    gpus = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
+    with torch.random.fork_rng(devices=gpus):
         torch.manual_seed(derive(seed, *names))
         yield

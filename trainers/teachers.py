@@ -3,24 +3,35 @@
 import copy
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import safetensors.torch
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.configs import NetworkConfig, StudentConfig
 from fdsweep.search_spaces.errors import DataError
 from fdsweep.search_spaces.storage import Storage
-from fdsweep.trainers import backbones, distributed, rng
+from fdsweep.trainers import backbones, rng, tasks
 from fdsweep.trainers.backbones import pretrained
 from fdsweep.trainers.datasets import DatasetInfo
+from fdsweep.trainers.distributed import Placed
 from fdsweep.trainers.features.outputs import Outputs
 from fdsweep.trainers.loaders import Inputs, evaluated_views, training_views
-from fdsweep.trainers.precision import run
 
 Teach = Callable[[Tensor, int], Iterator[Outputs]]
 """From an epoch's batches [steps, B] of samples, and its number, to the teacher's outputs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Teacher:
+    """One of a student's teachers: its modality and outputs, and the network if it trains along."""
+
+    modality: str
+    teach: Teach
+    moving: Placed | None = None
 
 
 def missing(storage: str, key: str, seeds: tuple[int, ...]) -> tuple[int, ...]:
@@ -32,7 +43,7 @@ def missing(storage: str, key: str, seeds: tuple[int, ...]) -> tuple[int, ...]:
 def save(
     storage: str, key: str, seed: int, weights: dict[str, Tensor], facts: dict[str, object]
 ) -> None:
-    """Keep a trained teacher: its `facts` (accuracies) as JSON, then its weights."""
+    """Keep a trained teacher: its `facts` (epochs and scores) as JSON, then its weights."""
     kept, text = Storage(storage), json.dumps(facts, sort_keys=True, indent=1)
     kept.write(layout.teacher_record(key, seed), text.encode())
     kept.write(layout.teacher_weights(key, seed), safetensors.torch.save(weights))
@@ -49,7 +60,7 @@ def build(
         network = backbones.build(
             config.backbone,
             channels=info.modality(config.modality).channels,
-            num_classes=len(info.classes),
+            num_classes=tasks.find(config.task).num_outputs(info),
         )
     if config.pretrained:
         network.load_pretrained(pretrained.load(storage, config.pretrained))
@@ -61,13 +72,15 @@ def load(
 ) -> backbones.Backbone:
     """A `teacher` as the student of `config` learns from it: frozen and in evaluation mode.
 
-    With `teacher_channels="permuted"` the channels of its features stand in a random order, the
-    same for all samples.
+    Untrained teachers start differently. With `teacher_channels="permuted"` the channels of its
+    features stand in a random order, the same for all samples.
 
     Raises:
         DataError: the teacher is not in the storage.
     """
-    network = build(teacher, info, seed, "teacher-init", storage)
+    is_first = teacher == config.teachers[0]
+    stream = "teacher-init" if is_first else f"teacher-init/{teacher.modality}"
+    network = build(teacher, info, seed, stream, storage)
     if config.teacher_state == "trained":
         kept, place = Storage(storage), layout.teacher_weights(teacher.teacher_key, seed)
         if not kept.exists(place):
@@ -79,13 +92,13 @@ def load(
     return network.requires_grad_(False).eval()
 
 
-def cached(network: backbones.Backbone, inputs: Inputs, train: Tensor) -> Teach:
+def cached(network: Placed, inputs: Inputs, train: Tensor) -> Teach:
     """Features and logits of the frozen `network` for the samples `train` [N], computed once.
 
     That is possible where a sample has one view only; maps are too large to keep.
     """
     with torch.no_grad():
-        parts = [run(network, own) for own in evaluated_views(inputs, train)]
+        parts = [network(own) for own in evaluated_views(inputs, train)]
     features = torch.cat([part.features for part in parts])
     logits = torch.cat([part.logits for part in parts])
     rows = torch.full([int(train.max()) + 1], -1, device=train.device)
@@ -99,17 +112,16 @@ def cached(network: backbones.Backbone, inputs: Inputs, train: Tensor) -> Teach:
     return teach
 
 
-def live(network: nn.Module, inputs: Inputs, seed: int, modality: str, *, maps: bool) -> Teach:
-    """Outputs of `network`, wrapped for its workers, run on each batch of `inputs`.
+def live(network: Placed, inputs: Inputs, seed: int, modality: str, *, maps: bool) -> Teach:
+    """Outputs of `network` on each batch of `inputs`, of which each worker runs its part.
 
-    Each worker runs its part of the batch. Gradients flow where the network's parameters ask for
-    them; `maps` says whether the outputs carry the stages' maps.
+    Gradients flow where the network's parameters ask for them; `maps` says whether the outputs
+    carry the stages' maps.
     """
 
     def teach(batches: Tensor, epoch: int) -> Iterator[Outputs]:
         for own in training_views(inputs, batches, seed, modality, epoch):
-            outputs = run(network, own)
-            yield distributed.gather(outputs if maps else outputs._replace(maps=None))
+            yield network.on_batch(own, maps=maps)
 
     return teach
 
@@ -126,11 +138,13 @@ class _Permuted(backbones.Backbone):
         self.register_buffer("order", order)
 
     @property
+    @override
     def classifier(self) -> nn.Linear:  # type: ignore[override]
         permuted = copy.deepcopy(self.network.classifier)
         permuted.weight = nn.Parameter(permuted.weight[:, self.order])
         return permuted
 
+    @override
     def forward(self, x: Tensor) -> Outputs:
         features, logits, maps = self.network(x)
         if maps is not None:

@@ -16,11 +16,14 @@ import torch
 from fdsweep.search_spaces.errors import FdsweepError
 from fdsweep.search_spaces.trials import PointConfig, TrialConfig
 from fdsweep.trainers import datasets, distributed
-from fdsweep.trainers.loop import History, Snapshot
+from fdsweep.trainers.loop import Snapshot
+from fdsweep.trainers.protocol.history import History
 from fdsweep.trainers.replicate import run_replicate
-from fdsweep.trainers.tuning import Tuning
+from fdsweep.trainers.trials.tuning import Tuning
 
 CHECKPOINT = "replicates.pt"
+SCHEMA = 2
+"""Of what a checkpoint holds; one of another fdsweep is left aside, and training starts again."""
 
 GoOn = Callable[[int], bool]
 """Asked after an epoch of a search's trial: is it worth another?"""
@@ -29,7 +32,7 @@ GoOn = Callable[[int], bool]
 def work(handed: dict[str, TrialConfig]) -> None:
     """Train the replicates of `handed["trial"]`, reporting every epoch and every end.
 
-    An epoch is reported as `seed, epoch, epochs, loss, val_accuracy`, an end as `seed` and
+    An epoch is reported as `seed, epoch, epochs, loss, val_score`, an end as `seed` and
     `outcome`, the JSON text of `run_replicate`'s result with its `seconds`, or of
     `{"error", "traceback"}` for a replicate that failed. Replicates that an earlier attempt of this
     trial finished are reported again, so that a result cannot be lost between its end and the
@@ -66,7 +69,7 @@ def work(handed: dict[str, TrialConfig]) -> None:
 def tune(point: PointConfig, go_on: GoOn) -> None:
     """Train a point of a search, reporting every epoch.
 
-    An epoch is reported as `epoch`, `epochs`, `values` (validation accuracy for each of the
+    An epoch is reported as `epoch`, `epochs`, `values` (validation score of each of the
     point's configurations) and `seconds` (training time of all); the last one, and one after which
     `go_on` refuses, with `outcome` beside: the JSON text of `Tuning.outcome`. A point that fails
     is reported as `outcome` with `{"error", "traceback"}` alone.
@@ -135,7 +138,7 @@ class _Watch:
             "epoch": history.epochs,
             "epochs": epochs,
             "loss": values["train_loss_total"],
-            "val_accuracy": values["val_accuracy"],
+            "val_score": values[f"val_{history.metric}"],
         }
         state = None
         if time.perf_counter() - self.saved >= self.trial.checkpoint_seconds:
@@ -150,7 +153,7 @@ def _report(key: str, metrics: dict[str, Any], state: dict[str, Any] | None) -> 
         ray.train.report(metrics)
         return
     with tempfile.TemporaryDirectory() as folder:
-        torch.save({"key": key, **state}, Path(folder) / CHECKPOINT)
+        torch.save({"schema": SCHEMA, "key": key, **state}, Path(folder) / CHECKPOINT)
         ray.train.report(metrics, checkpoint=ray.train.Checkpoint.from_directory(folder))
 
 
@@ -161,7 +164,7 @@ def _load_checkpoint(key: str) -> dict[str, Any]:
     with checkpoint.as_directory() as folder:
         content = io.BytesIO((Path(folder) / CHECKPOINT).read_bytes())
     state: dict[str, Any] = torch.load(content, map_location="cpu", weights_only=True)
-    return state if state["key"] == key else {}
+    return state if (state.get("schema"), state["key"]) == (SCHEMA, key) else {}
 
 
 def _sentence(error: Exception) -> str:

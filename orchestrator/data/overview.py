@@ -4,7 +4,6 @@ from typing import Any
 
 from fdsweep.search_spaces.errors import ConfigError, DataError
 from fdsweep.trainers import datasets
-from fdsweep.trainers.datasets.prepared import Prepared
 
 
 def overview(storage: str) -> list[dict[str, Any]]:
@@ -23,27 +22,22 @@ def _describe(name: str, storage: str) -> dict[str, Any]:
     except ConfigError as error:
         return {"error": str(error)}
     told: dict[str, Any] = {
-        "about": getattr(found, "about", ""),
-        "licence": getattr(found, "licence", ""),
-        "url": getattr(found, "url", ""),
-        "expects": getattr(found, "expects", ""),
-        "samples": None,
+        "about": found.about,
+        "source": found.source,
+        "licence": found.licence,
+        "url": found.url,
+        "expects": found.expects,
+        "modalities": [modality.name for modality in found.modalities],
     }
     try:
-        info = found.info
+        info, counts = found.info, found.counts
     except DataError as error:
-        told |= {"modalities": [], "source": "", "ready": False, "why_not": str(error)}
-        if isinstance(found, Prepared):
-            told |= {"modalities": [m.name for m in found.modalities], "source": found.source}
-        return told
-    if isinstance(found, Prepared):
-        told["samples"] = found.manifest.counts
+        return {**told, "samples": None, "ready": False, "why_not": str(error)}
     return {
         **told,
-        "modalities": [m.name for m in info.modalities],
-        "backbones": {m.name: m.backbone for m in info.modalities},
+        "samples": counts,
+        "backbones": {modality.name: modality.backbone for modality in info.modalities},
         "classes": list(info.classes),
-        "source": info.source,
         "fingerprint": info.fingerprint,
         "ready": True,
     }

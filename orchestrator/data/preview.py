@@ -2,7 +2,6 @@
 
 import textwrap
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +10,8 @@ import torch
 from matplotlib.figure import Figure
 
 from fdsweep.search_spaces.errors import ConfigError
+from fdsweep.trainers import modalities
 from fdsweep.trainers.datasets import Dataset, Fold
-from fdsweep.trainers.datasets.prepared import Prepared
-from fdsweep.trainers.loaders.pictures import MEAN, STD
-from fdsweep.trainers.preparation.shards import TEXT, read_rows
 
 COLUMNS = 8
 """Samples per modality."""
@@ -41,9 +38,12 @@ def draw(dataset: Dataset, path: Path) -> Path:
         len(info.modalities) + 1, COLUMNS, height_ratios=[*([0.75] * len(info.modalities)), 1.4]
     )
     for row, modality in enumerate(info.modalities):
-        for column, sample in enumerate(samples(dataset, fold, modality.name, chosen)):
+        kind = modalities.find(modality.payload)
+        shown = dataset.samples_to_show(fold, modality.name, chosen)
+        for column, sample in enumerate(shown):
             axes = figure.add_subplot(rows[row, column])
-            show(axes, sample)
+            kind.show(axes, sample)
+            axes.set(xticks=[], yticks=[])
             if row == 0:
                 name = info.classes[int(fold.labels[chosen[column]])]
                 axes.set_title(_wrapped(name.replace("_", " "), 22), fontsize=8)
@@ -72,37 +72,8 @@ def pick(fold: Fold) -> torch.Tensor:
     return fold.train[order[:COLUMNS]]
 
 
-def samples(
-    dataset: Dataset, fold: Fold, modality: str, chosen: torch.Tensor
-) -> Sequence[torch.Tensor | str]:
-    """What to show of the samples `chosen`: their evaluated views, or their texts."""
-    if isinstance(dataset, Prepared) and dataset.payloads[modality].kind == "tokens":
-        storage, rows = dataset.place.storage, chosen.tolist()
-        texts: list[str] = read_rows(storage, dataset.manifest, rows, [TEXT])[TEXT].to_pylist()
-        return texts
-    (views,) = fold.inputs[modality].batches([chosen])
-    return list(views)
-
-
-def show(axes: Any, sample: torch.Tensor | str) -> None:
-    """Draw a picture [3, H, W], a spectrogram [1, H, W], signals [C, T] or a text."""
-    axes.set_xticks([])
-    axes.set_yticks([])
-    if isinstance(sample, str):
-        axes.text(0.03, 0.95, _wrapped(sample, 26), va="top", fontsize=6.5, clip_on=True)
-        return
-    values = sample.numpy()
-    if values.ndim == 3 and len(values) == 3:
-        picture = values.transpose(1, 2, 0) * STD + MEAN
-        axes.imshow(picture.clip(0, 1))
-    elif values.ndim == 3:
-        axes.imshow(values[0], origin="lower", aspect="auto", cmap="magma")
-    else:
-        axes.plot(values.T, linewidth=0.7)
-
-
 def _wrapped(text: str, width: int) -> str:
-    return textwrap.fill(text, width, max_lines=9)
+    return textwrap.fill(text, width)
 
 
 def _bars(axes: Any, fold: Fold, classes: tuple[str, ...]) -> None:

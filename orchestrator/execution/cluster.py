@@ -5,8 +5,12 @@ import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fdsweep.search_spaces.errors import ClusterError, ConfigError
+
+if TYPE_CHECKING:
+    import torch
 
 DRIVER_CPUS = 0.01
 """A trial's own share of a core: its first worker gives it up, so trials fill a cluster exactly."""
@@ -79,6 +83,21 @@ def check(request: ResourceRequest) -> None:
         _check_gpus(request.gpus, torch.cuda.device_count(), "this machine has")
 
 
+def local_resources(request: ResourceRequest) -> ResourcePlan:
+    """How trials share this machine, without starting Ray."""
+    import torch
+
+    return plan_resources(request, float(os.cpu_count() or 1), float(torch.cuda.device_count()))
+
+
+def local_device(request: ResourceRequest) -> "torch.device":
+    """Where this process computes: on a GPU if there is one, and `--gpus` is not 0."""
+    import torch
+
+    use_gpu = request.gpus != 0 and torch.cuda.is_available()
+    return torch.device("cuda" if use_gpu else "cpu")
+
+
 def connect(request: ResourceRequest) -> ResourcePlan:
     """Join the cluster at the address given (or in RAY_ADDRESS), else start a local one.
 
@@ -103,11 +122,11 @@ def connect(request: ResourceRequest) -> ResourcePlan:
                 request.address or os.environ.get("RAY_ADDRESS", "local"),
                 "Check --address, or leave it out to start a local one",
             ) from None
-    resources = ray.cluster_resources()
-    return allot(request, resources.get("CPU", 0.0), resources.get("GPU", 0.0))
+    found = ray.cluster_resources()
+    return plan_resources(request, found.get("CPU", 0.0), found.get("GPU", 0.0))
 
 
-def allot(request: ResourceRequest, cpus: float, gpus: float) -> ResourcePlan:
+def plan_resources(request: ResourceRequest, cpus: float, gpus: float) -> ResourcePlan:
     """Share `cpus` and `gpus` among trials.
 
     A trial of W workers takes W cores, a hundredth of the first for its driver. With GPUs it

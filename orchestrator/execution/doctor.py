@@ -36,17 +36,18 @@ def examine(storage: str, address: str | None) -> dict[str, Any]:
         "gpus_here": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
     }
     try:
-        allotment = connect(ResourceRequest(address=address))
-        devices |= {"cpus_ray": allotment.cpus, "gpus_ray": allotment.gpus}
+        resources = connect(ResourceRequest(address=address))
+        devices |= {"cpus_ray": resources.cpus, "gpus_ray": resources.gpus}
     except FdsweepError as error:
         problems.append(str(error))
     writable = {}
-    for place, test in (("storage", lambda: Store.create(storage)), ("temporary", _try_temporary)):
+    tests = {"storage": lambda: Store.create(storage), "temporary": _try_temporary}
+    for name, test in tests.items():
         try:
             test()
-            writable[place] = True
+            writable[name] = True
         except (FdsweepError, OSError) as error:
-            writable[place] = False
+            writable[name] = False
             problems.append(str(error))
     return {
         "ok": not problems,
@@ -71,9 +72,9 @@ def to_text(findings: dict[str, Any]) -> str:
     if "cpus_ray" in devices:
         lines.append(f"Ray sees: {devices['cpus_ray']:g} CPUs, {devices['gpus_ray']:g} GPUs")
     lines.append(f"Ray authentication: {findings['ray_auth_mode']}")
-    for place, can in findings["writable"].items():
-        where = f" {findings['storage']}" if place == "storage" else " folder"
-        lines.append(f"{place}{where}: {'writable' if can else 'NOT writable'}")
+    for name, can in findings["writable"].items():
+        where = f" {findings['storage']}" if name == "storage" else " folder"
+        lines.append(f"{name}{where}: {'writable' if can else 'NOT writable'}")
     lines += [f"Problem: {problem}" for problem in findings["problems"]]
     lines.append("All is well." if findings["ok"] else "Put these right first.")
     return "\n".join(lines)

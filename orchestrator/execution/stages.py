@@ -3,18 +3,20 @@
 import json
 import uuid
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Protocol
 
 from ray import tune
+from ray.tune.experiment import Trial
+from typing_extensions import override
 
 from fdsweep.orchestrator.execution.cluster import DRIVER_CPUS, ResourcePlan
 from fdsweep.orchestrator.execution.trial import fit_trial, train_name
-from fdsweep.orchestrator.studies.plan import Plan
 from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.storage import Storage
-from fdsweep.search_spaces.trials import TrialConfig
+from fdsweep.search_spaces.trials import Plan, TrialConfig
+from fdsweep.trainers.protocol.reports import EndReport, EpochReport, Outcome
 
 
 class Observer(Protocol):
@@ -23,22 +25,22 @@ class Observer(Protocol):
     def started(self, trial: TrialConfig) -> None:
         """The trial has its resources."""
 
-    def epoch(self, trial: TrialConfig, metrics: dict[str, Any]) -> None:
-        """A replicate finished an epoch: `seed`, `epoch`, `epochs`, `loss`, `val_accuracy`."""
+    def epoch(self, trial: TrialConfig, report: EpochReport) -> None:
+        """A replicate finished an epoch."""
 
-    def finished(self, trial: TrialConfig, seed: int, outcome: dict[str, Any]) -> None:
-        """A replicate ended well; `outcome` is that of `run_replicate`, with `seconds`."""
+    def finished(self, trial: TrialConfig, seed: int, outcome: Outcome) -> None:
+        """A replicate ended well."""
 
     def failed(self, trial: TrialConfig, seed: int, error: str, traceback: str) -> None:
         """A replicate ended badly."""
 
 
-def run_plan(plan: Plan, allotment: ResourcePlan, storage: str, observer: Observer) -> None:
+def run_plan(plan: Plan, resources: ResourcePlan, storage: str, observer: Observer) -> None:
     """Train what `plan` has left. One failing trial never touches another.
 
     A student whose teacher failed fails with it.
     """
-    lost = _run_stage(plan.teachers, allotment, storage, observer)
+    lost = _run_stage(plan.teachers, resources, storage, observer)
     students = []
     for trial in plan.students:
         orphans = {
@@ -49,22 +51,22 @@ def run_plan(plan: Plan, allotment: ResourcePlan, storage: str, observer: Observ
         seeds = tuple(seed for seed in trial.seeds if seed not in orphans)
         if seeds:
             students.append(replace(trial, seeds=seeds))
-    _run_stage(students, allotment, storage, observer)
+    _run_stage(students, resources, storage, observer)
 
 
 def _run_stage(
-    trials: Sequence[TrialConfig], allotment: ResourcePlan, storage: str, observer: Observer
+    trials: Sequence[TrialConfig], resources: ResourcePlan, storage: str, observer: Observer
 ) -> set[tuple[str, int]]:
     """Run `trials`; the (key, seed) that failed."""
     if not trials:
         return set()
     relay = _Relay(trials, observer)
     fit(
-        tune.with_parameters(fit_trial, trials=list(trials), allotment=allotment),
+        tune.with_parameters(fit_trial, trials=list(trials), resources=resources),
         storage,
         relay,
         lambda trial: train_name(trials[trial.config["index"]]),
-        tune.TuneConfig(max_concurrent_trials=allotment.concurrent),
+        tune.TuneConfig(max_concurrent_trials=resources.concurrent),
         {"index": tune.grid_search(list(range(len(trials))))},
     )
     return relay.lost
@@ -74,13 +76,15 @@ class Callback(tune.Callback):  # type: ignore[misc]
     """Remembers trials that broke off: Tune writes down why only after it has told so."""
 
     def __init__(self) -> None:
-        self.broken: list[Any] = []
+        self.broken: list[Trial] = []
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return {}  # Tune pickles its callbacks; this one is of no use in another process
 
-    def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
-        """Remember a broken trial."""
+    @override
+    def on_trial_error(
+        self, iteration: int, trials: list[Trial], trial: Trial, **info: object
+    ) -> None:
         self.broken.append(trial)
 
     def tell_broken(self) -> None:
@@ -89,19 +93,22 @@ class Callback(tune.Callback):  # type: ignore[misc]
             self.broke_off(trial, str(trial.get_error() or "the trial broke off").strip())
 
     @abstractmethod
-    def broke_off(self, trial: Any, error: str) -> None:
+    def broke_off(self, trial: Trial, error: str) -> None:
         """Tell that `trial` broke off; the last line of `error` is the error itself."""
 
 
 def fit(
-    trainable: Any,
+    trainable: Callable[..., None],
     storage: str,
     callback: Callback,
-    name_of: Callable[[Any], str],
+    name_of: Callable[[Trial], str],
     config: tune.TuneConfig,
-    space: dict[str, Any] | None = None,
+    space: Mapping[str, object] | None = None,
 ) -> None:
-    """Run trials of `trainable` through a new Tuner; `name_of` names a trial."""
+    """Run trials of `trainable` through a new Tuner; `name_of` names a trial.
+
+    Nothing is ever restored from what Tune writes: what is left is planned anew.
+    """
     name = f"tune-{uuid.uuid4().hex[:12]}"
     tuner = tune.Tuner(
         tune.with_resources(trainable, {"CPU": DRIVER_CPUS}),
@@ -118,9 +125,12 @@ def fit(
     )
     tuner.fit()
     callback.tell_broken()
-    Storage(storage).delete_folder(
-        layout.tuner_folder(name)
-    )  # never restored: what is left is planned anew
+    Storage(storage).delete_folder(layout.tuner_folder(name))
+
+
+def drop_checkpoints(storage: str, name: str) -> None:
+    """Delete what Ray Train keeps of the trial `name`, which needs it no more."""
+    Storage(storage).delete_folder(layout.train_folder(name))
 
 
 class _Relay(Callback):
@@ -132,14 +142,21 @@ class _Relay(Callback):
         self.ended: set[tuple[str, int]] = set()
         self.lost: set[tuple[str, int]] = set()
 
-    def on_trial_start(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
-        """Tell that a trial started."""
+    @override
+    def on_trial_start(
+        self, iteration: int, trials: list[Trial], trial: Trial, **info: object
+    ) -> None:
         self.observer.started(self._config(trial))
 
+    @override
     def on_trial_result(
-        self, iteration: int, trials: Any, trial: Any, result: dict[str, Any], **info: Any
+        self,
+        iteration: int,
+        trials: list[Trial],
+        trial: Trial,
+        result: EpochReport | EndReport,
+        **info: object,
     ) -> None:
-        """Tell of an epoch or of a replicate's end."""
         config = self._config(trial)
         if "outcome" not in result:
             self.observer.epoch(config, result)
@@ -153,13 +170,14 @@ class _Relay(Callback):
         else:
             self.observer.finished(config, seed, outcome)
 
-    def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
-        """Drop the checkpoints of a trial that needs none any more."""
-        config = self._config(trial)
-        Storage(config.storage).delete_folder(layout.train_folder(train_name(config)))
+    @override
+    def on_trial_complete(
+        self, iteration: int, trials: list[Trial], trial: Trial, **info: object
+    ) -> None:
+        drop_checkpoints(self._config(trial).storage, train_name(self._config(trial)))
 
-    def broke_off(self, trial: Any, error: str) -> None:
-        """Tell that the replicates which a broken trial did not finish failed."""
+    @override
+    def broke_off(self, trial: Trial, error: str) -> None:
         config = self._config(trial)
         for seed in config.seeds:
             if (config.key, seed) not in self.ended:
@@ -169,6 +187,6 @@ class _Relay(Callback):
         self.lost.add((config.key, seed))
         self.observer.failed(config, seed, error, traceback)
 
-    def _config(self, trial: Any) -> TrialConfig:
+    def _config(self, trial: Trial) -> TrialConfig:
         index: int = trial.config["index"]
         return self.trials[index]

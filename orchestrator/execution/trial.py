@@ -1,8 +1,9 @@
 """One Tune trial: build its TorchTrainer and fit it."""
 
-import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+
+from typing_extensions import override
 
 from fdsweep.orchestrator.execution.cluster import ResourcePlan
 from fdsweep.search_spaces import layout
@@ -12,15 +13,9 @@ from fdsweep.search_spaces.trials import PointConfig, TrialConfig
 if TYPE_CHECKING:
     from ray.actor import ActorHandle
 
-SPARED = {"DatasetsCallback"}
-"""Ray Train's helpers that we never use: it hands out Ray Data sets, in an actor of its own."""
-
-SPARED_LOCALLY = SPARED | {"PlacementGroupCleanerCallback"}
-"""On a cluster that ends with us there is nothing to clean up after us."""
-
 
 def fit_trial(
-    config: dict[str, int], *, trials: list[TrialConfig], allotment: ResourcePlan
+    config: dict[str, int], *, trials: list[TrialConfig], resources: ResourcePlan
 ) -> None:
     """Train the trial `config["index"]` of `trials` on its workers; Tune hears every report.
 
@@ -28,19 +23,19 @@ def fit_trial(
     interrupted run of the same trial left.
     """
     trial = trials[config["index"]]
-    _fit(work, {"trial": trial}, train_name(trial), trial.storage, allotment)
+    _fit(_train_replicates, {"trial": trial}, train_name(trial), trial.storage, resources)
 
 
 def fit_point(
-    config: dict[str, PointConfig], *, verdicts: "ActorHandle", allotment: ResourcePlan
+    config: dict[str, PointConfig], *, signals: "ActorHandle", resources: ResourcePlan
 ) -> None:
     """Train the point `config["point"]` of a search on its workers, as `fit_trial` does a trial.
 
-    At its rungs the workers ask the actor `verdicts` whether to go on.
+    At its rungs the workers ask the actor `signals` whether to go on.
     """
     point = config["point"]
-    handed = {"point": point, "verdicts": verdicts}
-    _fit(tune, handed, point_name(point), point.storage, allotment)
+    handed = {"point": point, "signals": signals}
+    _fit(_train_point, handed, point_name(point), point.storage, resources)
 
 
 def _fit(
@@ -48,87 +43,74 @@ def _fit(
     handed: dict[str, Any],
     name: str,
     storage: str,
-    allotment: ResourcePlan,
+    resources: ResourcePlan,
 ) -> None:
     import ray.train
     from ray import tune
-    from ray.train.torch import TorchTrainer
-    from ray.train.v2._internal.execution.controller import TrainController
 
-    spared = SPARED_LOCALLY if allotment.local else SPARED
-
-    class LeanTrainer(TorchTrainer):  # type: ignore[misc]
-        """A TorchTrainer without the helper processes that it has no use for.
-
-        Each of them takes longer to start than a small epoch takes to train. The controller runs
-        in the trial's own process, which would otherwise sleep until it is done.
-        """
-
-        def _initialize_and_run_controller(self, **parts: Any) -> Any:
-            controller = TrainController(**parts)
-            asyncio.run(controller.run())
-            return controller.get_result()
-
-        def _create_default_callbacks(self) -> list[Any]:
-            callbacks = super()._create_default_callbacks()
-            return [one for one in callbacks if type(one).__name__ not in spared]
+    from fdsweep.orchestrator.execution.ray_compat import LeanTrainer
 
     class Report(ray.train.UserCallback):  # type: ignore[misc]
         """Passes on to Tune what the first worker reports."""
 
+        @override
         def after_report(
-            self, run_context: Any, metrics: list[dict[str, Any]], checkpoint: Any
+            self,
+            run_context: object,
+            metrics: list[dict[str, object]],
+            checkpoint: ray.train.Checkpoint | None,
         ) -> None:
             tune.report(metrics[0])
 
-    resources = {"CPU": allotment.cpus_per_worker}
-    if allotment.gpus_per_worker:
-        resources["GPU"] = allotment.gpus_per_worker
+    per_worker = {"CPU": resources.cpus_per_worker}
+    if resources.gpus_per_worker:
+        per_worker["GPU"] = resources.gpus_per_worker
     LeanTrainer(
         function,
-        train_loop_config=handed,
-        scaling_config=ray.train.ScalingConfig(
-            num_workers=allotment.workers,
-            use_gpu=bool(allotment.gpus_per_worker),
-            resources_per_worker=resources,
+        handed,
+        ray.train.ScalingConfig(
+            num_workers=resources.workers,
+            use_gpu=bool(resources.gpus_per_worker),
+            resources_per_worker=per_worker,
         ),
-        run_config=ray.train.RunConfig(
+        ray.train.RunConfig(
             name=name,
             storage_path=Storage(storage).uri(layout.RAY_TRAIN),
             callbacks=[Report()],
             checkpoint_config=ray.train.CheckpointConfig(num_to_keep=1),
             failure_config=ray.train.FailureConfig(max_failures=1, controller_failure_limit=3),
         ),
+        local=resources.local,
     ).fit()
 
 
-def work(handed: dict[str, TrialConfig]) -> None:
+def _train_replicates(handed: dict[str, Any]) -> None:
     """`trainers.worker.work`, imported where it runs: a trial itself need not pay for it."""
-    from fdsweep.trainers.worker import work as work_here
+    from fdsweep.trainers.worker import work
 
-    work_here(handed)
+    work(handed)
 
 
-def tune(handed: dict[str, Any]) -> None:
+def _train_point(handed: dict[str, Any]) -> None:
     """`trainers.worker.tune`, with an actor's word on whether to go on."""
     import ray
 
-    from fdsweep.trainers.worker import tune as tune_here
+    from fdsweep.trainers.worker import tune
 
-    point, verdicts = handed["point"], handed["verdicts"]
+    point, signals = handed["point"], handed["signals"]
 
     def go_on(epoch: int) -> bool:
-        answer: bool = ray.get(verdicts.wait.remote(point.key, epoch))
+        answer: bool = ray.get(signals.wait.remote(point.key, epoch))
         return answer
 
-    tune_here(point, go_on)
+    tune(point, go_on)
 
 
 def point_name(point: PointConfig) -> str:
-    """Name of a point's Ray Train run."""
+    """Name of what Ray Train keeps of a point."""
     return f"point-{point.key}"
 
 
 def train_name(trial: TrialConfig) -> str:
-    """Name of a trial's Ray Train run: its kind, its key and its group of seeds."""
+    """Name of what Ray Train keeps of a trial: its kind, its key and its group of seeds."""
     return f"{trial.kind}-{trial.key}-{trial.group}"

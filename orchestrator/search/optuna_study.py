@@ -12,27 +12,22 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import optuna
-from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
+from fdsweep.orchestrator.search import pruners
+from fdsweep.orchestrator.search.samplers import SAMPLERS
 from fdsweep.search_spaces.configs import Option
 from fdsweep.search_spaces.errors import ConfigError, unknown
 from fdsweep.search_spaces.keys import content_key
 from fdsweep.search_spaces.spaces import Constraint, Dimension, default_point, sample, violation
+from fdsweep.trainers.protocol.reports import Broken, Outcome, PointReport
 
 Goal = Literal["maximize", "minimize"]
 Source = Literal["trained", "results", "repeated"]
 Point = dict[str, Option]
 
-SAMPLERS = ("random", "tpe", "cmaes", "gp")
 MIN_TRIALS = 8
 """Trials from which on importances are given."""
-
-SOONEST = 2
-"""The epoch before which no trial is judged: after one, accuracies say little."""
-
-REDUCTION = 3
-"""Of the trials that reach a rung, the share that goes on is one over this."""
 
 GIVE_UP = 1000
 """Points outside the constraints in a row, after which there seems to be none inside."""
@@ -46,8 +41,8 @@ class Problem:
     """What a study searches.
 
     `objectives` are "maximize" or "minimize"; with one objective a trial may be pruned after each
-    of the epochs in `rungs`. `key_of` names what a point (with `defaults` for the rest) trains;
-    `look_up` answers it from what is stored already, if it can.
+    of the epochs in `rungs`, by `pruner`, one of PRUNERS. `key_of` names what a point (with
+    `defaults` for the rest) trains; `look_up` answers it from what is stored already, if it can.
     """
 
     dimensions: tuple[Dimension, ...]
@@ -55,6 +50,7 @@ class Problem:
     defaults: Mapping[str, Option]
     objectives: tuple[Goal, ...]
     rungs: tuple[int, ...]
+    pruner: str = pruners.DEFAULT
     key_of: Callable[[Point], str]
     look_up: Callable[[Point], tuple[float, ...] | None]
 
@@ -68,23 +64,26 @@ class Proposal:
     key: str
 
 
-def rungs(epochs: int) -> tuple[int, ...]:
-    """Epochs of asynchronous successive halving (ASHA, Li et al. 2020, arXiv 1810.05934).
+@dataclass(frozen=True, slots=True)
+class End:
+    """How the training of a point ended.
 
-    The first is a ninth of `epochs`, but not the first epoch, and each further one three times
-    the one before; all are below `epochs`.
-
-    Example:
-        >>> rungs(100)
-        (12, 36)
+    `report` is that of its last epoch, None if there was none. A point has an `outcome` if it was
+    trained to the end, a `failure` if it failed, and neither if it was pruned.
     """
-    first = max(SOONEST, -(-epochs // REDUCTION**2))
-    steps = (first * REDUCTION**power for power in range(epochs))
-    return tuple(step for step in steps if step < epochs)
+
+    report: PointReport | None
+    outcome: Outcome | None = None
+    failure: Broken | None = None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the point was trained to the end."""
+        return self.outcome is not None
 
 
 def check_trials(sampler: str, total: int) -> None:
-    """ConfigError for an unknown sampler, or for fewer than 1 trial."""
+    """Refuse an unknown sampler, or fewer than 1 trial, with a ConfigError."""
     if sampler not in SAMPLERS:
         raise unknown("sampler", sampler, SAMPLERS, "--sampler")
     if total < 1:
@@ -99,7 +98,7 @@ class Proposer:
         name: of the study in it; an existing one is gone on with.
         problem: what is searched.
         total: trials in all, those of earlier runs included.
-        sampler: one of `SAMPLERS`. What it draws depends on the study's name and the number of the
+        sampler: one of SAMPLERS. What it draws depends on the study's name and the number of the
             trial, and on what had been told by then.
 
     Raises:
@@ -125,13 +124,14 @@ class Proposer:
             storage=storage,
             study_name=name,
             directions=list(problem.objectives),
-            pruner=_pruner(problem.rungs),
+            pruner=pruners.PRUNERS[problem.pruner].judge(problem.rungs),
             load_if_exists=True,
         )
         start = default_point(problem.dimensions)
         if start is not None and not self.study.get_trials(deepcopy=False):
             self.study.enqueue_trial(start)
-        self.left_over = self.study.get_trials(states=(TrialState.RUNNING,))
+        running = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        self.storage, self.left_over = storage, [trial.number for trial in running]
         self.running: dict[str, optuna.Trial] = {}
         self.echoes: dict[str, list[optuna.Trial]] = {}
 
@@ -232,14 +232,21 @@ class Proposer:
 
     def _next(self) -> optuna.Trial | None:
         if self.left_over:
-            return optuna.Trial(self.study, self.left_over.pop(0)._trial_id)
+            return self._left_over(self.left_over.pop(0))
         trials = self.study.get_trials(deepcopy=False)
         if len(self.trials()) >= self.total:
             return None
         number = sum(trial.state != TrialState.WAITING for trial in trials)
         with _quiet():
-            self.study.sampler = _sampler(self.sampler, self.name, number, self.problem)
+            seed = int(content_key(study=self.name, trial=number), 16) % 2**32
+            self.study.sampler = SAMPLERS[self.sampler](seed, self.problem.dimensions)
             return self.study.ask()
+
+    def _left_over(self, number: int) -> optuna.Trial:
+        """The running trial `number`, to be gone on with."""
+        study_id = self.storage.get_study_id_from_name(self.name)
+        trial_id = self.storage.get_trial_id_from_study_id_trial_number(study_id, number)
+        return optuna.Trial(self.study, trial_id)
 
     def _answer(self, trial: optuna.Trial, point: Point, key: str) -> bool:
         """End `trial` as an equal one ended, or by stored results; False if there is neither."""
@@ -302,30 +309,6 @@ def _importances(trials: Sequence[FrozenTrial], values: Sequence[float | None]) 
 
 def _outside(trial: FrozenTrial) -> bool:
     return trial.state == TrialState.PRUNED and "key" not in trial.user_attrs
-
-
-def _pruner(steps: tuple[int, ...]) -> optuna.pruners.BasePruner:
-    if not steps:
-        return optuna.pruners.NopPruner()
-    return optuna.pruners.SuccessiveHalvingPruner(min_resource=steps[0], reduction_factor=REDUCTION)
-
-
-def _sampler(kind: str, name: str, number: int, problem: Problem) -> BaseSampler:
-    seed = int(content_key(study=name, trial=number), 16) % 2**32
-    if kind == "random":
-        return optuna.samplers.RandomSampler(seed=seed)
-    if kind == "cmaes":
-        return optuna.samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False)
-    if kind == "gp":
-        return optuna.samplers.GPSampler(seed=seed, warn_independent_sampling=False)
-    conditional = any(dimension.when for dimension in problem.dimensions)
-    return optuna.samplers.TPESampler(
-        seed=seed,
-        multivariate=True,
-        group=conditional,
-        constant_liar=True,
-        warn_independent_sampling=False,
-    )
 
 
 @contextlib.contextmanager

@@ -1,22 +1,24 @@
-"""What becomes of a search's trials: a run in MLflow, a line on the terminal, a record at the end.
+"""What becomes of a search's trials: a tracker's run, a line on the terminal, a record at the end.
 
 The study itself is Optuna's and lasts; what is written here is told from it.
 """
 
 from collections.abc import Mapping, Sequence
 from statistics import fmean
-from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
-from fdsweep.orchestrator.search.optuna_study import Proposal, Proposer
-from fdsweep.orchestrator.tracking.mlflow import Tracker
+from fdsweep.orchestrator.search.optuna_study import End, Proposal, Proposer
+from fdsweep.orchestrator.search.settings import PlannedSearch, SearchStudy
 from fdsweep.orchestrator.tracking.progress import Progress
 from fdsweep.orchestrator.tracking.recorder import Failure
 from fdsweep.orchestrator.tracking.runs import Run
+from fdsweep.orchestrator.tracking.tracker import Tracker
 from fdsweep.results.records.searches import COST, Dimension, Search, SearchTrial, State
 from fdsweep.results.records.store import Store
 from fdsweep.search_spaces import layout
+from fdsweep.search_spaces.spaces import default_point
+from fdsweep.trainers.protocol.reports import PointReport
 
 STATES: dict[TrialState, State] = {
     TrialState.COMPLETE: "complete",
@@ -33,7 +35,7 @@ class PointRecorder:
         words: what each search is called for people, by its study's name.
         proposers: of all searches.
         store: where logs go.
-        tracker: of MLflow.
+        tracker: is told of every trial.
         name: of the searches together, the folder of their logs.
     """
 
@@ -58,24 +60,17 @@ class PointRecorder:
         self._count()
         self.progress.running(proposal.key, f"{self._name(proposer, proposal)}: starting")
 
-    def epoch(self, proposer: Proposer, proposal: Proposal, metrics: dict[str, Any]) -> None:
+    def epoch(self, proposer: Proposer, proposal: Proposal, report: PointReport) -> None:
         """Show the epoch."""
-        value = fmean(metrics["values"])
-        self.curves[proposal.key].append(("val_accuracy", value, metrics["epoch"]))
-        place = f"epoch {metrics['epoch']}/{metrics['epochs']}, val {100 * value:.1f}"
-        self.progress.running(proposal.key, f"{self._name(proposer, proposal)}: {place}")
+        value = fmean(report["values"])
+        self.curves[proposal.key].append(("val_accuracy", value, report["epoch"]))
+        reached = f"epoch {report['epoch']}/{report['epochs']}, val {100 * value:.1f}"
+        self.progress.running(proposal.key, f"{self._name(proposer, proposal)}: {reached}")
 
-    def ended(
-        self,
-        proposer: Proposer,
-        proposal: Proposal,
-        metrics: dict[str, Any] | None,
-        outcome: dict[str, Any] | None,
-    ) -> None:
+    def ended(self, proposer: Proposer, proposal: Proposal, end: End) -> None:
         """Log the trial; its numbers are in the study already."""
         name = self._name(proposer, proposal)
-        error = (outcome or {}).get("error", "")
-        state = "failed" if error else "pruned" if outcome is None else "complete"
+        state = "failed" if end.failure else "complete" if end.is_complete else "pruned"
         curve = self.curves.pop(proposal.key)
         self.tracker.log(
             Run(
@@ -88,22 +83,23 @@ class PointRecorder:
                     "fdsweep.trial": str(proposal.number),
                     "fdsweep.state": state,
                 },
-                params=dict(proposal.point),
+                params=proposal.point,
                 metrics=[*curve, *(("final_val_accuracy", curve[-1][1], 0) for _ in curve[:1])],
-                seconds=metrics["seconds"] if metrics else 0.0,
-                done=not error,
+                seconds=end.report["seconds"] if end.report else 0.0,
+                done=end.failure is None,
             )
         )
         self.progress.idle(proposal.key)
         self._count()
-        if outcome and error:
+        if end.failure:
+            error, traceback = end.failure["error"], end.failure["traceback"]
             log = layout.error_log(self.name, f"trial-{proposal.key}")
             point = "\n".join(f"{option}: {value}" for option, value in proposal.point.items())
-            self.store.write_text(log, f"{name}\n{point}\n{error}\n\n{outcome['traceback']}")
+            self.store.write_text(log, f"{name}\n{point}\n{error}\n\n{traceback}")
             self.failures.append(Failure(name, None, error, self.store.uri(log)))
             self.progress.say(f"failed: {name}: {error}")
-        elif outcome and metrics:
-            self.progress.reached(fmean(metrics["values"]), name)
+        elif end.is_complete and end.report:
+            self.progress.reached(fmean(end.report["values"]), name)
 
     def _name(self, proposer: Proposer, proposal: Proposal) -> str:
         return f"{self.words[proposer.name]}, trial {proposal.number}"
@@ -116,14 +112,11 @@ class PointRecorder:
         counts.pruned = states.count("pruned")
 
 
-def to_record(proposer: Proposer, *, objectives: tuple[str, ...], **facts: Any) -> Search:
-    """The record of a study.
-
-    Args:
-        proposer: of the study.
-        objectives: their names, as `Search` has them.
-        facts: further fields of `Search`.
-    """
+def to_record(study: SearchStudy, search: PlannedSearch, proposer: Proposer) -> Search:
+    """The record of `search`, which `proposer` carried out."""
+    single = len(search.cells) == 1
+    accuracies = ("accuracy",) if single else tuple(f"accuracy {d}" for d in search.directions)
+    objectives = (*accuracies, COST) if study.with_cost else accuracies
     trials = tuple(map(_trial, proposer.trials()))
     complete = [trial for trial in trials if trial.values]
     front = tuple(trial.number for trial in complete) if len(objectives) > 1 else ()
@@ -131,18 +124,22 @@ def to_record(proposer: Proposer, *, objectives: tuple[str, ...], **facts: Any) 
         best = {trial.number for trial in proposer.study.best_trials}
         front = tuple(number for number in front if number in best)
     eligible = [trial for trial in complete if not front or trial.number in front]
-    accuracies = [place for place, name in enumerate(objectives) if name != COST]
-
     importances, importance_epoch = proposer.importances()
 
     def rank(trial: SearchTrial) -> tuple[float, int]:
-        return fmean(trial.values[place] for place in accuracies), -trial.number
+        return fmean(trial.values[: len(accuracies)]), -trial.number
 
     return Search(
         name=proposer.name,
+        space=study.settings.space.space,
+        method=search.method,
+        dataset=study.defaults.info.name,
+        directions=search.directions,
         objectives=objectives,
         sampler=proposer.sampler,
         prunes=bool(proposer.problem.rungs),
+        seeds=study.settings.tuning_seeds,
+        epochs=search.cells[0].config.network.optim.epochs,
         asked=proposer.total,
         dimensions=tuple(
             Dimension(name=d.name, low=d.low, high=d.high, log=d.log, choices=d.choices)
@@ -152,9 +149,9 @@ def to_record(proposer: Proposer, *, objectives: tuple[str, ...], **facts: Any) 
         importance_epoch=importance_epoch,
         trials=trials,
         chosen=max(eligible, key=rank).number if eligible else None,
+        default=0 if default_point(search.dimensions) and not search.options else None,
         front=front,
         infeasible=proposer.infeasible(),
-        **facts,
     )
 
 

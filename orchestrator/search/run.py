@@ -8,31 +8,32 @@ import contextlib
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import filelock
 import optuna
 
 from fdsweep.orchestrator.execution.cluster import connect
-from fdsweep.orchestrator.search.optuna_study import Goal, Point, Problem, Proposal, Proposer, rungs
+from fdsweep.orchestrator.search.optuna_study import Goal, Point, Problem, Proposal, Proposer
+from fdsweep.orchestrator.search.pruners import PRUNERS
 from fdsweep.orchestrator.search.recorder import PointRecorder, to_record
-from fdsweep.orchestrator.search.settings import Search, SearchStudy, tuning_plan
+from fdsweep.orchestrator.search.settings import PlannedSearch, SearchStudy, tuning_plan
 from fdsweep.orchestrator.studies import study as studies
 from fdsweep.orchestrator.studies.study import Outcome, Study
-from fdsweep.orchestrator.tracking.mlflow import Tracker
 from fdsweep.orchestrator.tracking.progress import Progress
 from fdsweep.orchestrator.tracking.recorder import Failure, Recorder
+from fdsweep.orchestrator.tracking.tracker import Tracker, open_tracker
 from fdsweep.results.records import searches
-from fdsweep.results.records.searches import COST
+from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.configs import StudentConfig
 from fdsweep.search_spaces.errors import ReplicateError, StorageError
 from fdsweep.search_spaces.keys import content_key
-from fdsweep.search_spaces.spaces import default_point
+from fdsweep.search_spaces.storage import Storage
 from fdsweep.search_spaces.sweep import Row, override
 from fdsweep.search_spaces.trials import PointConfig
 from fdsweep.trainers import datasets
+from fdsweep.trainers.protocol.reports import PointReport
 
 if TYPE_CHECKING:
     from fdsweep.orchestrator.search.searcher import Lane
@@ -47,10 +48,10 @@ def run(study: SearchStudy) -> Outcome:
         StorageError: another driver has the same search.
     """
     root = study.defaults.store.root
-    with _alone(root, study.searches):
+    with _alone(study.defaults.store, study.searches):
         lanes = _lanes(study)
         tags = {"fdsweep.study": "tuning", "fdsweep.dataset": study.defaults.info.name}
-        with Tracker(root, study.name, tags) as tracker:
+        with open_tracker(root, study.name, tags) as tracker:
             is_new = not all(lane.proposer.is_done for lane in lanes)
             failures = _tune(study, lanes, tracker) if is_new else ()
             found = [_recorded(study, *pair) for pair in zip(study.searches, lanes, strict=True)]
@@ -65,8 +66,8 @@ def run(study: SearchStudy) -> Outcome:
 
 def _tune(study: SearchStudy, lanes: "Sequence[Lane]", tracker: Tracker) -> tuple[Failure, ...]:
     """Run the searches as far as their budget goes; the trials that failed."""
-    wish, fresh = study.wish, study.defaults
-    allotment = connect(fresh.request)
+    settings, fresh = study.settings, study.defaults
+    resources = connect(fresh.options.request)
     from fdsweep.orchestrator.execution.stages import run_plan
     from fdsweep.orchestrator.search.searcher import run_lanes
 
@@ -74,7 +75,7 @@ def _tune(study: SearchStudy, lanes: "Sequence[Lane]", tracker: Tracker) -> tupl
     recorder = Recorder(fresh.sweep, plan, fresh.store, tracker, Progress(plan.left))
     if plan.left:
         with recorder.progress:
-            run_plan(plan, allotment, fresh.store.root, recorder)
+            run_plan(plan, resources, fresh.store.root, recorder)
     if recorder.failures:
         worst = recorder.failures[0]
         raise ReplicateError(
@@ -84,60 +85,61 @@ def _tune(study: SearchStudy, lanes: "Sequence[Lane]", tracker: Tracker) -> tupl
     observer = PointRecorder(
         words, [lane.proposer for lane in lanes], fresh.store, tracker, study.name
     )
-    deadline = None if wish.minutes is None else time.monotonic() + 60 * wish.minutes
+    deadline = None if settings.minutes is None else time.monotonic() + 60 * settings.minutes
     with observer.progress:
-        run_lanes(lanes, allotment, fresh.store.root, observer, deadline)
+        run_lanes(lanes, resources, fresh.store.root, observer, deadline)
     return tuple(observer.failures)
 
 
 def _lanes(study: SearchStudy) -> "list[Lane]":
     from fdsweep.orchestrator.search.searcher import Lane
 
-    wish, root = study.wish, study.defaults.store.root
-    storage = optuna.storages.RDBStorage(f"sqlite:///{root}/optuna.db")
-    with_cost = "cost" in wish.objective
+    settings, store = study.settings, study.defaults.store
+    database = store.local(layout.OPTUNA_DATABASE)
+    storage = optuna.storages.RDBStorage(f"sqlite:///{database}")
 
-    def lane(search: Search) -> "Lane":
+    def lane(search: PlannedSearch) -> "Lane":
         def key_of(point: Point) -> str:
             return content_key(
-                keys=[c.key for c in study.configs(search, point)], seeds=wish.tuning_seeds
+                keys=[c.key for c in study.configs(search, point)], seeds=settings.tuning_seeds
             )
 
         def look_up(point: Point) -> tuple[float, ...] | None:
-            return None if with_cost else _known(study, study.configs(search, point))
+            return None if study.with_cost else _known(study, study.configs(search, point))
 
         def make_point(proposal: Proposal) -> PointConfig:
             return PointConfig(
                 key=proposal.key,
                 configs=study.configs(search, proposal.point),
-                seeds=wish.tuning_seeds,
-                rungs=steps,
-                storage=root,
-                loading=study.arguments["loading"],
+                seeds=settings.tuning_seeds,
+                rungs=rungs,
+                storage=store.root,
+                loading=study.defaults.options.loading,
             )
 
-        def objectives(metrics: dict[str, Any]) -> tuple[float, ...]:
-            values: list[float] = metrics["values"]
-            replicates = len(values) * len(wish.tuning_seeds)
-            cost = metrics["seconds"] / metrics["epoch"] / replicates
-            return (*values, cost) if with_cost else tuple(values)
+        def objectives(report: PointReport) -> tuple[float, ...]:
+            values = report["values"]
+            replicates = len(values) * len(settings.tuning_seeds)
+            cost = report["seconds"] / report["epoch"] / replicates
+            return (*values, cost) if study.with_cost else tuple(values)
 
         accuracies = len(search.cells)
         goals: tuple[Goal, ...] = tuple("maximize" for _ in range(accuracies))
-        if with_cost:
+        if study.with_cost:
             goals = (*goals, "minimize")
         epochs = search.cells[0].config.network.optim.epochs
-        steps = rungs(epochs) if study.prunes else ()
+        rungs = PRUNERS[study.pruner].rungs(epochs)
         problem = Problem(
             dimensions=search.dimensions,
-            constraints=wish.space.constraints,
+            constraints=settings.space.constraints,
             defaults=search.defaults,
             objectives=goals,
-            rungs=steps,
+            rungs=rungs,
+            pruner=study.pruner,
             key_of=key_of,
             look_up=look_up,
         )
-        proposer = Proposer(storage, search.name, problem, wish.trials, wish.sampler)
+        proposer = Proposer(storage, search.name, problem, settings.trials, settings.sampler)
         return Lane(proposer, make_point, objectives)
 
     return [lane(search) for search in study.searches]
@@ -146,28 +148,15 @@ def _lanes(study: SearchStudy) -> "list[Lane]":
 def _known(study: SearchStudy, configs: Sequence[StudentConfig]) -> tuple[float, ...] | None:
     """Mean validation accuracy of each configuration, if replicates of all seeds are stored."""
     rows = study.defaults.store.replicates({config.key for config in configs})
-    rows = rows[(rows["status"] == "done") & rows["seed"].isin(study.wish.tuning_seeds)]
+    rows = rows[(rows["status"] == "done") & rows["seed"].isin(study.settings.tuning_seeds)]
     known = dict(list(rows.groupby("key")["val_score"]))
-    if any(len(known.get(config.key, ())) < len(study.wish.tuning_seeds) for config in configs):
+    if any(len(known.get(config.key, ())) < len(study.settings.tuning_seeds) for config in configs):
         return None
     return tuple(float(known[config.key].mean()) for config in configs)
 
 
-def _recorded(study: SearchStudy, search: Search, lane: "Lane") -> searches.Search:
-    wish = study.wish
-    single = len(search.cells) == 1
-    accuracies = ("accuracy",) if single else tuple(f"accuracy {d}" for d in search.directions)
-    record = to_record(
-        lane.proposer,
-        space=wish.space.space,
-        method=search.method,
-        dataset=study.defaults.info.name,
-        directions=search.directions,
-        objectives=(*accuracies, COST) if "cost" in wish.objective else accuracies,
-        seeds=wish.tuning_seeds,
-        epochs=search.cells[0].config.network.optim.epochs,
-        default=0 if default_point(search.dimensions) and not search.options else None,
-    )
+def _recorded(study: SearchStudy, search: PlannedSearch, lane: "Lane") -> searches.Search:
+    record = to_record(study, search, lane.proposer)
     if record.chosen is None:
         states = ", ".join(f"{n} {state}" for state, n in searches.counts(record).items())
         fix = "Give more --trials or another --space"
@@ -183,7 +172,7 @@ def _notes(study: SearchStudy, record: searches.Search) -> Iterator[str]:
     share = seen(
         study.defaults.dataset,
         study.defaults.plan.cells[0].config.modalities,
-        study.wish.tuning_seeds,
+        study.settings.tuning_seeds,
         study.defaults.sweep.seeds,
     )
     if share:
@@ -219,7 +208,7 @@ def _evaluation(study: SearchStudy, found: Sequence[searches.Search]) -> Study:
             if search.method == default.method and chosen:
                 rows.append(search.row(chosen.params, f"{search.method}, tuned"))
     sweep = override(base, rows=[row.model_dump() for row in rows])
-    return studies.prepare(sweep, **study.arguments)
+    return studies.prepare(sweep, study.defaults.options)
 
 
 def _best(search: searches.Search) -> float | None:
@@ -228,20 +217,19 @@ def _best(search: searches.Search) -> float | None:
 
 
 @contextlib.contextmanager
-def _alone(root: str, found: Sequence[Search]) -> Iterator[None]:
+def _alone(store: Storage, found: Sequence[PlannedSearch]) -> Iterator[None]:
     """Hold every search's lock; the system lets go of it when a driver dies.
 
     Raises:
         StorageError: another driver holds one.
     """
-    folder = Path(root, "locks")
-    folder.mkdir(exist_ok=True)
+    store.make_folder(layout.LOCKS)
     with contextlib.ExitStack() as stack:
         for search in found:
-            lock = filelock.FileLock(folder / f"{search.name}.lock", timeout=0)
+            lock = filelock.FileLock(store.local(layout.lock(search.name)), timeout=0)
             try:
                 stack.enter_context(lock)
             except filelock.Timeout:
                 what = f"another process is running the search {search.name}"
-                raise StorageError(what, root, "Wait for it, or stop it") from None
+                raise StorageError(what, store.root, "Wait for it, or stop it") from None
         yield

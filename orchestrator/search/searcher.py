@@ -1,36 +1,37 @@
-"""Searches through Ray Tune: proposers propose, trials train, verdicts stop what is hopeless."""
+"""Searches through Ray Tune: proposers propose, trials train, signals stop what is hopeless."""
 
 import asyncio
 import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import ray
 from ray import tune
+from ray.tune.experiment import Trial
 from ray.tune.search import Searcher
+from typing_extensions import override
 
 from fdsweep.orchestrator.execution.cluster import ResourcePlan
-from fdsweep.orchestrator.execution.stages import Callback, fit
+from fdsweep.orchestrator.execution.stages import Callback, drop_checkpoints, fit
 from fdsweep.orchestrator.execution.trial import fit_point, point_name
-from fdsweep.orchestrator.search.optuna_study import Proposal, Proposer
-from fdsweep.search_spaces import layout
-from fdsweep.search_spaces.storage import Storage
+from fdsweep.orchestrator.search.optuna_study import End, Proposal, Proposer
 from fdsweep.search_spaces.trials import PointConfig
+from fdsweep.trainers.protocol.reports import Broken, PointFailure, PointReport
 
 
 @dataclass(frozen=True, slots=True)
 class Lane:
     """One study on its way through Tune.
 
-    `make_point` gives what a proposal trains, `objectives` the study's values from an epoch's
-    metrics.
+    `make_point` gives what a proposal trains, `objectives` the study's values from the report of
+    an epoch.
     """
 
     proposer: Proposer
     make_point: Callable[[Proposal], PointConfig]
-    objectives: Callable[[dict[str, Any]], tuple[float, ...]]
+    objectives: Callable[[PointReport], tuple[float, ...]]
 
 
 class Observer(Protocol):
@@ -39,20 +40,11 @@ class Observer(Protocol):
     def started(self, proposer: Proposer, proposal: Proposal) -> None:
         """The point is about to be trained."""
 
-    def epoch(self, proposer: Proposer, proposal: Proposal, metrics: dict[str, Any]) -> None:
-        """An epoch was done: `epoch`, `epochs`, `values` and `seconds`."""
+    def epoch(self, proposer: Proposer, proposal: Proposal, report: PointReport) -> None:
+        """An epoch was done."""
 
-    def ended(
-        self,
-        proposer: Proposer,
-        proposal: Proposal,
-        metrics: dict[str, Any] | None,
-        outcome: dict[str, Any] | None,
-    ) -> None:
-        """The point is done with: its last epoch's metrics, and its outcome unless it was pruned.
-
-        A point that failed has an outcome with `error` and `traceback`.
-        """
+    def ended(self, proposer: Proposer, proposal: Proposal, end: End) -> None:
+        """The point is done with."""
 
 
 @ray.remote(num_cpus=0)
@@ -96,13 +88,14 @@ class StudySearcher(Searcher):  # type: ignore[misc]
         super().__init__()
         self.left, self.observer, self.give, self.deadline = list(lanes), observer, give, deadline
         self.running: dict[str, tuple[Lane, Proposal]] = {}
-        self.last: dict[str, dict[str, Any]] = {}
+        self.reports: dict[str, PointReport] = {}
+        self.outcomes: dict[str, str] = {}
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return {}  # Tune pickles its searcher; this one is of no use in another process
 
-    def suggest(self, trial_id: str) -> Any:
-        """See `Searcher.suggest`."""
+    @override
+    def suggest(self, trial_id: str) -> dict[str, PointConfig] | str:
         while self.left and (self.deadline is None or time.monotonic() < self.deadline):
             lane = min(self.left, key=lambda lane: len(lane.proposer.trials()))
             proposal = lane.proposer.ask()
@@ -112,25 +105,27 @@ class StudySearcher(Searcher):  # type: ignore[misc]
             self.running[trial_id] = lane, proposal
             self.observer.started(lane.proposer, proposal)
             return {"point": lane.make_point(proposal)}
-        return Searcher.FINISHED
+        finished: str = Searcher.FINISHED
+        return finished
 
-    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-        """Report an epoch to the study; at a rung the workers wait for what it says."""
+    @override
+    def on_trial_result(self, trial_id: str, result: PointReport | PointFailure) -> None:
         lane, proposal = self.running[trial_id]
+        if "outcome" in result:
+            self.outcomes[trial_id] = result["outcome"]
         if "epoch" not in result:
-            self.last[trial_id] = {**self.last.get(trial_id, {}), "outcome": result["outcome"]}
             return
-        self.last[trial_id] = result
+        self.reports[trial_id] = result
         self.observer.epoch(lane.proposer, proposal, result)
         go_on = lane.proposer.report(proposal, result["epoch"], result["values"][0])
         if result["epoch"] in lane.proposer.problem.rungs:
             self.give(proposal.key, result["epoch"], go_on)
 
+    @override
     def on_trial_complete(
-        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+        self, trial_id: str, result: dict[str, object] | None = None, error: bool = False
     ) -> None:
-        """Tell the study how a trial ended; why it broke off is not known yet."""
-        if not error:
+        if not error:  # why a trial broke off is not known yet
             self.end(trial_id)
 
     def end(self, trial_id: str, error: str = "") -> None:
@@ -138,25 +133,32 @@ class StudySearcher(Searcher):  # type: ignore[misc]
         if trial_id not in self.running:
             return
         lane, proposal = self.running.pop(trial_id)
-        last = self.last.pop(trial_id, {})
-        outcome = json.loads(last["outcome"]) if "outcome" in last else None
-        if error and outcome is None:
-            outcome = {"error": error.splitlines()[-1], "traceback": error}
-        metrics = last if "epoch" in last else None
-        spent = {"epochs": last["epoch"], "seconds": last["seconds"]} if metrics else {}
-        if outcome is None:
-            lane.proposer.tell(proposal, **spent)
-        elif "error" in outcome:
-            lane.proposer.tell(proposal, error=outcome["error"], **spent)
-        else:
-            lane.proposer.tell(proposal, values=lane.objectives(last), **spent)
-        self.observer.ended(lane.proposer, proposal, metrics, outcome)
+        end = _end(self.reports.pop(trial_id, None), self.outcomes.pop(trial_id, ""), error)
+        lane.proposer.tell(
+            proposal,
+            values=lane.objectives(end.report) if end.report and end.is_complete else (),
+            error=end.failure["error"] if end.failure else "",
+            epochs=end.report["epoch"] if end.report else 0,
+            seconds=end.report["seconds"] if end.report else 0.0,
+        )
+        self.observer.ended(lane.proposer, proposal, end)
 
+    @override
     def save(self, checkpoint_path: str) -> None:
-        """Nothing: the study itself lasts."""
+        pass  # the study itself lasts
 
+    @override
     def restore(self, checkpoint_path: str) -> None:
-        """Nothing: a search is gone on with by its study."""
+        pass  # a search is gone on with by its study
+
+
+def _end(report: PointReport | None, outcome: str, error: str) -> End:
+    """The end of a point that gave an `outcome` (JSON text), or broke off with an `error`."""
+    if not outcome:
+        failure = Broken(error=error.splitlines()[-1], traceback=error) if error else None
+        return End(report, failure=failure)
+    told = json.loads(outcome)
+    return End(report, failure=told) if "error" in told else End(report, outcome=told)
 
 
 class _Ends(Callback):
@@ -166,32 +168,34 @@ class _Ends(Callback):
         super().__init__()
         self.searcher = searcher
 
-    def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
-        """Drop the checkpoints of a trial that needs none any more."""
-        point = trial.config["point"]
-        Storage(point.storage).delete_folder(layout.train_folder(point_name(point)))
+    @override
+    def on_trial_complete(
+        self, iteration: int, trials: list[Trial], trial: Trial, **info: object
+    ) -> None:
+        point: PointConfig = trial.config["point"]
+        drop_checkpoints(point.storage, point_name(point))
 
-    def broke_off(self, trial: Any, error: str) -> None:
-        """Tell the study that a trial failed."""
+    @override
+    def broke_off(self, trial: Trial, error: str) -> None:
         self.searcher.end(trial.trial_id, error)
 
 
 def run_lanes(
     lanes: Sequence[Lane],
-    allotment: ResourcePlan,
+    resources: ResourcePlan,
     storage: str,
     observer: Observer,
     deadline: float | None = None,
 ) -> None:
     """Train what the studies of `lanes` propose, until each has its trials or time is up."""
-    verdicts = StopSignals.remote()  # type: ignore[attr-defined]
-    searcher = StudySearcher(lanes, observer, verdicts.give.remote, deadline)
+    signals = StopSignals.remote()  # type: ignore[attr-defined]
+    searcher = StudySearcher(lanes, observer, signals.give.remote, deadline)
     fit(
-        tune.with_parameters(fit_point, verdicts=verdicts, allotment=allotment),
+        tune.with_parameters(fit_point, signals=signals, resources=resources),
         storage,
         _Ends(searcher),
         lambda trial: point_name(trial.config["point"]),
         tune.TuneConfig(
-            search_alg=searcher, num_samples=-1, max_concurrent_trials=allotment.concurrent
+            search_alg=searcher, num_samples=-1, max_concurrent_trials=resources.concurrent
         ),
     )

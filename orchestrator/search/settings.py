@@ -4,19 +4,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from fdsweep.orchestrator.search import pruners
 from fdsweep.orchestrator.search.optuna_study import Point, check_trials
 from fdsweep.orchestrator.studies import study as studies
 from fdsweep.orchestrator.studies.estimate import Estimate, estimate
-from fdsweep.orchestrator.studies.plan import Cell, Plan, make_cells, make_plan
+from fdsweep.orchestrator.studies.options import StudyOptions
+from fdsweep.orchestrator.studies.plan import make_cells
 from fdsweep.orchestrator.studies.study import Study
 from fdsweep.orchestrator.tracking.progress import clock
 from fdsweep.results.compute.notes import spell_seeds
 from fdsweep.search_spaces.configs import Option, StudentConfig
-from fdsweep.search_spaces.errors import ConfigError, StorageError
+from fdsweep.search_spaces.errors import ConfigError, StorageError, unknown
 from fdsweep.search_spaces.keys import content_key
 from fdsweep.search_spaces.spaces import LR, Dimension, Space, check_names, dimensions
 from fdsweep.search_spaces.sweep import Row, Sweep, validated
-from fdsweep.trainers import distillers, teachers
+from fdsweep.search_spaces.trials import Cell, Plan
+from fdsweep.trainers import distillers
 
 OBJECTIVES = ("accuracy", "accuracy,cost", "directions", "directions,cost")
 FIRST_FRESH = 100
@@ -31,6 +34,10 @@ class SearchSettings:
     OBJECTIVES: accuracy in each direction by itself, or the accuracies of all directions at once;
     with cost, the Pareto front of accuracy and seconds per training epoch. `minutes` is the time
     after which no new trial begins. `trials` is the budget of each method in each direction.
+    `pruner` stops hopeless trials where there is a single objective.
+
+    Raises:
+        ConfigError: a value that cannot be used.
     """
 
     space: Space
@@ -39,12 +46,14 @@ class SearchSettings:
     trials: int = 20
     minutes: float | None = None
     sampler: str = "tpe"
-    prune: bool = True
+    pruner: str = pruners.DEFAULT
     objective: str = "accuracy"
     tuning_seeds: tuple[int, ...] = (0, 1)
 
     def __post_init__(self) -> None:
         check_trials(self.sampler, self.trials)
+        if self.pruner not in pruners.PRUNERS:
+            raise unknown("pruner", self.pruner, pruners.PRUNERS, "--pruner")
         if self.objective not in OBJECTIVES:
             fix = f"Choose from: {'; '.join(OBJECTIVES)}"
             raise ConfigError(f"unknown objective {self.objective!r}", "--objective", fix)
@@ -56,7 +65,7 @@ class SearchSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Search:
+class PlannedSearch:
     """One study that is to be made: a method's, in the directions of its `cells`.
 
     The cells are those of the method's own defaults, without what was set for all.
@@ -96,23 +105,27 @@ class Search:
 class SearchStudy:
     """Searches that are planned, with the study of the defaults on fresh seeds."""
 
-    wish: SearchSettings
-    searches: tuple[Search, ...]
+    settings: SearchSettings
+    searches: tuple[PlannedSearch, ...]
     defaults: Study
-    arguments: dict[str, Any]
 
     @property
     def name(self) -> str:
         """Of the searches together: the data set, and six digits of what is searched."""
         digits = content_key(searches=[search.name for search in self.searches])[:6]
-        return f"tuning-{self.wish.space.space}-{self.defaults.info.name}-{digits}"
+        return f"tuning-{self.settings.space.space}-{self.defaults.info.name}-{digits}"
 
     @property
-    def prunes(self) -> bool:
-        """Whether hopeless trials are stopped, which takes a single objective."""
-        return self.wish.prune and self.wish.objective == "accuracy"
+    def pruner(self) -> str:
+        """What stops hopeless trials; nothing where there are several objectives."""
+        return self.settings.pruner if self.settings.objective == "accuracy" else pruners.NONE
 
-    def configs(self, search: Search, point: Point) -> tuple[StudentConfig, ...]:
+    @property
+    def with_cost(self) -> bool:
+        """Whether seconds per training epoch are an objective too."""
+        return "cost" in self.settings.objective
+
+    def configs(self, search: PlannedSearch, point: Point) -> tuple[StudentConfig, ...]:
         """What `point` trains in each direction of `search`."""
         sweep = self.defaults.sweep.model_copy(update={"rows": (search.row(point, "point"),)})
         checkpoints = {
@@ -125,10 +138,14 @@ class SearchStudy:
         return tuple(cell.config for cell in make_cells(sweep, self.defaults.info, checkpoints))
 
 
-def base_sweep(wish: SearchSettings) -> Sweep:
+def base_sweep(settings: SearchSettings) -> Sweep:
     """The study that a search ends with, before anything is chosen: each method's default."""
-    rows = [{"name": f"{method}, default", "method": method} for method in wish.methods]
-    content = {"study": "search", "title": f"{wish.space.title}: tuned and default", "rows": rows}
+    rows = [{"name": f"{method}, default", "method": method} for method in settings.methods]
+    content = {
+        "study": "search",
+        "title": f"{settings.space.title}: tuned and default",
+        "rows": rows,
+    }
     return validated({**content, "seeds": fresh_seeds(8)}, "search")
 
 
@@ -137,46 +154,46 @@ def fresh_seeds(count: int) -> tuple[int, ...]:
     return tuple(range(FIRST_FRESH, FIRST_FRESH + count))
 
 
-def prepare(wish: SearchSettings, sweep: Sweep, **arguments: Any) -> SearchStudy:
+def prepare(settings: SearchSettings, sweep: Sweep, options: StudyOptions) -> SearchStudy:
     """Check everything that can be checked before Ray starts.
 
     Args:
-        wish: what is searched.
+        settings: what is searched.
         sweep: of `base_sweep`, with what the user says of data, epochs and fresh seeds.
-        arguments: of `study.prepare`.
+        options: where and how it is trained.
 
     Raises:
         FdsweepError: anything that a person must put right first.
     """
-    both = sorted(set(sweep.seeds) & set(wish.tuning_seeds))
+    both = sorted(set(sweep.seeds) & set(settings.tuning_seeds))
     if both:
         what = f"seed {both[0]} is used for tuning, so it is not fresh"
         raise ConfigError(what, "--seeds, --tuning-seeds", "Give different ones")
     known = {
         option
-        for method in {*distillers.names(), *wish.methods}
+        for method in {*distillers.names(), *settings.methods}
         for option in distillers.resolve_options(method, {})
     }
-    check_names(wish.space, {LR, *known})
-    study = studies.prepare(sweep, **arguments)
+    check_names(settings.space, {LR, *known})
+    study = studies.prepare(sweep, options)
     if not study.store.is_local:
         what = "Optuna's SQLite file cannot lie in object storage"
         raise StorageError(what, study.store.root, "Give a folder as --storage")
     found = []
-    for method in dict.fromkeys(wish.methods):
+    for method in dict.fromkeys(settings.methods):
         cells = tuple(cell for cell in study.plan.cells if cell.row.method == method)
-        groups = [cells] if "directions" in wish.objective else [(cell,) for cell in cells]
-        found += [_search(wish, method, group) for group in groups]
-    return SearchStudy(wish=wish, searches=tuple(found), defaults=study, arguments=arguments)
+        groups = [cells] if "directions" in settings.objective else [(cell,) for cell in cells]
+        found += [_search(settings, method, group) for group in groups]
+    return SearchStudy(settings=settings, searches=tuple(found), defaults=study)
 
 
 def describe(study: SearchStudy, cost: Estimate) -> str:
     """The plan in a few lines for a person."""
-    wish, fresh = study.wish, study.defaults
-    pruning = "pruning on" if study.prunes else "no pruning"
+    settings, fresh = study.settings, study.defaults
+    pruning = "no pruning" if study.pruner == pruners.NONE else "pruning on"
     lines = [
-        f"{study.name}: {len(study.searches)} searches of {wish.trials} trials, sampler "
-        f"{wish.sampler}, {pruning}, tuning seeds {spell_seeds(wish.tuning_seeds)}",
+        f"{study.name}: {len(study.searches)} searches of {settings.trials} trials, sampler "
+        f"{settings.sampler}, {pruning}, tuning seeds {spell_seeds(settings.tuning_seeds)}",
         *(
             f"  {search.words}: {', '.join(d.name for d in search.dimensions)}"
             for search in study.searches
@@ -201,8 +218,8 @@ def plan_json(study: SearchStudy, cost: Estimate) -> dict[str, Any]:
                 "method": search.method,
                 "directions": list(search.directions),
                 "dimensions": [dimension.name for dimension in search.dimensions],
-                "trials": study.wish.trials,
-                "tuning_seeds": list(study.wish.tuning_seeds),
+                "trials": study.settings.trials,
+                "tuning_seeds": list(study.settings.tuning_seeds),
             }
             for search in study.searches
         ],
@@ -215,44 +232,42 @@ def estimate_search(study: SearchStudy) -> Estimate:
     everything = replace(
         fresh.plan,
         teachers=(*tuning.teachers, *fresh.plan.teachers),
-        students=(*tuning.students * study.wish.trials, *fresh.plan.students * 2),
+        students=(*tuning.students * study.settings.trials, *fresh.plan.students * 2),
     )
     rows = fresh.store.replicates()
-    return estimate(everything, fresh.request, fresh.dataset, rows[rows["status"] == "done"])
+    return estimate(
+        everything, fresh.options.request, fresh.dataset, rows[rows["status"] == "done"]
+    )
 
 
 def tuning_plan(study: SearchStudy) -> Plan:
     """The teachers that the tuning seeds need, and a full trial of each default."""
     fresh = study.defaults
-    sweep = fresh.sweep.model_copy(update={"seeds": study.wish.tuning_seeds})
-    return make_plan(
-        sweep,
-        fresh.plan.cells,
-        finished=set(),
-        missing_teachers=lambda key, seeds: teachers.missing(fresh.store.root, key, seeds),
-        storage=fresh.store.root,
-        loading=study.arguments["loading"],
-    )
+    sweep = fresh.sweep.model_copy(update={"seeds": study.settings.tuning_seeds})
+    whole_trials = replace(fresh.options, seeds_per_trial=None)
+    return studies.plan_missing(sweep, fresh.plan.cells, fresh.store, whole_trials)
 
 
-def _search(wish: SearchSettings, method: str, cells: tuple[Cell, ...]) -> Search:
-    options = _own(method, wish.options)
+def _search(settings: SearchSettings, method: str, cells: tuple[Cell, ...]) -> PlannedSearch:
+    options = _own(method, settings.options)
     resolved = distillers.resolve_options(method, options)
     distillers.specimen(method, resolved)  # refuses values out of range before Ray starts
     lr = cells[0].config.network.optim.lr
     defaults = {**resolved, LR: lr}
-    dims = dimensions(wish.space, method, defaults)
+    dims = dimensions(settings.space, method, defaults)
     digits = content_key(
         dimensions=dims,
-        constraints=[constraint.text for constraint in wish.space.constraints],
+        constraints=[constraint.text for constraint in settings.space.constraints],
         keys=[cell.key for cell in cells],
         options=options,
-        seeds=wish.tuning_seeds,
-        objective=wish.objective,
+        seeds=settings.tuning_seeds,
+        objective=settings.objective,
     )[:8]
     modalities = "-".join(cells[0].config.modalities[::-1] if len(cells) == 1 else ("both",))
-    name = f"{wish.space.space}-{method}-{cells[0].config.network.dataset}-{modalities}-{digits}"
-    return Search(
+    name = (
+        f"{settings.space.space}-{method}-{cells[0].config.network.dataset}-{modalities}-{digits}"
+    )
+    return PlannedSearch(
         name=name,
         method=method,
         cells=cells,

@@ -9,14 +9,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fdsweep.orchestrator.execution.cluster import connect
+from fdsweep.orchestrator.execution.cluster import connect, local_device
 from fdsweep.orchestrator.studies import study as studies
 from fdsweep.orchestrator.studies.estimate import Estimate as Cost
-from fdsweep.orchestrator.studies.plan import Cell, make_plan
+from fdsweep.orchestrator.studies.options import StudyOptions
 from fdsweep.orchestrator.studies.study import Study
-from fdsweep.orchestrator.tracking.mlflow import Tracker
 from fdsweep.orchestrator.tracking.progress import Progress, clock
 from fdsweep.orchestrator.tracking.recorder import Failure, Recorder
+from fdsweep.orchestrator.tracking.tracker import Tracker, open_tracker
 from fdsweep.results import plots
 from fdsweep.results.compute.notes import spell_seeds
 from fdsweep.results.formats import analysis as analysis_text
@@ -38,15 +38,15 @@ from fdsweep.search_spaces.configs import StudentConfig
 from fdsweep.search_spaces.errors import ReplicateError
 from fdsweep.search_spaces.fields import Direction
 from fdsweep.search_spaces.sweep import Sweep, validated
+from fdsweep.search_spaces.trials import Cell
 from fdsweep.trainers import teachers
 from fdsweep.trainers.backbones import Backbone
 from fdsweep.trainers.datasets import Fold
+from fdsweep.trainers.distributed import Runtime
 from fdsweep.trainers.features import similarity
 from fdsweep.trainers.features.similarity import DRAWS, ORDERS, QUANTITIES, Estimates, Sums
 from fdsweep.trainers.frequency import last_low_bin
 from fdsweep.trainers.loaders import evaluated_views
-from fdsweep.trainers.precision import place
-from fdsweep.trainers.precision import run as run_network
 
 STAGES = (BEFORE, AFTER)
 CUTOFF = "cutoff"
@@ -80,32 +80,24 @@ def base_sweep(cutoff: float = 0.5) -> Sweep:
     return validated({"study": "analysis", "title": "Analysis", "rows": [row]}, "analyze")
 
 
-def prepare(sweep: Sweep, **arguments: Any) -> Study:
+def prepare(sweep: Sweep, options: StudyOptions) -> Study:
     """Check everything that can be checked before Ray starts, and plan the missing teachers.
 
     Both modalities of a direction are looked at, whichever way it points.
 
     Args:
         sweep: of `base_sweep`, with what the user says of data, networks, epochs and seeds.
-        arguments: of `study.prepare`.
+        options: where and how teachers are trained.
 
     Raises:
         FdsweepError: anything that a person must put right first.
     """
-    study = studies.prepare(sweep, **arguments)
+    study = studies.prepare(sweep, options)
     pairs = {_pair(direction) for direction in study.info.directions(sweep.directions)}
     both = tuple(str(one) for one in study.info.directions() if _pair(one) in pairs)
     if set(both) != set(sweep.directions or both):
-        study = studies.prepare(sweep.model_copy(update={"directions": both}), **arguments)
-    plan = make_plan(
-        study.sweep,
-        study.plan.cells,
-        finished=set(),
-        missing_teachers=lambda key, seeds: teachers.missing(study.store.root, key, seeds),
-        storage=study.store.root,
-        seeds_per_trial=arguments.get("seeds_per_trial"),
-        **({"loading": arguments["loading"]} if "loading" in arguments else {}),
-    )
+        study = studies.prepare(sweep.model_copy(update={"directions": both}), options)
+    plan = studies.plan_missing(study.sweep, study.plan.cells, study.store, options)
     configs = _looked_at(plan.cells)
     for pair in _pairs(plan.cells):
         similarity.check_widths(*(_fresh(study, configs[name]).dim for name in pair))
@@ -143,14 +135,14 @@ def run(study: Study) -> Outcome:
     """
     plan, store = study.plan, study.store
     tags = {"fdsweep.study": study.sweep.study, "fdsweep.dataset": study.info.name}
-    with Tracker(store.root, plan.sweep, tags) as tracker:
+    with open_tracker(store.root, plan.sweep, tags) as tracker:
         recorder = Recorder(study.sweep, plan, store, tracker, Progress(plan.left))
         if plan.left:
-            allotment = connect(study.request)
+            resources = connect(study.options.request)
             from fdsweep.orchestrator.execution.stages import run_plan
 
             with recorder.progress:
-                run_plan(plan, allotment, store.root, recorder)
+                run_plan(plan, resources, store.root, recorder)
         found = analysis(study, seeds_with_teachers(study, recorder.failures))
         pictures = _keep(store, found, tracker)
     return Outcome(found, tuple(recorder.failures), pictures)
@@ -260,13 +252,13 @@ def seeds_with_teachers(study: Study, failures: Sequence[Failure]) -> tuple[int,
 def _features(study: Study, config: StudentConfig, fold: Fold, seed: int) -> dict[str, Tensor]:
     """Stage -> features [N, D] of the teacher of `config` on the test split."""
     (teacher,) = config.teachers
-    use_gpu = torch.cuda.is_available() and study.request.gpus != 0
-    device = torch.device("cuda" if use_gpu else "cpu")
-    network = place(teachers.load(teacher, config, study.info, seed, study.store.root), device)
+    loaded = teachers.load(teacher, config, study.info, seed, study.store.root)
+    device = local_device(study.options.request)
+    network = Runtime.here(device).place(loaded)
     inputs = fold.inputs[teacher.modality].to(device)
     found: dict[str, list[Tensor]] = {stage: [] for stage in STAGES}
     for own in evaluated_views(inputs, fold.test):
-        outputs = run_network(network, own)
+        outputs = network(own)
         found[BEFORE].append(outputs.features)
         found[AFTER].append(outputs.embedding())
     return {stage: torch.cat(parts) for stage, parts in found.items()}

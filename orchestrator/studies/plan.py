@@ -1,62 +1,20 @@
 """From a sweep to trials with content keys: what is done and what is left. Pure functions."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
 from fdsweep.search_spaces.configs import NetworkConfig, StudentConfig
 from fdsweep.search_spaces.errors import ConfigError
-from fdsweep.search_spaces.fields import Direction
 from fdsweep.search_spaces.keys import content_key
 from fdsweep.search_spaces.sweep import Row, Sweep
-from fdsweep.search_spaces.trials import AUTO, Loading, TrialConfig, TrialKind
-from fdsweep.trainers import backbones, distillers
+from fdsweep.search_spaces.trials import AUTO, Cell, Loading, Plan, TrialConfig, TrialKind
+from fdsweep.trainers import backbones, distillers, tasks
 from fdsweep.trainers.datasets import DatasetInfo
 from fdsweep.trainers.loop import LOOP_VERSION
 
 NONE: Mapping[str, str] = MappingProxyType({})
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One row of the study in one direction."""
-
-    row: Row
-    direction: Direction
-    config: StudentConfig
-
-    @property
-    def name(self) -> str:
-        """The cell's words for people."""
-        return f"{self.row.name}, {self.direction}"
-
-    @cached_property
-    def key(self) -> str:
-        """Content key of the cell's results."""
-        return self.config.key
-
-
-@dataclass(frozen=True)
-class Plan:
-    """The trials that are left of a study, teachers first, and what is done already.
-
-    `done` and `total` count student replicates.
-    """
-
-    sweep: str
-    cells: tuple[Cell, ...]
-    seeds: tuple[int, ...]
-    teachers: tuple[TrialConfig, ...]
-    students: tuple[TrialConfig, ...]
-    done: int
-    total: int
-
-    @property
-    def left(self) -> int:
-        """Replicates to train, teachers included."""
-        return sum(len(trial.seeds) for trial in (*self.teachers, *self.students))
 
 
 def make_cells(
@@ -124,7 +82,7 @@ def make_plan(
     sweep: Sweep,
     cells: tuple[Cell, ...],
     *,
-    finished: set[tuple[str, int]],
+    finished: Collection[tuple[str, int]],
     missing_teachers: Callable[[str, tuple[int, ...]], tuple[int, ...]],
     storage: str,
     seeds_per_trial: int | None = None,
@@ -219,4 +177,6 @@ def _network(sweep: Sweep, info: DatasetInfo, modality: str) -> NetworkConfig:
         backbone_version=backbone.version,
         loop_version=LOOP_VERSION,
         optim=replace(info.optim, **given),
+        task=info.task,
+        task_version=tasks.version(info.task),
     )

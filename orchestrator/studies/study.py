@@ -1,19 +1,19 @@
 """A study from its sweep to its report: plan, run what is missing, record, report."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from fdsweep.orchestrator.execution.cluster import ResourceRequest, check, connect
+from fdsweep.orchestrator.execution.cluster import check, connect
 from fdsweep.orchestrator.studies.estimate import Estimate, estimate
-from fdsweep.orchestrator.studies.plan import Plan, make_cells, make_plan
-from fdsweep.orchestrator.tracking.mlflow import Tracker
+from fdsweep.orchestrator.studies.manifest import save_manifest
+from fdsweep.orchestrator.studies.options import StudyOptions
+from fdsweep.orchestrator.studies.plan import make_cells, make_plan
 from fdsweep.orchestrator.tracking.progress import Progress, clock
 from fdsweep.orchestrator.tracking.recorder import Failure, Recorder
 from fdsweep.orchestrator.tracking.runs import summaries
+from fdsweep.orchestrator.tracking.tracker import Tracker, open_tracker
 from fdsweep.results import plots
-from fdsweep.results.records import manifest as manifests
-from fdsweep.results.records.manifest import Manifest, ManifestRow
 from fdsweep.results.records.store import Store
 from fdsweep.results.report import (
     Report,
@@ -25,9 +25,8 @@ from fdsweep.results.report import (
     to_markdown,
 )
 from fdsweep.search_spaces import layout
-from fdsweep.search_spaces.errors import ConfigError
 from fdsweep.search_spaces.sweep import Sweep
-from fdsweep.search_spaces.trials import AUTO, FEW, Loading
+from fdsweep.search_spaces.trials import FEW, Cell, Plan
 from fdsweep.trainers import datasets, teachers
 from fdsweep.trainers.backbones import pretrained
 from fdsweep.trainers.datasets import DatasetInfo, check_batch
@@ -54,7 +53,7 @@ class Study:
     dataset: datasets.Dataset
     plan: Plan
     store: Store
-    request: ResourceRequest
+    options: StudyOptions
 
     @property
     def info(self) -> DatasetInfo:
@@ -62,48 +61,53 @@ class Study:
         return self.dataset.info
 
 
-def prepare(
-    sweep: Sweep,
-    storage: str,
-    request: ResourceRequest,
-    seeds_per_trial: int | None = None,
-    loading: Loading = AUTO,
-) -> Study:
+def prepare(sweep: Sweep, options: StudyOptions) -> Study:
     """Check everything that can be checked before Ray starts, and plan what is left.
 
     Raises:
         FdsweepError: anything that a person must put right first.
     """
-    check(request)
-    if seeds_per_trial is not None and seeds_per_trial < 1:
-        raise ConfigError(
-            f"{seeds_per_trial} seeds per trial asked for", "--seeds-per-trial", "Give 1 or more"
-        )
+    check(options.request)
     datasets.registry.get(sweep.dataset)  # refuses an unknown name before the storage is made
-    store = Store.create(storage)
+    store = Store.create(options.storage)
     dataset = datasets.find(sweep.dataset, datasets.DataLocation(store.root, FEW))
     checkpoints = {
         modality: pretrained.keep(store.root, name) for modality, name in sweep.pretrained.items()
     }
     cells = make_cells(sweep, dataset.info, checkpoints)
-    check_batch(dataset.info, cells[0].config.network.optim.batch_size, request.workers_per_trial)
-    plan = make_plan(
+    batch_size = cells[0].config.network.optim.batch_size
+    check_batch(dataset.info, batch_size, options.request.workers_per_trial)
+    plan = plan_missing(sweep, cells, store, options, finished=store.finished())
+    return Study(sweep, dataset, plan, store, options)
+
+
+def plan_missing(
+    sweep: Sweep,
+    cells: tuple[Cell, ...],
+    store: Store,
+    options: StudyOptions,
+    finished: Collection[tuple[str, int]] = (),
+) -> Plan:
+    """The trials of `cells` that are not `finished`, and the teachers that `store` lacks for them.
+
+    `finished` are (key, seed).
+    """
+    return make_plan(
         sweep,
         cells,
-        finished=store.finished(),
+        finished=finished,
         missing_teachers=lambda key, seeds: teachers.missing(store.root, key, seeds),
         storage=store.root,
-        seeds_per_trial=seeds_per_trial,
-        loading=loading,
+        seeds_per_trial=options.seeds_per_trial,
+        loading=options.loading,
     )
-    return Study(sweep, dataset, plan, store, request)
 
 
 def estimate_study(study: Study) -> Estimate:
     """What the rest of `study` will cost."""
     rows = study.store.replicates()
     done = rows[rows["status"] == "done"]
-    return estimate(study.plan, study.request, study.dataset, done)
+    return estimate(study.plan, study.options.request, study.dataset, done)
 
 
 def describe(study: Study, cost: Estimate) -> str:
@@ -165,17 +169,17 @@ def run(study: Study) -> Outcome:
         ClusterError: the devices asked for are not there.
     """
     plan, store = study.plan, study.store
-    seeds = _save_manifest(study).seeds
+    seeds = save_manifest(study.sweep, plan, study.info, store).seeds
     tags = {"fdsweep.study": study.sweep.study, "fdsweep.dataset": study.info.name}
-    with Tracker(store.root, plan.sweep, tags) as tracker:
+    with open_tracker(store.root, plan.sweep, tags) as tracker:
         recorder = Recorder(study.sweep, plan, store, tracker, Progress(plan.left))
         recorder.mirror()
         if plan.left:
-            allotment = connect(study.request)
+            resources = connect(study.options.request)
             from fdsweep.orchestrator.execution.stages import run_plan
 
             with recorder.progress:
-                run_plan(plan, allotment, store.root, recorder)
+                run_plan(plan, resources, store.root, recorder)
         data = load(store, plan.sweep)
         result = report_of(data)
         pictures = _keep_report(study, data, result, tracker)
@@ -189,58 +193,17 @@ def _keep_report(
 ) -> dict[str, bytes]:
     """Write the sweep's report and pictures, unless they would be those that are there."""
     store, sweep = study.store, study.plan.sweep
-    text, place = to_markdown(whole), layout.report_file(sweep, "report.md")
-    if store.exists(place) and store.read_text(place) == text:
+    text, file = to_markdown(whole), layout.report_file(sweep, "report.md")
+    if store.exists(file) and store.read_text(file) == text:
         return {}
     pictures = plots.render(plots.pictures(data))
     page = to_html(whole, pictures)
     plots.save(store, sweep, pictures)
     store.write_text(layout.report_file(sweep, "report.html"), page)
-    store.write_text(place, text)
+    store.write_text(file, text)
     texts = {"report.md": text, "report.html": page}
     tracker.finish(texts, _summary(whole), pictures, summaries(whole))
     return pictures
-
-
-def _save_manifest(study: Study) -> Manifest:
-    """Write what the sweep consists of, over all the times that it was run."""
-    plan, info = study.plan, study.info
-    optim = plan.cells[0].config.network.optim
-    new = Manifest(
-        sweep=plan.sweep,
-        study=study.sweep.study,
-        title=study.sweep.title,
-        dataset=info.name,
-        paper_table=study.sweep.paper_table,
-        epochs=optim.epochs,
-        seeds=tuple(sorted(plan.seeds)),
-        seed_history=(tuple(sorted(plan.seeds)),),
-        rows=tuple(
-            ManifestRow(
-                row=cell.row.name,
-                method=cell.config.method,
-                teacher_modality=cell.direction.teacher,
-                student_modality=cell.direction.student,
-                key=cell.key,
-                teacher_keys=cell.config.teacher_keys,
-                paper=cell.row.paper,
-                group=cell.row.group,
-                pairing=cell.config.pairing if cell.config.teachers else "",
-            )
-            for cell in plan.cells
-        ),
-        teachers={
-            network.modality: key
-            for cell in plan.cells
-            for key, network in cell.config.trained_teachers.items()
-        },
-        data_fingerprint=info.fingerprint,
-        data_notes=info.notes,
-    )
-    if plan.sweep in manifests.list_sweeps(study.store):
-        new = manifests.merge(manifests.load(study.store, plan.sweep), new)
-    manifests.save(study.store, new)
-    return new
 
 
 def _summary(result: Report) -> dict[str, float]:
@@ -257,5 +220,5 @@ def _summary(result: Report) -> dict[str, float]:
 
 
 def _metric_name(text: str) -> str:
-    """`text` with the characters that MLflow allows in the name of a metric."""
+    """`text` with the characters that trackers allow in the name of a metric."""
     return "".join(c if c.isalnum() or c in "/_- ." else "-" for c in text)

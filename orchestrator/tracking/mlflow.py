@@ -9,16 +9,28 @@ stands in tags `fdsweep.*`: all but `fdsweep.seed` are those of every replicate 
 import os
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from fdsweep.orchestrator.tracking.runs import Run, Summary
+from fdsweep.orchestrator.tracking.tracker import registry
+from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.errors import StorageError
+from fdsweep.search_spaces.storage import Storage
 
-BATCH = 1000
-"""Metrics per request, MLflow's own limit."""
+if TYPE_CHECKING:
+    import mlflow.entities
+
+T = TypeVar("T")
+
+METRICS_PER_BATCH, PARAMS_PER_BATCH = 1000, 100
+"""MLflow's own limits of a request."""
+
+MAX_PARAM_LENGTH = 6000
+"""MLflow's own limit; the whole of a longer value stands in the results."""
 
 
 def tracking_uri(storage: str) -> str:
@@ -30,35 +42,43 @@ def tracking_uri(storage: str) -> str:
     given = os.environ.get("MLFLOW_TRACKING_URI")
     if given:
         return given
-    if "://" in storage:
+    if not Storage(storage).is_local:
         raise StorageError(
             "MLflow's SQLite file cannot lie in object storage",
             storage,
             "Set MLFLOW_TRACKING_URI to a tracking server",
         )
-    return f"sqlite:///{Path(storage).absolute() / 'mlflow.db'}"
+    return f"sqlite:///{Storage(storage).local(layout.MLFLOW_DATABASE)}"
 
 
-class Tracker:
-    """Writes one sweep's runs in a thread of its own, so that training never waits for MLflow.
+def artifacts_uri(storage: str) -> str | None:
+    """Where files of runs go: into a local storage, else where the tracking server says (None)."""
+    if not Storage(storage).is_local:
+        return None
+    return Storage(storage).local(layout.MLFLOW_ARTIFACTS).as_uri()
 
-    Use as a context manager: leaving it waits until everything is written, and raises a
-    StorageError for the first thing that could not be.
-    """
 
-    def __init__(self, storage: str, sweep: str, tags: dict[str, str]) -> None:
-        self.uri = tracking_uri(storage)
-        self.artifacts = None if "://" in storage else Path(storage).absolute() / "mlartifacts"
+@registry.register("mlflow")
+class MlflowTracker:
+    """A `Tracker` that writes in a thread of its own."""
+
+    def __init__(self, storage: str, sweep: str, tags: Mapping[str, str]) -> None:
+        self.uri, self.artifacts = tracking_uri(storage), artifacts_uri(storage)
         self.sweep, self.tags = sweep, tags
         self.pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mlflow")
         self.pending: list[Future[None]] = []
         self.parent = ""
 
-    def __enter__(self) -> "Tracker":
+    def __enter__(self) -> Self:
         self.submit(self._open)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *exc: object) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
         self.submit(self._close, "FINISHED" if kind is None else "KILLED")
         self.pool.shutdown()
         faults = [future.exception() for future in self.pending if future.exception()]
@@ -70,26 +90,23 @@ class Tracker:
                 "Put it right and run the same command again",
             )
 
-    def submit(self, call: Any, *args: Any) -> None:
+    def submit(self, call: Callable[..., None], *args: object) -> None:
         """Have `call(*args)` done after everything submitted before."""
         self.pending.append(self.pool.submit(call, *args))
 
     def log(self, run: Run) -> None:
-        """Add a child run."""
+        """Add a child run of the sweep's."""
         self.submit(self._log, run)
 
     def finish(
         self,
-        texts: dict[str, str],
-        numbers: dict[str, float],
+        texts: Mapping[str, str],
+        numbers: Mapping[str, float],
         pictures: Mapping[str, bytes],
-        lines: Sequence[Summary] = (),
+        summaries: Sequence[Summary] = (),
     ) -> None:
-        """Add texts and pictures (file name -> content) and numbers to the parent run.
-
-        `lines` are the table's, each with a run of its own.
-        """
-        self.submit(self._finish, texts, numbers, pictures, lines)
+        """Add texts, pictures and numbers to the sweep's run; each summary is a run of its own."""
+        self.submit(self._finish, texts, numbers, pictures, summaries)
 
     def _open(self) -> None:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -101,7 +118,7 @@ class Tracker:
         logging.getLogger("alembic").setLevel(logging.ERROR)
         self.client = mlflow.MlflowClient(tracking_uri=self.uri)
         experiment = self.client.get_experiment_by_name(self.sweep)
-        location = f"{self.artifacts.as_uri()}/{self.sweep}" if self.artifacts else None
+        location = f"{self.artifacts}/{self.sweep}" if self.artifacts else None
         self.experiment = (
             experiment.experiment_id
             if experiment
@@ -117,7 +134,7 @@ class Tracker:
             if "fdsweep.key" in run.data.tags
         }
 
-    def _runs(self, condition: str) -> list[Any]:
+    def _runs(self, condition: str) -> "list[mlflow.entities.Run]":
         runs, token = [], None
         while True:
             page = self.client.search_runs(
@@ -143,31 +160,30 @@ class Tracker:
 
         if run.identity in self.logged:
             return
-        now = int(time.time() * 1000)
-        name = self.client.create_run(
+        now = _now()
+        identity = self.client.create_run(
             self.experiment,
             start_time=now - int(1000 * run.seconds),
             run_name=run.name,
             tags={**run.tags, "mlflow.parentRunId": self._parent_run()},
         ).info.run_id
-        params = [Param(field, str(value)) for field, value in run.params.items()]
-        self.client.log_batch(name, params=params[:100])
-        metrics = [Metric(metric, value, now, epoch) for metric, value, epoch in run.metrics]
-        for first in range(0, len(metrics), BATCH):
-            self.client.log_batch(name, metrics=metrics[first : first + BATCH])
-        self.client.set_terminated(name, "FINISHED" if run.done else "FAILED", end_time=now)
+        params = [Param(name, str(value)[:MAX_PARAM_LENGTH]) for name, value in run.params.items()]
+        for some in _batches(params, PARAMS_PER_BATCH):
+            self.client.log_batch(identity, params=some)
+        metrics = [Metric(name, value, now, epoch) for name, value, epoch in run.metrics]
+        for some in _batches(metrics, METRICS_PER_BATCH):
+            self.client.log_batch(identity, metrics=some)
+        self.client.set_terminated(identity, "FINISHED" if run.done else "FAILED", end_time=now)
         if run.done:
             self.logged.add(run.identity)
 
     def _finish(
         self,
-        texts: dict[str, str],
-        numbers: dict[str, float],
+        texts: Mapping[str, str],
+        numbers: Mapping[str, float],
         pictures: Mapping[str, bytes],
-        lines: Sequence[Summary],
+        summaries: Sequence[Summary],
     ) -> None:
-        from mlflow.entities import Metric
-
         parent = self._parent_run()
         for name, text in texts.items():
             self.client.log_text(parent, text, name)
@@ -175,34 +191,47 @@ class Tracker:
             for name, content in pictures.items():
                 Path(folder, name).write_bytes(content)
             self.client.log_artifacts(parent, folder, "pictures")
-        now = int(time.time() * 1000)
-        self.client.log_batch(
-            parent, metrics=[Metric(name, value, now, 0) for name, value in numbers.items()]
-        )
+        self.client.log_batch(parent, metrics=_final(numbers))
         known = {
             (run.data.tags["fdsweep.row"], run.data.tags["fdsweep.direction"]): run.info.run_id
             for run in self._runs("tags.`fdsweep.kind` = 'summary'")
         }
-        for line in lines:
-            self._summarise(line, known.get((line.row, line.direction)))
+        for summary in summaries:
+            self._summarise(summary, known.get((summary.row, summary.direction)))
 
-    def _summarise(self, line: Summary, run: str | None) -> None:
-        from mlflow.entities import Metric, RunTag
+    def _summarise(self, summary: Summary, known: str | None) -> None:
+        """Bring the run of a line of the table up to date; it is made if it is not `known`."""
+        from mlflow.entities import RunTag
 
-        own = {"kind": "summary", "row": line.row, "direction": line.direction}
-        tags = {**{f"fdsweep.{name}": value for name, value in own.items()}, **line.tags}
-        if run is None:
-            name = f"summary: {line.row}, {line.direction}"
-            created = self.client.create_run(self.experiment, run_name=name, tags=tags)
-            run = created.info.run_id
-        now = int(time.time() * 1000)
+        own = {"kind": "summary", "row": summary.row, "direction": summary.direction}
+        tags = {**{f"fdsweep.{name}": value for name, value in own.items()}, **summary.tags}
+        if known is None:
+            name = f"summary: {summary.row}, {summary.direction}"
+            known = self.client.create_run(self.experiment, run_name=name, tags=tags).info.run_id
         self.client.log_batch(
-            run,
-            metrics=[Metric(name, value, now, 0) for name, value in line.metrics.items()],
+            known,
+            metrics=_final(summary.metrics),
             tags=[RunTag(name, value) for name, value in tags.items()],
         )
-        self.client.set_terminated(run, "FINISHED", end_time=now)
+        self.client.set_terminated(known, "FINISHED", end_time=_now())
 
     def _close(self, status: str) -> None:
         if self.parent:
             self.client.set_terminated(self.parent, status)
+
+
+def _final(numbers: Mapping[str, float]) -> "list[mlflow.entities.Metric]":
+    from mlflow.entities import Metric
+
+    now = _now()
+    return [Metric(name, value, now, 0) for name, value in numbers.items()]
+
+
+def _now() -> int:
+    return int(time.time() * 1000)
+
+
+def _batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """`items` in order, at most `size` at a time."""
+    for first in range(0, len(items), size):
+        yield items[first : first + size]

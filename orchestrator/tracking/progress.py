@@ -1,14 +1,17 @@
-"""What the terminal shows while a study runs: one bar, and one line per running trial."""
+"""What the terminal shows while something runs: a bar, and what stands below it."""
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Hashable
 from dataclasses import dataclass, field
+from typing import Self
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
+from typing_extensions import override
 
 LINE_EVERY_S = 10.0
 
@@ -49,9 +52,8 @@ class Counts:
         ]
         if self.best:
             parts.append(f"best val {100 * self.best[0]:.1f} ({self.best[1]})")
-        if ended and ended < self.total:
-            parts.append(f"ETA {clock(elapsed / ended * (self.total - ended))}")
-        return " · ".join(parts)
+        left = time_left(elapsed, ended, self.total)
+        return " · ".join([*parts, *([f"ETA {left}"] if left else [])])
 
 
 def clock(seconds: float) -> str:
@@ -61,19 +63,43 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
-class Progress:
-    """Shows `Counts` on stderr: live on a terminal, a line now and then elsewhere.
+def time_left(elapsed: float, ended: int, total: int) -> str:
+    """How long the rest takes at the pace so far, as `clock` spells it; "" before and at the end.
 
-    Use as a context manager. What is in training has an identity, and words for people.
+    `elapsed` is in seconds; `ended` of `total` are through.
+    """
+    return clock(elapsed / ended * (total - ended)) if 0 < ended < total else ""
+
+
+class Display(ABC):
+    """A state on stderr: live on a terminal, a line now and then elsewhere, one line at the end.
+
+    Use as a context manager, and call `show` whenever the state has changed.
+
+    Args:
+        every: seconds between two lines where there is no terminal.
+        console: where to; stderr by default.
     """
 
-    def __init__(self, total: int, console: Console | None = None) -> None:
-        self.counts = Counts(total)
-        self.console = console or Console(stderr=True)
+    def __init__(self, every: float = LINE_EVERY_S, console: Console | None = None) -> None:
+        self.every, self.console = every, console or Console(stderr=True)
         self.start = self.printed = time.monotonic()
         self.live = Live(console=self.console, refresh_per_second=4, transient=True)
 
-    def __enter__(self) -> "Progress":
+    @abstractmethod
+    def line(self) -> str:
+        """The state in a line."""
+
+    @abstractmethod
+    def drawn(self) -> RenderableType:
+        """The state as a terminal shows it."""
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self.start
+
+    def __enter__(self) -> Self:
         if self.console.is_terminal:
             self.live.start()
             self.show()
@@ -81,12 +107,57 @@ class Progress:
 
     def __exit__(self, *exc: object) -> None:
         self.live.stop()
-        self.say(self.counts.line(self.elapsed))
+        self.say(self.last_line())
 
-    @property
-    def elapsed(self) -> float:
-        """Seconds since the start."""
-        return time.monotonic() - self.start
+    def last_line(self) -> str:
+        """What is said at the end."""
+        return self.line()
+
+    def say(self, text: str) -> None:
+        """Print a line above what is live."""
+        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    def show(self) -> None:
+        """Bring the terminal up to date."""
+        if self.live.is_started:
+            self.live.update(self.drawn())
+        elif time.monotonic() - self.printed >= self.every:
+            self.printed = time.monotonic()
+            self.say(self.timed_line())
+
+    def timed_line(self) -> str:
+        """The state in a line, behind the time since the start."""
+        return f"{clock(self.elapsed)}  {self.line()}"
+
+
+def bar(ended: int, total: int, text: str) -> Table:
+    """A bar that is full when `ended` is `total`, with `text` behind it."""
+    grid = Table.grid(padding=(0, 1))
+    grid.add_row(
+        ProgressBar(total=total, completed=ended, width=30),
+        Text(f"{ended}/{total}  {text}"),
+    )
+    return grid
+
+
+class Progress(Display):
+    """Shows the `Counts` of a study or a search, and what is in training.
+
+    What is in training has an identity, and words for people.
+    """
+
+    def __init__(self, total: int, console: Console | None = None) -> None:
+        super().__init__(console=console)
+        self.counts = Counts(total)
+
+    @override
+    def line(self) -> str:
+        return self.counts.line(self.elapsed)
+
+    @override
+    def drawn(self) -> RenderableType:
+        lines = [Text(f"  {text}", style="dim") for text in self.counts.running.values()]
+        return Group(bar(self.counts.ended, self.counts.total, self.line()), *lines)
 
     def running(self, identity: Hashable, text: str) -> None:
         """Something is in training; `text` says how far it is."""
@@ -98,27 +169,45 @@ class Progress:
         self.counts.running.pop(identity, None)
         self.show()
 
-    def reached(self, val_accuracy: float, name: str) -> None:
-        """A student called `name` ended with a validation accuracy."""
-        if self.counts.best is None or val_accuracy > self.counts.best[0]:
-            self.counts.best = (val_accuracy, name)
+    def reached(self, score: float, name: str) -> None:
+        """A student called `name` ended with a validation score."""
+        if self.counts.best is None or score > self.counts.best[0]:
+            self.counts.best = (score, name)
 
-    def say(self, text: str) -> None:
-        """Print a line above the bar."""
-        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
-    def show(self) -> None:
-        """Bring the terminal up to date."""
-        line = self.counts.line(self.elapsed)
-        if self.live.is_started:
-            ended = self.counts.ended
-            bar = Table.grid(padding=(0, 1))
-            bar.add_row(
-                ProgressBar(total=self.counts.total, completed=ended, width=30),
-                Text(f"{ended}/{self.counts.total}  {line}"),
-            )
-            lines = [Text(f"  {text}", style="dim") for text in self.counts.running.values()]
-            self.live.update(Group(bar, *lines))
-        elif time.monotonic() - self.printed >= LINE_EVERY_S:
-            self.printed = time.monotonic()
-            self.say(f"{clock(self.elapsed)}  {line}")
+class Steps(Display):
+    """Shows how many of `total` are through, such as "samples decoded" (`done`).
+
+    `doing` stands beside the bar.
+    """
+
+    def __init__(
+        self,
+        total: int,
+        doing: str,
+        done: str,
+        every: float = LINE_EVERY_S,
+        console: Console | None = None,
+    ) -> None:
+        super().__init__(every, console)
+        self.total, self.doing, self.done, self.through = total, doing, done, 0
+
+    @override
+    def line(self) -> str:
+        left = time_left(self.elapsed, self.through, self.total)
+        text = f"{self.through:,} of {self.total:,} {self.done}"
+        return f"{text}, ETA {left}" if left else text
+
+    @override
+    def drawn(self) -> RenderableType:
+        left = time_left(self.elapsed, self.through, self.total)
+        return bar(self.through, self.total, f"{self.doing} {left}".rstrip())
+
+    @override
+    def last_line(self) -> str:
+        return self.timed_line()
+
+    def advance(self, count: int) -> None:
+        """So many more are through."""
+        self.through += count
+        self.show()

@@ -1,21 +1,22 @@
-"""What becomes of a replicate: a row in Parquet, a run in MLflow, a line on the terminal."""
+"""What becomes of a replicate: a row in Parquet, a run for the tracker, a line on the terminal."""
 
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from typing import Any
 
 import pyarrow as pa
 
-from fdsweep.orchestrator.studies.plan import Plan
-from fdsweep.orchestrator.tracking.mlflow import Tracker
+from fdsweep.orchestrator.tracking.environment import environment
 from fdsweep.orchestrator.tracking.progress import Progress
 from fdsweep.orchestrator.tracking.runs import replicate_run
+from fdsweep.orchestrator.tracking.tracker import Tracker
 from fdsweep.results.records.schema import Replicate
 from fdsweep.results.records.store import Store
 from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.keys import spell
 from fdsweep.search_spaces.sweep import Sweep
-from fdsweep.search_spaces.trials import TrialConfig
+from fdsweep.search_spaces.trials import Plan, TrialConfig
+from fdsweep.trainers import tasks
+from fdsweep.trainers.protocol.reports import EpochReport, Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Recorder:
         self.cells = {cell.key: cell for cell in self.plan.cells}
 
     def mirror(self) -> None:
-        """Show MLflow what is stored already: results of other sweeps, or of a killed driver."""
+        """Tell the tracker what is stored already, by other sweeps or a killed driver."""
         rows = self.store.replicates(self.cells)
         rows = rows[(rows["status"] == "done") & rows["seed"].isin(self.plan.seeds)]
         curves = dict(list(self.store.curves(set(rows["key"])).groupby(["key", "seed"])))
@@ -59,13 +60,13 @@ class Recorder:
         """Show the trial."""
         self.progress.running(_identity(trial), f"{self._name(trial)}: starting")
 
-    def epoch(self, trial: TrialConfig, metrics: dict[str, Any]) -> None:
+    def epoch(self, trial: TrialConfig, report: EpochReport) -> None:
         """Show the epoch."""
-        place = f"seed {metrics['seed']}, epoch {metrics['epoch']}/{metrics['epochs']}"
-        text = f"{self._name(trial)}: {place}, val {100 * metrics['val_accuracy']:.1f}"
+        reached = f"seed {report['seed']}, epoch {report['epoch']}/{report['epochs']}"
+        text = f"{self._name(trial)}: {reached}, val {100 * report['val_score']:.1f}"
         self.progress.running(_identity(trial), text)
 
-    def finished(self, trial: TrialConfig, seed: int, outcome: dict[str, Any]) -> None:
+    def finished(self, trial: TrialConfig, seed: int, outcome: Outcome) -> None:
         """Store a replicate; a teacher is in the storage already."""
         row = self._row(trial, seed, outcome)
         if trial.kind == "student":
@@ -73,7 +74,7 @@ class Recorder:
         self.tracker.log(replicate_run(row.model_dump(), outcome["curves"], self._name(trial)))
         self.progress.counts.done += 1
         if trial.kind == "student":
-            self.progress.reached(outcome["val_accuracy"], self._name(trial))
+            self.progress.reached(outcome["val_score"], self._name(trial))
         self._show_end(trial, seed)
 
     def failed(self, trial: TrialConfig, seed: int, error: str, traceback: str) -> None:
@@ -101,7 +102,7 @@ class Recorder:
             return f"teacher {trial.config.network.modality}"
         return cell.name
 
-    def _row(self, trial: TrialConfig, seed: int, outcome: dict[str, Any] | None) -> Replicate:
+    def _row(self, trial: TrialConfig, seed: int, outcome: Outcome | None) -> Replicate:
         """The row of a replicate that ended with `outcome`, or that failed (None)."""
         cell = self.cells.get(trial.key)
         network = trial.config.network
@@ -122,16 +123,16 @@ class Recorder:
             epochs=network.optim.epochs,
             best_epoch=ended.get("best_epoch"),
             best_head=ended.get("best_head"),
-            metric="accuracy",
-            val_score=ended.get("val_accuracy"),
-            test_score=ended.get("test_accuracy"),
-            test_score_last=ended.get("test_accuracy_last"),
-            test_score_best=ended.get("test_accuracy_best"),
+            metric=tasks.metric(network.task),
+            val_score=ended.get("val_score"),
+            test_score=ended.get("test_score"),
+            test_score_last=ended.get("test_score_last"),
+            test_score_best=ended.get("test_score_best"),
             wall_seconds=ended.get("seconds", 0.0),
             device=ended.get("device", ""),
             fdsweep_version=version("fdsweep"),
             data_fingerprint=network.data_fingerprint,
-            environment="",
+            environment=environment() if outcome else "",
             config=spell(trial.config),
         )
 
@@ -140,19 +141,12 @@ def _identity(trial: TrialConfig) -> tuple[str, str]:
     return trial.key, trial.group
 
 
-def curves(outcome: dict[str, Any]) -> pa.Table:
+def curves(outcome: Outcome) -> pa.Table:
     """The curves of `outcome` as columns epoch, split, metric, value."""
     columns = ("epoch", "split", "metric", "value")
     return pa.table({c: [point[i] for point in outcome["curves"]] for i, c in enumerate(columns)})
 
 
-def predictions(outcome: dict[str, Any]) -> pa.Table:
-    """The predictions of `outcome` on the test split, with who is predicted."""
-    return pa.table(
-        {
-            "sample_id": outcome["sample_ids"],
-            "group": outcome["groups"],
-            "label": outcome["labels"],
-            "prediction": outcome["predictions"],
-        }
-    )
+def predictions(outcome: Outcome) -> pa.Table:
+    """What the task keeps of the test split, a column each."""
+    return pa.table(outcome["kept"])

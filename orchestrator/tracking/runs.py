@@ -1,24 +1,26 @@
-"""What MLflow is told of a replicate, of a trial of a search, and of a line of a table."""
+"""What trackers are told of a replicate, of a trial of a search, and of a line of a table."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fdsweep.results.report import Report
+if TYPE_CHECKING:
+    from fdsweep.results.report import Report
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Run:
-    """A child run: a replicate of a study, or a trial of a search.
+    """A replicate of a study, or a trial of a search.
 
-    One that is done is written once for its `identity`. `metrics` are (name, value, epoch).
+    One that is done is written once for its `identity`. `metrics` are (name, value, epoch), in the
+    order of the curves; `seconds` are of training.
     """
 
     identity: tuple[str, str]
     name: str
-    tags: dict[str, str]
-    params: dict[str, Any]
+    tags: Mapping[str, str]
+    params: Mapping[str, object]
     metrics: list[tuple[str, float, int]]
     seconds: float
     done: bool
@@ -43,7 +45,7 @@ def replicate_run(
         },
         params={
             **{field: row[field] for field in (*shown, "epochs", "device")},
-            **flat(json.loads(row["config"])),
+            **_flat(json.loads(row["config"])),
         },
         metrics=metrics,
         seconds=row["wall_seconds"] or 0.0,
@@ -53,18 +55,18 @@ def replicate_run(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Summary:
-    """One line of a sweep's table as a run of its own, so that MLflow's run table is the table.
+    """One line of a sweep's table as a run of its own, so that a tracker's run table is the table.
 
     A sweep run again brings the numbers of the same run up to date.
     """
 
     row: str
     direction: str
-    tags: dict[str, str]
-    metrics: dict[str, float]
+    tags: Mapping[str, str]
+    metrics: Mapping[str, float]
 
 
-def summaries(report: Report) -> list[Summary]:
+def summaries(report: "Report") -> list[Summary]:
     """The lines of a report's tables; accuracies and differences in percent."""
     return [
         Summary(
@@ -92,12 +94,12 @@ def summaries(report: Report) -> list[Summary]:
     ]
 
 
-def flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+def _flat(config: Mapping[str, object], prefix: str = "") -> dict[str, object]:
     """`config` with dotted names; the teacher's network is known by its key."""
-    found: dict[str, Any] = {}
+    found: dict[str, object] = {}
     for name, value in config.items():
         if isinstance(value, dict):
-            found |= flat(value, f"{prefix}{name}.")
+            found |= _flat(value, f"{prefix}{name}.")
         else:
             found[prefix + name] = value
     return found

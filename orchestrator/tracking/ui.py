@@ -1,16 +1,21 @@
 """`fdsweep ui`: MLflow's own server on the storage."""
 
 import os
-import subprocess
 import sys
 from pathlib import Path
+from typing import NoReturn
 
-from fdsweep.orchestrator.tracking.mlflow import tracking_uri
+from fdsweep.orchestrator.tracking.mlflow import artifacts_uri, tracking_uri
 from fdsweep.search_spaces.errors import StorageError
 
+SETTINGS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # seven processes that nobody uses
+}
 
-def serve(storage: str, host: str, port: int) -> int:
-    """Run MLflow's server in the foreground; its exit code.
+
+def serve(storage: str, host: str, port: int) -> NoReturn:
+    """Become MLflow's server: whoever ends this process ends the server.
 
     Raises:
         StorageError: nothing was logged there yet.
@@ -20,8 +25,7 @@ def serve(storage: str, host: str, port: int) -> int:
         raise StorageError("holds no MLflow runs yet", storage, "Train a study first")
     command = [sys.executable, "-m", "mlflow", "server", "--host", host, "--port", str(port)]
     command += ["--backend-store-uri", uri, "--workers", "1"]
-    if "://" not in storage:
-        artifacts = Path(storage).absolute() / "mlartifacts"
-        command += ["--artifacts-destination", artifacts.as_uri()]
-    environment = {"MLFLOW_DISABLE_TELEMETRY": "true", **os.environ}
-    return subprocess.run(command, env=environment, check=False).returncode
+    artifacts = artifacts_uri(storage)
+    if artifacts:
+        command += ["--artifacts-destination", artifacts]
+    os.execvpe(sys.executable, command, {**SETTINGS, **os.environ})

@@ -1,8 +1,6 @@
 import pytest
 
 from fdsweep.search_spaces.errors import ConfigError
-from fdsweep.search_spaces.fields import parse_seeds
-from fdsweep.search_spaces.presets import every_component, load_preset, presets
 from fdsweep.search_spaces.sweep import load_sweep, override
 
 GOOD = """
@@ -12,56 +10,6 @@ rows:
   - {name: Feat, method: feat}
   - {name: FD, options: {cutoff: 0.25}, pairing: same-class}
 """
-
-
-@pytest.mark.parametrize(
-    ("text", "seeds"), [("1", (0,)), ("5", (0, 1, 2, 3, 4)), ("0,3,7", (0, 3, 7)), ("4,", None)]
-)
-def test_seeds_are_a_count_or_a_list(text, seeds):
-    if seeds is None:
-        with pytest.raises(ConfigError, match="no count and no list"):
-            parse_seeds(text)
-    else:
-        assert parse_seeds(text) == seeds
-
-
-@pytest.mark.parametrize("text", ["0", "-1", "two", "1.5", "3,3", ""])
-def test_bad_seeds_name_the_value_and_what_is_allowed(text):
-    with pytest.raises(ConfigError, match="--seeds: .*Give a count of 1 or more") as caught:
-        parse_seeds(text)
-    assert len(str(caught.value).splitlines()) == 1
-
-
-def test_the_presets_are_the_four_studies():
-    assert presets() == ("components", "controls", "cutoffs", "losses")
-    for name in presets():
-        assert load_preset(name).study == name
-
-
-def test_components_are_the_seven_rows_of_table_2():
-    rows = load_preset("components").rows
-    switches = [tuple(int(on) for on in row.options.values()) for row in rows]
-    assert switches == [
-        (0, 0, 0, 0),
-        (1, 0, 0, 0),
-        (0, 1, 0, 0),
-        (1, 1, 0, 0),
-        (1, 0, 1, 0),
-        (1, 1, 1, 0),
-        (1, 1, 1, 1),
-    ]
-    assert [row.paper["row"] for row in rows] == list(range(1, 8))
-
-
-def test_every_valid_combination_stands_once():
-    rows = every_component().rows
-    settings = {tuple(row.options.values()) for row in rows}
-    assert len(rows) == len(settings) == 12
-    assert all(freq or not logmse for freq, _, _, logmse in settings)
-    assert rows[0].name == "Feat"
-    assert [row for row in rows if row.paper] == sorted(
-        load_preset("components").rows, key=lambda row: sum(row.options.values())
-    )
 
 
 def test_a_users_sweep_is_read(tmp_path):

@@ -13,7 +13,10 @@ from fdsweep.search_spaces.trials import TrialConfig
 from fdsweep.trainers import distillers
 from fdsweep.trainers.datasets import DatasetInfo, Fold, Modality
 from fdsweep.trainers.distillers import resolve_options
+from fdsweep.trainers.distributed import Runtime
 from fdsweep.trainers.loaders import Plain
+from fdsweep.trainers.loop import Roles
+from fdsweep.trainers.replicate import make_roles
 
 INFO = DatasetInfo(
     name="small",
@@ -75,6 +78,12 @@ def small_trial(storage: str, kind: str = "student", method: str = "fd-cmkd", **
     return TrialConfig(
         kind=kind, key=config.key, config=config, seeds=(0,), group="g", storage=storage
     )
+
+
+def small_roles(trial: TrialConfig, fold: Fold, seed: int = 0) -> Roles:
+    """Networks and method of `trial` on the CPU, as `run_replicate` makes them."""
+    runtime = Runtime.here(torch.device("cpu"))
+    return make_roles(trial.config, INFO, fold, seed, storage=trial.storage, runtime=runtime)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Batches, and formulas in plain numpy, to hold the methods against."""
 
+from itertools import product
 from types import SimpleNamespace
 
 import numpy as np
@@ -7,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from fdsweep.trainers import distillers
+from fdsweep.trainers import distillers, tasks
 from fdsweep.trainers.distillers import Distiller, Outputs
 
 N, C, DIM, OTHER_DIM = 6, 4, 11, 8
@@ -52,6 +53,14 @@ def batch(teacher_dim: int = DIM, seed: int = 0, n: int = N) -> tuple[Outputs, O
     return student, teacher, torch.from_numpy(rng.integers(C, size=n))
 
 
+def losses(
+    distiller: Distiller, student: Outputs, teacher: Outputs | None, labels: Tensor
+) -> dict[str, Tensor]:
+    """`task`, the terms of `distiller` and `total`, as the training loop asks for them."""
+    teachers = () if teacher is None else (teacher,)
+    return distiller.losses(student, teachers, labels, tasks.find("classification").loss)
+
+
 def arrays(outputs: Outputs) -> tuple[Array, Array]:
     """Features and logits as numpy arrays."""
     return outputs.features.detach().numpy(), outputs.logits.detach().numpy()
@@ -85,3 +94,20 @@ def cross_entropy(logits: Array, labels: Tensor) -> float:
 def divergence(p: Array, q: Array) -> Array:
     """KL(p || q) over the last axis."""
     return np.asarray((p * np.log(p / q)).sum(-1))
+
+
+def haar(x: Array, levels: int, first: int = 2) -> tuple[Array, list[Array]]:
+    """The low band, and every level's high bands, each level as products with matrices."""
+    low, high = x, []
+    for _ in range(levels):
+        bands = []
+        for choice in product((1, -1), repeat=x.ndim - first):
+            band = low
+            for axis, sign in enumerate(choice, start=first):
+                matrix = np.zeros(((band.shape[axis] + 1) // 2, band.shape[axis] + 1))
+                for i in range(len(matrix)):
+                    matrix[i, 2 * i : 2 * i + 2] = np.array([1, sign]) / np.sqrt(2)
+                band = np.moveaxis(np.tensordot(matrix[:, :-1], band, (1, axis)), 0, axis)
+            bands.append(band)
+        low, high = bands[0], [*high, np.stack(bands[1:])]
+    return low[None], high

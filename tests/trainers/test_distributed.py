@@ -1,93 +1,140 @@
-"""Several workers on one batch against one, in float64 where rounding cannot hide a fault."""
+"""Two workers on one batch against one, in float64 where rounding cannot hide a fault.
+
+This process is the first of the two, so that only one other has to start.
+"""
 
 import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import torch
-
-from fdsweep.trainers import distributed
-
-METHODS = ["none", "fd-cmkd", "c2kd", "unpaired", "kd+afd"]
-WORKER = """
-import json, sys
-from dataclasses import replace
-import torch
 import torch.distributed as dist
-torch.set_default_dtype(torch.float64)
-torch.set_num_threads(1)
 from conftest import INFO, small_fold, small_trial
+from torch import nn
+
 from fdsweep.trainers import distributed
+from fdsweep.trainers.distributed import Runtime
+from fdsweep.trainers.features.outputs import Outputs
 from fdsweep.trainers.loaders import Plain
 from fdsweep.trainers.replicate import run_replicate
-from fdsweep.trainers.features.outputs import Outputs
 
-rank, world, place = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
-if world > 1:
-    dist.init_process_group("gloo", f"file://{place}/rendezvous", rank=rank, world_size=world)
-fold = small_fold()
-fold = replace(fold, inputs={name: Plain(x.values.double()) for name, x in fold.inputs.items()})
-outcomes = {}
-for method in json.loads(sys.argv[4]):
-    trial = small_trial(place, method=method, epochs=2, lr=0.05)
-    outcomes[method] = run_replicate(trial, INFO, fold, 0)
-rows = distributed.gather_rows(torch.arange(3 + rank) + 10 * rank).tolist()
-if rank == 0:
-    print(json.dumps({"outcomes": outcomes, "rows": rows}))
-if world > 1:
-    dist.destroy_process_group()
+METHODS = ("none", "fd-cmkd", "c2kd", "unpaired", "kd+afd")
+CPU = torch.device("cpu")
+PATIENCE = timedelta(seconds=100)
+SECOND = """
+import sys
+from pathlib import Path
+import test_distributed
+test_distributed.worker(1, Path(sys.argv[1]))
 """
 
 
-def start(world, place):
-    here = Path(__file__).parent
-    environment = {**os.environ, "PYTHONPATH": str(here)}
-    return [
-        subprocess.Popen(
-            [sys.executable, "-c", WORKER, str(rank), str(world), str(place), json.dumps(METHODS)],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(world)
-    ]
+def outcomes(place):
+    """Every method's outcome, and rows of which each worker brings some; of this worker."""
+    torch.set_default_dtype(torch.float64)
+    try:
+        fold = small_fold()
+        doubled = {name: Plain(x.values.double()) for name, x in fold.inputs.items()}
+        fold = replace(fold, inputs=doubled, train=fold.train[:40])
+        found = {}
+        for method in METHODS:
+            trial = small_trial(str(place), method=method, epochs=2, lr=0.05)
+            found[method] = run_replicate(trial, INFO, fold, 0)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    runtime = Runtime.here(CPU)
+    rows = runtime.gather_rows(torch.arange(3 + runtime.rank) + 10 * runtime.rank)
+    return json.loads(json.dumps(found)), rows.tolist()
 
 
-def finish(workers):
-    ends = [worker.communicate(timeout=100) for worker in workers]
-    assert all(worker.returncode == 0 for worker in workers), ends
-    return json.loads(ends[0][0])
+def worker(rank, place):
+    """What worker `rank` of two finds."""
+    torch.set_num_threads(1)
+    meeting = f"file://{place}/rendezvous"
+    dist.init_process_group("gloo", meeting, rank=rank, world_size=2, timeout=PATIENCE)
+    try:
+        return outcomes(place)
+    finally:
+        dist.destroy_process_group()
 
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory):
-    alone, together = (start(n, tmp_path_factory.mktemp(f"world{n}")) for n in (1, 2))
-    return finish(alone), finish(together)
+    """What one worker finds, and the first of two."""
+    threads, place = torch.get_num_threads(), tmp_path_factory.mktemp("two")
+    here = Path(__file__).parent
+    other = subprocess.Popen(
+        [sys.executable, "-c", SECOND, str(place)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(here), *sys.path])},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        torch.set_num_threads(1)
+        alone = outcomes(tmp_path_factory.mktemp("one"))  # while the other starts
+        together = worker(0, place)
+        _, errors = other.communicate(timeout=100)
+        assert other.returncode == 0, errors
+    finally:
+        other.kill()
+        torch.set_num_threads(threads)
+    return alone, together
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_two_workers_give_the_numbers_of_one(both, method):
-    one, two = (result["outcomes"][method] for result in both)
+    one, two = (found[method] for found, _ in both)
     names = [point[:3] for point in one["curves"]]
     assert [point[:3] for point in two["curves"]] == names
     for mine, theirs in zip(one["curves"], two["curves"], strict=True):
         assert theirs[3] == pytest.approx(mine[3], rel=1e-9)
-    for name in ("predictions", "labels", "sample_ids", "best_epoch", "best_head"):
+    for name in ("kept", "best_epoch", "best_head"):
         assert two[name] == one[name]
 
 
 def test_rows_of_different_number_come_in_order_of_rank(both):
-    assert both[1]["rows"] == [0, 1, 2, 10, 11, 12, 13]
+    _, rows = both[1]
+    assert rows == [0, 1, 2, 10, 11, 12, 13]
+
+
+@pytest.mark.parametrize(("rank", "part"), [(0, [0, 1, 2]), (1, [3, 4])])
+def test_each_worker_has_its_part(rank, part):
+    assert Runtime(CPU, rank, 2).shard(torch.arange(5)).tolist() == part
+
+
+class Twice(nn.Module):
+    """Outputs with maps, from inputs [N, 2]."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(2, 2)
+
+    def forward(self, x):
+        y = self.layer(x)
+        return Outputs(y, 2 * y, (y[..., None],))
 
 
 def test_one_worker_changes_nothing():
-    x = torch.arange(5)
-    network = torch.nn.Linear(2, 2)
-    assert (distributed.world_size(), distributed.rank()) == (1, 0)
-    assert distributed.shard(x) is x or torch.equal(distributed.shard(x), x)
-    assert distributed.gather_rows(x) is x
-    assert distributed.unwrap(distributed.wrap(network)) is network
+    x, network = torch.arange(5), Twice()
+    runtime = Runtime.here(CPU)
+    assert (runtime.world_size, runtime.rank, runtime.device_name) == (1, 0, "cpu")
+    assert torch.equal(runtime.shard(x), x)
+    assert torch.equal(distributed.shard(x), x)
+    assert runtime.gather_rows(x) is x
+    placed = runtime.place(network)
+    assert placed.network is placed.parallel is network
+
+
+def test_a_placed_network_gives_maps_only_where_they_are_wanted():
+    placed, x = Runtime.here(CPU).place(Twice()), torch.randn(3, 2)
+    expected = placed.network(x)
+    assert torch.equal(placed(x).maps[0], expected.maps[0])
+    assert torch.equal(placed.on_batch(x, maps=True).maps[0], expected.maps[0])
+    without = placed.on_batch(x, maps=False)
+    assert without.maps is None
+    assert torch.equal(without.logits, expected.logits)

@@ -1,15 +1,16 @@
 import copy
+import json
 import math
 from dataclasses import replace
 
 import pytest
 import torch
-from conftest import INFO, small_fold, small_trial
+from conftest import INFO, small_fold, small_roles, small_trial
 
 from fdsweep.search_spaces.errors import ReplicateError
 from fdsweep.trainers import distillers
-from fdsweep.trainers.loop import Evaluation, History, epoch_batches, train_epoch
-from fdsweep.trainers.replicate import make_roles, run_replicate
+from fdsweep.trainers.loop import epoch_batches, train_epoch
+from fdsweep.trainers.replicate import run_replicate
 
 
 def results(outcome):
@@ -27,13 +28,14 @@ def test_the_same_seed_gives_identical_metrics(fold, tmp_path, method):
 @pytest.mark.parametrize("method", [name for name in distillers.names() if name != "none"])
 def test_the_teacher_moves_where_the_method_says_and_nowhere_else(fold, tmp_path, method):
     trial = small_trial(str(tmp_path), method=method)
-    roles = make_roles(trial, INFO, fold, 0)
-    before = next(roles.teach(fold.train[None, :8], 0))
+    roles = small_roles(trial, fold)
+    (teacher,) = roles.teachers
+    before = next(teacher.teach(fold.train[None, :8], 0))
     optimizer = torch.optim.SGD(roles.trained().parameters(), lr=0.05)
     train_epoch(trial.config, 0, 0, fold, roles, optimizer)
-    after = next(roles.teach(fold.train[None, :8], 0))
+    after = next(teacher.teach(fold.train[None, :8], 0))
     moved = not torch.equal(before.features, after.features)
-    assert moved == roles.distiller.moves_teacher == (roles.teacher is not None)
+    assert moved == roles.distiller.moves_teacher == (teacher.moving is not None)
 
 
 @pytest.mark.parametrize("pairing", ["same-class", "unpaired"])
@@ -52,8 +54,8 @@ def test_rows_see_identical_batches(fold, tmp_path, monkeypatch):
     seen = {}
 
     def record(name):
-        def spy(train, size, seed, epoch):
-            batches = epoch_batches(train, size, seed, epoch)
+        def spy(*args):
+            batches = epoch_batches(*args)
             seen.setdefault(name, []).append(batches)
             return batches
 
@@ -67,8 +69,8 @@ def test_rows_see_identical_batches(fold, tmp_path, monkeypatch):
     ]:
         monkeypatch.setattr("fdsweep.trainers.loop.epoch_batches", record(name))
         trial = small_trial(str(tmp_path), method=method, options=options)
-        roles = make_roles(trial, INFO, fold, 0)
-        starts[name] = copy.deepcopy(roles.student.state_dict())
+        roles = small_roles(trial, fold)
+        starts[name] = copy.deepcopy(roles.student.network.state_dict())
         run_replicate(trial, INFO, fold, 0)
     for name in ("fd", "random basis"):
         assert all(torch.equal(a, b) for a, b in zip(seen["feat"], seen[name], strict=True))
@@ -77,13 +79,14 @@ def test_rows_see_identical_batches(fold, tmp_path, monkeypatch):
 
 def test_batches_depend_on_seed_and_epoch_and_leave_out_the_rest():
     train = torch.arange(100, 170)
-    batches = epoch_batches(train, 16, 0, 0)
+    batches = epoch_batches(train, 16, 0, 0, 1)
     assert batches.shape == (4, 16)
     assert len(set(batches.flatten().tolist())) == 64
     assert set(batches.flatten().tolist()) <= set(train.tolist())
-    assert not torch.equal(batches, epoch_batches(train, 16, 0, 1))
-    assert not torch.equal(batches, epoch_batches(train, 16, 1, 0))
-    assert epoch_batches(train[:5], 16, 0, 0).shape == (1, 5)
+    assert not torch.equal(batches, epoch_batches(train, 16, 0, 1, 1))
+    assert not torch.equal(batches, epoch_batches(train, 16, 1, 0, 1))
+    assert epoch_batches(train[:5], 16, 0, 0, 1).shape == (1, 5)
+    assert epoch_batches(train[:5], 16, 0, 0, 2).shape == (1, 4)
 
 
 @pytest.mark.parametrize("method", ["fd-cmkd", "c2kd", "unpaired", "kd+fd-cmkd"])
@@ -109,39 +112,23 @@ def test_test_labels_never_choose(fold, tmp_path):
     trial = small_trial(str(tmp_path))
     clean = run_replicate(trial, INFO, fold, 0)
     poisoned = run_replicate(trial, INFO, replace(fold, labels=labels), 0)
-    for chosen in ("best_epoch", "best_head", "val_accuracy", "predictions"):
+    for chosen in ("best_epoch", "best_head", "val_score"):
         assert clean[chosen] == poisoned[chosen]
-    assert clean["test_accuracy"] != poisoned["test_accuracy"]
+    assert clean["kept"]["prediction"] == poisoned["kept"]["prediction"]
+    assert clean["test_score"] != poisoned["test_score"]
 
 
 def test_accuracy_agrees_with_counting(fold, tmp_path):
     outcome = run_replicate(small_trial(str(tmp_path)), INFO, fold, 0)
-    hits = [p == y for p, y in zip(outcome["predictions"], outcome["labels"], strict=True)]
-    assert outcome["test_accuracy"] == pytest.approx(sum(hits) / len(hits))
-    assert outcome["labels"] == fold.labels[fold.test].tolist()
-    assert outcome["sample_ids"][0] == f"s{int(fold.test[0])}"
-
-
-def evaluation(**accuracies):
-    guesses = {name: torch.tensor([int(100 * x)]) for name, x in accuracies.items()}
-    return Evaluation(guesses, accuracies)
-
-
-def test_the_epoch_and_head_are_those_of_the_best_validation():
-    history = History()
-    epochs = [
-        (evaluation(logits=0.5, low=0.6), evaluation(logits=0.9, low=0.1)),
-        (evaluation(logits=0.7, low=0.2), evaluation(logits=0.3, low=0.8)),
-        (evaluation(logits=0.1, low=0.7), evaluation(logits=0.2, low=0.4)),
-    ]
-    better = [history.add({"lr": 0.1, "loss_total": 1.0}, val, test) for val, test in epochs]
-    assert better == [True, True, False]  # a tie stays with the earlier epoch
-    assert (history.best_epoch, history.best_head) == (1, "logits")
-    assert (history.val_accuracy, history.test_accuracy) == (0.7, 0.3)
-    assert history.test_accuracy_last == 0.4
-    assert history.test_accuracy_best == 0.9
-    assert history.predictions == [30]
-    assert (1, "test", "accuracy_low", 0.8) in history.curves
+    kept = outcome["kept"]
+    hits = [p == y for p, y in zip(kept["prediction"], kept["label"], strict=True)]
+    assert outcome["metric"] == "accuracy"
+    assert outcome["test_score"] == pytest.approx(sum(hits) / len(hits))
+    assert list(kept) == ["sample_id", "group", "label", "prediction"]
+    assert kept["label"] == fold.labels[fold.test].tolist()
+    assert kept["sample_id"][0] == f"s{int(fold.test[0])}"
+    assert kept["group"][0] == str(int(fold.test[0]) % 10)
+    assert json.loads(json.dumps(outcome))["kept"] == kept
 
 
 def test_a_loss_that_explodes_is_a_replicate_error(fold, tmp_path):
@@ -164,22 +151,22 @@ def test_training_lowers_the_loss_and_learns(tmp_path):
     outcome = run_replicate(trial, INFO, small_fold(1), 0)
     losses = [v for _, _, m, v in outcome["curves"] if m == "loss_task"]
     assert losses[-1] < 0.7 * losses[0]
-    assert outcome["test_accuracy"] > 0.5
+    assert outcome["test_score"] > 0.5
 
 
 def test_a_step_is_one_sgd_step_on_the_total(fold, tmp_path):
     """One epoch of one batch against torch's own optimiser by hand."""
     trial = small_trial(str(tmp_path), method="none")
     part = replace(fold, train=fold.train[:16])
-    roles = make_roles(trial, INFO, part, 0)
-    expected = copy.deepcopy(roles.student).train()
-    optimizer = torch.optim.SGD(roles.student.parameters(), lr=0.1)
+    roles = small_roles(trial, part)
+    expected = copy.deepcopy(roles.student.network).train()
+    optimizer = torch.optim.SGD(roles.student.network.parameters(), lr=0.1)
     inputs = part.inputs["right"].values
     losses = train_epoch(trial.config, 0, 0, part, roles, optimizer)
 
-    order = epoch_batches(part.train, 16, 0, 0)[0]
+    order = epoch_batches(part.train, 16, 0, 0, 1)[0]
     loss = torch.nn.functional.cross_entropy(expected(inputs[order]).logits, part.labels[order])
     loss.backward()
     assert math.isclose(losses["task"], loss.item(), rel_tol=1e-6)
-    for mine, theirs in zip(roles.student.parameters(), expected.parameters(), strict=True):
+    for mine, theirs in zip(roles.student.network.parameters(), expected.parameters(), strict=True):
         torch.testing.assert_close(mine, theirs - 0.1 * theirs.grad)

@@ -98,10 +98,10 @@ def test_two_packages_with_one_name_are_both_named(
 def test_an_installed_method_can_be_built(install: PluginMaker, methods_kept: None) -> None:
     code = """
 from fdsweep.trainers.distillers import registry
-from fdsweep.trainers.distillers.none import CrossEntropy
+from fdsweep.trainers.distillers.none import NoDistillation
 
 @registry.register("louder", version=5)
-class Louder(CrossEntropy):
+class Louder(NoDistillation):
     def __init__(self, *, num_classes: int, volume: int = 3) -> None:
         super().__init__()
         self.volume = volume

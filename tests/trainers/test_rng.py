@@ -24,3 +24,30 @@ def test_seeded_leaves_the_global_generator_alone():
     with rng.seeded(5, "x"):
         torch.rand(7)
     assert torch.equal(torch.rand(2), expected)
+
+
+def test_a_gpu_that_is_not_in_use_is_left_alone(monkeypatch):
+    """To read its generator would claim memory on every GPU of the machine."""
+
+    def claimed(device="cuda"):
+        raise AssertionError(f"{device} was initialised")
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 8)
+    monkeypatch.setattr(torch.cuda, "get_rng_state", claimed)
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: False)
+    with rng.seeded(5, "x"):
+        found = torch.rand(2)
+    assert torch.equal(found, torch.rand(2, generator=rng.generator(5, "x")))
+
+
+def test_the_generator_of_the_gpu_in_use_is_put_back(monkeypatch):
+    read, written = [], []
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 8)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 3)
+    monkeypatch.setattr(torch.cuda, "get_rng_state", lambda device: read.append(device) or "state")
+    monkeypatch.setattr(torch.cuda, "set_rng_state", lambda state, device: written.append(device))
+    with rng.seeded(5, "x"):
+        assert (read, written) == ([3], [])
+    assert written == [3]

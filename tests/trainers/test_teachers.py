@@ -2,12 +2,13 @@ from dataclasses import replace
 
 import pytest
 import torch
-from conftest import INFO, network, small_trial
+from conftest import INFO, network, small_roles, small_trial
 
 from fdsweep.search_spaces.configs import StudentConfig
 from fdsweep.search_spaces.errors import DataError
 from fdsweep.trainers import teachers
-from fdsweep.trainers.replicate import make_roles, run_replicate
+from fdsweep.trainers.distributed import Runtime
+from fdsweep.trainers.replicate import run_replicate
 
 
 @pytest.fixture
@@ -29,13 +30,14 @@ def test_a_teacher_is_kept_at_its_best_epoch(trained, fold):
     assert not teacher.training
     assert not any(p.requires_grad for p in teacher.parameters())
     guess = teacher(fold.inputs["left"].values[fold.test]).logits.argmax(1)
-    assert guess.tolist() == outcome["predictions"]
+    assert guess.tolist() == outcome["kept"]["prediction"]
 
 
 def test_cached_outputs_are_the_teachers_own(trained, fold):
     config, _, storage = trained
     teacher = teachers.load(config.teachers[0], config, INFO, 0, storage)
-    teach = teachers.cached(teacher, fold.inputs["left"], fold.train)
+    placed = Runtime.here(torch.device("cpu")).place(teacher)
+    teach = teachers.cached(placed, fold.inputs["left"], fold.train)
     some = fold.train[torch.tensor([5, 0, 5])]
     own = teacher(fold.inputs["left"].values[some])
     (taught,) = teach(some[None], 0)
@@ -68,7 +70,7 @@ def test_a_missing_teacher_says_so(tmp_path, fold):
 
 def test_a_random_teacher_is_the_untrained_network(tmp_path, fold):
     trial = small_trial(str(tmp_path))
-    roles = make_roles(trial, INFO, fold, 0)
+    roles = small_roles(trial, fold)
     fresh = teachers.build(network("left"), INFO, 0, "teacher-init", str(tmp_path)).eval()
     own = fresh(fold.inputs["left"].values[fold.train[:4]])
-    torch.testing.assert_close(next(roles.teach(fold.train[None, :4], 0)).features, own.features)
+    torch.testing.assert_close(next(roles.teach(fold.train[None, :4], 0))[0].features, own.features)

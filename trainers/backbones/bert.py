@@ -2,10 +2,11 @@
 
 import torch.nn.functional as F
 from torch import Tensor, nn
+from typing_extensions import override
 
 from fdsweep.trainers.backbones import Backbone, init_weights, pretrained, registry
 from fdsweep.trainers.features.outputs import Outputs
-from fdsweep.trainers.preparation.payload import PADDING
+from fdsweep.trainers.modalities.tokens import PADDING
 
 
 class Bert(Backbone):
@@ -40,8 +41,8 @@ class Bert(Backbone):
         self.classifier = nn.Linear(width, num_classes)
         init_weights(self.classifier)
 
+    @override
     def forward(self, x: Tensor) -> Outputs:
-        """See `Backbone.forward`."""
         known = (x != PADDING).long()
         outputs = self.network(x, attention_mask=known, output_hidden_states=True)
         share = known * (x.shape[1] / known.sum(dim=1, keepdim=True).clamp(min=1))
@@ -49,8 +50,8 @@ class Bert(Backbone):
         logits = self.classifier(F.relu(maps[-1]).mean(dim=2))
         return Outputs(maps[-1].mean(dim=2), logits, maps)
 
+    @override
     def load_pretrained(self, weights: dict[str, Tensor]) -> None:
-        """See `Backbone.load_pretrained`."""
         pretrained.adopt(self.network, weights, "bert.", "bert")
 
 

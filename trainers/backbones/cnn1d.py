@@ -2,6 +2,7 @@
 
 import torch.nn.functional as F
 from torch import Tensor, nn
+from typing_extensions import override
 
 from fdsweep.search_spaces.errors import ConfigError
 from fdsweep.trainers.backbones import Backbone, init_weights, registry
@@ -41,8 +42,9 @@ class CNN1d(Backbone):
         self.classifier = nn.Linear(width, num_classes)
         init_weights(self)
 
+    @override
     def forward(self, x: Tensor) -> Outputs:
-        """See `Backbone.forward`; maps are [N, width, T / 4], [.., T / 8] and [.., T / 8]."""
+        """Maps are [N, width, T / 4], [.., T / 8] and [.., T / 8]."""
         first, second, third = self.stages
         x = F.relu(first(x), inplace=True)  # batch normalisation needs its input only
         y = F.relu(second(x), inplace=True)

@@ -2,6 +2,7 @@
 
 import torch.nn.functional as F
 from torch import Tensor, nn
+from typing_extensions import override
 
 from fdsweep.trainers.backbones import Backbone, init_weights, pretrained, registry
 from fdsweep.trainers.features.outputs import Outputs
@@ -39,14 +40,15 @@ class MobileNetV2(Backbone):
         self.classifier = nn.Linear(self.dim, num_classes)
         init_weights(self)
 
+    @override
     def forward(self, x: Tensor) -> Outputs:
-        """See `Backbone.forward`; maps are the outputs at strides 4, 8, 16 and the last at 32."""
+        """Maps are the outputs at strides 4, 8, 16 and the last at 32."""
         outputs = self.network(x, output_hidden_states=True)
         last = outputs.last_hidden_state
         logits = self.classifier(F.relu(last).mean(dim=(2, 3)))
         maps = (*(outputs.hidden_states[i] for i in ENDS), last)
         return Outputs(last.mean(dim=(2, 3)), logits, maps)
 
+    @override
     def load_pretrained(self, weights: dict[str, Tensor]) -> None:
-        """See `Backbone.load_pretrained`."""
         pretrained.adopt(self.network, weights, "mobilenet_v2.", "mobilenet-v2")

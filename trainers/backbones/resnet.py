@@ -2,6 +2,7 @@
 
 import torch.nn.functional as F
 from torch import Tensor, nn
+from typing_extensions import override
 
 from fdsweep.trainers.backbones import Backbone, init_weights, pretrained, registry
 from fdsweep.trainers.features.outputs import Outputs
@@ -39,8 +40,9 @@ class ResNet18(Backbone):
         self.classifier = nn.Linear(self.dim, num_classes)
         init_weights(self)
 
+    @override
     def forward(self, x: Tensor) -> Outputs:
-        """See `Backbone.forward`; maps are the four stages' outputs, strides 4 to 32."""
+        """Maps are the four stages' outputs, strides 4 to 32."""
         x = self.stem(x)
         maps = []
         for stage in self.stages:
@@ -49,8 +51,8 @@ class ResNet18(Backbone):
         logits = self.classifier(F.relu(x).mean(dim=(2, 3)))
         return Outputs(x.mean(dim=(2, 3)), logits, tuple(maps))
 
+    @override
     def load_pretrained(self, weights: dict[str, Tensor]) -> None:
-        """See `Backbone.load_pretrained`."""
         encoder = nn.ModuleDict({"stages": self.stages})
         body = nn.ModuleDict({"embedder": self.stem, "encoder": encoder})
         pretrained.adopt(body, weights, "resnet.", "resnet18")

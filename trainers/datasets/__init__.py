@@ -4,9 +4,10 @@ A data set is made from the `DataLocation` of its files; it says what it is befo
 read (`info`), and `folds()` reads it once and gives one `Fold` per seed.
 """
 
-from collections.abc import Callable, Collection
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -16,16 +17,20 @@ from fdsweep.search_spaces.errors import ConfigError, unknown
 from fdsweep.search_spaces.fields import Direction
 from fdsweep.search_spaces.trials import AUTO, Loading
 from fdsweep.trainers.loaders import Inputs
+from fdsweep.trainers.modalities import Payload
 from fdsweep.trainers.registry import Registry
+
+SIGNAL = Payload("signal")
 
 
 @dataclass(frozen=True, slots=True)
 class Modality:
-    """A modality's name, its input channels and the backbone that suits its shape."""
+    """A modality's name, its input channels, the backbone that suits its shape, and what it is."""
 
     name: str
     channels: int
     backbone: str
+    payload: Payload = SIGNAL
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,7 +38,7 @@ class DatasetInfo:
     """What is known of a data set before it is read.
 
     `fingerprint` names the content and its preparation: other numbers, other fingerprint. `notes`
-    are sentences that a report should not leave out.
+    are sentences that a report should not leave out, `task` is what its labels are for.
     """
 
     name: str
@@ -43,6 +48,7 @@ class DatasetInfo:
     optim: OptimConfig
     source: str
     notes: tuple[str, ...] = ()
+    task: str = "classification"
 
     def modality(self, name: str) -> Modality:
         """The modality `name`; ConfigError for another."""
@@ -105,13 +111,31 @@ class DataLocation:
     loading: Loading = AUTO
 
 
-class Dataset(Protocol):
-    """What the rest asks of a data set."""
+class Dataset(ABC):
+    """What the rest asks of a data set.
+
+    Attributes:
+        modalities: with the backbone that suits each.
+        about: what it holds, for people.
+        source: the paper.
+        licence: of the data.
+        url: where it can be had.
+        expects: the raw tree, drawn for people, where there is one.
+    """
+
+    modalities: ClassVar[tuple[Modality, ...]]
+    about: ClassVar[str] = ""
+    source: ClassVar[str] = ""
+    licence: ClassVar[str] = ""
+    url: ClassVar[str] = ""
+    expects: ClassVar[str] = ""
 
     @property
+    @abstractmethod
     def info(self) -> DatasetInfo:
         """What is known before reading; DataError if it must be prepared first."""
 
+    @abstractmethod
     def folds(self, modalities: Collection[str] | None = None) -> Callable[[int], Fold]:
         """Read `modalities` (all by default) once; the result gives the fold of a seed.
 
@@ -119,15 +143,29 @@ class Dataset(Protocol):
             DataError: it cannot be read.
         """
 
+    @property
+    def counts(self) -> dict[str, dict[str, int]] | None:
+        """Samples per split and class, if they are known without reading; DataError as `info`."""
+        return None
+
+    def samples_to_show(self, fold: Fold, modality: str, samples: Tensor) -> Sequence[Any]:
+        """What the kind of `modality` shows of `samples` [N]: their evaluated views.
+
+        Raises:
+            DataError: they cannot be read.
+        """
+        (views,) = fold.inputs[modality].batches([samples])
+        return list(views)
+
 
 HERE = DataLocation()
 
 registry: Registry[Dataset] = Registry("data set", "fdsweep.trainers.datasets", "fdsweep.datasets")
 
 
-def find(name: str, place: DataLocation = HERE) -> Dataset:
-    """The data set `name` at `place`; ConfigError naming those there are for another name."""
-    return registry.get(name).factory(place)
+def find(name: str, location: DataLocation = HERE) -> Dataset:
+    """The data set `name` at `location`; ConfigError naming those there are for another name."""
+    return registry.get(name).factory(location)
 
 
 def names() -> tuple[str, ...]:

@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
+from typing_extensions import override
+
 from fdsweep.search_spaces.errors import DataError
 from fdsweep.trainers.datasets import Modality, registry
 from fdsweep.trainers.datasets.prepared import Payload, Prepared
@@ -36,7 +38,7 @@ class Event(NamedTuple):
 
 @registry.register("ave")
 class AVE(Prepared):
-    """See the module."""
+    """The importer."""
 
     name: ClassVar = "ave"
     modalities: ClassVar = (Modality("audio", 1, "resnet18"), Modality("visual", 3, "resnet18"))
@@ -52,8 +54,8 @@ class AVE(Prepared):
   AVE/<youtube id>.mp4 ...
   trainSet.txt  valSet.txt  testSet.txt   (or with --split-dir)"""
 
+    @override
     def catalog(self, raw: Path, options: Options) -> Catalog:
-        """See `Prepared.catalog`."""
         homes = [folder for folder in (raw, raw / "AVE_Dataset") if (folder / "AVE").is_dir()]
         if not homes:
             raise wrong_tree(raw, "the folder AVE", self.expects)
@@ -102,8 +104,8 @@ class AVE(Prepared):
             items=tuple(items), missing=tuple(missing), classes=classes, notes=tuple(notes)
         )
 
-    def decode(self, raw: Path, item: Item, assets: Mapping[str, bytes]) -> dict[str, Any]:  # noqa: ARG002
-        """See `Prepared.decode`."""
+    @override
+    def decode(self, raw: Path, item: Item, assets: Mapping[str, bytes]) -> dict[str, Any]:
         video = raw / str(item.parts["video"])
         start, end = float(item.parts["start"]), float(item.parts["end"])
         signal = media.audio(video, rate=RATE, start=start, end=end)

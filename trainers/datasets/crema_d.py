@@ -15,6 +15,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+from typing_extensions import override
+
 from fdsweep.search_spaces.errors import DataError
 from fdsweep.trainers.datasets import Modality, registry
 from fdsweep.trainers.datasets.prepared import Payload, Prepared
@@ -66,8 +68,9 @@ CREMA-D/                      (git clone, then: git lfs pull)
   processedResults/summaryTable.csv   (if there: says which clips are missing)
 --split-dir LISTS: train.csv and test.csv without header, lines such as 1088_IOM_NEU_XX,NEU"""
 
+    @override
     def catalog(self, raw: Path, options: Options) -> Catalog:
-        """Clips of the lists, or those that the summary or either folder names."""
+        # Clips of the lists, or those that the summary or either folder names.
         sounds, videos = _stems(raw / AUDIO, ".wav"), _stems(raw / VIDEO, ".flv")
         if not sounds and not videos:
             raise wrong_tree(raw, f"{AUDIO}/*.wav and {VIDEO}/*.flv", self.expects)
@@ -111,8 +114,8 @@ CREMA-D/                      (git clone, then: git lfs pull)
             items=tuple(items), missing=tuple(missing), classes=CLASSES, notes=tuple(notes)
         )
 
-    def decode(self, raw: Path, item: Item, assets: Mapping[str, bytes]) -> dict[str, Any]:  # noqa: ARG002
-        """`audio` float16 [257, 299] and `visual` JPEG files."""
+    @override
+    def decode(self, raw: Path, item: Item, assets: Mapping[str, bytes]) -> dict[str, Any]:
         signal = media.audio(raw / str(item.parts["audio"]), rate=RATE)
         if signal.size < LEAST_SOUND_S * RATE or not signal.any():
             raise Damaged(f"{signal.size / RATE:.2f} s of sound, or silence")

@@ -21,6 +21,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from typing_extensions import override
 
 from fdsweep.search_spaces.errors import DataError, unknown
 from fdsweep.trainers.datasets import Modality, registry
@@ -87,7 +88,7 @@ COLUMNS = ("event_name", "tweet_id", "image_id", "tweet_text", "image", "label")
 
 @registry.register("crisismmd")
 class CrisisMMD(Prepared):
-    """See the module."""
+    """The importer."""
 
     name: ClassVar = "crisismmd"
     modalities: ClassVar = (
@@ -109,8 +110,8 @@ class CrisisMMD(Prepared):
   crisismmd_datasplit_all/task_..._text_img_{train,dev,test}.tsv   (for the tasks *-all, damage)
   (the split archives may lie elsewhere, with --split-dir)"""
 
+    @override
     def catalog(self, raw: Path, options: Options) -> Catalog:
-        """See `Prepared.catalog`; the tasks are those of `TASKS`."""
         name = options.task or DEFAULT
         if name not in TASKS:
             raise unknown("task", name, TASKS, "--task")
@@ -190,8 +191,8 @@ class CrisisMMD(Prepared):
         }
         return [rows[i] for i in sorted(rows)], [note for note, is_so in found.items() if is_so]
 
+    @override
     def decode(self, raw: Path, item: Item, assets: Mapping[str, bytes]) -> dict[str, Any]:
-        """See `Prepared.decode`; the readable text is `clean_text`, since `text` are its ids."""
         words = str(item.parts["text"])
         return {
             "text": text.encode(text.load_tokenizer(assets[TOKENIZER]), words),
@@ -199,8 +200,8 @@ class CrisisMMD(Prepared):
             "visual": [media.image(raw / str(item.parts["visual"]))],
         }
 
+    @override
     def finish(self, raw: Path, catalog: Catalog) -> tuple[str, ...]:
-        """Sentences about near duplicates across splits; decodes every picture at small size."""
         alike = near_duplicates(raw, catalog)
         return tuple(
             f"Pictures of {first} that nearly repeat one of {second} (at most {ALIKE_BITS} of 64 "

@@ -1,74 +1,70 @@
 """What every data set is that `fdsweep prepare` turns from raw files into shards.
 
 takes   a raw tree as it is downloaded
-yields  Parquet shards, one row per sample, and a manifest (trainers/raw/shards.py)
+yields  Parquet shards, one row per sample, and a manifest (trainers/preparation/shards.py)
 splits  those of the manifest, the same for every seed; validation is carved from training
 """
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterator, Mapping
+from abc import abstractmethod
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
+from torch import Tensor
+from typing_extensions import override
 
 from fdsweep.search_spaces.configs import OptimConfig
 from fdsweep.search_spaces.errors import DataError
 from fdsweep.search_spaces.trials import READING_GB
-from fdsweep.trainers.datasets import HERE, DataLocation, DatasetInfo, Fold, Modality
+from fdsweep.trainers import modalities as kinds
+from fdsweep.trainers.datasets import HERE, DataLocation, Dataset, DatasetInfo, Fold
 from fdsweep.trainers.loaders import Inputs, resident
-from fdsweep.trainers.loaders.streaming import Loader, Streamed
+from fdsweep.trainers.loaders.streaming import Streamed
+from fdsweep.trainers.modalities import Payload
 from fdsweep.trainers.preparation.catalog import Catalog, Item, Options
-from fdsweep.trainers.preparation.payload import Payload
-from fdsweep.trainers.preparation.shards import Manifest, load_manifest, read_table
+from fdsweep.trainers.preparation.manifest import Manifest, load_manifest
+from fdsweep.trainers.preparation.reading import read_rows, read_table
 
 __all__ = ["Payload", "Prepared"]
 
 
-class Prepared(ABC):
+class Prepared(Dataset):
     """A data set with an importer.
 
     Attributes:
         name: as users type it, and the name it is registered under.
-        modalities: with the backbone that suits each.
         payloads: how each modality lies in a shard, by its name.
         optim: how its networks are trained by default.
-        about: what it holds, for people.
-        source: the paper.
-        licence: of the data.
-        url: where it can be had.
-        expects: the raw tree, drawn for people.
         default_task: the labelling that `--task` replaces, where there are several.
         version: raised when the importer gives other shards from the same files.
     """
 
     name: ClassVar[str]
-    modalities: ClassVar[tuple[Modality, ...]]
     payloads: ClassVar[dict[str, Payload]]
     optim: ClassVar[OptimConfig] = OptimConfig()
-    about: ClassVar[str] = ""
-    source: ClassVar[str]
-    licence: ClassVar[str]
-    url: ClassVar[str]
-    expects: ClassVar[str]
     default_task: ClassVar[str] = ""
     version: ClassVar[int] = 1
 
-    def __init__(self, place: DataLocation = HERE) -> None:
-        self.place = place
+    def __init__(self, location: DataLocation = HERE) -> None:
+        self.location = location
 
     @cached_property
     def manifest(self) -> Manifest:
         """What was prepared; DataError if nothing was."""
-        return load_manifest(self.place.storage, self.name)
+        return load_manifest(self.location.storage, self.name)
 
     @property
+    @override
     def info(self) -> DatasetInfo:
-        """See `fdsweep.trainers.datasets.Dataset`."""
         return DatasetInfo(
             name=self.name,
-            modalities=self.modalities,
+            modalities=tuple(
+                replace(modality, payload=self.payloads[modality.name])
+                for modality in self.modalities
+            ),
             classes=self.manifest.classes,
             fingerprint=self.manifest.fingerprint,
             optim=self.optim,
@@ -76,11 +72,11 @@ class Prepared(ABC):
             notes=tuple(self._facts()),
         )
 
+    @override
     def folds(self, modalities: Collection[str] | None = None) -> Callable[[int], Fold]:
-        """The manifest's splits for every seed; see `fdsweep.trainers.datasets.Dataset`."""
         names = [m.name for m in self.modalities if modalities is None or m.name in modalities]
         known = read_table(
-            self.place.storage, self.manifest, ["sample_id", "group", "label", "split"]
+            self.location.storage, self.manifest, ["sample_id", "group", "label", "split"]
         ).to_pydict()
         parts = {
             split: torch.tensor([i for i, one in enumerate(known["split"]) if one == split])
@@ -97,7 +93,21 @@ class Prepared(ABC):
             sample_ids=tuple(known["sample_id"]),
             **parts,
         )
-        return lambda _seed: fold
+        return lambda _seed: fold  # the manifest's splits for every seed
+
+    @property
+    @override
+    def counts(self) -> dict[str, dict[str, int]]:
+        return self.manifest.counts
+
+    @override
+    def samples_to_show(self, fold: Fold, modality: str, samples: Tensor) -> Sequence[Any]:
+        column = kinds.find(self.payloads[modality]).shown
+        if column is None:
+            return super().samples_to_show(fold, modality, samples)
+        table = read_rows(self.location.storage, self.manifest, samples.tolist(), [column])
+        shown: list[Any] = table[column].to_pylist()
+        return shown
 
     def _facts(self) -> Iterator[str]:
         if task := self.manifest.options.get("task") or self.default_task:
@@ -112,15 +122,17 @@ class Prepared(ABC):
 
     def _streams(self, modalities: Collection[str]) -> bool:
         """Whether the data are too large to hold in memory."""
-        loading = self.place.loading
+        loading = self.location.loading
         if loading.mode != "auto":
             return loading.mode == "streaming"
         needed = sum(resident.nbytes(self.manifest, name) for name in modalities)
         return needed / 1e9 + READING_GB > loading.memory_gb
 
     def _inputs(self, modality: str, streams: bool) -> Inputs:
-        loader = Loader(self.place.storage, self.manifest, modality)
-        return Streamed(loader=loader) if streams else resident.load(loader)
+        storage, manifest = self.location.storage, self.manifest
+        if streams:
+            return Streamed(storage=storage, manifest=manifest, modality=modality)
+        return resident.load(storage, manifest, modality)
 
     @abstractmethod
     def catalog(self, raw: Path, options: Options) -> Catalog:
@@ -133,7 +145,7 @@ class Prepared(ABC):
 
     @abstractmethod
     def decode(self, raw: Path, item: Item, assets: Mapping[str, bytes]) -> dict[str, Any]:
-        """The payload of every modality of `item`, and `clean_text` beside token ids.
+        """The payload of every modality of `item`, and what its kind wants beside, by column.
 
         Raises:
             Damaged: one of its files is of no use.

@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+from typing_extensions import override
+
 from fdsweep.search_spaces.errors import unknown
 from fdsweep.trainers.datasets import Modality, registry
 from fdsweep.trainers.datasets.prepared import Payload, Prepared
@@ -33,7 +35,7 @@ NAME = re.compile(r"(?P<modality>0[123])-(?P<trial>(?P<channel>0[12])-(?P<emotio
 
 @registry.register("ravdess")
 class Ravdess(Prepared):
-    """See the module."""
+    """The importer."""
 
     name: ClassVar = "ravdess"
     modalities: ClassVar = (Modality("audio", 1, "resnet18"), Modality("visual", 3, "resnet18"))
@@ -50,8 +52,8 @@ class Ravdess(Prepared):
   Video_Speech_Actor_01/Actor_01/02-01-01-01-01-01-01.mp4 ...
   Video_Speech_Actor_02/Actor_02/... up to 24"""
 
+    @override
     def catalog(self, raw: Path, options: Options) -> Catalog:
-        """See `Prepared.catalog`; tasks are `speech` (the default), `song` and `all`."""
         task = options.task or "speech"
         if task not in CHANNELS:
             raise unknown("task", task, CHANNELS, "--task")
@@ -102,8 +104,8 @@ class Ravdess(Prepared):
             items=tuple(items), missing=tuple(missing), classes=CLASSES, notes=tuple(notes)
         )
 
-    def decode(self, raw: Path, item: Item, assets: Mapping[str, bytes]) -> dict[str, Any]:  # noqa: ARG002
-        """See `Prepared.decode`."""
+    @override
+    def decode(self, raw: Path, item: Item, assets: Mapping[str, bytes]) -> dict[str, Any]:
         signal = media.audio(raw / str(item.parts["audio"]), rate=RATE)
         return {
             "audio": log_spectrogram(fit(signal, SECONDS * RATE)),

@@ -16,6 +16,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
+from typing_extensions import override
+
 from fdsweep.search_spaces.errors import ConfigError, DataError
 from fdsweep.trainers.datasets import Modality, registry
 from fdsweep.trainers.datasets.prepared import Payload, Prepared
@@ -53,7 +55,7 @@ class Clip(NamedTuple):
 
 @registry.register("vggsound")
 class VGGSound(Prepared):
-    """See the module."""
+    """The importer."""
 
     name: ClassVar = "vggsound"
     modalities: ClassVar = (Modality("audio", 1, "resnet18"), Modality("visual", 3, "resnet18"))
@@ -72,8 +74,8 @@ class VGGSound(Prepared):
   <any folders, such as train and test>/<youtube id>_<start, 6 digits>.mp4 ...
   <any folders>/<youtube id>_<start, 6 digits>.wav ...   (if the sound lies apart)"""
 
+    @override
     def catalog(self, raw: Path, options: Options) -> Catalog:
-        """See `Prepared.catalog`."""
         clips, repeats = self._listed(raw, options)
         classes = tuple(sorted({clip.label for clip in clips}))
         number_of = {label: number for number, label in enumerate(classes)}
@@ -115,8 +117,8 @@ class VGGSound(Prepared):
             items=tuple(items), missing=tuple(missing), classes=classes, notes=tuple(notes)
         )
 
-    def decode(self, raw: Path, item: Item, assets: Mapping[str, bytes]) -> dict[str, Any]:  # noqa: ARG002
-        """See `Prepared.decode`."""
+    @override
+    def decode(self, raw: Path, item: Item, assets: Mapping[str, bytes]) -> dict[str, Any]:
         signal = media.audio(raw / str(item.parts["audio"]), rate=RATE, end=float(SECONDS))
         return {
             "audio": log_spectrogram(fit(signal, SECONDS * RATE)),

@@ -12,16 +12,27 @@ import hashlib
 import importlib.util
 from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
+from typing_extensions import override
 
 from fdsweep.search_spaces.configs import OptimConfig
 from fdsweep.search_spaces.errors import DataError
 from fdsweep.search_spaces.keys import content_key
 from fdsweep.trainers import rng
-from fdsweep.trainers.datasets import HERE, DataLocation, DatasetInfo, Fold, Modality, registry
+from fdsweep.trainers.datasets import (
+    HERE,
+    DataLocation,
+    Dataset,
+    DatasetInfo,
+    Fold,
+    Modality,
+    registry,
+)
 from fdsweep.trainers.loaders import Plain
+from fdsweep.trainers.modalities import Payload
 
 SHA256 = "eb122f23cdf06ef6bd6c6c5312958ec5cf9d038e2e6d457b8081662c75a42537"
 WINDOW, STRIDE = 100, 50
@@ -70,29 +81,33 @@ def split_subjects(seed: int) -> tuple[list[int], list[int], list[int]]:
 
 
 @registry.register("watch")
-class Watch:
+class Watch(Dataset):
     """The embedded data set."""
 
-    about = "seven shoulder exercises of ten people, 4,677 windows of 2 s from a smartwatch"
-    licence = "BSD 3-Clause"
-    url = "https://pypi.org/project/seglearn/1.2.5"
+    modalities: ClassVar = tuple(
+        Modality(name, 3, "cnn1d", Payload("signal", (3, WINDOW))) for name in COLUMNS
+    )
+    about: ClassVar = "seven shoulder exercises of ten people, 4,677 windows of 2 s of a smartwatch"
+    source: ClassVar = "seglearn 1.2.5; Burns et al. 2018, arXiv 1802.01489"
+    licence: ClassVar = "BSD 3-Clause"
+    url: ClassVar = "https://pypi.org/project/seglearn/1.2.5"
     info = DatasetInfo(
         name="watch",
-        modalities=tuple(Modality(name, 3, "cnn1d") for name in COLUMNS),
+        modalities=modalities,
         classes=("PEN", "ABD", "FEL", "IR", "ER", "TRAP", "ROW"),
         fingerprint=content_key(
             sha256=SHA256, window=WINDOW, stride=STRIDE, held_out=HELD_OUT, version=1
         ),
         optim=OptimConfig(epochs=5),
-        source="seglearn 1.2.5; Burns et al. 2018, arXiv 1802.01489",
+        source=source,
     )
 
-    def __init__(self, place: DataLocation = HERE) -> None:
-        del place  # it is installed with fdsweep
+    def __init__(self, location: DataLocation = HERE) -> None:
+        del location  # it is installed with fdsweep
 
+    @override
     def folds(self, modalities: Collection[str] | None = None) -> Callable[[int], Fold]:
-        """Read and cut the recordings, which hold all modalities; see `Dataset`."""
-        del modalities
+        del modalities  # the recordings hold all
         content = read_recordings(find_file())
         windows, labels, subjects, sample_ids = [], [], [], []
         recordings = zip(content["X"], content["y"], content["subject"], strict=True)

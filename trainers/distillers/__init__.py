@@ -1,6 +1,6 @@
 """Methods: one module each, found through the registry or the entry points `fdsweep.distillers`.
 
-A method gets both networks' `Outputs` and the labels of a whole batch; it never runs a network.
+A method gets the networks' `Outputs` and the labels of a whole batch; it never runs a network.
 Names joined by `+` make one method of several.
 """
 
@@ -29,7 +29,10 @@ __all__ = [
     "version",
 ]
 
-SIZES = {"num_classes", "student_dim", "teacher_dim", "student_map_dims", "teacher_map_dims"}
+SIZES = {
+    *("num_classes", "student_dim", "teacher_dim", "teacher_dims"),
+    *("student_map_dims", "teacher_map_dims"),
+}
 
 registry: Registry[Distiller] = Registry(
     "method", "fdsweep.trainers.distillers", "fdsweep.distillers"
@@ -42,6 +45,7 @@ def build(
     num_classes: int,
     student_dim: int,
     teacher_dim: int,
+    teacher_dims: tuple[int, ...] = (),
     student_map_dims: tuple[int, ...] = (),
     teacher_map_dims: tuple[int, ...] = (),
     **options: object,
@@ -54,9 +58,10 @@ def build(
         name: one of `names()`, or several joined by "+".
         num_classes: C.
         student_dim: D_s, the width of the student's features.
-        teacher_dim: D_t, the width of the teacher's features.
+        teacher_dim: D_t, the width of the teacher's features; of several, the first's.
+        teacher_dims: of every teacher; one by default.
         student_map_dims: channels of each of the student's maps; none by default.
-        teacher_map_dims: channels of each of the teacher's maps; none by default.
+        teacher_map_dims: channels of each of the (first) teacher's maps; none by default.
         options: of the method; its signature has the defaults. Those of several methods are
             called "<method>.<option>".
 
@@ -65,13 +70,14 @@ def build(
 
     Example:
         >>> distiller = build("feat", num_classes=7, student_dim=128, teacher_dim=128, weight=10)
-        >>> distiller.weight
-        10.0
+        >>> distiller.weights
+        {'feat': 10.0}
     """
     sizes = {
         "num_classes": num_classes,
         "student_dim": student_dim,
         "teacher_dim": teacher_dim,
+        "teacher_dims": teacher_dims or (teacher_dim,),
         "student_map_dims": student_map_dims or (student_dim,),
         "teacher_map_dims": teacher_map_dims or (teacher_dim,),
     }

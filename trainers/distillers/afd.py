@@ -3,6 +3,7 @@
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from typing_extensions import override
 
 from fdsweep.trainers.backbones import init_weights
 from fdsweep.trainers.distillers import Distiller, Outputs, registry
@@ -25,10 +26,9 @@ class AFD(Distiller):
         e    = mean of h² over channels, resized to the teacher's positions, divided by its norm
         afd  = Σ over t, s of a_ts * mean over positions of (e_s - e_t)², the mean over N
 
-    u and v are learned positions of the stages. Returns the scalars `task` (cross-entropy), `afd`
-    and `total` = task + weight * afd. This is the published code but for parameters that change
-    nothing (biases before batch normalisation, scale and shift of V's) and the last map, which is
-    that before the final ReLU. Maps with different numbers of axes are compared with their
+    u and v are learned positions of the stages. This is the published code but for parameters that
+    change nothing (biases before batch normalisation, scale and shift of V's) and the last map,
+    which is that before the final ReLU. Maps with different numbers of axes are compared with their
     positions in one row. Networks without maps have one stage, the features, whose channels
     take the place of positions. A map of a single position has e = 1 and so no distance.
 
@@ -45,6 +45,7 @@ class AFD(Distiller):
     paper = "Ji, Heo, Park, AAAI 2021, arXiv 2102.02973"
     group = "Feature"
     level = "maps"
+    look = 7
     student_maps = True
     teacher_maps = True
 
@@ -59,7 +60,7 @@ class AFD(Distiller):
         super().__init__()
         check_weight("weight", weight)
         check_positive("qk_dim", qk_dim)
-        self.weight = weight
+        self.weights = {"afd": weight}
         self.queries = nn.ModuleList(_embed(dim, qk_dim) for dim in teacher_map_dims)
         self.keys = nn.ModuleList(
             nn.Sequential(_embed(dim, qk_dim), nn.ReLU()) for dim in student_map_dims
@@ -70,10 +71,9 @@ class AFD(Distiller):
         nn.init.xavier_normal_(self.teacher_positions)
         nn.init.xavier_normal_(self.student_positions)
 
+    @override
     def forward(self, student: Outputs, teacher: Outputs, labels: Tensor) -> dict[str, Tensor]:
-        """See `Distiller.forward`."""
         teacher = teacher.detach()
-        task = F.cross_entropy(student.logits, labels)
         own = _energies(student, len(self.keys))
         distances = [
             torch.stack([_distance(guess, target) for guess in own], dim=1)
@@ -81,7 +81,7 @@ class AFD(Distiller):
         ]
         attention = self._attention(student, teacher)
         afd = (attention * torch.stack(distances, dim=1)).sum(dim=(1, 2)).mean()
-        return {"task": task, "afd": afd, "total": task + self.weight * afd}
+        return {"afd": afd}
 
     def _attention(self, student: Outputs, teacher: Outputs) -> Tensor:
         """[N, T, S], the shares of the student's S stages in each of the teacher's T."""

@@ -2,7 +2,8 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import ClassVar, Literal, NamedTuple
 
 import torch.nn.functional as F
@@ -14,6 +15,8 @@ from fdsweep.trainers.features.outputs import Outputs
 
 REDUCTIONS = ("mean", "sum")
 Group = Literal["Uni", "Logit", "Feature", "Cross", "Combined"]
+TaskLoss = Callable[[Outputs, Tensor], Tensor]
+"""From a student's outputs and the labels to the scalar that its task asks to lower."""
 
 
 class InnerStep(NamedTuple):
@@ -21,7 +24,7 @@ class InnerStep(NamedTuple):
 
     Attributes:
         name: of the loss, among the terms.
-        loss: from student, teacher and labels to a scalar.
+        loss: from student, first teacher and labels to a scalar.
         weight: of the loss, in the step alone.
         rate: of the plain SGD step, as a multiple of the optimiser's learning rate.
         head_only: move the student's classifier alone.
@@ -35,18 +38,24 @@ class InnerStep(NamedTuple):
 
 
 class Distiller(nn.Module, ABC):
-    """A method: the loss of a batch, with whatever it trains beside the student.
+    """A method: what a batch loses beside the task, with whatever it trains beside the student.
 
     What a method is stands in attributes of its class; what depends on its options may be set on
     the instance.
 
     Attributes:
+        weights: of every term that `forward` gives, in the running epoch.
         paper: where it was published, for people.
         published: its line in Table 1 of the FD-CMKD paper; empty if it has none.
         group: its part of the comparison's table.
         level: what carries the teacher's knowledge: logits, features, maps or several of these.
+        look: its place among the 48 looks of the pictures, which no other method of ours has; None
+            leaves it to its name.
+        variants: names of the rows of its own component study, in the order of their looks.
+        response_option: the option whose response the pictures draw; where it is learned, the
+            measure of that name says what came of it.
         needs_teacher: False if `forward` takes None in the teacher's place.
-        max_teachers: how many teachers `forward` takes.
+        max_teachers: how many teachers `distil` takes.
         needs_pairs: False if the method is made for teacher samples that belong to other samples.
         moves_teacher: the teacher trains along; gradients then flow into its outputs.
         student_maps: `forward` reads the student's maps.
@@ -58,10 +67,14 @@ class Distiller(nn.Module, ABC):
 
     paper: ClassVar[str] = ""
     published: ClassVar[str] = ""
+    look: ClassVar[int | None] = None
+    variants: ClassVar[tuple[str, ...]] = ()
     group: Group = "Cross"
     level: str = "features"
+    response_option: str = ""
+    weights: Mapping[str, float] = MappingProxyType({})
     needs_teacher: bool = True
-    max_teachers: ClassVar[int] = 1
+    max_teachers: int = 1
     needs_pairs: bool = True
     moves_teacher: bool = False
     student_maps: bool = False
@@ -75,7 +88,7 @@ class Distiller(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, student: Outputs, teacher: Outputs, labels: Tensor) -> dict[str, Tensor]:
-        """Named scalar terms of a batch, unweighted, and their weighted sum "total".
+        """Named scalar distillation terms of a batch, unweighted; `weights` has theirs.
 
         Args:
             student: features [N, D_s], logits [N, C], maps if `student_maps`.
@@ -83,6 +96,35 @@ class Distiller(nn.Module, ABC):
                 into them unless `moves_teacher`.
             labels: [N], classes as int64.
         """
+
+    def distil(
+        self, student: Outputs, teachers: tuple[Outputs, ...], labels: Tensor
+    ) -> dict[str, Tensor]:
+        """`forward` with the one teacher, or None; a method of several teachers overrides this."""
+        terms: dict[str, Tensor] = self(student, teachers[0] if teachers else None, labels)
+        return terms
+
+    def losses(
+        self, student: Outputs, teachers: tuple[Outputs, ...], labels: Tensor, task: TaskLoss
+    ) -> dict[str, Tensor]:
+        """All losses of a batch: "task", the distillation terms, and the "total" that is lowered.
+
+        Gradients from different losses meet in the order in which these are made here, and sums
+        are rounded in that order: it decides numbers.
+        """
+        own = task(student, labels)
+        terms = self.distil(student, teachers, labels)
+        return {"task": own, **terms, "total": self.combine(own, terms)}
+
+    def combine(self, task: Tensor, terms: dict[str, Tensor]) -> Tensor:
+        """The total, task + Σ weight · term, from left to right.
+
+        A method overrides this where the numbers stored under its version were summed otherwise.
+        """
+        weights, total = self.weights, task
+        for name, term in terms.items():
+            total = total + weights[name] * term
+        return total
 
     def heads(self, student: Outputs) -> dict[str, Tensor]:
         """Logits [N, C] of every head that can predict, by name; "logits" is the student's own."""
@@ -97,7 +139,7 @@ class Distiller(nn.Module, ABC):
         return ()
 
     def attach(self, teacher: Backbone) -> None:
-        """Take from the teacher, before training, what its outputs do not show."""
+        """Take from a teacher, before training, what its outputs do not show."""
         del teacher
 
 

@@ -2,6 +2,7 @@
 
 import torch.nn.functional as F
 from torch import Tensor
+from typing_extensions import override
 
 from fdsweep.search_spaces.errors import ConfigError
 from fdsweep.trainers.distillers import Distiller, Outputs, registry
@@ -25,7 +26,6 @@ class C2KD(Distiller):
     Each network has a proxy, a classifier on its features x. With z [N, C] logits, r = proxy(x)
     and D(p, q) = T² KL(softmax(p / T) || softmax(q / T)), the mean over N, in which p is detached:
 
-        task          = CE(z_s, y)
         teacher_task  = CE(z_t, y)
         student_proxy = D(z_s, r_s) + D(r_s, z_s)
         teacher_proxy = D(z_t, r_t) + D(r_t, z_t)
@@ -63,6 +63,7 @@ class C2KD(Distiller):
     group = "Cross"
     level = "logits"
     moves_teacher = True
+    look = 3
 
     def __init__(
         self,
@@ -89,36 +90,39 @@ class C2KD(Distiller):
         check_choice("label_class", label_class, LABEL_CLASS)
         self.threshold = threshold
         self.temperature = temperature
-        self.weight_teacher = weight_teacher
-        self.weight_proxy = weight_proxy
-        self.weight_cross = weight_cross
+        self.weights = {
+            "teacher_task": weight_teacher,
+            "student_proxy": weight_proxy,
+            "teacher_proxy": weight_proxy,
+            "cross": weight_cross,
+        }
         self.label_class = label_class
         self.student_proxy = linear(student_dim, num_classes)
         self.teacher_proxy = linear(teacher_dim, num_classes)
 
+    @override
     def forward(self, student: Outputs, teacher: Outputs, labels: Tensor) -> dict[str, Tensor]:
-        """See `Distiller.forward`."""
         student_logits = self.student_proxy(student.features)
         teacher_logits = self.teacher_proxy(teacher.features)
-        task = F.cross_entropy(student.logits, labels)
         teacher_task = F.cross_entropy(teacher.logits, labels)
         student_proxy = self._tie(student.logits, student_logits)
         teacher_proxy = self._tie(teacher.logits, teacher_logits)
         cross = self._cross(student_logits, teacher_logits, labels)
-        total = (
-            task
-            + self.weight_teacher * teacher_task
-            + self.weight_proxy * (student_proxy + teacher_proxy)
-            + self.weight_cross * cross
-        )
         return {
-            "task": task,
             "teacher_task": teacher_task,
             "student_proxy": student_proxy,
             "teacher_proxy": teacher_proxy,
             "cross": cross,
-            "total": total,
         }
+
+    @override
+    def combine(self, task: Tensor, terms: dict[str, Tensor]) -> Tensor:
+        """The total with both proxies added up first."""
+        weights = self.weights
+        proxies = terms["student_proxy"] + terms["teacher_proxy"]
+        total = task + weights["teacher_task"] * terms["teacher_task"]
+        total = total + weights["student_proxy"] * proxies
+        return total + weights["cross"] * terms["cross"]
 
     def _tie(self, logits: Tensor, proxy: Tensor) -> Tensor:
         """Divergence both ways, each side learning from the other as it is: a scalar."""

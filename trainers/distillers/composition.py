@@ -1,21 +1,20 @@
-"""Methods added up: `kd+fd-cmkd` is the student's cross-entropy with the terms of both."""
+"""Methods added up: `kd+fd-cmkd` is the task with the distillation terms of both."""
 
 from collections.abc import Mapping
+from typing import TypeVar
 
-import torch.nn.functional as F
 from torch import Tensor, nn
+from typing_extensions import override
 
 from fdsweep.trainers.backbones import Backbone
-from fdsweep.trainers.distillers.base import Distiller, InnerStep
+from fdsweep.trainers.distillers.base import Distiller, InnerStep, TaskLoss
 from fdsweep.trainers.features.outputs import Outputs
+
+Value = TypeVar("Value")
 
 
 class Composition(Distiller):
-    """The sum of several methods, the cross-entropy of the student's logits counted once.
-
-    With k methods, `total` = Σ total_i - (k - 1) CE(logits_s, y), since each of them has that
-    cross-entropy in its own. Terms are named `<method>.<term>`.
-    """
+    """The terms of several methods, named `<method>.<term>`, with their weights."""
 
     group = "Combined"
 
@@ -24,13 +23,17 @@ class Composition(Distiller):
         self.parts = nn.ModuleDict(parts)
         methods = list(parts.values())
         self.level = " + ".join(dict.fromkeys(part.level for part in methods))
-        self.needs_teacher = any(part.needs_teacher for part in methods)
+        taught = [part.max_teachers for part in methods if part.needs_teacher]
+        self.needs_teacher = bool(taught)
+        self.max_teachers = min(taught, default=1)
         self.needs_pairs = any(part.needs_pairs for part in methods)
         self.moves_teacher = any(part.moves_teacher for part in methods)
         self.student_maps = any(part.student_maps for part in methods)
         self.teacher_maps = any(part.teacher_maps for part in methods)
         norms = [part.clip_norm for part in methods if part.clip_norm is not None]
         self.clip_norm = min(norms, default=None)
+        drawn = [f"{n}.{part.response_option}" for n, part in parts.items() if part.response_option]
+        self.response_option = next(iter(drawn), "")
 
     def methods(self) -> dict[str, Distiller]:
         """The parts by name, each in the running epoch."""
@@ -41,32 +44,58 @@ class Composition(Distiller):
             methods[name] = part
         return methods
 
-    def forward(self, student: Outputs, teacher: Outputs, labels: Tensor) -> dict[str, Tensor]:
-        """See `Distiller.forward`."""
-        terms: dict[str, Tensor] = {}
-        total = (1 - len(self.parts)) * F.cross_entropy(student.logits, labels)
-        for name, part in self.methods().items():
-            own = part(student, teacher, labels)
-            total = total + own.pop("total")
-            terms |= {f"{name}.{term}": value for term, value in own.items()}
-        return {**terms, "total": total}
+    @property
+    @override
+    def weights(self) -> Mapping[str, float]:  # type: ignore[override]
+        """Those of all parts."""
+        return _union({name: part.weights for name, part in self.methods().items()})
 
+    @override
+    def forward(self, student: Outputs, teacher: Outputs, labels: Tensor) -> dict[str, Tensor]:
+        return self.distil(student, (teacher,), labels)
+
+    @override
+    def distil(
+        self, student: Outputs, teachers: tuple[Outputs, ...], labels: Tensor
+    ) -> dict[str, Tensor]:
+        """Those of all parts."""
+        parts = self.methods().items()
+        return _union({name: part.distil(student, teachers, labels) for name, part in parts})
+
+    @override
+    def losses(
+        self, student: Outputs, teachers: tuple[Outputs, ...], labels: Tensor, task: TaskLoss
+    ) -> dict[str, Tensor]:
+        """The task's loss counts once, whatever the number k of parts.
+
+        To the last bit, `total` = Σ total_i - (k - 1) task, with each part's total as it is alone.
+        """
+        own = task(student, labels)
+        total = (1 - len(self.parts)) * own
+        terms = {}
+        for name, part in self.methods().items():
+            losses = part.losses(student, teachers, labels, task)
+            del losses["task"]
+            total = total + losses.pop("total")
+            terms[name] = losses
+        return {"task": own, **_union(terms), "total": total}
+
+    @override
     def heads(self, student: Outputs) -> dict[str, Tensor]:
         """The heads of all parts; those beside the logits as `<method>.<head>`."""
-        heads = {"logits": student.logits}
-        for name, part in self.methods().items():
-            own = part.heads(student)
-            heads |= {f"{name}.{head}": x for head, x in own.items() if head != "logits"}
-        return heads
+        own = {name: part.heads(student) for name, part in self.methods().items()}
+        beside = {
+            name: {head: x for head, x in heads.items() if head != "logits"}
+            for name, heads in own.items()
+        }
+        return {"logits": student.logits, **_union(beside)}
 
+    @override
     def measures(self) -> dict[str, float]:
         """Those of all parts, as `<method>.<measure>`."""
-        return {
-            f"{name}.{measure}": value
-            for name, part in self.methods().items()
-            for measure, value in part.measures().items()
-        }
+        return _union({name: part.measures() for name, part in self.methods().items()})
 
+    @override
     def inner_steps(self) -> tuple[InnerStep, ...]:
         """Those of all parts, one part after the other."""
         return tuple(
@@ -75,7 +104,15 @@ class Composition(Distiller):
             for step in part.inner_steps()
         )
 
+    @override
     def attach(self, teacher: Backbone) -> None:
         """Let every part take what it needs."""
         for part in self.methods().values():
             part.attach(teacher)
+
+
+def _union(parts: Mapping[str, Mapping[str, Value]]) -> dict[str, Value]:
+    """What the parts have, as `<method>.<name>`."""
+    return {
+        f"{part}.{name}": value for part, values in parts.items() for name, value in values.items()
+    }

@@ -3,6 +3,7 @@
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from typing_extensions import override
 
 from fdsweep.trainers.distillers import Distiller, Outputs, registry
 from fdsweep.trainers.distillers.base import check_positive, check_weight
@@ -18,9 +19,8 @@ class DIST(Distiller):
         intra = T² mean over classes j of 1 - Pearson(p_s[:, j], p_t[:, j])
         total = task + beta * inter + gamma * intra
 
-    T² stands in the terms, as in the published code. `task` is the cross-entropy of the student's
-    logits; the teacher is detached. A vector that is constant counts as uncorrelated and gives no
-    gradient.
+    T² stands in the terms, as in the published code. The teacher is detached. A vector that is
+    constant counts as uncorrelated and gives no gradient.
 
     Args:
         beta: weight of the relations between classes, within a sample.
@@ -35,27 +35,25 @@ class DIST(Distiller):
     published = "DIST"
     group = "Logit"
     level = "logits"
+    look = 4
 
     def __init__(self, *, beta: float = 1.0, gamma: float = 1.0, temperature: float = 4.0) -> None:
         super().__init__()
         check_weight("beta", beta)
         check_weight("gamma", gamma)
         check_positive("temperature", temperature)
-        self.beta = beta
-        self.gamma = gamma
+        self.weights = {"inter": beta, "intra": gamma}
         self.temperature = temperature
 
+    @override
     def forward(self, student: Outputs, teacher: Outputs, labels: Tensor) -> dict[str, Tensor]:
-        """See `Distiller.forward`."""
-        task = F.cross_entropy(student.logits, labels)
         guess, target = (
             F.softmax(logits / self.temperature, dim=-1)
             for logits in (student.logits, teacher.logits.detach())
         )
         inter = self.temperature**2 * (1 - pearson(guess, target)).mean()
         intra = self.temperature**2 * (1 - pearson(guess.T, target.T)).mean()
-        total = task + self.beta * inter + self.gamma * intra
-        return {"task": task, "inter": inter, "intra": intra, "total": total}
+        return {"inter": inter, "intra": intra}
 
 
 def pearson(a: Tensor, b: Tensor) -> Tensor:

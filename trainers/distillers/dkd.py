@@ -1,8 +1,10 @@
 """The teacher's softened probabilities, those of the label apart from those of other classes."""
 
+from collections.abc import Mapping
+
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from typing_extensions import override
 
 from fdsweep.trainers.distillers import Distiller, Outputs, registry
 from fdsweep.trainers.distillers.base import check_count, check_positive, check_weight, divergence
@@ -19,8 +21,7 @@ class DKD(Distiller):
         nckd  = T² KL(q_t || q_s)
         total = task + warmup * (alpha * tckd + beta * nckd)
 
-    `task` is the cross-entropy of the student's logits; the teacher is detached. With two classes
-    `nckd` is 0.
+    The teacher is detached. With two classes `nckd` is 0.
 
     Args:
         alpha: weight of the label against the rest.
@@ -37,6 +38,7 @@ class DKD(Distiller):
     published = "DKD"
     group = "Logit"
     level = "logits"
+    look = 6
 
     def __init__(
         self,
@@ -56,15 +58,27 @@ class DKD(Distiller):
         self.temperature = temperature
         self.warmup_epochs = warmup_epochs
 
+    @override
     def forward(self, student: Outputs, teacher: Outputs, labels: Tensor) -> dict[str, Tensor]:
-        """See `Distiller.forward`."""
-        task = F.cross_entropy(student.logits, labels)
         target = teacher.logits.detach()
         parts = decouple(student.logits, target, labels, self.temperature)
         tckd, nckd = (part.mean() for part in parts)
-        warmup = min((self.epoch + 1) / self.warmup_epochs, 1) if self.warmup_epochs else 1
-        total = task + warmup * (self.alpha * tckd + self.beta * nckd)
-        return {"task": task, "tckd": tckd, "nckd": nckd, "total": total}
+        return {"tckd": tckd, "nckd": nckd}
+
+    @property
+    @override
+    def weights(self) -> Mapping[str, float]:  # type: ignore[override]
+        """They warm up."""
+        warmup = self._warmup()
+        return {"tckd": warmup * self.alpha, "nckd": warmup * self.beta}
+
+    @override
+    def combine(self, task: Tensor, terms: dict[str, Tensor]) -> Tensor:
+        """The total with the warm-up multiplied last."""
+        return task + self._warmup() * (self.alpha * terms["tckd"] + self.beta * terms["nckd"])
+
+    def _warmup(self) -> float:
+        return min((self.epoch + 1) / self.warmup_epochs, 1) if self.warmup_epochs else 1
 
 
 def decouple(

@@ -5,11 +5,13 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from typing_extensions import override
 
 from fdsweep.search_spaces.errors import ConfigError
 from fdsweep.trainers.distillers import Distiller, Outputs, registry
 from fdsweep.trainers.distillers.base import (
     REDUCTIONS,
+    TaskLoss,
     check_choice,
     check_weight,
     linear,
@@ -17,11 +19,13 @@ from fdsweep.trainers.distillers.base import (
     project,
 )
 from fdsweep.trainers.features.learned_cutoff import LearnedCutoff
+from fdsweep.trainers.features.standardise import standardise
 from fdsweep.trainers.frequency import check_cutoff, random_basis, split, split_in_basis
 
 LOSSES = ("mse", "logmse")
 BASES = ("fourier", "random")
 LEARN = "learn"
+FLOOR = 1e-8
 
 
 class Bands(NamedTuple):
@@ -41,11 +45,11 @@ class FDCMKD(Distiller):
         low   = MSE(std(low_s), std(low_t))
         high  = MSE(σ(std(high_s)), σ(std(high_t)))
         align = Σ over low, high of CE(Φ(ReLU(band_s)), y) + CE(Φ(ReLU(band_t)), y)
-        task  = CE(logits_s, y) + CE(band heads on ReLU(low_s), ReLU(high_s), y)
-        total = task + weight_low * low + weight_high * high + weight_align * align
+        heads = Σ over low, high of CE(band head(ReLU(band_s)), y)
+        total = task + weight_low * low + weight_high * high + weight_align * align + heads
 
-    std(x) = (x - mean x) / max(|x - mean x|, 1e-8) and σ(x) = sign(x) log(1 + |x|). Returns these
-    five scalars; a term that is switched off is zero.
+    std(x) = (x - mean x) / max(|x - mean x|, 1e-8) and σ(x) = sign(x) log(1 + |x|). A term that is
+    switched off is zero; there is no `heads` without band heads.
 
     With cutoff="learn" (the paper's future work) one scalar θ is trained along. Of the bins 1 to
     K = D // 2, bin k goes into the low band with the share
@@ -81,6 +85,12 @@ class FDCMKD(Distiller):
 
     paper = "FD-CMKD, AAAI 2026, arXiv 2511.19887"
     published = "FD-CMKD"
+    look = 0
+    variants = (
+        *("Freq+Align+Scale+LogMSE", "Freq", "Feat", "Align", "Freq+Align", "Freq+Scale"),
+        "Freq+Align+Scale",
+    )
+    response_option = "cutoff"
 
     cutoff: float | LearnedCutoff | None
     teacher_basis: Tensor | None
@@ -126,8 +136,7 @@ class FDCMKD(Distiller):
         self.cutoff = edge if freq else None
         self.scale = scale
         self.low_loss, self.high_loss, self.reduction = low_loss, high_loss, reduction
-        self.weight_low, self.weight_high = weight_low, weight_high
-        self.weight_align = weight_align
+        self.weights = {"low": weight_low, "high": weight_high, "align": weight_align}
 
         self.project = project(student_dim, teacher_dim)
         parts = ("low", "high") if freq else ("low",)
@@ -137,6 +146,8 @@ class FDCMKD(Distiller):
         self.band_heads = nn.ModuleDict(
             {part: linear(student_dim, num_classes) for part in parts if band_heads and freq}
         )
+        if self.band_heads:
+            self.weights["heads"] = 1.0
         self.widths_differ = student_dim != teacher_dim
         teacher_basis = _draw(teacher_dim) if freq and basis == "random" else None
         student_basis = teacher_basis
@@ -145,18 +156,35 @@ class FDCMKD(Distiller):
         self.register_buffer("teacher_basis", teacher_basis)
         self.register_buffer("student_basis", student_basis)
 
+    @override
     def forward(self, student: Outputs, teacher: Outputs, labels: Tensor) -> dict[str, Tensor]:
-        """See `Distiller.forward`."""
+        terms, heads = self._terms_and_heads(student, teacher, labels)
+        return terms | _added(heads)
+
+    @override
+    def losses(
+        self, student: Outputs, teachers: tuple[Outputs, ...], labels: Tensor, task: TaskLoss
+    ) -> dict[str, Tensor]:
+        """The total begins with the task's loss and those of the heads, one after the other."""
+        own = task(student, labels)
+        terms, heads = self._terms_and_heads(student, teachers[0], labels)
+        total = self.combine(sum(heads, own), terms)
+        return {"task": own, **terms, **_added(heads), "total": total}
+
+    def _terms_and_heads(
+        self, student: Outputs, teacher: Outputs, labels: Tensor
+    ) -> tuple[dict[str, Tensor], list[Tensor]]:
+        """The terms but `heads`, and the cross-entropy of each head."""
         own = self._bands(student.features, self.student_basis)
         guess = own
         if self.widths_differ:
             guess = self._bands(self.project(student.features), self.teacher_basis)
         target = self._bands(teacher.features.detach(), self.teacher_basis)
 
-        task = F.cross_entropy(student.logits, labels)
-        for logits in _classify(self.band_heads, own).values():
-            task = task + F.cross_entropy(logits, labels)
-        zero = task.new_zeros(())
+        heads = [
+            F.cross_entropy(logits, labels) for logits in _classify(self.band_heads, own).values()
+        ]
+        zero = student.logits.new_zeros(())
         low = self._error(guess.low, target.low, self.low_loss)
         high = zero
         if guess.high is not None and target.high is not None:
@@ -165,9 +193,9 @@ class FDCMKD(Distiller):
         for bands in (guess, target):
             for logits in _classify(self.classifiers, bands).values():
                 align = align + F.cross_entropy(logits, labels)
-        total = task + self.weight_low * low + self.weight_high * high + self.weight_align * align
-        return {"task": task, "low": low, "high": high, "align": align, "total": total}
+        return {"low": low, "high": high, "align": align}, heads
 
+    @override
     def heads(self, student: Outputs) -> dict[str, Tensor]:
         """The student's logits and, where there are band heads, those of "low" and "high"."""
         heads = super().heads(student)
@@ -176,6 +204,7 @@ class FDCMKD(Distiller):
             heads |= _classify(self.band_heads, own)
         return heads
 
+    @override
     def measures(self) -> dict[str, float]:
         """The cutoff, where it is learned."""
         return {"cutoff": self.cutoff().item()} if isinstance(self.cutoff, LearnedCutoff) else {}
@@ -192,7 +221,7 @@ class FDCMKD(Distiller):
 
     def _error(self, guess: Tensor, target: Tensor, loss: str) -> Tensor:
         if self.scale:
-            guess, target = _standardise(guess), _standardise(target)
+            guess, target = standardise(guess, FLOOR), standardise(target, FLOOR)
         if loss == "logmse":
             guess, target = _compress(guess), _compress(target)
         return mean_squares(guess, target, self.reduction)
@@ -212,12 +241,12 @@ def _classify(classifiers: nn.ModuleDict, bands: Bands) -> dict[str, Tensor]:
     return {part: layer(F.relu(getattr(bands, part))) for part, layer in classifiers.items()}
 
 
-def _standardise(x: Tensor) -> Tensor:
-    return F.normalize(x - x.mean(dim=-1, keepdim=True), dim=-1, eps=1e-8)
-
-
 def _compress(x: Tensor) -> Tensor:
     return x.sign() * x.abs().log1p()
+
+
+def _added(heads: list[Tensor]) -> dict[str, Tensor]:
+    return {"heads": torch.stack(heads).sum()} if heads else {}
 
 
 def _draw(dim: int) -> Tensor:

@@ -1,7 +1,7 @@
 """Features of the student drawn to those of the teacher, as they are."""
 
-import torch.nn.functional as F
 from torch import Tensor
+from typing_extensions import override
 
 from fdsweep.trainers.distillers import Distiller, Outputs, registry
 from fdsweep.trainers.distillers.base import (
@@ -19,7 +19,6 @@ class Feat(Distiller):
 
     `feat` = |P(x_s) - x_t|² with x [N, D] before the final ReLU, P the identity or, where widths
     differ, a learned linear map; the mean over N of the mean or sum over D (`reduction`).
-    Returns the scalars `task` (cross-entropy), `feat` and `total` = task + weight * feat.
 
     Raises:
         ConfigError: a negative weight, or an unknown reduction.
@@ -28,6 +27,7 @@ class Feat(Distiller):
     paper = "Romero et al., ICLR 2015, arXiv 1412.6550"
     published = "Feat"
     group = "Feature"
+    look = 2
 
     def __init__(
         self,
@@ -41,12 +41,11 @@ class Feat(Distiller):
         check_weight("weight", weight)
         check_choice("reduction", reduction, REDUCTIONS)
         self.project = project(student_dim, teacher_dim)
-        self.weight = weight
+        self.weights = {"feat": weight}
         self.reduction = reduction
 
+    @override
     def forward(self, student: Outputs, teacher: Outputs, labels: Tensor) -> dict[str, Tensor]:
-        """See `Distiller.forward`."""
-        task = F.cross_entropy(student.logits, labels)
         guess = self.project(student.features)
         feat = mean_squares(guess, teacher.features.detach(), self.reduction)
-        return {"task": task, "feat": feat, "total": task + self.weight * feat}
+        return {"feat": feat}

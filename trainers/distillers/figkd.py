@@ -1,13 +1,12 @@
 """The fine differences between neighbouring logits, beside the logits as a whole."""
 
-import math
-
-import torch
 import torch.nn.functional as F
 from torch import Tensor
+from typing_extensions import override
 
 from fdsweep.trainers.distillers import Distiller, Outputs, registry
 from fdsweep.trainers.distillers.base import check_positive, check_weight, soft_divergence
+from fdsweep.trainers.features.haar import content_and_detail
 
 
 @registry.register("figkd", version=1)
@@ -20,7 +19,7 @@ class FiGKD(Distiller):
         detail = |detail(z_s) - detail(z_t)|², the mean over N and the coefficients
         total  = task + weight_kd * kd + weight_detail * detail
 
-    `task` is the cross-entropy of the student's logits; the teacher is detached.
+    The teacher is detached.
 
     Certain is, from the paper's abstract, that a discrete wavelet transform cuts the logits into
     content (low frequencies) and detail (high ones), and that the detail is what is transferred,
@@ -35,6 +34,7 @@ class FiGKD(Distiller):
     paper = "Kim, 2025, arXiv 2505.11897"
     group = "Logit"
     level = "logits"
+    look = 9
 
     def __init__(
         self, *, weight_kd: float = 1.0, weight_detail: float = 1.0, temperature: float = 4.0
@@ -43,29 +43,14 @@ class FiGKD(Distiller):
         check_weight("weight_kd", weight_kd)
         check_weight("weight_detail", weight_detail)
         check_positive("temperature", temperature)
-        self.weight_kd = weight_kd
-        self.weight_detail = weight_detail
+        self.weights = {"kd": weight_kd, "detail": weight_detail}
         self.temperature = temperature
 
+    @override
     def forward(self, student: Outputs, teacher: Outputs, labels: Tensor) -> dict[str, Tensor]:
-        """See `Distiller.forward`."""
-        task = F.cross_entropy(student.logits, labels)
         target = teacher.logits.detach()
         kd = soft_divergence(student.logits, target, self.temperature)
-        (_, guess_detail), (_, target_detail) = haar(student.logits), haar(target)
+        _, guess_detail = content_and_detail(student.logits)
+        _, target_detail = content_and_detail(target)
         detail = F.mse_loss(guess_detail, target_detail)
-        total = task + self.weight_kd * kd + self.weight_detail * detail
-        return {"task": task, "kd": kd, "detail": detail, "total": total}
-
-
-def haar(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Content [N, ceil(C / 2)] and detail [N, floor(C / 2)] of x [N, C]: one level of Haar's.
-
-    They are (x_0 + x_1) / √2 and (x_0 - x_1) / √2 of every pair of neighbours. Nothing is padded:
-    a last value without a neighbour is content as it is, so the transform is orthonormal for
-    every C.
-    """
-    paired = x.shape[-1] // 2 * 2
-    first, second = x[..., :paired:2], x[..., 1:paired:2]
-    content = torch.cat(((first + second) / math.sqrt(2), x[..., paired:]), dim=-1)
-    return content, (first - second) / math.sqrt(2)
+        return {"kd": kd, "detail": detail}

@@ -2,10 +2,12 @@
 
 import torch.nn.functional as F
 from torch import Tensor, nn
+from typing_extensions import override
 
 from fdsweep.trainers.distillers import Distiller, Outputs, registry
 from fdsweep.trainers.distillers.base import check_positive, check_weight, project
-from fdsweep.trainers.features.maps import haar_bands, match, on_channels, stages
+from fdsweep.trainers.features.haar import haar_bands
+from fdsweep.trainers.features.maps import match, on_channels, stages
 
 
 @registry.register("freekd", version=1)
@@ -22,9 +24,9 @@ class FreeKD(Distiller):
         total = task + weight_low * low + weight_high * high
 
     Means are over samples, channels, positions and, for maps with r axes, the level's 2^r - 1
-    high bands, which share one m [N, 1, ...]. Returns these four scalars, `task` the
-    cross-entropy. The stages are paired from the last one backwards, as many as both networks
-    have. Without maps the features are one map of one position: each band is a multiple of them.
+    high bands, which share one m [N, 1, ...]. The stages are paired from the last one backwards,
+    as many as both networks have. Without maps the features are one map of one position: each band
+    is a multiple of them.
 
     Three Haar levels, zeros beyond the edge, the L1 norm and its means are those of the published
     code. What differs:
@@ -52,6 +54,7 @@ class FreeKD(Distiller):
     paper = "Zhang et al., CVPR 2024, arXiv 2311.12079"
     group = "Feature"
     level = "maps"
+    look = 10
     student_maps = True
     teacher_maps = True
 
@@ -69,16 +72,15 @@ class FreeKD(Distiller):
         check_weight("weight_low", weight_low)
         check_weight("weight_high", weight_high)
         check_positive("levels", levels)
-        self.weight_low, self.weight_high = weight_low, weight_high
+        self.weights = {"low": weight_low, "high": weight_high}
         self.levels, self.mask = levels, mask
         count = min(len(student_map_dims), len(teacher_map_dims))
         pairs = zip(student_map_dims[-count:], teacher_map_dims[-count:], strict=True)
         self.projects = nn.ModuleList(project(own, other) for own, other in pairs)
 
+    @override
     def forward(self, student: Outputs, teacher: Outputs, labels: Tensor) -> dict[str, Tensor]:
-        """See `Distiller.forward`."""
-        task = F.cross_entropy(student.logits, labels)
-        low = high = task.new_zeros(())
+        low = high = student.features.new_zeros(())
         count = len(self.projects)
         own, others = stages(student, count), stages(teacher.detach(), count)
         for layer, x, other in zip(self.projects, own, others, strict=True):
@@ -87,8 +89,7 @@ class FreeKD(Distiller):
             low = low + self._distance(low_s, low_t)
             for band, taught in zip(high_s, high_t, strict=True):
                 high = high + self._distance(band, taught)
-        total = task + self.weight_low * low + self.weight_high * high
-        return {"task": task, "low": low, "high": high, "total": total}
+        return {"low": low, "high": high}
 
     def _distance(self, guess: Tensor, target: Tensor) -> Tensor:
         error = (guess - target).abs()

@@ -1,11 +1,11 @@
 """Wavelet bands of the student's pooled features drawn to those of the teacher's."""
 
-import torch.nn.functional as F
 from torch import Tensor
+from typing_extensions import override
 
 from fdsweep.trainers.distillers import Distiller, Outputs, registry
 from fdsweep.trainers.distillers.base import check_positive, check_weight, project
-from fdsweep.trainers.features.maps import haar_bands
+from fdsweep.trainers.features.haar import haar_bands
 
 
 @registry.register("freekd-pooled", version=1)
@@ -20,8 +20,8 @@ class FreeKDPooled(Distiller):
         total = task + weight_low * low + weight_high * high
 
     The transform is orthonormal, so low + high is the mean squared error (Parseval): with equal
-    weights this is `feat`. Returns these four scalars, `task` the cross-entropy. FreeKD's masks,
-    L1 norm and weights belong to positions, which pooled features lack; see `freekd`.
+    weights this is `feat`. FreeKD's masks, L1 norm and weights belong to positions, which pooled
+    features lack; see `freekd`.
 
     Args:
         student_dim: width of the student's features.
@@ -36,6 +36,7 @@ class FreeKDPooled(Distiller):
 
     paper = "after Zhang et al., CVPR 2024, arXiv 2311.12079"
     group = "Feature"
+    look = 11
 
     def __init__(
         self,
@@ -50,15 +51,14 @@ class FreeKDPooled(Distiller):
         check_weight("weight_low", weight_low)
         check_weight("weight_high", weight_high)
         check_positive("levels", levels)
-        self.weight_low, self.weight_high, self.levels = weight_low, weight_high, levels
+        self.weights = {"low": weight_low, "high": weight_high}
+        self.levels = levels
         self.project = project(student_dim, teacher_dim)
 
+    @override
     def forward(self, student: Outputs, teacher: Outputs, labels: Tensor) -> dict[str, Tensor]:
-        """See `Distiller.forward`."""
-        task = F.cross_entropy(student.logits, labels)
         error = self.project(student.features) - teacher.features.detach()
         bands = haar_bands(error, self.levels, axis=1)
         low = bands[0].square().sum() / error.numel()
-        high = sum((x.square().sum() for x in bands[1]), task.new_zeros(())) / error.numel()
-        total = task + self.weight_low * low + self.weight_high * high
-        return {"task": task, "low": low, "high": high, "total": total}
+        high = sum((x.square().sum() for x in bands[1]), error.new_zeros(())) / error.numel()
+        return {"low": low, "high": high}

@@ -1,7 +1,7 @@
 """The teacher's softened probabilities as targets."""
 
-import torch.nn.functional as F
 from torch import Tensor
+from typing_extensions import override
 
 from fdsweep.trainers.distillers import Distiller, Outputs, registry
 from fdsweep.trainers.distillers.base import check_positive, check_weight, soft_divergence
@@ -16,7 +16,7 @@ class KD(Distiller):
         kd    = T² KL(softmax(z_t / T) || softmax(z_s / T)), the mean over N
         total = task + weight * kd
 
-    and `task` the cross-entropy of the student's logits; the teacher is detached.
+    The teacher is detached.
 
     Raises:
         ConfigError: a negative weight, or a temperature that is not above 0.
@@ -26,16 +26,16 @@ class KD(Distiller):
     published = "Logit"
     group = "Logit"
     level = "logits"
+    look = 1
 
     def __init__(self, *, weight: float = 1.0, temperature: float = 4.0) -> None:
         super().__init__()
         check_weight("weight", weight)
         check_positive("temperature", temperature)
-        self.weight = weight
+        self.weights = {"kd": weight}
         self.temperature = temperature
 
+    @override
     def forward(self, student: Outputs, teacher: Outputs, labels: Tensor) -> dict[str, Tensor]:
-        """See `Distiller.forward`."""
-        task = F.cross_entropy(student.logits, labels)
         kd = soft_divergence(student.logits, teacher.logits.detach(), self.temperature)
-        return {"task": task, "kd": kd, "total": task + self.weight * kd}
+        return {"kd": kd}

@@ -1,10 +1,11 @@
 """Features of the student drawn to those of the teacher, up to scale and shift of a sample."""
 
-import torch.nn.functional as F
 from torch import Tensor
+from typing_extensions import override
 
 from fdsweep.trainers.distillers import Distiller, Outputs, registry
 from fdsweep.trainers.distillers.base import check_weight, mean_squares, project
+from fdsweep.trainers.features.standardise import standardise
 
 FLOOR = 1e-6
 """The smallest norm that centred features are divided by, for the sake of constant ones."""
@@ -18,7 +19,6 @@ class PKD(Distiller):
     pooled before the final ReLU; std gives each sample the mean 0 and variance 1 over its D
     channels; P is the identity or, where widths differ, a learned linear map. The paper
     standardises maps, each channel over samples and positions; pooled features have no positions.
-    Returns the scalars `task` (cross-entropy), `pkd` and `total` = task + weight * pkd.
 
     Raises:
         ConfigError: a negative weight.
@@ -27,21 +27,17 @@ class PKD(Distiller):
     paper = "Cao et al., NeurIPS 2022, arXiv 2207.02039"
     published = "PKD"
     group = "Feature"
+    look = 5
 
     def __init__(self, *, student_dim: int, teacher_dim: int, weight: float = 1.0) -> None:
         super().__init__()
         check_weight("weight", weight)
         self.project = project(student_dim, teacher_dim)
-        self.weight = weight
+        self.weights = {"pkd": weight}
 
+    @override
     def forward(self, student: Outputs, teacher: Outputs, labels: Tensor) -> dict[str, Tensor]:
-        """See `Distiller.forward`."""
-        task = F.cross_entropy(student.logits, labels)
-        guess = _unit(self.project(student.features))
-        pkd = mean_squares(guess, _unit(teacher.features.detach()), "sum") / 2
-        return {"task": task, "pkd": pkd, "total": task + self.weight * pkd}
-
-
-def _unit(x: Tensor) -> Tensor:
-    """Centred, of norm 1: std(x) / √D, so that sums over D here are means over D there."""
-    return F.normalize(x - x.mean(dim=-1, keepdim=True), dim=-1, eps=FLOOR)
+        # of norm 1, which is std(x) / √D: sums over D here are means over D in the formula
+        guess = standardise(self.project(student.features), FLOOR)
+        pkd = mean_squares(guess, standardise(teacher.features.detach(), FLOOR), "sum") / 2
+        return {"pkd": pkd}

@@ -2,6 +2,7 @@
 
 import torch.nn.functional as F
 from torch import Tensor
+from typing_extensions import override
 
 from fdsweep.search_spaces.errors import ConfigError
 from fdsweep.trainers.backbones import Backbone
@@ -21,19 +22,17 @@ class Unpaired(Distiller):
     P the identity or, where widths differ, a learned linear map, and the teacher's frozen
     classifier on P(the student's embedding) giving z':
 
-        fa   = <Π, C>, C = 1 - cosine(P(x_s), x_t) [N, N], Π = sinkhorn(C) detached
-        la   = mean of CE(z, y) - κ CE(z', y), κ = softmax(z')_y detached
-        task = CE(z, y)
+        fa = <Π, C>, C = 1 - cosine(P(x_s), x_t) [N, N], Π = sinkhorn(C) detached
+        la = mean of CE(z, y) - κ CE(z', y), κ = softmax(z')_y detached
 
     Π belongs to the smallest <Π, C> - epsilon H(Π), and so this gradient of `fa` is that minimum's.
 
     Bilevel, as in the paper: a copy of the student takes `feature_steps` SGD steps on
     weight_fa * fa, then `head_steps` steps of its classifier alone on weight_la * la, and the
-    student is given the gradient of `task` at the copy. Returns `task` and the same as `total`;
-    the loop reports the inner losses.
+    student is given the gradient of the task's loss at the copy. There are no terms; the loop
+    reports the inner losses.
 
-    Single-level: `total` = task + weight_fa * fa + weight_la * la, with the norm of the gradient
-    clipped at 5. Returns these four scalars.
+    Single-level: the terms `fa` and `la`, with the norm of the gradient clipped at 5.
 
     Args:
         student_dim: width of the student's features.
@@ -54,6 +53,7 @@ class Unpaired(Distiller):
     paper = "Tran et al., ICML 2026, arXiv 2606.10504"
     group = "Cross"
     level = "features + logits"
+    look = 8
     needs_pairs = False
     student_maps = True
 
@@ -84,6 +84,7 @@ class Unpaired(Distiller):
         check_count("head_steps", head_steps)
         self.bilevel, self.clip_norm = bilevel, None if bilevel else CLIP_NORM
         self.weight_fa, self.weight_la = weight_fa, weight_la
+        self.weights = {} if bilevel else {"fa": weight_fa, "la": weight_la}
         self.epsilon, self.iterations = epsilon, iterations
         self.feature_steps, self.head_steps = feature_steps, head_steps
         self.inner_rate = inner_rate
@@ -91,21 +92,21 @@ class Unpaired(Distiller):
         self.register_buffer("teacher_weight", None)
         self.register_buffer("teacher_bias", None)
 
+    @override
     def attach(self, teacher: Backbone) -> None:
         """Copy the teacher's classifier."""
         self.teacher_weight = teacher.classifier.weight.detach().clone()
         self.teacher_bias = teacher.classifier.bias.detach().clone()
 
+    @override
     def forward(self, student: Outputs, teacher: Outputs, labels: Tensor) -> dict[str, Tensor]:
-        """See `Distiller.forward`."""
-        task = F.cross_entropy(student.logits, labels)
         if self.bilevel:
-            return {"task": task, "total": task}
+            return {}
         fa = self.feature_alignment(student, teacher, labels)
         la = self.label_alignment(student, teacher, labels)
-        total = task + self.weight_fa * fa + self.weight_la * la
-        return {"task": task, "fa": fa, "la": la, "total": total}
+        return {"fa": fa, "la": la}
 
+    @override
     def inner_steps(self) -> tuple[InnerStep, ...]:
         """Steps on `fa`, then of the classifier on `la`; none if single-level."""
         if not self.bilevel:

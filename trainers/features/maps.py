@@ -32,31 +32,7 @@ def on_channels(layer: nn.Module, x: Tensor) -> Tensor:
     return out.movedim(-1, 1)
 
 
-def haar_bands(x: Tensor, levels: int, axis: int = 2) -> tuple[Tensor, list[Tensor]]:
-    """Orthonormal Haar transform of `x` along its axes from `axis` on, r in number.
-
-    Returns the low band [1, *shape] of the last level, and of each level, the finest first, its
-    2^r - 1 high bands, stacked in front: [2^r - 1, *shape]. A level halves every axis; an odd
-    one is first made longer by a zero. All squares of the bands add up to those of `x`.
-    """
-    low, high = x, []
-    for _ in range(levels):
-        bands = [low]
-        for i in range(axis, x.ndim):
-            bands = [half for band in bands for half in _halves(band, i)]
-        low = bands[0]
-        high.append(torch.stack(bands[1:]))
-    return low[None], high
-
-
 def _resize(x: Tensor, size: int) -> Tensor:
     # a product, as the gradient of torch's own pooling is not deterministic on a GPU
     identity = torch.eye(x.shape[-1], dtype=x.dtype, device=x.device)
     return x @ F.adaptive_avg_pool1d(identity, size)
-
-
-def _halves(x: Tensor, axis: int) -> tuple[Tensor, Tensor]:
-    x = F.pad(x.movedim(axis, -1), (0, x.shape[axis] % 2))
-    even, odd = x[..., ::2], x[..., 1::2]
-    low, high = (even + odd) * 0.5**0.5, (even - odd) * 0.5**0.5
-    return low.movedim(-1, axis), high.movedim(-1, axis)

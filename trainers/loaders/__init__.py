@@ -1,49 +1,18 @@
 """One modality's samples, given as batches for a network in an order that is known beforehand."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from typing import Protocol, Self
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
 from fdsweep.trainers import distributed, rng
-from fdsweep.trainers.precision import place
+from fdsweep.trainers.modalities.arrays import Plain
+from fdsweep.trainers.modalities.base import DRAWS, Inputs
 
-DRAWS = 24
-"""Random numbers that a training view of one sample may use, uniform in [0, 1)."""
+__all__ = ["Inputs", "Plain", "evaluated_views", "training_views"]
 
 EVAL_SAMPLES, EVAL_NUMBERS = 512, 2**23
 """What a forward pass without gradient takes at most."""
-
-
-class Inputs(Protocol):
-    """What the training loop asks of one modality.
-
-    Attributes:
-        augmented: training views differ from time to time.
-        numbers: how many numbers one sample's view holds.
-    """
-
-    @property
-    def augmented(self) -> bool:
-        """See above."""
-
-    @property
-    def numbers(self) -> int:
-        """See above."""
-
-    def batches(
-        self, order: Iterable[Tensor], draws: Iterable[Tensor] | None = None
-    ) -> Iterator[Tensor]:
-        """A tensor [B, ...] for each of `order`'s batches of sample indices [B], on the CPU.
-
-        With `draws` [B, DRAWS] for each batch they are training views, decided by these numbers
-        alone; without, the one view that is evaluated.
-        """
-
-    def to(self, device: torch.device) -> Self:
-        """The same samples, with their batches on `device`."""
 
 
 def training_views(
@@ -66,29 +35,3 @@ def evaluated_views(inputs: Inputs, samples: Tensor) -> Iterator[Tensor]:
     """The evaluated view of all `samples` [N], in batches for passes without gradient."""
     size = max(1, min(EVAL_SAMPLES, EVAL_NUMBERS // inputs.numbers))
     return inputs.batches(samples.cpu().split(size))
-
-
-@dataclass(frozen=True, slots=True)
-class Plain:
-    """Samples that are what the network takes: `values` [N, ...], float16 given as float32."""
-
-    values: Tensor
-    augmented: bool = False
-
-    @property
-    def numbers(self) -> int:
-        """See `Inputs.numbers`."""
-        return self.values[0].numel()
-
-    def batches(
-        self, order: Iterable[Tensor], draws: Iterable[Tensor] | None = None
-    ) -> Iterator[Tensor]:
-        """See `Inputs.batches`; there is one view only."""
-        del draws
-        for indices in order:
-            x = self.values[indices.to(self.values.device, non_blocking=True)]
-            yield x.float() if x.dtype == torch.float16 else x
-
-    def to(self, device: torch.device) -> "Plain":
-        """See `Inputs.to`."""
-        return replace(self, values=place(self.values, device))

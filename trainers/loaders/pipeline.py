@@ -1,42 +1,44 @@
-"""Batches read and decoded side by side, given in the order in which they were asked for."""
+"""Things read and decoded side by side, given in the order in which they were asked for."""
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
+Task = TypeVar("Task")
+Result = TypeVar("Result")
 
-AHEAD = 4
-"""Batches that are read before they are needed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """A batch to read: rows [B], and for training views the numbers that choose a frame [B]."""
-
-    rows: NDArray[np.int64]
-    chosen: NDArray[np.float32] | None = None
+MIN_AHEAD = 4
+"""Results that are always read before they are needed, however large they are."""
 
 
-Batch = dict[str, NDArray[Any]]
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
-def read_ahead(load: Callable[[Task], Batch], tasks: list[Task]) -> Iterator[Batch]:
-    """What `load` gives for each task, in their order, AHEAD of them at a time.
+def depth(cores: int, result_bytes: int, budget: int) -> int:
+    """How many results to read ahead: two per core, as far as `budget` bytes hold them."""
+    return max(MIN_AHEAD, min(2 * cores, budget // result_bytes))
+
+
+def read_ahead(
+    load: Callable[[Task], Result], tasks: Sequence[Task], ahead: int, threads: int
+) -> Iterator[Result]:
+    """What `load` gives for each task, in their order, `ahead` of them at a time.
 
     Reading Parquet and decoding JPEG both leave Python's lock, so threads do; and unlike tasks of a
     cluster they need no core that the running trials do not have already.
     """
-    with ThreadPoolExecutor(min(AHEAD, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(min(threads, ahead)) as pool:
         rest = iter(tasks)
-        waiting: deque[Future[Batch]] = deque(pool.submit(load, t) for t in islice(rest, AHEAD))
+        waiting: deque[Future[Result]] = deque(pool.submit(load, t) for t in islice(rest, ahead))
         while waiting:
-            batch = waiting.popleft().result()
+            result = waiting.popleft().result()
             for task in islice(rest, 1):
                 waiting.append(pool.submit(load, task))
-            yield batch
+            yield result

@@ -3,37 +3,28 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from fdsweep.trainers.loaders import payloads
-from fdsweep.trainers.loaders.pictures import CPU, SIZE, choose, crop, whole
-from fdsweep.trainers.loaders.pipeline import Batch, Task, read_ahead
-from fdsweep.trainers.preparation.shards import Manifest, read_rows
+from fdsweep.search_spaces.trials import READING_GB
+from fdsweep.trainers import modalities
+from fdsweep.trainers.loaders.pipeline import depth, read_ahead, usable_cores
+from fdsweep.trainers.modalities import Kind
+from fdsweep.trainers.modalities.base import CPU, Arrays
+from fdsweep.trainers.preparation.manifest import Manifest
+from fdsweep.trainers.preparation.reading import read_rows
+
+AHEAD_BYTES = int(READING_GB * 1e9 / 8)
+"""Decoded batches of one modality that wait: two modalities are read at the same time, and a batch
+takes up to three times as much while it is read and decoded."""
 
 
 @dataclass(frozen=True, slots=True)
-class Loader:
-    """Reads and decodes one modality's part of a batch from the shards; it can be pickled."""
+class Task:
+    """A batch to read: samples [B], and their draws [B, DRAWS] where training views are wanted."""
 
-    storage: str
-    manifest: Manifest
-    modality: str
-
-    def __call__(self, task: Task) -> Batch:
-        """Frames [B, 3, STORED, STORED] and aspects [B], or `values` [B, ...]."""
-        column = read_rows(self.storage, self.manifest, task.rows.tolist(), [self.modality])
-        found = column[self.modality].to_pylist()
-        payload = self.manifest.payloads[self.modality]
-        if payload.kind != "frames":
-            return {"values": payloads.numbers(found, payload)}
-        counts = torch.tensor([len(clip) for clip in found])
-        draws = None if task.chosen is None else torch.from_numpy(task.chosen)[:, None]
-        places = choose(counts, draws).tolist()
-        jpegs = [clip[place] for clip, place in zip(found, places, strict=True)]
-        frames, aspects = payloads.pictures(jpegs)
-        return {"frames": frames, "aspects": aspects}
+    samples: Tensor
+    draws: Tensor | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,40 +34,45 @@ class Streamed:
     The batches are those that the same samples give from memory, to the bit.
     """
 
-    loader: Loader
+    storage: str
+    manifest: Manifest
+    modality: str
     device: torch.device = CPU
 
     @property
+    def kind(self) -> Kind:
+        """What the samples are."""
+        return modalities.find(self.manifest.payloads[self.modality])
+
+    @property
     def augmented(self) -> bool:
-        """See `Inputs`."""
-        return self.loader.manifest.payloads[self.loader.modality].kind == "frames"
+        """Whether training views differ from time to time."""
+        return self.kind.augmented
 
     @property
     def numbers(self) -> int:
-        """See `Inputs`."""
-        payload = self.loader.manifest.payloads[self.loader.modality]
-        return 3 * SIZE * SIZE if payload.kind == "frames" else int(np.prod(payload.shape))
+        """How many numbers one sample's view holds."""
+        return self.kind.numbers
 
     def batches(
         self, order: Iterable[Tensor], draws: Iterable[Tensor] | None = None
     ) -> Iterator[Tensor]:
-        """See `Inputs.batches`."""
-        numbers = None if draws is None else list(draws)
-        rows = [indices.numpy() for indices in order]
-        chosen = [None] * len(rows) if numbers is None else [x[:, 0].numpy() for x in numbers]
-        tasks = [Task(*task) for task in zip(rows, chosen, strict=True)]
-        for place, batch in enumerate(read_ahead(self.loader, tasks)):
-            if "values" in batch:
-                values = torch.from_numpy(batch["values"]).to(self.device)
-                yield values.float() if values.dtype == torch.float16 else values
-                continue
-            frames = torch.from_numpy(batch["frames"]).to(self.device)
-            if numbers is None:
-                yield whole(frames)
-            else:
-                aspects = torch.from_numpy(batch["aspects"]).to(self.device)
-                yield crop(frames, aspects, numbers[place].to(self.device))
+        """The views of each batch [B], decoded while the ones before are trained on."""
+        kind, batches = self.kind, list(order)
+        numbers = [None] * len(batches) if draws is None else list(draws)
+        tasks = [Task(*task) for task in zip(batches, numbers, strict=True)]
+        largest = max(map(len, batches), default=1)
+        cores = usable_cores()
+        ahead = depth(cores, kind.nbytes(largest, largest), AHEAD_BYTES)
+
+        def load(task: Task) -> Arrays:
+            rows = task.samples.tolist()
+            table = read_rows(self.storage, self.manifest, rows, [self.modality])
+            return kind.decode(table[self.modality].to_pylist(), task.draws)
+
+        for task, decoded in zip(tasks, read_ahead(load, tasks, ahead, cores), strict=True):
+            yield kind.view(decoded, task.draws, self.device)
 
     def to(self, device: torch.device) -> "Streamed":
-        """See `Inputs.to`."""
+        """The same samples, with their batches on `device`."""
         return replace(self, device=device)

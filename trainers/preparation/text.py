@@ -11,7 +11,6 @@ from pathlib import Path
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
 from fdsweep.search_spaces.errors import DataError
-from fdsweep.trainers.preparation.payload import PADDING
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 VOCABULARY = 8192
@@ -148,6 +147,8 @@ def _letters(tokenizer: Tokenizer, line: str) -> Iterator[str]:
 
 
 def _read(folder: Path, name: str) -> bytes:
+    from fdsweep.trainers.modalities.tokens import PADDING  # brings torch, slow to import
+
     if (folder / "tokenizer.json").is_file():
         content = (folder / "tokenizer.json").read_bytes()
     elif (folder / "vocab.txt").is_file():

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from fdsweep.trainers import distributed
 from fdsweep.trainers.distillers import InnerStep
 from fdsweep.trainers.features.outputs import Outputs
 
@@ -16,7 +15,7 @@ def ahead(
     steps: tuple[InnerStep, ...],
     student: nn.Module,
     outputs: Callable[[], Outputs],
-    teacher: Outputs | None,
+    teachers: tuple[Outputs, ...],
     labels: Tensor,
     lr: float,
 ) -> Iterator[dict[str, Tensor]]:
@@ -29,38 +28,36 @@ def ahead(
 
     Args:
         steps: in their order; without any, nothing happens.
-        student: as wrapped for its workers.
-        outputs: runs the student on the batch, and gathers.
-        teacher: outputs for the batch; None only without steps.
+        student: the network itself.
+        outputs: runs the student on the whole batch.
+        teachers: their outputs for the batch; the steps see the first.
         labels: [N].
         lr: learning rate that the steps' rates multiply.
 
     Yields:
         The value of each inner loss when it is first taken.
     """
-    network = distributed.unwrap(student)
-    head = network.get_submodule("classifier")
-    parameters = list(network.parameters())
+    head = list(student.get_submodule("classifier").parameters())
+    parameters = list(student.parameters())
     start = [x.detach().clone() for x in parameters] if steps else []
     statistics: list[Tensor] = []
     losses: dict[str, Tensor] = {}
     for step in steps:
-        assert teacher is not None
         seen = outputs()
-        statistics = statistics or [x.clone() for x in network.buffers()]
-        loss = step.loss(seen, teacher, labels)
+        statistics = statistics or [x.clone() for x in student.buffers()]
+        loss = step.loss(seen, teachers[0], labels)
         losses.setdefault(step.name, loss.detach())
         # every parameter takes part, as workers that average gradients expect
         (step.weight * loss + 0 * (seen.features.sum() + seen.logits.sum())).backward()
-        moving = list(head.parameters()) if step.head_only else parameters
+        moving = head if step.head_only else parameters
         with torch.no_grad():
             for x in moving:
                 assert x.grad is not None
                 x.sub_(x.grad, alpha=lr * step.rate)
-        network.zero_grad()
+        student.zero_grad()
     yield losses
     with torch.no_grad():
         for moved, value in zip(parameters, start, strict=False):
             moved.copy_(value)
-        for buffer, value in zip(network.buffers(), statistics, strict=False):
+        for buffer, value in zip(student.buffers(), statistics, strict=False):
             buffer.copy_(value)

@@ -30,7 +30,16 @@ SURFACE = {
     "compare": COMMON | {"--methods", "--pairing"},
     "run": COMMON | {"file"},
     "search": COMMON
-    | {"--space", "--method", "--methods", "--trials", "--timeout", "--sampler", "--prune"}
+    | {
+        "--space",
+        "--method",
+        "--methods",
+        "--trials",
+        "--timeout",
+        "--sampler",
+        "--prune",
+        "--pruner",
+    }
     | {"--objective", "--tuning-seeds", "--cutoff"},
     "methods": {"--json"},
     "prepare": {"dataset", "raw", "--split-dir", "--task", "--tokenizer", "--shard-mb"}

@@ -1,7 +1,5 @@
 """The list of data sets and their contact sheets."""
 
-import pytest
-import torch
 from PIL import Image
 
 from fdsweep.orchestrator.data import overview, preview
@@ -37,20 +35,3 @@ def test_samples_go_round_the_classes():
     assert fold.labels[chosen].tolist() == [0, 1, 2, 3, 4, 5, 6, 0]
     assert set(chosen.tolist()) <= set(fold.train.tolist())
     assert len(set(chosen.tolist())) == 8
-
-
-@pytest.mark.parametrize(
-    ("sample", "drawn"),
-    [
-        (torch.ones(3, 8, 8), "images"),
-        (torch.ones(1, 5, 9), "images"),
-        (torch.ones(3, 20), "lines"),
-        ("a tweet", "texts"),
-    ],
-)
-def test_every_kind_of_sample_can_be_drawn(sample, drawn):
-    from matplotlib.figure import Figure
-
-    axes = Figure().add_subplot()
-    preview.show(axes, sample)
-    assert len(getattr(axes, drawn)) == (3 if drawn == "lines" else 1)

@@ -1,4 +1,4 @@
-"""`prepare` on a miniature CREMA-D in its true format, through Ray Data."""
+"""`prepare` on a miniature CREMA-D in its true format, through Ray."""
 
 import os
 import re
@@ -13,15 +13,23 @@ import pyarrow.parquet as pq
 import pytest
 from miniature import crema_d as miniature
 from miniature import importers
-from miniature.importers import Deadly, Helpless, Slow
+from miniature.importers import Deadly, Faulty, Helpless, Mortal, Slow
 from ray import cloudpickle
 
-import fdsweep.orchestrator.data.prepare
-from fdsweep.orchestrator.data.prepare import prepare, to_text
-from fdsweep.search_spaces.errors import ClusterError, ConfigError, DataError, StorageError
+from fdsweep.orchestrator.data import decode
+from fdsweep.orchestrator.data.prepare import prepare
+from fdsweep.orchestrator.data.text import to_text
+from fdsweep.search_spaces.errors import (
+    ClusterError,
+    ConfigError,
+    DataError,
+    FdsweepError,
+    StorageError,
+)
 from fdsweep.trainers.datasets.crema_d import CremaD
-from fdsweep.trainers.preparation import shards
 from fdsweep.trainers.preparation.catalog import Options
+from fdsweep.trainers.preparation.manifest import load_manifest
+from fdsweep.trainers.preparation.reading import read_table
 
 pytestmark = pytest.mark.ray
 
@@ -73,9 +81,9 @@ def times(storage):
 
 def test_samples_labels_and_skips_are_those_of_the_tree(whole, tree):
     storage, manifest = whole
-    assert manifest == shards.load_manifest(str(storage), "crema-d")
+    assert manifest == load_manifest(str(storage), "crema-d")
     assert len(manifest.shards) >= 4
-    table = shards.read_table(str(storage), manifest, ["sample_id", "label", "group", "split"])
+    table = read_table(str(storage), manifest, ["sample_id", "label", "group", "split"])
     assert table["sample_id"].to_pylist() == sorted(tree.whole)
     for row in table.to_pylist():
         actor, _, emotion, _ = row["sample_id"].split("_")
@@ -146,16 +154,46 @@ def test_a_killed_driver_leaves_what_an_uninterrupted_one_would(whole, tree, tmp
 
 
 def test_a_lost_worker_is_told_of_and_the_rest_goes_on_later(whole, tree, tmp_path, monkeypatch):
-    monkeypatch.setattr(fdsweep.orchestrator.data.prepare, "RETRIES", 0)
+    monkeypatch.setattr(decode, "RETRIES", 0)
     with pytest.raises(ClusterError, match="worker died unexpectedly.*finished shards are kept"):
         run(tree.raw, tmp_path, Deadly())
     assert run(tree.raw, tmp_path) == whole[1]
     assert contents(tmp_path) == contents(whole[0])
 
 
+def test_a_shard_whose_worker_died_is_made_again(whole, tree, tmp_path):
+    assert run(tree.raw, tmp_path, Mortal(tmp_path / "died")) == whole[1]
+    assert (tmp_path / "died").exists()
+    assert contents(tmp_path) == contents(whole[0])
+
+
 def test_an_error_for_a_person_comes_back_from_a_worker(whole, tree, tmp_path):
-    with pytest.raises(StorageError, match="the disk: is full. Empty it"):
+    with pytest.raises(FdsweepError) as error:
         run(tree.raw, tmp_path, Helpless())
+    assert type(error.value) is StorageError
+    assert str(error.value) == "the disk: is full. Empty it."
+
+
+def test_a_fault_of_an_importer_keeps_its_traceback(whole, tree, tmp_path):
+    with pytest.raises(KeyError, match="in decode\\n(.*\\n)*.*KeyError: 'no such actor'"):
+        run(tree.raw, tmp_path, Faulty())
+
+
+def test_few_shards_are_in_flight_and_all_are_made(whole, tree, tmp_path, monkeypatch):
+    import ray
+
+    waiting = []
+    wait = ray.wait
+
+    def counted(tasks, **how):
+        waiting.append(len(tasks))
+        return wait(tasks, **how)
+
+    monkeypatch.setattr(decode, "TASKS_PER_CORE", 1)
+    monkeypatch.setattr(ray, "wait", counted)
+    assert run(tree.raw, tmp_path) == whole[1]
+    cores = int(ray.cluster_resources()["CPU"])
+    assert max(waiting) <= cores < len(waiting) == len(whole[1].shards)
 
 
 def test_more_than_one_percent_damaged_stops_and_keeps_the_shards(whole, tree, tmp_path):
@@ -166,7 +204,7 @@ def test_more_than_one_percent_damaged_stops_and_keeps_the_shards(whole, tree, t
         assert f"{miniature.POINTED}: a Git LFS pointer" in str(error.value)
         assert "--allow-skips 2" in str(error.value)
     with pytest.raises(DataError, match="is not prepared"):
-        shards.load_manifest(str(tmp_path), "crema-d")
+        load_manifest(str(tmp_path), "crema-d")
     before = times(tmp_path)
     assert len(before) == 2 * len(whole[1].shards)
     assert run(tree.raw, tmp_path, allow_skips=2) == whole[1]
@@ -192,7 +230,7 @@ def test_other_options_replace_the_manifest(whole, tree, tmp_path):
     shutil.copytree(whole[0], storage)
     miniature.write_lists(tmp_path / "lists", tree.clips)
     manifest = run(tree.raw, storage, options=Options(split_dir=tmp_path / "lists"))
-    assert manifest == shards.load_manifest(str(storage), "crema-d")
+    assert manifest == load_manifest(str(storage), "crema-d")
     assert manifest.folder != whole[1].folder
     assert manifest.shared_groups["train/test"] > 0
     assert "groups stand in both train and test" in to_text(manifest)

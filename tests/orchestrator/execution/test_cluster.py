@@ -1,6 +1,6 @@
 import pytest
 
-from fdsweep.orchestrator.execution.cluster import ResourceRequest, allot, check
+from fdsweep.orchestrator.execution.cluster import ResourceRequest, check, plan_resources
 from fdsweep.search_spaces.errors import ClusterError, ConfigError
 
 
@@ -19,11 +19,11 @@ from fdsweep.search_spaces.errors import ClusterError, ConfigError
     ],
 )
 def test_trials_fill_the_cluster(request_, cpus, gpus, concurrent, gpus_per_worker):
-    allotment = allot(request_, cpus, gpus)
-    assert (allotment.concurrent, allotment.gpus_per_worker) == (concurrent, gpus_per_worker)
-    used = allotment.concurrent * (0.01 + allotment.workers * allotment.cpus_per_worker)
+    resources = plan_resources(request_, cpus, gpus)
+    assert (resources.concurrent, resources.gpus_per_worker) == (concurrent, gpus_per_worker)
+    used = resources.concurrent * (0.01 + resources.workers * resources.cpus_per_worker)
     assert used <= cpus + 1e-9
-    assert allotment.concurrent * allotment.workers * gpus_per_worker <= gpus
+    assert resources.concurrent * resources.workers * gpus_per_worker <= gpus
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_trials_fill_the_cluster(request_, cpus, gpus, concurrent, gpus_per_work
 )
 def test_a_trial_that_fits_nowhere_is_refused_at_once(request_, message):
     with pytest.raises(ClusterError, match=message):
-        allot(request_, 2, 1)
+        plan_resources(request_, 2, 1)
 
 
 @pytest.mark.parametrize(

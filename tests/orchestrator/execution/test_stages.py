@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 import torch
 
-from fdsweep.orchestrator.execution.cluster import ResourceRequest, allot
+from fdsweep.orchestrator.execution.cluster import ResourceRequest, plan_resources
 from fdsweep.orchestrator.execution.stages import run_plan
 from fdsweep.orchestrator.studies.plan import make_cells, make_plan
 from fdsweep.search_spaces.sweep import validated
@@ -89,7 +89,7 @@ def test_two_workers_give_the_curve_of_one(cluster, tmp_path):
     """
     plan = planned(tmp_path, ["fd"], lr=0.001)
     notes = Notes()
-    run_plan(plan, allot(ResourceRequest(workers_per_trial=2), 2, 0), str(tmp_path), notes)
+    run_plan(plan, plan_resources(ResourceRequest(workers_per_trial=2), 2, 0), str(tmp_path), notes)
     assert not notes.failures
     one, two = alone(plan.students[0]), notes.outcomes["fd-cmkd", 0]
     losses = {
@@ -98,8 +98,9 @@ def test_two_workers_give_the_curve_of_one(cluster, tmp_path):
     }
     assert len(losses["one"]) == 2 * 5
     assert losses["two"] == pytest.approx(losses["one"], rel=1e-4)
-    assert two["sample_ids"] == one["sample_ids"]
-    same = [a == b for a, b in zip(one["predictions"], two["predictions"], strict=True)]
+    assert two["kept"]["sample_id"] == one["kept"]["sample_id"]
+    both = (outcome["kept"]["prediction"] for outcome in (one, two))
+    same = [a == b for a, b in zip(*both, strict=True)]
     assert sum(same) > 0.99 * len(same)
 
 
@@ -145,7 +146,7 @@ def test_a_dead_worker_goes_on_from_its_checkpoint(cluster, tmp_path, monkeypatc
     assert notes.epochs.count((0, 1)) == 1  # seed 0 was not trained again
     for seed in (0, 1):
         expected = alone(trial, seed)
-        for name in ("curves", "predictions", "best_epoch", "best_head", "test_accuracy"):
+        for name in ("curves", "kept", "best_epoch", "best_head", "test_score"):
             assert notes.outcomes["none", seed][name] == expected[name]
 
 
@@ -186,4 +187,4 @@ def test_an_interrupted_driver_says_how_to_go_on(tmp_path):
     assert second.returncode == 0, second.stderr
     (row,) = json.loads(second.stdout)["tables"][0]["rows"]
     trial = planned(tmp_path / "other", ["none"], epochs=40).students[0]
-    assert row["mean"] == pytest.approx(100 * alone(trial)["test_accuracy"])
+    assert row["mean"] == pytest.approx(100 * alone(trial)["test_score"])

@@ -7,7 +7,9 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from fdsweep.orchestrator.search.optuna_study import GIVE_UP, SAMPLERS, Problem, Proposer, rungs
+from fdsweep.orchestrator.search.optuna_study import GIVE_UP, Problem, Proposer
+from fdsweep.orchestrator.search.pruners import PRUNERS
+from fdsweep.orchestrator.search.samplers import SAMPLERS
 from fdsweep.search_spaces.errors import ConfigError
 from fdsweep.search_spaces.keys import content_key
 from fdsweep.search_spaces.spaces import Space, dimensions
@@ -265,7 +267,7 @@ def test_an_epoch_that_is_trained_again_is_reported_once(memory):
     ("epochs", "steps"), [(1, ()), (2, ()), (3, (2,)), (5, (2,)), (9, (2, 6)), (30, (4, 12))]
 )
 def test_rungs_stand_a_third_apart(epochs, steps):
-    assert rungs(epochs) == steps
+    assert PRUNERS["asha"].rungs(epochs) == steps
 
 
 def test_two_objectives_have_a_front_and_no_pruning(memory):

@@ -13,7 +13,8 @@ from optuna.trial import TrialState
 from ray.tune.search import ConcurrencyLimiter, Searcher
 from ray.tune.search.search_generator import SearchGenerator
 
-from fdsweep.orchestrator.search.optuna_study import Problem, Proposer, rungs
+from fdsweep.orchestrator.search.optuna_study import Problem, Proposer
+from fdsweep.orchestrator.search.pruners import PRUNERS
 from fdsweep.orchestrator.search.searcher import Lane, StopSignals, StudySearcher
 from fdsweep.search_spaces.keys import content_key
 from fdsweep.search_spaces.spaces import Dimension
@@ -37,12 +38,13 @@ class Notes:
     def started(self, proposer, proposal):
         self.begun.append((proposer.name, proposal.number))
 
-    def epoch(self, proposer, proposal, metrics):
-        self.epochs.append((proposer.name, proposal.number, metrics["epoch"]))
+    def epoch(self, proposer, proposal, report):
+        self.epochs.append((proposer.name, proposal.number, report["epoch"]))
 
-    def ended(self, proposer, proposal, metrics, outcome):
+    def ended(self, proposer, proposal, end):
         state = proposer.study.trials[proposal.number].state
-        self.ends.append((proposer.name, proposal.number, state, metrics, outcome))
+        told = (end.report, end.failure or end.outcome)
+        self.ends.append((proposer.name, proposal.number, state, *told))
 
 
 def lane(storage, name, total, *, steps=(), dims=(X,), objectives=("maximize",), sampler="random"):
@@ -186,7 +188,7 @@ def test_after_the_deadline_nothing_new_begins_and_what_began_ends(memory):
 
 def test_the_word_is_passed_on_at_rungs_alone_and_is_the_study_s(memory):
     """Against successive halving itself: the best third of those that reached a rung goes on."""
-    steps = rungs(EPOCHS)
+    steps = PRUNERS["asha"].rungs(EPOCHS)
     assert steps == (2, 6)
     study = lane(memory, "asha", 20, steps=steps)
     run = Run([study])
@@ -354,14 +356,14 @@ def test_tune_may_pickle_and_save_it_whatever_it_holds(memory, tmp_path):
     assert states(study) == [TrialState.COMPLETE] * 3
 
 
-def verdicts():
+def signals():
     """The actor's class without the actor."""
     return StopSignals.__ray_metadata__.modified_class()
 
 
 def test_a_word_that_came_first_is_there_for_who_asks():
     async def scene():
-        actor = verdicts()
+        actor = signals()
         await actor.give("k", 1, True)
         await actor.give("k", 3, False)
         await actor.give("other", 1, False)
@@ -373,7 +375,7 @@ def test_a_word_that_came_first_is_there_for_who_asks():
 
 def test_who_asks_first_waits_for_the_word_on_this_trial_and_epoch():
     async def scene():
-        actor = verdicts()
+        actor = signals()
         waiting = [asyncio.create_task(actor.wait("k", 1)) for _ in range(2)]
         await actor.give("k", 3, True)
         await actor.give("other", 1, True)
@@ -388,7 +390,7 @@ def test_who_asks_first_waits_for_the_word_on_this_trial_and_epoch():
 @pytest.mark.parametrize("first", [True, False])
 def test_a_second_word_changes_nothing(first):
     async def scene():
-        actor = verdicts()
+        actor = signals()
         await actor.give("k", 1, first)
         await actor.give("k", 1, not first)
         return await actor.wait("k", 1)

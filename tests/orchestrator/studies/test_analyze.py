@@ -7,6 +7,7 @@ import torch
 
 from fdsweep.orchestrator.execution.cluster import ResourceRequest
 from fdsweep.orchestrator.studies import analyze
+from fdsweep.orchestrator.studies.options import StudyOptions
 from fdsweep.results.records import analyses
 from fdsweep.results.records.schema import Replicate
 from fdsweep.search_spaces.errors import ConfigError, ReplicateError
@@ -17,9 +18,10 @@ from fdsweep.trainers.frequency import split
 WANTED = {"seeds": (0, 1), "epochs": 1}
 
 
-def prepared(storage, **changes):
-    sweep = override(analyze.base_sweep(), **{**WANTED, **changes})
-    return analyze.prepare(sweep, storage=str(storage), request=ResourceRequest(gpus=0))
+def prepared(storage, cutoff=0.5, address=None, **changes):
+    sweep = override(analyze.base_sweep(cutoff), **{**WANTED, **changes})
+    request = ResourceRequest(gpus=0, address=address)
+    return analyze.prepare(sweep, StudyOptions(storage=str(storage), request=request))
 
 
 def keep_untrained(study, seeds):
@@ -45,7 +47,7 @@ def found(tmp_path_factory):
     """Nobody answers at the address: Ray is not asked where all teachers are there."""
     storage = tmp_path_factory.mktemp("runs")
     keep_untrained(prepared(storage), (0, 1))
-    study = replace(prepared(storage), request=ResourceRequest(gpus=0, address="127.0.0.1:1"))
+    study = prepared(storage, address="127.0.0.1:1")
     return study, analyze.run(study)
 
 
@@ -71,9 +73,7 @@ def test_teachers_are_planned_also_where_their_students_are_done(tmp_path):
 
 def test_the_name_tells_cutoffs_apart_and_not_seeds(tmp_path):
     def name(cutoff=0.5, **changes):
-        sweep = override(analyze.base_sweep(cutoff), **{**WANTED, **changes})
-        study = analyze.prepare(sweep, storage=str(tmp_path), request=ResourceRequest(gpus=0))
-        return study.plan.sweep
+        return prepared(tmp_path, cutoff, **changes).plan.sweep
 
     assert name().startswith("analysis-watch-")
     assert name() == name(seeds=(5,))

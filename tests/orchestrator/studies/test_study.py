@@ -1,6 +1,9 @@
 """Whole studies through real Ray Tune trials and real TorchTrainer workers."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import mlflow
@@ -174,3 +177,23 @@ def test_methods_that_move_the_teacher_and_compositions_are_compared(cluster, tm
     curves = pd.read_parquet(tmp_path / "runs" / "curves")
     terms = set(curves[curves["split"] == "train"]["metric"])
     assert {"loss_teacher_task", "loss_kd.kd", "loss_unpaired.fa", "loss_unpaired.la"} <= terms
+
+
+def test_a_working_folder_may_hold_packages_of_our_rooms_names(tmp_path):
+    """Ray puts the driver's folder in front of its workers' path: ours must not be taken there."""
+    for room in ("trainers", "results", "orchestrator", "search_spaces"):
+        (tmp_path / room).mkdir()
+        (tmp_path / room / "__init__.py").write_text("raise RuntimeError")
+    (tmp_path / "one.yaml").write_text(
+        "seeds: [0]\nepochs: 1\ndirections: [accelerometer->gyroscope]\n"
+        "rows: [{name: one, method: none}]\n"
+    )
+    program = str(Path(sys.executable).with_name("fdsweep"))
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("RAY_A")}
+    done = subprocess.run(
+        [program, "run", "one.yaml", "--storage", "runs", "--json"],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    (row,) = json.loads(done.stdout)["tables"][0]["rows"]
+    assert (row["n"], row["failed"]) == (1, 0)

@@ -3,7 +3,7 @@ import io
 import pytest
 from rich.console import Console
 
-from fdsweep.orchestrator.tracking.progress import Counts, Progress, clock
+from fdsweep.orchestrator.tracking.progress import Counts, Progress, Steps, clock, time_left
 
 
 @pytest.mark.parametrize(
@@ -29,3 +29,25 @@ def test_off_a_terminal_there_are_lines_and_no_escape_codes():
         "failed: [x] {y}",
         "0 done · 0 failed · 0 running · 1 left",
     ]
+
+
+def test_steps_say_how_many_are_through():
+    out = io.StringIO()
+    with Steps(2000, "decoding", "samples decoded", 0, Console(file=out)) as steps:
+        steps.advance(1500)
+        steps.advance(500)
+    first, *rest = out.getvalue().splitlines()
+    assert first.startswith("0:00  1,500 of 2,000 samples decoded, ETA 0:0")
+    assert rest == ["0:00  2,000 of 2,000 samples decoded"] * 2
+
+
+def test_on_a_terminal_the_bar_is_live_and_gone_at_the_end():
+    out = io.StringIO()
+    with Steps(4, "decoding", "samples decoded", console=Console(file=out, force_terminal=True)):
+        pass
+    assert "0/4  decoding" in out.getvalue()
+    assert out.getvalue().endswith("0:00  0 of 4 samples decoded\n")
+
+
+def test_the_time_left_is_told_only_in_between():
+    assert [time_left(30, ended, 4) for ended in (0, 1, 3, 4)] == ["", "1:30", "0:10", ""]

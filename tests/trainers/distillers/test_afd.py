@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from reference import C, N, cross_entropy, softmax, weights
+from reference import C, N, cross_entropy, losses, softmax, weights
 from torch import Tensor
 from torch.testing import assert_close
 
@@ -119,7 +119,7 @@ def test_afd_is_its_formula(own: Sizes, others: Sizes, options: dict[str, Any]) 
         distiller, (means[0], means[1]), (squares[0], squares[1]), options.get("qk_dim", 128)
     )
     task = cross_entropy(student.logits.detach().numpy(), LABELS)
-    terms = distiller(student, teacher, LABELS)
+    terms = losses(distiller, student, teacher, LABELS)
     total = task + options.get("weight", 1) * afd
     assert {k: v.item() for k, v in terms.items()} == pytest.approx(
         {"task": task, "afd": afd, "total": total}, rel=0, abs=1e-8
@@ -170,7 +170,7 @@ def test_constant_maps_give_finite_gradients(value: float, dtype: torch.dtype) -
     constant = Outputs(student.features.to(dtype), student.logits.to(dtype), maps)
     taught = Outputs(*(x.to(dtype) for x in teacher[:2]), tuple(x.to(dtype) for x in teacher.maps))
     distiller = build(ROWS, MORE_ROWS).to(dtype)
-    terms = distiller(constant, taught, LABELS)
+    terms = losses(distiller, constant, taught, LABELS)
     terms["total"].backward()
     assert terms["afd"].dtype == dtype
     assert terms["afd"].isfinite()

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from reference import DIM, OTHER_DIM, batch, build
+from reference import DIM, OTHER_DIM, batch, build, losses
 from torch.nn.functional import cross_entropy
 from torch.testing import assert_close
 
@@ -18,25 +18,30 @@ def parts(composition: Distiller) -> dict[str, Distiller]:
 
 @WIDTHS
 @pytest.mark.parametrize("name", ["kd+fd-cmkd", "fd-cmkd+kd", "dist+pkd+c2kd"])
-def test_terms_are_those_of_the_parts_with_the_cross_entropy_counted_once(
+def test_terms_and_weights_are_those_of_the_parts_and_the_task_counts_once(
     name: str, teacher_dim: int
 ) -> None:
     composition = build(name, teacher_dim)
     student, teacher, labels = batch(teacher_dim)
-    terms = composition(student, teacher, labels)
-    expected = -(len(parts(composition)) - 1) * cross_entropy(student.logits, labels)
+    terms = losses(composition, student, teacher, labels)
+    weights = dict(composition.weights)
+    expected = cross_entropy(student.logits, labels)
+    assert_close(terms.pop("task"), expected, rtol=0, atol=0)
     for part, method in parts(composition).items():
-        own = method(student, teacher, labels)
-        expected = expected + own.pop("total")
-        for term, value in own.items():
+        for term, value in method(student, teacher, labels).items():
             assert_close(terms.pop(f"{part}.{term}"), value)
+            assert weights.pop(f"{part}.{term}") == method.weights[term]
+            expected = expected + method.weights[term] * value
     assert_close(terms.pop("total"), expected)
     assert not terms
+    assert not weights
 
 
 def test_a_part_that_adds_nothing_leaves_the_other_as_it_is() -> None:
     inputs = batch()
-    assert_close(build("none+dist")(*inputs)["total"], build("dist")(*inputs)["total"])
+    assert_close(
+        losses(build("none+dist"), *inputs)["total"], losses(build("dist"), *inputs)["total"]
+    )
 
 
 def test_every_option_reaches_its_part() -> None:
@@ -65,9 +70,9 @@ def test_what_one_part_needs_all_need() -> None:
 def test_parts_hear_of_the_epoch() -> None:
     composition = build("none+dkd", **{"dkd.warmup_epochs": 10})
     inputs = batch()
-    first = composition(*inputs)["total"]
+    first = losses(composition, *inputs)["total"]
     composition.epoch = 5
-    assert not torch.allclose(composition(*inputs)["total"], first)
+    assert not torch.allclose(losses(composition, *inputs)["total"], first)
 
 
 def test_parts_hear_how_many_epochs_there_are() -> None:
@@ -77,7 +82,9 @@ def test_parts_hear_how_many_epochs_there_are() -> None:
     alone.epoch, alone.epochs = 1, 3
     alone.load_state_dict(parts(composition)["fd-cmkd"].state_dict())
     student, teacher, labels = batch()
-    assert_close(composition(student, teacher, labels)["total"], alone(*batch())["total"])
+    assert_close(
+        losses(composition, student, teacher, labels)["total"], losses(alone, *batch())["total"]
+    )
     assert_close(composition.heads(student)["fd-cmkd.low"], alone.heads(student)["low"])
 
 

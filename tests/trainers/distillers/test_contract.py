@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 import torch
-from reference import DIM, OTHER_DIM, C, N, batch, build
+from reference import DIM, OTHER_DIM, C, N, batch, build, losses
+from torch.nn.functional import cross_entropy
 from torch.testing import assert_close
 
 from fdsweep.search_spaces.errors import ConfigError
@@ -25,13 +26,39 @@ CONTRACT: list[tuple[str, dict[str, Any]]] = [
 @pytest.mark.parametrize("teacher_dim", [DIM, OTHER_DIM])
 @pytest.mark.parametrize(("name", "options"), CONTRACT)
 class TestEveryDistiller:
-    def test_terms_are_finite_scalars_with_a_total(
+    def test_terms_are_finite_scalars_with_weights(
         self, name: str, options: dict[str, Any], teacher_dim: int
     ) -> None:
-        terms = build(name, teacher_dim, **options)(*batch(teacher_dim))
-        assert "total" in terms
-        assert any(term.endswith("task") for term in terms)
+        distiller = build(name, teacher_dim, **options)
+        terms = distiller(*batch(teacher_dim))
+        assert terms.keys() == distiller.weights.keys()
+        assert not {"task", "total"} & terms.keys()
         assert all(x.shape == () and x.isfinite() for x in terms.values())
+
+    def test_the_total_is_the_task_and_the_weighted_terms(
+        self, name: str, options: dict[str, Any], teacher_dim: int
+    ) -> None:
+        distiller = build(name, teacher_dim, **options)
+        student, teacher, labels = batch(teacher_dim)
+        found = losses(distiller, student, teacher, labels)
+        terms = distiller(student, teacher, labels)
+        assert list(found) == ["task", *terms, "total"]
+        expected = cross_entropy(student.logits, labels)
+        assert_close(found["task"], expected, rtol=0, atol=0)
+        for term, value in terms.items():
+            assert_close(found[term], value, rtol=0, atol=0)
+            expected = expected + distiller.weights[term] * value
+        assert_close(found["total"], expected)
+        if "+" not in name:
+            assert_close(distiller.combine(found["task"], terms), expected)
+
+    def test_the_pictures_know_it(
+        self, name: str, options: dict[str, Any], teacher_dim: int
+    ) -> None:
+        distiller = build(name, teacher_dim, **options)
+        option = distiller.response_option
+        assert not option or option in distillers.resolve_options(name, options)
+        assert distiller.look is None or 0 <= distiller.look < 48
 
     def test_gradients_flow_where_the_method_says(
         self, name: str, options: dict[str, Any], teacher_dim: int
@@ -39,7 +66,7 @@ class TestEveryDistiller:
         distiller = build(name, teacher_dim, **options)
         student, teacher, labels = batch(teacher_dim)
         inner = [step.loss(student, teacher, labels) for step in distiller.inner_steps()]
-        total = distiller(student, teacher, labels)["total"]
+        total = losses(distiller, student, teacher, labels)["total"]
         (total + sum(inner)).backward()
         assert student.logits.grad is not None
         assert student.logits.grad.any()
@@ -106,6 +133,12 @@ class TestEveryDistiller:
         assert distiller.level
         if distiller.needs_teacher and "+" not in name:
             assert distiller.paper
+
+
+def test_no_two_methods_look_alike() -> None:
+    looks = [distillers.registry.get(name).factory.look for name in distillers.names()]
+    known = [look for look in looks if look is not None]
+    assert sorted(known) == list(range(12))
 
 
 def build_teacher(dim: int) -> Any:

@@ -13,6 +13,7 @@ from reference import (
     build,
     cross_entropy,
     linear,
+    losses,
     weights,
 )
 from torch import Tensor
@@ -76,11 +77,6 @@ class Reference:
         o = self.options
         x_s, x_t = student.features.detach().numpy(), teacher.features.detach().numpy()
         task = cross_entropy(student.logits.detach().numpy(), labels)
-        if o["freq"] and o["band_heads"]:
-            for part, band in self.bands(x_s, "student_basis"):
-                task += cross_entropy(
-                    self.linear(f"band_heads.{part}", np.maximum(band, 0)), labels
-                )
         losses = {
             "low": o["low_loss"],
             "high": o["high_loss"] or ("logmse" if o["logmse"] else "mse"),
@@ -96,7 +92,12 @@ class Reference:
                     for band in (band_s, band_t)
                 )
         weighted = sum(o[f"weight_{part}"] * values[part] for part in ("low", "high", "align"))
-        return values | {"total": task + weighted}
+        if o["freq"] and o["band_heads"]:
+            values["heads"] = sum(
+                cross_entropy(self.linear(f"band_heads.{part}", np.maximum(band, 0)), labels)
+                for part, band in self.bands(x_s, "student_basis")
+            )
+        return values | {"total": task + weighted + values.get("heads", 0.0)}
 
 
 def check(teacher_dim: int, **given: object) -> None:
@@ -106,7 +107,7 @@ def check(teacher_dim: int, **given: object) -> None:
 def agree(distiller: Distiller, teacher_dim: int, given: dict[str, Any]) -> None:
     reference = Reference(distiller, distillers.resolve_options("fd-cmkd", given))
     student, teacher, labels = batch(teacher_dim)
-    terms = distiller(student, teacher, labels)
+    terms = losses(distiller, student, teacher, labels)
     expected = reference.terms(student, teacher, labels)
     assert terms.keys() == expected.keys()
     for name, value in expected.items():
@@ -182,7 +183,7 @@ def test_fd_cmkd_all_off_is_feat_in_value_and_gradient(reduction: str, teacher_d
     ]:
         distiller = build(name, teacher_dim, reduction=reduction, **options)
         student, teacher, labels = batch(teacher_dim)
-        total = distiller(student, teacher, labels)["total"]
+        total = losses(distiller, student, teacher, labels)["total"]
         roots = [student.features, student.logits, *distiller.parameters()]
         results.append([total, *torch.autograd.grad(total, roots)])
     assert len(results[0]) == (3 if teacher_dim == DIM else 5)
@@ -217,6 +218,7 @@ def test_without_band_heads_only_the_logits_predict(options: dict[str, Any]) -> 
 def test_every_term_reaches_the_student(teacher_dim: int) -> None:
     student, teacher, labels = batch(teacher_dim)
     terms = build("fd-cmkd", teacher_dim)(student, teacher, labels)
+    assert list(terms) == ["low", "high", "align", "heads"]
     for name, value in terms.items():
         (gradient,) = torch.autograd.grad(value, student.features, retain_graph=True)
         assert gradient.any(), name

@@ -1,18 +1,28 @@
-from itertools import product
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from reference import DIM, OTHER_DIM, C, N, arrays, batch, cross_entropy, linear, weights
+from reference import (
+    DIM,
+    OTHER_DIM,
+    C,
+    N,
+    arrays,
+    batch,
+    cross_entropy,
+    haar,
+    linear,
+    losses,
+    weights,
+)
 from reference import build as build_pooled
 from torch.testing import assert_close
 
 from fdsweep.search_spaces.errors import ConfigError
 from fdsweep.trainers import distillers
 from fdsweep.trainers.distillers import Distiller, Outputs
-from fdsweep.trainers.features.maps import haar_bands
 
 Array = NDArray[np.float64]
 Sizes = tuple[tuple[int, ...], ...]
@@ -48,23 +58,6 @@ def outputs(sizes: Sizes, seed: int, dtype: torch.dtype = torch.float64) -> Outp
     maps = tuple(torch.randn(N, *s, generator=draw).to(dtype).requires_grad_() for s in sizes)
     logits = torch.randn(N, C, generator=draw).to(dtype).requires_grad_()
     return Outputs(maps[-1].detach().flatten(2).mean(-1).requires_grad_(), logits, maps)
-
-
-def haar(x: Array, levels: int, first: int = 2) -> tuple[Array, list[Array]]:
-    """The low band, and every level's high bands, each level as products with matrices."""
-    low, high = x, []
-    for _ in range(levels):
-        bands = []
-        for choice in product((1, -1), repeat=x.ndim - first):
-            band = low
-            for axis, sign in enumerate(choice, start=first):
-                matrix = np.zeros(((band.shape[axis] + 1) // 2, band.shape[axis] + 1))
-                for i in range(len(matrix)):
-                    matrix[i, 2 * i : 2 * i + 2] = np.array([1, sign]) / np.sqrt(2)
-                band = np.moveaxis(np.tensordot(matrix[:, :-1], band, (1, axis)), 0, axis)
-            bands.append(band)
-        low, high = bands[0], [*high, np.stack(bands[1:])]
-    return low[None], high
 
 
 def masked(guess: Array, target: Array, mask: bool) -> float:
@@ -114,7 +107,7 @@ def test_freekd_is_its_formula(own: Sizes, others: Sizes, options: dict[str, Any
         high += sum(masked(a, b, given["mask"]) for a, b in zip(high_s, high_t, strict=True))
     task = cross_entropy(student.logits.detach().numpy(), LABELS)
     total = task + given["weight_low"] * low + given["weight_high"] * high
-    terms = distiller(student, teacher, LABELS)
+    terms = losses(distiller, student, teacher, LABELS)
     assert {k: v.item() for k, v in terms.items()} == pytest.approx(
         {"task": task, "low": low, "high": high, "total": total}, rel=0, abs=1e-8
     )
@@ -141,38 +134,12 @@ def test_without_maps_every_band_is_a_multiple_of_the_features(teacher_dim: int)
     (x_s, _), (x_t, _) = arrays(student), arrays(teacher)
     error = np.abs(linear(weights(distiller), "projects.0", x_s) - x_t).mean()
     factors = [np.sqrt(0.5) ** level for level in (1, 2, 3)]
-    terms = distiller(student, teacher, labels)
+    terms = losses(distiller, student, teacher, labels)
     assert terms["low"].item() == pytest.approx(factors[-1] * error, rel=0, abs=1e-8)
     assert terms["high"].item() == pytest.approx(sum(factors) * error, rel=0, abs=1e-8)
     terms["total"].backward()
     assert student.features.grad is not None
     assert student.features.grad.any()
-
-
-@pytest.mark.parametrize("shape", [(2, 3, 8), (2, 3, 7), (2, 3, 1), (2, 3, 5, 6), (2, 3, 1, 2, 3)])
-@pytest.mark.parametrize("levels", [1, 2, 5])
-@pytest.mark.parametrize("axis", [1, 2])
-def test_bands_are_haar_bands_and_keep_the_sum_of_squares(
-    shape: tuple[int, ...], levels: int, axis: int
-) -> None:
-    x = torch.randn(*shape)
-    low, high = haar_bands(x, levels, axis)
-    expected_low, expected_high = haar(x.numpy(), levels, axis)
-    assert_close(low.numpy(), expected_low)
-    assert len(high) == levels
-    for band, expected in zip(high, expected_high, strict=True):
-        assert_close(band.numpy(), expected)
-    squares = sum(band.square().sum() for band in (low, *high))
-    assert_close(squares, x.square().sum())
-
-
-def test_constants_are_low_and_alternations_high() -> None:
-    low, (high,) = haar_bands(torch.ones(1, 1, 6), 1)
-    assert_close(low, torch.full((1, 1, 1, 3), 2**0.5))
-    assert not high.any()
-    low, (high,) = haar_bands(torch.tensor([[[1.0, -1.0, 1.0, -1.0]]]), 1)
-    assert not low.any()
-    assert_close(high, torch.full((1, 1, 1, 2), 2**0.5))
 
 
 @pytest.mark.parametrize("teacher_dim", [DIM, OTHER_DIM])
@@ -190,7 +157,7 @@ def test_pooled_is_its_formula(options: dict[str, Any], teacher_dim: int) -> Non
     high = sum(((a - b) ** 2).sum() for a, b in zip(high_s, high_t, strict=True)) / x_t.size
     task = cross_entropy(z_s, labels)
     total = task + options.get("weight_low", 1) * low + options.get("weight_high", 1) * high
-    terms = distiller(student, teacher, labels)
+    terms = losses(distiller, student, teacher, labels)
     assert {k: v.item() for k, v in terms.items()} == pytest.approx(
         {"task": task, "low": low, "high": high, "total": total}, rel=0, abs=1e-8
     )
@@ -204,7 +171,7 @@ def test_pooled_with_equal_weights_is_feat(levels: int, teacher_dim: int) -> Non
     pooled = build_pooled("freekd-pooled", teacher_dim, levels=levels, **weights)
     feat = build_pooled("feat", teacher_dim, weight=3.0)
     inputs = batch(teacher_dim)
-    terms, expected = pooled(*inputs), feat(*inputs)
+    terms, expected = losses(pooled, *inputs), losses(feat, *inputs)
     assert_close(terms["total"], expected["total"], rtol=0, atol=1e-12)
     assert_close(terms["low"] + terms["high"], expected["feat"], rtol=0, atol=1e-12)
     assert terms["low"] > 0
@@ -219,7 +186,7 @@ def test_zero_maps_give_finite_gradients(sizes: Sizes, dtype: torch.dtype) -> No
     for student, teacher in [(0, 0), (0, 1), (1, 0)]:
         own = some._replace(maps=tuple((x * student).detach().requires_grad_() for x in some.maps))
         other = some._replace(maps=tuple(x * teacher for x in some.maps))
-        terms = build(sizes, sizes).to(dtype)(own, other, LABELS)
+        terms = losses(build(sizes, sizes).to(dtype), own, other, LABELS)
         terms["total"].backward()
         assert all(x.dtype == dtype and x.isfinite() for x in terms.values())
         assert all(x.grad is not None and x.grad.isfinite().all() for x in own.maps)

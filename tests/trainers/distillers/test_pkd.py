@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from reference import DIM, OTHER_DIM, arrays, batch, build, cross_entropy, linear, weights
+from reference import DIM, OTHER_DIM, arrays, batch, build, cross_entropy, linear, losses, weights
 from torch.testing import assert_close
 
 from fdsweep.search_spaces.errors import ConfigError
@@ -17,7 +17,7 @@ def test_pkd_is_its_formula(weight: float, teacher_dim: int) -> None:
     standard = [(x - x.mean(1, keepdims=True)) / x.std(1, keepdims=True) for x in (guess, x_t)]
     pkd = ((standard[0] - standard[1]) ** 2).mean() / 2
     task = cross_entropy(z_s, labels)
-    terms = distiller(student, teacher, labels)
+    terms = losses(distiller, student, teacher, labels)
     assert {k: v.item() for k, v in terms.items()} == pytest.approx(
         {"task": task, "pkd": pkd, "total": task + weight * pkd}, rel=0, abs=1e-8
     )
@@ -46,9 +46,9 @@ def test_constant_features_give_finite_gradients(dtype: torch.dtype) -> None:
     constant = torch.full_like(student.features, 0.3).to(dtype).requires_grad_()
     features = torch.zeros_like(teacher.features)
     for taught in (features, teacher.features):
-        terms = build("pkd").to(dtype)(
-            student._replace(features=constant), teacher._replace(features=taught.to(dtype)), labels
-        )
+        own = student._replace(features=constant)
+        other = teacher._replace(features=taught.to(dtype))
+        terms = losses(build("pkd").to(dtype), own, other, labels)
         terms["total"].backward()
         assert terms["pkd"].dtype == dtype
         assert terms["pkd"].isfinite()

@@ -13,6 +13,7 @@ from reference import (
     batch,
     cross_entropy,
     linear,
+    losses,
     softmax,
     weights,
 )
@@ -189,7 +190,7 @@ def test_single_level_adds_the_losses_up(teacher_dim: int) -> None:
     task = cross_entropy(arrays(student)[1], labels)
     fa = distiller.feature_alignment(student, teacher, labels).item()
     la = distiller.label_alignment(student, teacher, labels).item()
-    terms = distiller(student, teacher, labels)
+    terms = losses(distiller, student, teacher, labels)
     assert {k: v.item() for k, v in terms.items()} == pytest.approx(
         {"task": task, "fa": fa, "la": la, "total": task + 3 * fa + 0.5 * la}, rel=0, abs=1e-10
     )
@@ -202,7 +203,7 @@ def test_bilevel_leaves_the_alignments_to_inner_steps(teacher_dim: int) -> None:
     options = {"feature_steps": 3, "head_steps": 2, "inner_rate": 0.7}
     distiller = build(teacher_dim, weight_fa=3, weight_la=0.5, **options)
     student, teacher, labels = batch(teacher_dim)
-    terms = {k: v.item() for k, v in distiller(student, teacher, labels).items()}
+    terms = {k: v.item() for k, v in losses(distiller, student, teacher, labels).items()}
     task = cross_entropy(arrays(student)[1], labels)
     assert terms == pytest.approx({"task": task, "total": task}, rel=0, abs=1e-10)
     assert distiller.clip_norm is None
@@ -241,7 +242,7 @@ def test_a_teacher_that_was_never_attached_is_asked_for() -> None:
         "unpaired", num_classes=C, student_dim=DIM, teacher_dim=DIM, bilevel=False
     )
     with pytest.raises(ConfigError, match=r"unpaired: the teacher's classifier is missing. Call"):
-        distiller(*batch())
+        losses(distiller, *batch())
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -256,7 +257,7 @@ def test_constant_features_give_finite_gradients(
     taught = teacher._replace(features=teacher.features.detach().to(dtype))
     distiller = build(bilevel=False, epsilon=epsilon).to(dtype)
     for other in (taught, taught._replace(features=torch.zeros_like(taught.features))):
-        terms = distiller(own, other, labels)
+        terms = losses(distiller, own, other, labels)
         terms["total"].backward()
         assert all(x.dtype == dtype and x.isfinite() for x in terms.values())
         assert constant.grad is not None

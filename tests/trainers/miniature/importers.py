@@ -28,6 +28,29 @@ class Deadly(CremaD):
         return super().decode(raw, item, assets)
 
 
+class Mortal(CremaD):
+    """Kills its worker at actor 1006 once, and leaves the file `grave`."""
+
+    def __init__(self, grave: Path) -> None:
+        super().__init__()
+        self.grave = grave
+
+    def decode(self, raw: Path, item: Item, assets: Mapping[str, bytes]) -> dict[str, Any]:
+        if item.group == "1006" and not self.grave.exists():
+            self.grave.touch()
+            os._exit(1)
+        return super().decode(raw, item, assets)
+
+
+class Faulty(CremaD):
+    """Has a fault that shows at actor 1006."""
+
+    def decode(self, raw: Path, item: Item, assets: Mapping[str, bytes]) -> dict[str, Any]:
+        if item.group == "1006":
+            raise KeyError("no such actor")
+        return super().decode(raw, item, assets)
+
+
 class Helpless(CremaD):
     """Meets an error at actor 1006 that a person must put right."""
 

@@ -7,8 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch.testing import assert_close
 
-from fdsweep.trainers import backbones, distillers
+from fdsweep.trainers import backbones, distillers, tasks
 from fdsweep.trainers.distillers import InnerStep
+from fdsweep.trainers.distributed import Runtime
 from fdsweep.trainers.loop import Roles, train_step
 from fdsweep.trainers.protocol.lookahead import ahead
 
@@ -41,7 +42,7 @@ class Setting:
 
     def ahead(self, steps=None):
         steps = self.distiller.inner_steps() if steps is None else steps
-        return ahead(steps, self.student, self.outputs, self.taught, self.labels, LR)
+        return ahead(steps, self.student, self.outputs, (self.taught,), self.labels, LR)
 
 
 def values(tensors):
@@ -152,12 +153,13 @@ def test_a_training_step_applies_the_copy_s_gradient_to_the_student(options):
     before = values(setting.student.parameters())
     projector = values(setting.distiller.parameters())
     _, gradient, collected, losses, task = by_hand(setting, plan(options))
-    roles = Roles(setting.student, setting.distiller)
+    student = Runtime.here(torch.device("cpu")).place(setting.student)
+    roles = Roles(tasks.find("classification"), student, setting.distiller)
     optimizer = torch.optim.SGD(roles.trained().parameters(), lr=LR)
     for _ in range(2):  # what an earlier step left behind must not matter
         for x, start in zip(roles.trained().parameters(), [*before, *projector], strict=True):
             x.data.copy_(start)
-        terms = train_step(setting.inputs, setting.taught, setting.labels, roles, optimizer)
+        terms = train_step(setting.inputs, (setting.taught,), setting.labels, roles, optimizer)
     expected = [x - LR * g for x, g in zip(before, gradient, strict=True)]
     assert_close(values(setting.student.parameters()), expected)
     expected = [x - LR * g for x, g in zip(projector, collected, strict=True)]

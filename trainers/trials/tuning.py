@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 
-from fdsweep.search_spaces.configs import StudentConfig
-from fdsweep.search_spaces.trials import PointConfig, TrialConfig
+from fdsweep.search_spaces.trials import PointConfig
 from fdsweep.trainers import datasets
-from fdsweep.trainers.datasets import DatasetInfo, Fold
+from fdsweep.trainers.datasets import Fold
+from fdsweep.trainers.distributed import Runtime
 from fdsweep.trainers.loop import Training
 from fdsweep.trainers.replicate import make_roles
 
@@ -39,14 +39,16 @@ class Tuning:
         modalities = {m: None for config in point.configs for m in config.modalities}
         fold_of = dataset.folds(tuple(modalities))
         folds = {seed: without_test(fold_of(seed)).to(device) for seed in point.seeds}
+        info, storage, runtime = dataset.info, point.storage, Runtime.here(device)
         members = [(config, seed) for config in point.configs for seed in point.seeds]
         saved = resume["members"] if resume else [None] * len(members)
         self.seeds = point.seeds
         self.seconds: float = resume["seconds"] if resume else 0.0
-        self.trainings = [
-            _training(point, config, seed, dataset.info, folds[seed], state)
-            for (config, seed), state in zip(members, saved, strict=True)
-        ]
+        self.trainings = []
+        for (config, seed), state in zip(members, saved, strict=True):
+            fold = folds[seed]
+            roles = make_roles(config, info, fold, seed, storage=storage, runtime=runtime)
+            self.trainings.append(Training(config, seed, fold, roles, state))
 
     @property
     def epoch(self) -> int:
@@ -66,16 +68,16 @@ class Tuning:
         self.seconds += time.perf_counter() - start
 
     def metrics(self) -> dict[str, Any]:
-        """The epoch, and for each configuration the mean over seeds of the best accuracy so far.
+        """The epoch, and for each configuration the mean over seeds of the best score so far.
 
         The best so far of an epoch is what choosing on validation would give if it were the last.
         """
-        accuracies = [training.history.val_accuracy for training in self.trainings]
+        scores = [training.history.val_score for training in self.trainings]
         n = len(self.seeds)
         return {
             "epoch": self.epoch,
             "epochs": self.epochs,
-            "values": [fmean(accuracies[i : i + n]) for i in range(0, len(accuracies), n)],
+            "values": [fmean(scores[i : i + n]) for i in range(0, len(scores), n)],
             "seconds": self.seconds,
         }
 
@@ -91,7 +93,7 @@ class Tuning:
                 {
                     "seed": training.seed,
                     "student_modality": training.config.network.modality,
-                    "val_accuracy": training.history.val_accuracy,
+                    "val_score": training.history.val_score,
                     "best_epoch": training.history.best_epoch,
                     "best_head": training.history.best_head,
                 }
@@ -103,23 +105,3 @@ class Tuning:
 def without_test(fold: Fold) -> Fold:
     """`fold` with no test sample in any split."""
     return replace(fold, test=fold.test[:0])
-
-
-def _training(
-    point: PointConfig,
-    config: StudentConfig,
-    seed: int,
-    info: DatasetInfo,
-    fold: Fold,
-    resume: dict[str, Any] | None,
-) -> Training:
-    trial = TrialConfig(
-        kind="student",
-        key=point.key,
-        config=config,
-        seeds=(seed,),
-        group="",
-        storage=point.storage,
-        loading=point.loading,
-    )
-    return Training(config, seed, fold, make_roles(trial, info, fold, seed), resume)

@@ -1,17 +1,16 @@
-"""Pictures in memory: whole batches are cropped, flipped and normalised on the training device."""
+"""Views of pictures: whole batches are cropped, flipped and normalised on the training device."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-CPU = torch.device("cpu")
+from fdsweep.trainers.modalities.base import CPU
+
 SIZE = 224
-STORED = 256
-"""Height and width of a frame in memory, whatever its shape was; its aspect is kept beside."""
+"""Height and width of a view."""
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Of ImageNet's pictures in [0, 1], per channel."""
@@ -20,75 +19,14 @@ AREA, ASPECT, ATTEMPTS = (0.08, 1.0), (3 / 4, 4 / 3), 10
 """Of RandomResizedCrop (Szegedy et al., CVPR 2015): shares of the area, width by height."""
 
 
-Frames = Tensor | Sequence[Tensor]
-"""[B, 3, H, W] uint8, or B of [3, H, W]."""
+def crop(frames: Tensor | Sequence[Tensor], aspects: Tensor, draws: Tensor) -> Tensor:
+    """A random crop of each frame, resized to SIZE, normalised, half flipped.
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Pictures:
-    """Frames of N samples.
-
-    Attributes:
-        frames: [M, 3, STORED, STORED] uint8, each stretched to a square.
-        aspects: [M], width by height of each as it was.
-        starts: [N + 1], where each sample's frames begin, in the order of time.
-        device: of the batches; the frames may stay in the memory of the host.
-        augmented: always; a training view is a random crop of a random frame.
-    """
-
-    frames: Tensor
-    aspects: Tensor
-    starts: Tensor
-    device: torch.device = CPU
-    augmented: bool = True
-    numbers: int = 3 * SIZE * SIZE
-
-    def batches(
-        self, order: Iterable[Tensor], draws: Iterable[Tensor] | None = None
-    ) -> Iterator[Tensor]:
-        """[B, 3, SIZE, SIZE] for each batch; the evaluated view is the whole middle frame."""
-        if draws is None:
-            for indices in order:
-                chosen = choose(self._counts(indices), None) + self._first(indices)
-                yield whole(self.frames[chosen].to(self.device))
-            return
-        for indices, numbers in zip(order, draws, strict=True):
-            chosen = choose(self._counts(indices), numbers.cpu()) + self._first(indices)
-            if self.device.type == "cpu":  # frames are cut where they lie
-                frames: Frames = [self.frames[i] for i in chosen.tolist()]
-            else:
-                frames = self.frames[chosen].to(self.device)
-            aspects = self.aspects[chosen].to(self.device)
-            yield crop(frames, aspects, numbers.to(self.device))
-
-    def to(self, device: torch.device) -> "Pictures":
-        """See `Inputs.to`: frames move to a GPU if they leave half of its free memory."""
-        frames = self.frames
-        if device.type == "cuda" and 2 * frames.nbytes < torch.cuda.mem_get_info(device)[0]:
-            frames = frames.to(device)
-        return replace(self, frames=frames, aspects=self.aspects.to(frames.device), device=device)
-
-    def _first(self, indices: Tensor) -> Tensor:
-        return self.starts[indices.cpu()].to(self.frames.device)
-
-    def _counts(self, indices: Tensor) -> Tensor:
-        places = indices.cpu()
-        return (self.starts[places + 1] - self.starts[places]).to(self.frames.device)
-
-
-def choose(counts: Tensor, draws: Tensor | None) -> Tensor:
-    """Which of each sample's `counts` [B] frames is shown: the middle one, or one by `draws`."""
-    if draws is None:
-        return counts // 2
-    return (draws[:, 0].to(counts.device) * counts).long()
-
-
-def crop(frames: Frames, aspects: Tensor, draws: Tensor) -> Tensor:
-    """A random crop of each frame [B, 3, H, W] uint8, resized to SIZE, normalised, half flipped.
+    The frames are [B, 3, H, W] uint8, or on a CPU B of [3, H, W] too.
 
     The crop is that of RandomResizedCrop on a picture of the frame's own aspect [B]: the first of
     ATTEMPTS boxes (area AREA, aspect ASPECT) that lies inside, else the middle with the nearest
-    aspect. `draws` [B, DRAWS] decide: the first is for `choose`.
+    aspect. `draws` [B, DRAWS] decide, the first of which is for the choice of the frame.
     """
     size = torch.stack(_box(aspects, draws[:, 1 : 1 + 2 * ATTEMPTS]), dim=1)
     rest = draws[:, 1 + 2 * ATTEMPTS :]
@@ -104,7 +42,9 @@ def whole(frames: Tensor) -> Tensor:
     return _normalise(_resize(frames if frames.device.type == "cpu" else frames.float()))
 
 
-def _cut_each(frames: Frames, corner: Tensor, size: Tensor, flip: Tensor) -> Tensor:
+def _cut_each(
+    frames: Tensor | Sequence[Tensor], corner: Tensor, size: Tensor, flip: Tensor
+) -> Tensor:
     """Boxes of whole pixels, one after the other: on a CPU three times as fast as all at once."""
     height, width = frames[0].shape[1:]
     pixels = torch.tensor([width, height])

@@ -1,0 +1,82 @@
+"""Commands on data sets: prepare, datasets, datasets show."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fdsweep.orchestrator.cli.options import DEFAULT_STORAGE, Address, AsJson, Storage
+from fdsweep.orchestrator.cli.output import for_people, show
+
+app = typer.Typer(invoke_without_command=True, help="List the data sets, or show one.")
+
+
+def prepare(
+    dataset: Annotated[str, typer.Argument(help="A name from `fdsweep datasets`.")],
+    raw: Annotated[Path, typer.Argument(help="The folder that was downloaded.")],
+    split_dir: Annotated[
+        Path | None, typer.Option(help="Published lists. (default: a split of our own)")
+    ] = None,
+    task: Annotated[str | None, typer.Option(help="One of several labellings.")] = None,
+    tokenizer: Annotated[
+        str | None, typer.Option(help="A checkpoint's. (default: a vocabulary of the data)")
+    ] = None,
+    shard_mb: Annotated[float, typer.Option(help="Size of a shard.")] = 128,
+    allow_skips: Annotated[
+        int | None, typer.Option(help="Damaged files to leave out. (default: 1 %)")
+    ] = None,
+    storage: Storage = DEFAULT_STORAGE,
+    address: Address = None,
+    as_json: AsJson = False,
+) -> None:
+    """Decode a downloaded data set into the storage; what is decoded is not decoded again."""
+    with for_people():
+        from fdsweep.orchestrator.data.prepare import prepare as run_prepare
+        from fdsweep.orchestrator.data.text import to_text
+        from fdsweep.search_spaces.errors import ConfigError
+        from fdsweep.trainers import datasets
+        from fdsweep.trainers.datasets.prepared import Prepared
+        from fdsweep.trainers.preparation.catalog import Options
+        from fdsweep.trainers.preparation.manifest import SCHEMA
+
+        found = datasets.find(dataset, datasets.DataLocation(storage))
+        if not isinstance(found, Prepared):
+            raise ConfigError(
+                "needs no preparation", dataset, f"Type: fdsweep datasets show {dataset}"
+            )
+        options = Options(split_dir=split_dir, task=task, tokenizer=tokenizer)
+        manifest = run_prepare(
+            found, raw, storage, options,
+            shard_mb=shard_mb, allow_skips=allow_skips, address=address,
+        )  # fmt: skip
+        show(to_text(manifest), {"schema": SCHEMA, **manifest.model_dump(mode="json")}, as_json)
+
+
+@app.callback()
+def list_datasets(
+    context: typer.Context, storage: Storage = DEFAULT_STORAGE, as_json: AsJson = False
+) -> None:
+    """List the data sets: what they hold, where they are to be had, what is prepared here."""
+    if context.invoked_subcommand:
+        return
+    with for_people():
+        from fdsweep.orchestrator.data.overview import overview, to_text
+
+        found = overview(storage)
+        show(to_text(found), {"schema": "fdsweep.datasets/1", "datasets": found}, as_json)
+
+
+@app.command("show")
+def show_dataset(
+    name: Annotated[str, typer.Argument(help="A data set that is ready.")],
+    out: Annotated[Path | None, typer.Option(help="(default: NAME.png)")] = None,
+    storage: Storage = DEFAULT_STORAGE,
+) -> None:
+    """Draw a contact sheet: samples of every modality and how many there are of each class."""
+    with for_people():
+        from fdsweep.orchestrator.data.preview import draw
+        from fdsweep.search_spaces.trials import FEW
+        from fdsweep.trainers import datasets
+
+        dataset = datasets.find(name, datasets.DataLocation(storage, FEW))
+        typer.echo(draw(dataset, out or Path(f"{name}.png")))

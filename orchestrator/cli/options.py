@@ -1,0 +1,122 @@
+"""The options that commands share, and how they become typed values."""
+
+import functools
+import inspect
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+
+from fdsweep.orchestrator.cli.output import for_people
+
+if TYPE_CHECKING:
+    from fdsweep.orchestrator.studies.options import StudyOptions
+    from fdsweep.search_spaces.sweep import Sweep
+
+DEFAULT_STORAGE = "./fdsweep-runs"
+Storage = Annotated[
+    str,
+    typer.Option(envvar="FDSWEEP_STORAGE", help="Where results live: a path, or a URI."),
+]
+Address = Annotated[
+    str | None, typer.Option(help="A running Ray cluster. (default: RAY_ADDRESS, else local)")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document, nothing else.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Common:
+    """The options of every command that trains a study."""
+
+    dataset: Annotated[str | None, typer.Option(help="Data set; `watch` is embedded.")] = None
+    seeds: Annotated[str | None, typer.Option(help="A count, or a list such as 0,3,7.")] = None
+    epochs: Annotated[int | None, typer.Option(help="Epochs of every network.")] = None
+    direction: Annotated[
+        list[str] | None,
+        typer.Option(help="teacher->student, such as 'audio->visual'; repeatable. (default: all)"),
+    ] = None
+    storage: Storage = DEFAULT_STORAGE
+    gpus: Annotated[int | None, typer.Option(help="GPUs to use. (default: all that Ray sees)")] = (
+        None
+    )
+    gpus_per_trial: Annotated[float | None, typer.Option(help="May be a part, such as 0.25.")] = (
+        None
+    )
+    workers_per_trial: Annotated[int, typer.Option(help="Data-parallel workers of each trial.")] = 1
+    seeds_per_trial: Annotated[
+        int | None, typer.Option(help="Split a cell's seeds into trials of so many.")
+    ] = None
+    loading: Annotated[
+        str, typer.Option(help="Data: resident in memory, streaming, or auto by size.")
+    ] = "auto"
+    memory_gb: Annotated[
+        float, typer.Option(help="For each trial's data; larger ones are streamed.")
+    ] = 8.0
+    pretrained: Annotated[
+        list[str] | None,
+        typer.Option(help="modality=NAME_OR_PATH: a checkpoint to start from; repeatable."),
+    ] = None
+    address: Address = None
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False
+    as_json: AsJson = False
+
+    def apply_to(self, sweep: "Sweep") -> "Sweep":
+        """`sweep` with what is given here; a ConfigError for what cannot be used."""
+        from fdsweep.search_spaces.fields import parse_pairs, parse_seeds
+        from fdsweep.search_spaces.sweep import override
+
+        return override(
+            sweep,
+            dataset=self.dataset,
+            seeds=None if self.seeds is None else parse_seeds(self.seeds),
+            epochs=self.epochs,
+            directions=tuple(self.direction) if self.direction else None,
+            pretrained=parse_pairs(self.pretrained, "--pretrained") if self.pretrained else None,
+        )
+
+    def study_options(self) -> "StudyOptions":
+        """Where and how the study runs."""
+        from fdsweep.orchestrator.execution.cluster import ResourceRequest
+        from fdsweep.orchestrator.studies.options import StudyOptions
+        from fdsweep.search_spaces.trials import Loading, LoadingMode
+
+        return StudyOptions(
+            storage=self.storage,
+            request=ResourceRequest(
+                self.address, self.gpus, self.gpus_per_trial, self.workers_per_trial
+            ),
+            seeds_per_trial=self.seeds_per_trial,
+            loading=Loading(mode=cast(LoadingMode, self.loading), memory_gb=self.memory_gb),
+        )
+
+
+def with_common(act: Callable[..., None]) -> Callable[..., None]:
+    """A command from `act(common, own options)`; the options of `Common` are added to its own."""
+    own = list(inspect.signature(act).parameters.values())[1:]
+    shared = inspect.signature(Common).parameters.values()
+
+    @functools.wraps(act)
+    def command(**given: object) -> None:
+        values = cast(dict[str, Any], {option.name: given.pop(option.name) for option in shared})
+        with for_people():
+            act(Common(**values), **given)
+
+    parameters = [*own, *shared]
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {option.name: option.annotation for option in parameters}
+    return command
+
+
+def number_or_word(text: str) -> float | str:
+    """`text` as a number if it is one."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def one_of(names: Collection[str]) -> str:
+    """Names for a help text: "a, b or c"."""
+    *first, last = names
+    return f"{', '.join(first)} or {last}" if first else last

@@ -1,0 +1,66 @@
+"""What commands print and how they end: results on stdout, the rest on stderr, exit codes."""
+
+import contextlib
+import json
+import shlex
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import typer
+
+from fdsweep.search_spaces.errors import FdsweepError
+
+if TYPE_CHECKING:
+    from fdsweep.orchestrator.tracking.recorder import Failure
+
+
+@contextlib.contextmanager
+def for_people() -> Iterator[None]:
+    """Bad input, missing data, no cluster: one sentence on stderr, exit code 2."""
+    try:
+        yield
+    except FdsweepError as error:
+        typer.echo(f"fdsweep: {error}", err=True)
+        raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        command = shlex.join(["fdsweep", *sys.argv[1:]])
+        typer.echo(f"\nfdsweep: interrupted. To go on, type: {command}", err=True)
+        raise typer.Exit(130) from None
+
+
+def print_json(document: Mapping[str, object]) -> None:
+    """Print one JSON document."""
+    typer.echo(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def print_text(text: str) -> None:
+    """Print `text`, ended by one line break."""
+    typer.echo(text, nl=not text.endswith("\n"))
+
+
+def show(text: str, document: Mapping[str, object], as_json: bool) -> None:
+    """Print what was asked for: the document, or the text for people."""
+    if as_json:
+        print_json(document)
+    else:
+        print_text(text)
+
+
+def show_plan(text: str, document: Mapping[str, object], *, dry_run: bool, as_json: bool) -> None:
+    """Print a plan: on stdout if it is all that was asked for."""
+    if dry_run and as_json:
+        print_json(document)
+    else:
+        typer.echo(text, err=not dry_run)
+
+
+def show_outcome(
+    text: str, document: Mapping[str, object], failures: "Sequence[Failure]", as_json: bool
+) -> None:
+    """Print what came out, and what failed; exit code 1 if something did."""
+    show(text, document, as_json)
+    for failure in failures:
+        who = failure.name if failure.seed is None else f"{failure.name}, seed {failure.seed}"
+        typer.echo(f"failed: {who}: {failure.error} Log: {failure.log}", err=True)
+    raise typer.Exit(1 if failures else 0)

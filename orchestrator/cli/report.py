@@ -1,0 +1,67 @@
+"""Commands that read what is stored: report, status."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fdsweep.orchestrator.cli.options import DEFAULT_STORAGE, AsJson, Storage
+from fdsweep.orchestrator.cli.output import for_people, print_json, print_text, show
+
+
+def report(
+    sweep: Annotated[
+        str | None, typer.Argument(help="Name or the start of it. (default: the newest)")
+    ] = None,
+    form: Annotated[
+        str | None,
+        typer.Option("--format", help="markdown, latex, html, csv or json. (default: markdown)"),
+    ] = None,
+    check: Annotated[
+        Path | None, typer.Option(help="Say whether a report in this file still holds, instead.")
+    ] = None,
+    storage: Storage = DEFAULT_STORAGE,
+    as_json: AsJson = False,
+) -> None:
+    """Print a sweep's report from what is stored; neither Ray nor MLflow is needed."""
+    with for_people():
+        from fdsweep.results.check import check as check_file
+        from fdsweep.results.records.store import Store
+        from fdsweep.results.report import FORMATS, load, report_of, to_text
+        from fdsweep.search_spaces.errors import unknown
+
+        if form not in (None, *FORMATS):
+            raise unknown("format", form, FORMATS, "--format")
+        store = Store.open(storage)
+        data = load(store, sweep)
+        result = report_of(data)
+        if check:
+            differences = check_file(result, check, form)
+            _tell_differences(differences, str(check), result.sweep, as_json)
+            raise typer.Exit(1 if differences else 0)
+        pictures = None
+        if form == "html":
+            from fdsweep.results import plots
+
+            pictures = plots.render(plots.pictures(data))
+        text = to_text(result, "json" if as_json else form or "markdown", pictures)
+        print_text(text)
+
+
+def _tell_differences(differences: list[str], path: str, sweep: str, as_json: bool) -> None:
+    if as_json:
+        print_json({"schema": "fdsweep.check/1", "sweep": sweep, "differences": differences})
+        return
+    for difference in differences:
+        typer.echo(difference)
+    if not differences:
+        typer.echo(f"{path} matches the data of {sweep}.")
+
+
+def status(storage: Storage = DEFAULT_STORAGE, as_json: AsJson = False) -> None:
+    """List the sweeps of a storage: what is done, what failed, what is left."""
+    with for_people():
+        from fdsweep.orchestrator.studies.status import overview, to_text
+
+        sweeps = overview(storage)
+        show(to_text(sweeps), {"schema": "fdsweep.status/1", "sweeps": sweeps}, as_json)

@@ -1,0 +1,41 @@
+"""Commands on the tool itself and what stands around it: methods, ui, doctor."""
+
+from typing import Annotated
+
+import typer
+
+from fdsweep.orchestrator.cli.options import DEFAULT_STORAGE, Address, AsJson, Storage
+from fdsweep.orchestrator.cli.output import for_people, show
+
+
+def methods(as_json: AsJson = False) -> None:
+    """List the methods: what they distil, what they need, where they were published."""
+    with for_people():
+        from fdsweep.orchestrator.studies.methods import overview, to_text
+
+        found = overview()
+        show(to_text(found), {"schema": "fdsweep.methods/1", "methods": found}, as_json)
+
+
+def ui(
+    storage: Storage = DEFAULT_STORAGE,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 5000,
+) -> None:
+    """Browse the runs: start MLflow's server on the storage, until Ctrl-C."""
+    with for_people():
+        from fdsweep.orchestrator.tracking.ui import serve
+
+        serve(storage, host, port)
+
+
+def doctor(
+    storage: Storage = DEFAULT_STORAGE, address: Address = None, as_json: AsJson = False
+) -> None:
+    """Say what is installed, which devices Ray sees, what can be written."""
+    with for_people():
+        from fdsweep.orchestrator.execution.doctor import examine, to_text
+
+        findings = examine(storage, address)
+        show(to_text(findings), {"schema": "fdsweep.doctor/1", **findings}, as_json)
+        raise typer.Exit(0 if findings["ok"] else 2)

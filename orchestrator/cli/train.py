@@ -1,0 +1,181 @@
+"""Commands that train: ablation, compare, analyze, run, search."""
+
+import functools
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fdsweep.orchestrator.cli.options import Common, number_or_word, one_of, with_common
+from fdsweep.orchestrator.cli.output import show_outcome, show_plan
+from fdsweep.orchestrator.search import pruners
+from fdsweep.orchestrator.search.samplers import SAMPLERS
+
+if TYPE_CHECKING:
+    from fdsweep.search_spaces.sweep import Sweep
+
+
+def trains(define: Callable[..., "Sweep"]) -> Callable[..., None]:
+    """A command that trains the sweep which `define` gives."""
+
+    @functools.wraps(define)
+    def act(common: Common, **given: object) -> None:
+        _train(define(**given), common)
+
+    own = inspect.signature(define).parameters.values()
+    first = inspect.Parameter("common", inspect.Parameter.POSITIONAL_ONLY)
+    act.__signature__ = inspect.Signature([first, *own])  # type: ignore[attr-defined]
+    return with_common(act)
+
+
+def _train(sweep: "Sweep", common: Common) -> None:
+    from fdsweep.orchestrator.studies import study as studies
+    from fdsweep.results.report import to_markdown
+
+    study = studies.prepare(common.apply_to(sweep), common.study_options())
+    if common.dry_run or study.plan.left:
+        cost = studies.estimate_study(study)
+        _show_plan(studies.describe(study, cost), studies.plan_json(study, cost), common)
+    if not common.dry_run:
+        outcome = studies.run(study)
+        text = to_markdown(outcome.report)
+        show_outcome(text, outcome.to_json(), outcome.failures, common.as_json)
+
+
+@trains
+def ablation(
+    *,
+    study: Annotated[
+        str, typer.Option(help="components, losses, cutoffs or controls.")
+    ] = "components",
+    full: Annotated[
+        bool, typer.Option("--full", help="Every valid combination of the four components.")
+    ] = False,
+    cutoff: Annotated[
+        str | None, typer.Option(help="Of the rows that have bands and name none; or learn.")
+    ] = None,
+) -> "Sweep":
+    """Train a study of FD-CMKD's parts and print its table; what is done is not done again."""
+    from fdsweep.search_spaces.presets import every_component, load_preset, with_cutoff
+
+    sweep = every_component() if full else load_preset(study)
+    return sweep if cutoff is None else with_cutoff(sweep, number_or_word(cutoff))
+
+
+@trains
+def compare(
+    *,
+    methods: Annotated[
+        str | None,
+        typer.Option(help="Such as kd,feat,kd+fd-cmkd; `+` adds methods up. (default: all)"),
+    ] = None,
+    pairing: Annotated[
+        str, typer.Option(help="Teacher samples: paired, same-class or unpaired.")
+    ] = "paired",
+) -> "Sweep":
+    """Train methods on equal terms and print what each gains over `none`."""
+    from fdsweep.orchestrator.studies.compare import comparison
+
+    return comparison(methods, pairing)
+
+
+@with_common
+def analyze(
+    common: Common,
+    *,
+    cutoff: Annotated[float, typer.Option(help="Between the low and the high band.")] = 0.5,
+) -> None:
+    """Compare the teachers' features across modalities, band by band, beside controls."""
+    from fdsweep.orchestrator.studies import analyze as analyzing
+    from fdsweep.orchestrator.studies import study as studies
+
+    sweep = common.apply_to(analyzing.base_sweep(cutoff))
+    study = analyzing.prepare(sweep, common.study_options())
+    if common.dry_run or study.plan.left:
+        cost = studies.estimate_study(study)
+        _show_plan(analyzing.describe(study, cost), studies.plan_json(study, cost), common)
+    if not common.dry_run:
+        outcome = analyzing.run(study)
+        text = outcome.to_markdown()
+        show_outcome(text, outcome.to_json(), outcome.failures, common.as_json)
+
+
+@trains
+def run(
+    file: Annotated[Path, typer.Argument(help="A sweep in YAML; the README shows one.")],
+) -> "Sweep":
+    """Train the study that a YAML file describes; options given here win over the file."""
+    from fdsweep.search_spaces.sweep import load_sweep
+
+    return load_sweep(file)
+
+
+@with_common
+def search(
+    common: Common,
+    *,
+    space: Annotated[
+        str, typer.Option(help="loss-weights, cutoffs, all, or a YAML file.")
+    ] = "loss-weights",
+    method: Annotated[str | None, typer.Option(help="A method. (default: fd-cmkd)")] = None,
+    methods: Annotated[
+        str | None, typer.Option(help="Several, such as fd-cmkd,kd,feat: equal budgets.")
+    ] = None,
+    trials: Annotated[int, typer.Option(help="For each method and direction.")] = 20,
+    timeout: Annotated[
+        float | None, typer.Option(help="Minutes after which no new trial begins.")
+    ] = None,
+    sampler: Annotated[str, typer.Option(help=f"{one_of(SAMPLERS)}.")] = "tpe",
+    prune: Annotated[
+        bool, typer.Option("--prune/--no-prune", help="Stop trials that fall behind (ASHA).")
+    ] = True,
+    pruner: Annotated[
+        str, typer.Option(help=f"What --prune stops them by: {one_of(pruners.PRUNERS)}.")
+    ] = pruners.DEFAULT,
+    objective: Annotated[
+        str, typer.Option(help="accuracy; accuracy,cost; directions; directions,cost.")
+    ] = "accuracy",
+    tuning_seeds: Annotated[
+        str, typer.Option(help="A count, or a list; --seeds are the fresh ones.")
+    ] = "2",
+    cutoff: Annotated[
+        str | None, typer.Option(help="Set, not searched: a number, or learn.")
+    ] = None,
+) -> None:
+    """Tune on validation accuracy, then compare with the default on fresh seeds."""
+    from fdsweep.orchestrator.search import settings as planning
+    from fdsweep.orchestrator.search.run import run as run_search
+    from fdsweep.results.report import to_markdown
+    from fdsweep.search_spaces.errors import ConfigError
+    from fdsweep.search_spaces.fields import parse_names, parse_seeds
+    from fdsweep.search_spaces.spaces import load_space
+
+    if method and methods:
+        raise ConfigError("both are given", "--method, --methods", "Give one of them")
+    settings = planning.SearchSettings(
+        space=load_space(space),
+        methods=parse_names(methods or method or "fd-cmkd", "--methods"),
+        options={} if cutoff is None else {"cutoff": number_or_word(cutoff)},
+        trials=trials,
+        minutes=timeout,
+        sampler=sampler,
+        pruner=pruner if prune else pruners.NONE,
+        objective=objective,
+        tuning_seeds=parse_seeds(tuning_seeds, "--tuning-seeds"),
+    )
+    sweep = common.apply_to(planning.base_sweep(settings))
+    if common.seeds is not None and common.seeds.strip().isdecimal():
+        sweep = sweep.model_copy(update={"seeds": planning.fresh_seeds(len(sweep.seeds))})
+    study = planning.prepare(settings, sweep, common.study_options())
+    cost = planning.estimate_search(study)
+    _show_plan(planning.describe(study, cost), planning.plan_json(study, cost), common)
+    if not common.dry_run:
+        outcome = run_search(study)
+        text = to_markdown(outcome.report)
+        show_outcome(text, outcome.to_json(), outcome.failures, common.as_json)
+
+
+def _show_plan(text: str, document: dict[str, object], common: Common) -> None:
+    show_plan(text, document, dry_run=common.dry_run, as_json=common.as_json)

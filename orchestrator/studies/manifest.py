@@ -1,0 +1,102 @@
+"""What a report must know of a sweep, written down before anything is trained."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from fdsweep.results.records import manifest as manifests
+from fdsweep.results.records.manifest import Manifest, ManifestRow
+from fdsweep.results.records.store import Store
+from fdsweep.search_spaces.sweep import Sweep
+from fdsweep.search_spaces.trials import Cell, Plan
+from fdsweep.trainers import distillers, tasks
+from fdsweep.trainers.datasets import DatasetInfo
+from fdsweep.trainers.distillers import Distiller
+from fdsweep.trainers.registry import JOIN
+
+
+@dataclass(frozen=True, slots=True)
+class MethodFacts:
+    """What methods declare of themselves for reports.
+
+    Args:
+        looks: casefolded name of a row or a method -> its place among the pictures' looks.
+        response_options: method as it stands in rows -> full name of the option whose response
+            is drawn, such as "fd-cmkd.cutoff" for "kd+fd-cmkd".
+    """
+
+    looks: dict[str, int]
+    response_options: dict[str, str]
+
+
+def method_facts(methods: Iterable[str]) -> MethodFacts:
+    """What `methods`, as they stand in rows, declare; one that adds up several tells of each."""
+    looks: dict[str, int] = {}
+    options: dict[str, str] = {}
+    for method in dict.fromkeys(methods):
+        parts = method.split(JOIN)
+        for part in parts:
+            look, variants, option = _declared(part)
+            if look is not None:
+                names = {part: look, **{name: look + i for i, name in enumerate(variants)}}
+                looks |= {name.casefold(): place for name, place in names.items()}
+            if option:
+                options[method] = option if len(parts) == 1 else f"{part}.{option}"
+    return MethodFacts(looks, options)
+
+
+def _declared(method: str) -> tuple[int | None, tuple[str, ...], str]:
+    """`look`, `variants` and `response_option` of a method; a function declares nothing."""
+    factory = distillers.registry.get(method).factory
+    if not (isinstance(factory, type) and issubclass(factory, Distiller)):
+        return None, (), ""
+    return factory.look, factory.variants, factory.response_option
+
+
+def save_manifest(sweep: Sweep, plan: Plan, info: DatasetInfo, store: Store) -> Manifest:
+    """Write what `sweep` consists of, over all the times that it was run.
+
+    Raises:
+        StorageError: it cannot be written, or the manifest of an earlier time cannot be read.
+    """
+    network = plan.cells[0].config.network
+    facts = method_facts(cell.config.method for cell in plan.cells)
+    new = Manifest(
+        sweep=plan.sweep,
+        study=sweep.study,
+        title=sweep.title,
+        dataset=info.name,
+        paper_table=sweep.paper_table,
+        task=network.task,
+        metric=tasks.metric(network.task),
+        epochs=network.optim.epochs,
+        seeds=tuple(sorted(plan.seeds)),
+        seed_history=(tuple(sorted(plan.seeds)),),
+        rows=tuple(map(_row, plan.cells)),
+        teachers={
+            teacher.modality: key
+            for cell in plan.cells
+            for key, teacher in cell.config.trained_teachers.items()
+        },
+        data_fingerprint=info.fingerprint,
+        data_notes=info.notes,
+        looks=facts.looks,
+        response_options=facts.response_options,
+    )
+    if plan.sweep in manifests.list_sweeps(store):
+        new = manifests.merge(manifests.load(store, plan.sweep), new)
+    manifests.save(store, new)
+    return new
+
+
+def _row(cell: Cell) -> ManifestRow:
+    return ManifestRow(
+        row=cell.row.name,
+        method=cell.config.method,
+        teacher_modality=cell.direction.teacher,
+        student_modality=cell.direction.student,
+        key=cell.key,
+        teacher_keys=cell.config.teacher_keys,
+        paper=cell.row.paper,
+        group=cell.row.group,
+        pairing=cell.config.pairing if cell.config.teachers else "",
+    )

@@ -1,0 +1,32 @@
+"""Where and how a study runs: nothing here changes a number, so nothing here enters a key."""
+
+from dataclasses import dataclass, field
+
+from fdsweep.orchestrator.execution.cluster import ResourceRequest
+from fdsweep.search_spaces.errors import ConfigError
+from fdsweep.search_spaces.trials import AUTO, Loading
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StudyOptions:
+    """What the user says beside a sweep.
+
+    Args:
+        storage: where results live, a path or a URI.
+        request: the devices.
+        seeds_per_trial: how many of a cell's replicates a trial holds; None for all.
+        loading: how workers hold the data.
+
+    Raises:
+        ConfigError: fewer than 1 seed per trial.
+    """
+
+    storage: str
+    request: ResourceRequest = field(default_factory=ResourceRequest)
+    seeds_per_trial: int | None = None
+    loading: Loading = AUTO
+
+    def __post_init__(self) -> None:
+        if self.seeds_per_trial is not None and self.seeds_per_trial < 1:
+            what = f"{self.seeds_per_trial} seeds per trial asked for"
+            raise ConfigError(what, "--seeds-per-trial", "Give 1 or more")

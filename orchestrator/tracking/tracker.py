@@ -1,0 +1,63 @@
+"""Trackers: who is told of every run that ends, beside the results. MLflow is one."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Protocol, Self
+
+from fdsweep.orchestrator.tracking.runs import Run, Summary
+from fdsweep.trainers.registry import Registry
+
+DEFAULT = "mlflow"
+CHOICE = "FDSWEEP_TRACKER"
+"""The environment variable that names another tracker."""
+
+
+class Tracker(Protocol):
+    """Writes one sweep's runs. No call may wait for a disk or a server: training waits for it.
+
+    Use as a context manager: leaving it waits until everything is written, and raises a
+    StorageError for the first thing that could not be. Nothing is written of a sweep that is told
+    of nothing.
+    """
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
+
+    def log(self, run: Run) -> None:
+        """Add the run of a replicate or of a search's trial; one that is done is added once."""
+
+    def finish(
+        self,
+        texts: Mapping[str, str],
+        numbers: Mapping[str, float],
+        pictures: Mapping[str, bytes],
+        summaries: Sequence[Summary] = (),
+    ) -> None:
+        """Add texts and pictures (file name -> content) and numbers that stand for all runs.
+
+        `summaries` are the lines of the sweep's table.
+        """
+
+
+Factory = Callable[[str, str, Mapping[str, str]], Tracker]
+"""Makes a tracker from the storage, the sweep's name, and tags of all its runs."""
+
+registry = Registry[Tracker]("tracker", "fdsweep.orchestrator.tracking", "fdsweep.trackers")
+"""Trackers by name; each is a `Factory`."""
+
+
+def open_tracker(storage: str, sweep: str, tags: Mapping[str, str]) -> Tracker:
+    """The tracker that FDSWEEP_TRACKER names, MLflow unless it is set.
+
+    Raises:
+        ConfigError: there is no such tracker, or it cannot be imported.
+        StorageError: it cannot write there.
+    """
+    return registry.get(os.environ.get(CHOICE) or DEFAULT).factory(storage, sweep, tags)

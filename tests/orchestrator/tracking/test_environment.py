@@ -1,0 +1,43 @@
+import json
+import platform
+from pathlib import Path
+
+import numpy
+import pytest
+import torch
+import transformers
+
+from fdsweep.orchestrator.tracking import environment
+
+
+def test_it_is_what_runs_here_sorted_and_the_same_each_time():
+    text = environment.environment()
+    facts = json.loads(text)
+    assert text == json.dumps(dict(sorted(facts.items())))
+    assert facts == {
+        "numpy": numpy.__version__,
+        "processor": environment.processor(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+    }
+    environment.environment.cache_clear()
+    assert environment.environment() == text
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        ("processor\t: 0\nmodel name\t: EPYC: 7\nmodel name\t: other\n", "EPYC: 7"),
+        ("processor\t: 0\n", "x86_64"),
+        (None, "x86_64"),
+    ],
+)
+def test_the_processor_has_its_name_or_that_of_its_kind(monkeypatch, tmp_path, content, name):
+    file = tmp_path / "cpuinfo"
+    if content:
+        file.write_text(content)
+    monkeypatch.setattr(environment, "CPUINFO", Path(file))
+    monkeypatch.setattr(platform, "processor", lambda: "")
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    assert environment.processor() == name

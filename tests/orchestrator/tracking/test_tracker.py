@@ -1,0 +1,113 @@
+"""Trackers: found by name; MLflow's keeps everything that it is told, on a real SQLite store."""
+
+import json
+
+import mlflow
+import pytest
+
+from fdsweep.orchestrator.tracking import tracker
+from fdsweep.orchestrator.tracking.mlflow import MAX_PARAM_LENGTH, MlflowTracker
+from fdsweep.orchestrator.tracking.runs import Run, Summary
+from fdsweep.search_spaces.errors import ConfigError, StorageError
+
+
+def run(number=0, **changes):
+    given = {
+        "identity": (f"key-{number}", "0"),
+        "name": f"run {number}",
+        "tags": {"fdsweep.key": f"key-{number}", "fdsweep.seed": "0"},
+        "params": {},
+        "metrics": [],
+        "seconds": 1.0,
+        "done": True,
+    }
+    return Run(**{**given, **changes})
+
+
+@pytest.fixture(scope="module")
+def storage(tmp_path_factory):
+    """One storage for all tests: a new database takes a second. Each has a sweep of its own."""
+    return tmp_path_factory.mktemp("runs")
+
+
+def runs_of(storage, sweep):
+    client = mlflow.MlflowClient(f"sqlite:///{storage}/mlflow.db")
+    experiment = client.get_experiment_by_name(sweep).experiment_id
+    return {one.info.run_name: one for one in client.search_runs([experiment])}
+
+
+def test_more_params_and_metrics_than_a_request_takes_are_all_kept(storage):
+    params = {f"option_{i}": i for i in range(201)}
+    metrics = [("loss", i / 2, i) for i in range(1001)]
+    with MlflowTracker(str(storage), "many", {}) as opened:
+        opened.log(run(params=params, metrics=metrics))
+    found = runs_of(storage, "many")["run 0"]
+    assert found.data.params == {name: str(value) for name, value in params.items()}
+    client = mlflow.MlflowClient(f"sqlite:///{storage}/mlflow.db")
+    history = client.get_metric_history(found.info.run_id, "loss")
+    assert [(point.value, point.step) for point in history] == [(x, i) for _, x, i in metrics]
+
+
+def test_a_long_value_is_cut_where_mlflow_ends(storage):
+    with MlflowTracker(str(storage), "long", {}) as opened:
+        opened.log(run(params={"text": "x" * (MAX_PARAM_LENGTH + 9)}))
+    assert runs_of(storage, "long")["run 0"].data.params == {"text": "x" * MAX_PARAM_LENGTH}
+
+
+def test_a_run_that_is_done_is_written_once_and_one_that_failed_again(storage):
+    for _ in range(2):
+        with MlflowTracker(str(storage), "again", {"fdsweep.study": "s"}) as opened:
+            opened.log(run(0))
+            opened.log(run(1, done=False))
+    client = mlflow.MlflowClient(f"sqlite:///{storage}/mlflow.db")
+    experiment = client.get_experiment_by_name("again").experiment_id
+    names = [one.info.run_name for one in client.search_runs([experiment])]
+    assert (names.count("run 0"), names.count("run 1")) == (1, 2)
+
+
+def test_a_summary_is_brought_up_to_date(storage):
+    for mean in (0.25, 0.75):
+        with MlflowTracker(str(storage), "summed", {}) as opened:
+            line = Summary(row="FD", direction="a->b", tags={}, metrics={"mean": mean})
+            opened.finish({"report.md": "text"}, {"best": mean}, {"x.png": b"x"}, [line])
+    assert runs_of(storage, "summed")["summary: FD, a->b"].data.metrics == {"mean": 0.75}
+
+
+def test_mlflow_in_object_storage_needs_a_server(monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    with pytest.raises(StorageError, match="MLFLOW_TRACKING_URI"):
+        MlflowTracker("s3://bucket/runs?region=eu-west-1", "sweep", {})
+
+
+def test_a_tracker_is_found_by_name(monkeypatch, tmp_path):
+    class Lines:
+        """A whole tracker: a line of JSON for each run."""
+
+        def __init__(self, storage, sweep, tags):
+            self.file, self.tags = tmp_path / f"{sweep}.jsonl", tags
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *exc):
+            pass
+
+        def log(self, run):
+            with self.file.open("a") as file:
+                file.write(json.dumps({"name": run.name, **self.tags}) + "\n")
+
+        def finish(self, texts, numbers, pictures, summaries=()):
+            pass
+
+    assert tracker.registry.names() == ("mlflow",)
+    monkeypatch.setattr(tracker.registry, "_entries", dict(tracker.registry._entries))
+    tracker.registry.register("lines")(Lines)
+    monkeypatch.setenv(tracker.CHOICE, "lines")
+    with tracker.open_tracker(str(tmp_path), "mine", {"study": "s"}) as opened:
+        opened.log(run(3))
+    assert json.loads((tmp_path / "mine.jsonl").read_text()) == {"name": "run 3", "study": "s"}
+    monkeypatch.setenv(tracker.CHOICE, "line")
+    with pytest.raises(ConfigError, match="unknown tracker 'line'. Choose from: lines, mlflow"):
+        tracker.open_tracker(str(tmp_path), "mine", {})
+    monkeypatch.delenv(tracker.CHOICE)
+    assert isinstance(tracker.open_tracker(str(tmp_path), "mine", {}), MlflowTracker)

@@ -1,0 +1,91 @@
+import inspect
+import os
+import pickle
+
+import pytest
+from pyarrow import fs
+
+from fdsweep.search_spaces import layout
+from fdsweep.search_spaces.errors import StorageError
+from fdsweep.search_spaces.storage import Storage
+
+PLACE = "reports/mine/notes.md"
+
+
+@pytest.fixture
+def storage(tmp_path):
+    return Storage(str(tmp_path / "runs"))
+
+
+def test_what_is_written_is_read_and_leaves_nothing_beside(storage):
+    storage.write_text(PLACE, "grüße")
+    storage.write_text(PLACE, "again")
+    assert storage.read_text(PLACE) == "again"
+    assert list(storage.listing("")) == [PLACE]
+    assert storage.size(PLACE) == 5
+    storage.delete_file(PLACE)
+    assert not storage.exists(PLACE)
+
+
+def test_constructing_touches_nothing(storage, tmp_path):
+    assert not storage.exists()
+    assert list(tmp_path.iterdir()) == []
+    assert storage.listing("") == {}
+    assert storage.files("results") == []
+
+
+def test_a_storage_can_be_pickled_and_knows_where_it_is_from_any_folder(storage, monkeypatch):
+    os.makedirs(storage.root)
+    monkeypatch.chdir(storage.root)
+    here = Storage(".")
+    monkeypatch.chdir("/")
+    assert here.root == storage.root
+    again = pickle.loads(pickle.dumps(here))
+    again.write(PLACE, b"x")
+    assert storage.read(PLACE) == b"x"
+    assert storage.local(PLACE).read_bytes() == b"x"
+
+
+def test_options_of_a_uri_stay_behind_the_place():
+    storage = Storage("s3://bucket/runs?endpoint_override=127.0.0.1%3A9&scheme=http")
+    assert storage.uri("ray/train") == (
+        "s3://bucket/runs/ray/train?endpoint_override=127.0.0.1%3A9&scheme=http"
+    )
+    assert not storage.is_local
+    system, path = fs.FileSystem.from_uri(storage.uri(PLACE))
+    assert (system.type_name, path) == ("s3", storage.inside(PLACE))
+    with pytest.raises(StorageError, match="is not a folder of this machine"):
+        storage.local(PLACE)
+
+
+def test_an_unknown_uri_is_one_sentence():
+    with pytest.raises(StorageError, match=r"^floppy://a: cannot be used \(.*\)\.$"):
+        Storage("floppy://a")
+
+
+def test_what_cannot_be_read_or_written_is_one_sentence(storage, tmp_path):
+    with pytest.raises(StorageError, match=f"{PLACE}: cannot be read"):
+        storage.read(PLACE)
+    (tmp_path / "runs").write_text("a file")
+    with pytest.raises(StorageError, match=r"cannot be written .* Choose another --storage"):
+        storage.write(PLACE, b"")
+    with pytest.raises(StorageError, match=r"cannot be written .* Choose another --storage"):
+        storage.make_folder("results")
+
+
+def test_folders_are_deleted_whole_and_may_be_missing(storage):
+    storage.write_text("ray/train/a/b", "x")
+    storage.write_text("ray/other", "x")
+    storage.delete_folder("ray/train")
+    storage.delete_folder("ray/train")
+    assert list(storage.listing("")) == ["ray/other"]
+
+
+def test_no_two_places_of_the_layout_are_the_same():
+    functions = dict(inspect.getmembers(layout, inspect.isfunction))
+    places = [
+        function(*(7 if one == "seed" else one for one in inspect.signature(function).parameters))
+        for function in functions.values()
+    ]
+    assert len(set(places)) == len(places) >= 10
+    assert not any(place.startswith("/") or "//" in place for place in places)

@@ -1,0 +1,54 @@
+"""What a worker resumes from; the rest runs in the tests on a cluster."""
+
+import contextlib
+from pathlib import Path
+
+import pytest
+import torch
+
+from fdsweep.trainers import worker
+
+STATE = {"outcomes": {0: "{}"}}
+
+
+@pytest.fixture
+def checkpoint(tmp_path, monkeypatch):
+    """The folder of the checkpoint that Ray would hand over."""
+
+    class Checkpoint:
+        @contextlib.contextmanager
+        def as_directory(self):
+            yield tmp_path
+
+    monkeypatch.setattr(worker.ray.train, "get_checkpoint", Checkpoint)
+    return tmp_path / worker.CHECKPOINT
+
+
+def test_a_checkpoint_of_the_same_trial_is_resumed(checkpoint):
+    torch.save({"schema": worker.SCHEMA, "key": "k", **STATE}, checkpoint)
+    assert worker._load_checkpoint("k")["outcomes"] == STATE["outcomes"]
+
+
+@pytest.mark.parametrize(
+    "head", [{"schema": worker.SCHEMA, "key": "other"}, {"schema": 1, "key": "k"}, {"key": "k"}]
+)
+def test_one_of_another_trial_or_of_an_older_fdsweep_is_left_aside(checkpoint, head):
+    torch.save({**head, **STATE}, checkpoint)
+    assert worker._load_checkpoint("k") == {}
+
+
+def test_what_is_reported_is_what_is_loaded(checkpoint, monkeypatch):
+    told = []
+
+    def report(metrics, checkpoint=None):
+        told.append(metrics)
+        if checkpoint is not None:
+            place.write_bytes((Path(checkpoint.path) / worker.CHECKPOINT).read_bytes())
+
+    place = checkpoint
+    monkeypatch.setattr(worker.ray.train, "report", report)
+    worker._report("k", {"epoch": 1}, None)
+    assert not place.exists()
+    worker._report("k", {"epoch": 2}, STATE)
+    assert told == [{"epoch": 1}, {"epoch": 2}]
+    assert worker._load_checkpoint("k")["outcomes"] == STATE["outcomes"]

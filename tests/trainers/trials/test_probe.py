@@ -1,0 +1,61 @@
+from dataclasses import replace
+
+import torch
+from conftest import INFO, small_fold, small_trial
+
+from fdsweep.trainers.backbones import pretrained
+from fdsweep.trainers.backbones.cnn1d import CNN1d
+from fdsweep.trainers.trials import probe
+from fdsweep.trainers.trials.probe import seconds_per_epoch
+
+CPU = torch.device("cpu")
+
+
+class Small:
+    """The small data set, noting what is read."""
+
+    info = INFO
+
+    def __init__(self):
+        self.read = ()
+
+    def folds(self, modalities=None):
+        self.read = modalities
+        return small_fold
+
+
+def test_it_takes_some_time_and_leaves_the_threads_as_they_were(tmp_path):
+    """The teacher of the trial was never trained."""
+    threads, dataset = torch.get_num_threads(), Small()
+    config = small_trial(str(tmp_path), teacher_state="trained").config
+    assert 0 < seconds_per_epoch(config, dataset, str(tmp_path), CPU) < 60
+    assert torch.get_num_threads() == threads
+    assert dataset.read == ("right", "left")
+
+
+def test_an_epoch_is_its_steps_and_its_evaluations(tmp_path, monkeypatch):
+    """By a clock that one step moves by 3 and one evaluated sample by 1: 4 steps, 50 samples."""
+    now = [0.0]
+    monkeypatch.setattr(probe.time, "perf_counter", lambda: now[0])
+
+    def train(config, seed, epoch, fold, roles, optimizer):
+        now[0] += 3 * max(1, len(fold.train) // 16)
+
+    def evaluate(roles, inputs, labels, part):
+        now[0] += len(part)
+
+    monkeypatch.setattr(probe, "train_epoch", train)
+    monkeypatch.setattr(probe, "evaluate", evaluate)
+    config = small_trial(str(tmp_path), method="none").config
+    assert seconds_per_epoch(config, Small(), str(tmp_path), CPU) == 4 * 3 + 50
+
+
+def test_pretrained_weights_come_from_the_storage_given(tmp_path, monkeypatch):
+    """A first run with --pretrained must find the checkpoint that it has just put there."""
+    asked = []
+    monkeypatch.setattr(pretrained, "load", lambda *where: asked.append(where) or {})
+    config = small_trial(str(tmp_path), method="none").config
+    monkeypatch.setattr(CNN1d, "load_pretrained", lambda self, weights: None)
+    config = replace(config, network=replace(config.network, pretrained="abc"))
+    seconds_per_epoch(config, Small(), str(tmp_path), CPU)
+    assert asked == [(str(tmp_path), "abc")]

@@ -1,0 +1,27 @@
+"""Kinds of modality: one module each, found through the registry or entry points.
+
+The entry points' group is `fdsweep.modalities`. Everything that differs between pictures, sound
+and text stands in the module of their kind, so that shards, loaders and contact sheets ask it and
+never its name.
+"""
+
+from collections.abc import Mapping
+
+from fdsweep.trainers.modalities.base import Kind, Payload
+from fdsweep.trainers.registry import Registry
+
+__all__ = ["Kind", "Payload", "find", "find_all", "registry"]
+
+registry: Registry[Kind] = Registry(
+    "kind of modality", "fdsweep.trainers.modalities", "fdsweep.modalities"
+)
+
+
+def find(payload: Payload) -> Kind:
+    """What `payload` is; ConfigError naming the kinds there are for another."""
+    return registry.get(payload.kind).factory(payload.shape)
+
+
+def find_all(payloads: Mapping[str, Payload]) -> dict[str, Kind]:
+    """What each of `payloads` is, by modality; ConfigError naming the kinds there are."""
+    return {modality: find(payload) for modality, payload in payloads.items()}

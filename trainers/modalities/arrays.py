@@ -1,0 +1,100 @@
+"""Modalities whose samples are one array of numbers each, which the network takes as it is."""
+
+import math
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import DTypeLike, NDArray
+from torch import Tensor
+from typing_extensions import override
+
+from fdsweep.trainers.distributed import place
+from fdsweep.trainers.modalities.base import Arrays, Inputs, Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """Samples that are what the network takes: `values` [N, ...], float16 given as float32."""
+
+    values: Tensor
+    augmented: bool = False
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers a sample holds."""
+        return self.values[0].numel()
+
+    def batches(
+        self, order: Iterable[Tensor], draws: Iterable[Tensor] | None = None
+    ) -> Iterator[Tensor]:
+        """The samples of each batch [B]; there is one view only, whatever the `draws`."""
+        del draws
+        for indices in order:
+            yield _as_network_takes(self.values[indices.to(self.values.device, non_blocking=True)])
+
+    def to(self, device: torch.device) -> "Plain":
+        """The same samples on `device`."""
+        return replace(self, values=place(self.values, device))
+
+
+class ArrayKind(Kind):
+    """A kind whose samples are one array each, of `dtype` in memory and never augmented."""
+
+    dtype: ClassVar[DTypeLike]
+
+    @abstractmethod
+    def array(self, cells: Sequence[Any]) -> NDArray[Any]:
+        """The samples in `cells` [B] as one array [B, ...] of `dtype`."""
+
+    @property
+    @override
+    def numbers(self) -> int:
+        return math.prod(self.shape)
+
+    @override
+    def nbytes(self, samples: int, pieces: int) -> int:
+        return samples * self.numbers * np.dtype(self.dtype).itemsize
+
+    @override
+    def hold(
+        self, shards: Iterable[Sequence[Any]], samples: int, pieces: int, threads: int
+    ) -> Inputs:
+        values, start = np.empty(0, self.dtype), 0
+        for cells in shards:
+            part = self.array(cells)
+            if start == 0:
+                values = np.empty((samples, *part.shape[1:]), self.dtype)
+            values[start : start + len(part)] = part
+            start += len(part)
+        return Plain(torch.from_numpy(values))
+
+    @override
+    def decode(self, cells: Sequence[Any], draws: Tensor | None) -> Arrays:
+        return (self.array(cells),)
+
+    @override
+    def view(self, decoded: Arrays, draws: Tensor | None, device: torch.device) -> Tensor:
+        return _as_network_takes(torch.from_numpy(decoded[0]).to(device))
+
+
+def to_bytes(value: Any, dtype: DTypeLike, shape: tuple[int, ...], what: str) -> bytes:
+    """`value` as bytes of the numbers of `dtype`; ValueError if `what` it is has another shape."""
+    array = np.asarray(value, dtype)
+    if array.shape != shape:
+        raise ValueError(f"{what} of shape {array.shape}, not {shape}")
+    return array.tobytes()
+
+
+def from_bytes(cells: Sequence[bytes], dtype: DTypeLike, shape: tuple[int, ...]) -> NDArray[Any]:
+    """[B, *shape] of what `to_bytes` made, in the byte order of this machine."""
+    numbers = np.frombuffer(b"".join(cells), dtype)
+    native = numbers.astype(numbers.dtype.newbyteorder("="))
+    return native.reshape(len(cells), *shape)
+
+
+def _as_network_takes(values: Tensor) -> Tensor:
+    return values.float() if values.dtype == torch.float16 else values

@@ -1,0 +1,49 @@
+"""What every task is."""
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from fdsweep.trainers.datasets import DatasetInfo, Fold
+from fdsweep.trainers.features.outputs import Outputs
+
+
+class Task(ABC):
+    """What a network learns from labels, and how its predictions are judged; it has no state.
+
+    Attributes:
+        metric: the score's name among the metrics: a fraction, the higher the better. On validation
+            it chooses the epoch and the head.
+    """
+
+    metric: ClassVar[str]
+
+    @abstractmethod
+    def num_outputs(self, info: DatasetInfo) -> int:
+        """C, the width of a network's logits for this data set."""
+
+    @abstractmethod
+    def loss(self, student: Outputs, labels: Tensor) -> Tensor:
+        """The scalar that is trained beside the distillation terms, from outputs and labels [N]."""
+
+    @abstractmethod
+    def predict(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """What is known of N samples when a head gave `logits` [N, C]: a row each, [N, ...].
+
+        This is all that `measure` and `keep` see. `labels` [N, ...] are there for tasks whose
+        predictions are too large to keep, which give what their metrics need instead.
+        """
+
+    @abstractmethod
+    def measure(self, predictions: Tensor, labels: Tensor) -> dict[str, float]:
+        """Metrics by name over a split, `metric` and any others; each becomes a curve."""
+
+    @abstractmethod
+    def keep(self, predictions: Tensor, fold: Fold) -> dict[str, list[Any]]:
+        """Columns that are stored of the test split, in its order: plain values.
+
+        Args:
+            predictions: of the test split, by the head and at the epoch that validation chose.
+            fold: the data; `fold.test` names the samples.
+        """
