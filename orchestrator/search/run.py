@@ -163,7 +163,7 @@ def _recorded(study: SearchStudy, search: PlannedSearch, lane: "Lane") -> search
         raise ReplicateError(
             f"no trial was completed ({states or 'none begun'})", search.words, fix
         )
-    return record.model_copy(update={"notes": tuple(_notes(study, record))})
+    return record.replace(notes=tuple(_notes(study, record)))
 
 
 def _notes(study: SearchStudy, record: searches.Search) -> Iterator[str]:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from fdsweep.orchestrator.execution.cluster import connect, local_device
 from fdsweep.orchestrator.studies import study as studies
-from fdsweep.orchestrator.studies.estimate import Estimate as Cost
+from fdsweep.orchestrator.studies.estimate import Estimate
 from fdsweep.orchestrator.studies.options import StudyOptions
 from fdsweep.orchestrator.studies.study import Study
 from fdsweep.orchestrator.tracking.progress import Progress, clock
@@ -22,16 +22,6 @@ from fdsweep.results.compute.notes import spell_seeds
 from fdsweep.results.formats import analysis as analysis_text
 from fdsweep.results.plots import similarity as analysis_plots
 from fdsweep.results.records import analyses
-from fdsweep.results.records.analyses import (
-    AFTER,
-    BEFORE,
-    Analysis,
-    Comparison,
-    Estimate,
-    Quantity,
-    Spectrum,
-    Teacher,
-)
 from fdsweep.results.records.store import Store
 from fdsweep.results.records.teachers import test_score
 from fdsweep.search_spaces.configs import StudentConfig
@@ -48,7 +38,7 @@ from fdsweep.trainers.features.similarity import DRAWS, ORDERS, QUANTITIES, Esti
 from fdsweep.trainers.frequency import last_low_bin
 from fdsweep.trainers.loaders import evaluated_views
 
-STAGES = (BEFORE, AFTER)
+STAGES = (analyses.BEFORE, analyses.AFTER)
 CUTOFF = "cutoff"
 """fd-cmkd's option; the sweep's only row holds it."""
 
@@ -57,7 +47,7 @@ CUTOFF = "cutoff"
 class Outcome:
     """What was found, the teachers that failed in this invocation, and new picture files."""
 
-    analysis: Analysis
+    analysis: analyses.Analysis
     failures: tuple[Failure, ...]
     pictures: Mapping[str, bytes]
 
@@ -106,7 +96,7 @@ def prepare(sweep: Sweep, options: StudyOptions) -> Study:
     return replace(study, plan=replace(plan, students=(), total=total, done=done))
 
 
-def describe(study: Study, cost: Cost) -> str:
+def describe(study: Study, cost: Estimate) -> str:
     """The plan in a line or two for a person."""
     plan = study.plan
     names = " and ".join(_looked_at(plan.cells))
@@ -148,7 +138,7 @@ def run(study: Study) -> Outcome:
     return Outcome(found, tuple(recorder.failures), pictures)
 
 
-def _keep(store: Store, found: Analysis, tracker: Tracker) -> dict[str, bytes]:
+def _keep(store: Store, found: analyses.Analysis, tracker: Tracker) -> dict[str, bytes]:
     """Write the record and its pictures, unless they would be those that are there."""
     if analyses.exists(store, found.name) and analyses.load(store, found.name) == found:
         return {}
@@ -161,7 +151,7 @@ def _keep(store: Store, found: Analysis, tracker: Tracker) -> dict[str, bytes]:
     return pictures
 
 
-def analysis(study: Study, seeds: Sequence[int]) -> Analysis:
+def analysis(study: Study, seeds: Sequence[int]) -> analyses.Analysis:
     """The record of `study` from the stored teachers of `seeds`, computed in this process.
 
     Raises:
@@ -188,7 +178,7 @@ def analysis(study: Study, seeds: Sequence[int]) -> Analysis:
             pair = own[first][stage], own[second][stage]
             part = similarity.measure(*pair, stranger, groups, seed, cutoff)
             sums[first, second, stage].append(part)
-    return Analysis(
+    return analyses.Analysis(
         name=plan.sweep,
         dataset=info.name,
         data_fingerprint=info.fingerprint,
@@ -259,14 +249,14 @@ def _features(study: Study, config: StudentConfig, fold: Fold, seed: int) -> dic
     found: dict[str, list[Tensor]] = {stage: [] for stage in STAGES}
     for own in evaluated_views(inputs, fold.test):
         outputs = network(own)
-        found[BEFORE].append(outputs.features)
-        found[AFTER].append(outputs.embedding())
+        found[analyses.BEFORE].append(outputs.features)
+        found[analyses.AFTER].append(outputs.embedding())
     return {stage: torch.cat(parts) for stage, parts in found.items()}
 
 
-def _teacher(store: Store, config: StudentConfig, seed: int) -> Teacher:
+def _teacher(store: Store, config: StudentConfig, seed: int) -> analyses.Teacher:
     (teacher,) = config.teachers
-    return Teacher(
+    return analyses.Teacher(
         modality=teacher.modality,
         seed=seed,
         key=teacher.teacher_key,
@@ -274,7 +264,9 @@ def _teacher(store: Store, config: StudentConfig, seed: int) -> Teacher:
     )
 
 
-def _comparison(study: Study, kind: tuple[str, str, str], sums: Sums, cutoff: float) -> Comparison:
+def _comparison(
+    study: Study, kind: tuple[str, str, str], sums: Sums, cutoff: float
+) -> analyses.Comparison:
     first, second, stage = kind
     summary = similarity.summarise(sums)
     paired, shuffled, permuted, excess = (
@@ -284,7 +276,7 @@ def _comparison(study: Study, kind: tuple[str, str, str], sums: Sums, cutoff: fl
     other_start = None if summary.other_start is None else _estimates(summary.other_start)
     energy = tuple(summary.energy.tolist())
     count = len(QUANTITIES)
-    return Comparison(
+    return analyses.Comparison(
         first=first,
         second=second,
         stage=stage,
@@ -294,7 +286,7 @@ def _comparison(study: Study, kind: tuple[str, str, str], sums: Sums, cutoff: fl
         groups=summary.groups,
         same_start=_same_start(study, first, second),
         quantities=tuple(
-            Quantity(
+            analyses.Quantity(
                 name=name,
                 energy=energy[i],
                 paired=paired[i],
@@ -305,7 +297,7 @@ def _comparison(study: Study, kind: tuple[str, str, str], sums: Sums, cutoff: fl
             )
             for i, name in enumerate(QUANTITIES)
         ),
-        spectrum=Spectrum(
+        spectrum=analyses.Spectrum(
             energy=energy[count:],
             paired=paired[count:],
             shuffled=shuffled[count:],
@@ -315,11 +307,12 @@ def _comparison(study: Study, kind: tuple[str, str, str], sums: Sums, cutoff: fl
     )
 
 
-def _estimates(found: Estimates) -> tuple[Estimate, ...]:
+def _estimates(found: Estimates) -> tuple[analyses.Estimate, ...]:
     """One for each column of `found`."""
     columns = zip(*(ends.tolist() for ends in found), strict=True)
     return tuple(
-        Estimate(mean=mean, low=_known(low), high=_known(high)) for mean, low, high in columns
+        analyses.Estimate(mean=mean, low=_known(low), high=_known(high))
+        for mean, low, high in columns
     )
 
 

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from fdsweep.orchestrator.tracking.runs import Run, Summary
@@ -73,12 +72,7 @@ class MlflowTracker:
         self.submit(self._open)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         self.submit(self._close, "FINISHED" if kind is None else "KILLED")
         self.pool.shutdown()
         faults = [future.exception() for future in self.pending if future.exception()]

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from types import TracebackType
 from typing import Protocol, Self
 
 from fdsweep.orchestrator.tracking.runs import Run, Summary
@@ -23,12 +22,7 @@ class Tracker(Protocol):
 
     def __enter__(self) -> Self: ...
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None: ...
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None: ...
 
     def log(self, run: Run) -> None:
         """Add the run of a replicate or of a search's trial; one that is done is added once."""

@@ -65,15 +65,12 @@ def to_html(report: Report, pictures: Mapping[str, bytes]) -> str:
 
 @cache
 def _template() -> Template:
+    loader = PackageLoader("fdsweep.results.formats")
     environment = Environment(
-        loader=PackageLoader("fdsweep.results.formats"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=_text,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
+        loader=loader, autoescape=True, undefined=StrictUndefined, finalize=_text
     )
+    environment.trim_blocks = environment.lstrip_blocks = True
+    environment.keep_trailing_newline = True
     return environment.get_template(TEMPLATE)
 
 

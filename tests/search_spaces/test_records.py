@@ -46,3 +46,20 @@ def test_older_schemas_may_be_read_by_who_knows_them():
         "example/1",
         {"x": 3},
     )
+
+
+def test_a_replaced_field_is_checked_and_the_record_stays():
+    other = VALUE.replace(sizes={"b": 2})
+    assert (other.parts, other.sizes, VALUE.sizes) == (VALUE.parts, {"b": 2}, {"a": 1})
+    with pytest.raises(ValueError, match="sizes"):
+        VALUE.replace(sizes=3)
+    with pytest.raises(ValueError, match="colour"):
+        VALUE.replace(colour="red")
+
+
+def test_a_number_that_json_cannot_spell_is_refused():
+    class Measured(Record):
+        value: float
+
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        Measured(value=float("nan")).to_text("example/1")

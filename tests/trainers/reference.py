@@ -1,19 +1,24 @@
 """Batches, and formulas in plain numpy, to hold the methods against."""
 
+from collections.abc import Callable
 from itertools import product
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from fdsweep.search_spaces.errors import ConfigError
 from fdsweep.trainers import distillers, tasks
 from fdsweep.trainers.distillers import Distiller, Outputs
 
 N, C, DIM, OTHER_DIM = 6, 4, 11, 8
 STUDENT_MAPS, TEACHER_MAPS = (12, 6, 6), (9, 5)  # lengths of the stages' maps, which need not agree
 Array = NDArray[np.float64]
+Sizes = tuple[tuple[int, ...], ...]
+"""Of a network's maps: channels and positions of each stage."""
 
 
 def map_dims(dim: int, stages: int) -> tuple[int, ...]:
@@ -35,6 +40,27 @@ def build(name: str, teacher_dim: int = DIM, **options: object) -> Distiller:
     )
     distiller.attach(SimpleNamespace(dim=teacher_dim, classifier=nn.Linear(teacher_dim, C)))
     return distiller
+
+
+def build_on_maps(name: str, student: Sizes, teacher: Sizes, **options: object) -> Distiller:
+    """The method `name` for maps of these sizes, always with the same weights."""
+    torch.manual_seed(3)
+    return distillers.build(
+        name,
+        num_classes=C,
+        student_dim=student[-1][0],
+        teacher_dim=teacher[-1][0],
+        student_map_dims=tuple(size[0] for size in student),
+        teacher_map_dims=tuple(size[0] for size in teacher),
+        **options,
+    )
+
+
+def refusal(make: Callable[..., object], *args: object, **options: object) -> str:
+    """What the ConfigError says that `make` raises."""
+    with pytest.raises(ConfigError) as caught:
+        make(*args, **options)
+    return str(caught.value)
 
 
 def batch(teacher_dim: int = DIM, seed: int = 0, n: int = N) -> tuple[Outputs, Outputs, Tensor]:

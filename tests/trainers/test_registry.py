@@ -78,20 +78,19 @@ def test_a_broken_package_is_named_and_harms_no_other_name(
         shapes.get("ring")
 
 
-def test_a_package_that_registers_nothing_is_named(
-    shapes: Registry[str], install: PluginMaker
+@pytest.mark.parametrize(
+    ("packages", "message"),
+    [
+        (["rings"], "package rings does not register the shape 'ring'"),
+        (["rings", "hoops"], "'ring' is offered by hoops and rings"),
+    ],
+)
+def test_packages_without_a_shape_or_with_the_same_are_named(
+    packages: list[str], message: str, shapes: Registry[str], install: PluginMaker
 ) -> None:
-    install("rings", "rings_module", "ring", "", GROUP)
-    with pytest.raises(ConfigError, match=r"package rings does not register the shape 'ring'"):
-        shapes.get("ring")
-
-
-def test_two_packages_with_one_name_are_both_named(
-    shapes: Registry[str], install: PluginMaker
-) -> None:
-    install("rings", "rings_module", "ring", "", GROUP)
-    install("hoops", "hoops_module", "ring", "", GROUP)
-    with pytest.raises(ConfigError, match=r"'ring' is offered by hoops and rings"):
+    for package in packages:
+        install(package, f"{package}_module", "ring", "", GROUP)
+    with pytest.raises(ConfigError, match=message):
         shapes.get("ring")
 
 

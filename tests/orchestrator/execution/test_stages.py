@@ -85,7 +85,7 @@ def alone(trial, seed=0):
 
 def test_two_workers_give_the_curve_of_one(cluster, tmp_path):
     """In single precision; at a learning rate of 0.01 training itself magnifies the last bit of
-    a weight to 1e-4 within one epoch, one worker or two. `test_parallel` compares in double.
+    a weight to 1e-4 within one epoch, one worker or two. `test_distributed` compares in double.
     """
     plan = planned(tmp_path, ["fd"], lr=0.001)
     notes = Notes()
@@ -96,11 +96,11 @@ def test_two_workers_give_the_curve_of_one(cluster, tmp_path):
         name: [value for _, split, metric, value in outcome["curves"] if "loss" in metric]
         for name, outcome in (("one", one), ("two", two))
     }
-    assert len(losses["one"]) == 2 * 5
+    assert len(losses["one"]) == 2 * 6
     assert losses["two"] == pytest.approx(losses["one"], rel=1e-4)
     assert two["kept"]["sample_id"] == one["kept"]["sample_id"]
-    both = (outcome["kept"]["prediction"] for outcome in (one, two))
-    same = [a == b for a, b in zip(*both, strict=True)]
+    guesses = (outcome["kept"]["prediction"] for outcome in (one, two))
+    same = [a == b for a, b in zip(*guesses, strict=True)]
     assert sum(same) > 0.99 * len(same)
 
 

@@ -20,6 +20,7 @@ from fdsweep.results.records.store import Store
 from fdsweep.results.report import load
 
 Fill = Callable[..., Manifest]
+WAY = ("accelerometer", "gyroscope")
 
 
 @pytest.fixture
@@ -128,7 +129,7 @@ def keys_of(made: Manifest, *names: str) -> set[str]:
 
 
 def test_rows_of_a_curve_differ_in_the_cutoff_alone(store: Store, fill: Fill) -> None:
-    made = fill({**CUTOFFS, "loud": {"cutoff": 0.9, "weight_low": 2.0}, "none": {}})
+    made = fill({**CUTOFFS, "loud": {"cutoff": 0.9, "weight_low": 2.0}, "none": {}}, seeds=[0])
     found = values(store, made)
     assert set(found) == keys_of(made, *CUTOFFS)
     assert found["quarter.gyroscope"] == 0.25
@@ -148,14 +149,15 @@ def test_rows_of_a_curve_differ_in_the_cutoff_alone(store: Store, fill: Fill) ->
 def test_what_is_no_one_curve_is_not_drawn(
     store: Store, fill: Fill, options: dict[str, dict[str, Any]]
 ) -> None:
-    made = fill(options)
+    made = fill(options, seeds=[0, 1])
     assert values(store, made) == {}
     assert response(store, made) is None
 
 
 def test_a_composition_has_its_cutoff_under_the_parts_name(store: Store, fill: Fill) -> None:
     numbers = {f"at {n}": n / 8 for n in (2, 4, 6)}
-    made = fill({name: {"fd-cmkd.cutoff": x} for name, x in numbers.items()}, method="kd+fd-cmkd")
+    options = {name: {"fd-cmkd.cutoff": x} for name, x in numbers.items()}
+    made = fill(options, method="kd+fd-cmkd", seeds=[0, 1])
     assert set(values(store, made).values()) == {0.25, 0.5, 0.75}
     other = fill({name: {"cutoff": x} for name, x in numbers.items()}, method="mine", seeds=[9])
     assert values(store, other) == {}
@@ -164,9 +166,10 @@ def test_a_composition_has_its_cutoff_under_the_parts_name(store: Store, fill: F
 def test_another_method_has_its_own_option(store: Store, fill: Fill) -> None:
     rows = {f"at {n}": {"tau": float(n)} for n in (1, 2, 4)}
     rows["learnt"] = {"tau": "learn"}
-    made = fill(rows, method="mine", metric="miou", response_options={"mine": "tau"})
-    (figure,) = option_responses(data_of(store, made)).values()
-    assert list(option_responses(data_of(store, made))) == ["tau-response"]
+    options = {"mine": "tau"}
+    made = fill(rows, "mine", metric="miou", response_options=options, directions=[WAY])
+    ((name, figure),) = option_responses(data_of(store, made)).items()
+    assert name == "tau-response"
     axes = figure.axes[0]
     np.testing.assert_array_equal(line(axes, "mean over the seeds")[:, 0], [1, 2, 4])
     assert axes.get_xlim()[1] > 4
@@ -193,7 +196,7 @@ def test_cutoffs_without_data_are_no_curve(store: Store, fill: Fill) -> None:
 def test_the_picture_stands_behind_those_of_the_search(
     store: Store, fill: Fill, search: Search
 ) -> None:
-    fill(CUTOFFS)
+    fill(CUTOFFS, seeds=[0, 1])
     searches.save(store, "components-watch", [search])
     names = list(pictures(load(store)))
     assert names[:2] == ["forest", "best-so-far"]
@@ -203,7 +206,7 @@ def test_the_picture_stands_behind_those_of_the_search(
 def test_a_sweep_without_search_and_cutoffs_has_pictures_of_its_rows_alone(
     store: Store, fill: Fill
 ) -> None:
-    fill({"Feat": {"freq": False}, "Freq": {"freq": True}})
+    fill({"Feat": {"freq": False}, "Freq": {"freq": True}}, seeds=[0, 1])
     assert list(pictures(load(store))) == ["forest", "gap"]
 
 

@@ -119,7 +119,7 @@ def test_best_so_far_runs_over_the_epochs_trained() -> None:
 
 
 def test_a_default_that_is_chosen_has_one_mark() -> None:
-    axes = panel(search_pictures(search(weights(), LOW, HIGH, chosen=0))["best-so-far"])
+    axes = panel(search_pictures(search(weights(), chosen=0))["best-so-far"])
     assert set(points(axes)) == {"complete", "default, chosen"}
 
 

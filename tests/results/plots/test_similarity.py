@@ -19,8 +19,8 @@ def test_the_spectrum_shows_the_means_of_pairs_and_controls(analysis):
     assert [tick.split("\n")[0] for tick in ticks] == parts
 
 
-def test_pictures_are_the_same_bytes_each_time(analysis):
-    figures = [spectrum(analysis) for _ in range(2)]
+def test_pictures_are_the_same_bytes_each_time(alone):
+    figures = [spectrum(alone) for _ in range(2)]
     first, second = (plots.render({"x": drawn["similarity-bands"]}) for drawn in figures)
     assert first == second
 

@@ -2,11 +2,18 @@ import math
 
 import numpy as np
 import pytest
-import torch
-from reference import Array, N, arrays, batch, build, cross_entropy, divergence, losses, softmax
-from torch import Tensor
+from reference import (
+    Array,
+    arrays,
+    batch,
+    build,
+    cross_entropy,
+    divergence,
+    losses,
+    refusal,
+    softmax,
+)
 
-from fdsweep.search_spaces.errors import ConfigError
 from fdsweep.trainers.distillers import Outputs
 
 CLASSES = pytest.mark.parametrize("classes", [2, 3, 6, 7])
@@ -46,30 +53,6 @@ def test_figkd_is_its_formula(
     )
 
 
-def test_the_gradient_is_that_of_the_total() -> None:
-    student, teacher, labels = batch()
-    distiller = build("figkd")
-
-    def total(logits: Tensor) -> Tensor:
-        return losses(distiller, student._replace(logits=logits), teacher, labels)["total"]
-
-    assert torch.autograd.gradcheck(total, student.logits)
-    total(student.logits).backward()
-    assert teacher.logits.grad is None
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("spread", [0.0, 1e4])
-def test_values_and_gradients_stay_finite(spread: float, dtype: torch.dtype) -> None:
-    z_s, z_t = (spread * torch.randn(N, 3).to(dtype) for _ in range(2))
-    z_s.requires_grad_()
-    terms = losses(build("figkd"), Outputs(z_s, z_s), Outputs(z_t, z_t), torch.arange(N) % 3)
-    terms["total"].backward()
-    assert all(x.isfinite() and x.dtype == dtype for x in terms.values())
-    assert z_s.grad is not None
-    assert z_s.grad.isfinite().all()
-
-
 @pytest.mark.parametrize("option", ["weight_kd", "weight_detail", "temperature"])
 def test_every_option_matters(option: str) -> None:
     total = losses(build("figkd"), *batch())["total"].item()
@@ -86,6 +69,4 @@ def test_every_option_matters(option: str) -> None:
     ],
 )
 def test_a_wrong_option_is_answered_in_a_sentence(option: str, value: float, message: str) -> None:
-    with pytest.raises(ConfigError) as caught:
-        build("figkd", **{option: value})
-    assert message in str(caught.value)
+    assert message in refusal(build, "figkd", **{option: value})
