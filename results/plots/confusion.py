@@ -31,15 +31,18 @@ DARK_FROM = 55.0
 """Percent from which a cell is so dark that its text is white."""
 
 
-def chosen_rows(manifest: Manifest, table: Table) -> dict[str, TableRow]:
-    """By key: each direction's baseline, and its row of greatest difference that is no control."""
+def chosen_rows(manifest: Manifest, table: Table) -> list[tuple[str, TableRow]]:
+    """With their keys: each direction's baseline, and its row of greatest Δ that is no control.
+
+    Both may have one key, as where a search chose the default.
+    """
     keys = {(row.row, row.direction): row.key for row in manifest.rows}
     chosen = []
     for baseline, *others in by_direction(table.rows):
         rows = [row for row in others if row.delta is not None and not is_control(manifest, row)]
         if rows:
             chosen += [baseline, max(rows, key=lambda row: row.delta or 0.0)]
-    return {keys[row.row, row.direction]: row for row in chosen}
+    return [(keys[row.row, row.direction], row) for row in chosen]
 
 
 @styled
@@ -58,14 +61,14 @@ def confusions(data: SweepData) -> Figure | None:
         return None
     replicates, predictions = data.replicates, data.stored.predictions
     done = replicates.loc[replicates["status"] == "done", ["key", "seed"]]
-    shown = predictions[predictions["key"].isin(list(chosen))].merge(done, on=["key", "seed"])
-    if set(shown["key"]) != set(chosen):
+    keys = {key for key, _ in chosen}
+    shown = predictions[predictions["key"].isin(keys)].merge(done, on=["key", "seed"])
+    if set(shown["key"]) != keys:
         return None
     counts = {
-        (row.row, row.direction): confusion(shown[shown["key"] == key])
-        for key, row in chosen.items()
+        (row.row, row.direction): confusion(shown[shown["key"] == key]) for key, row in chosen
     }
-    groups = by_direction(chosen.values())
+    groups = by_direction(row for _, row in chosen)
     size = (2 * PANEL + 1.2, PANEL * len(groups) + 0.6)
     figure = Figure(figsize=size, layout="constrained")
     figure.suptitle(table_title("Confusions", data.table), x=0.01, ha="left")

@@ -481,6 +481,16 @@ def test_confusions_need_predictions(store: Store, study: Study) -> None:
     assert confusions(data_of(store, made)) is None
 
 
+def test_two_rows_of_the_same_results_have_a_panel_each(store: Store, study: Study) -> None:
+    """As where a search chose the default: both rows of its table have one key."""
+    made = study(names=["default", "tuned"], paper_table=None, directions=ONE_WAY)
+    default, tuned = made.rows
+    made = made.replace(rows=(default, tuned.replace(key=default.key)))
+    figure = drawn(confusions(data_of(store, made)))
+    titles = [axes.get_title(loc="left").splitlines()[-1] for axes in figure.axes[:2]]
+    assert titles == ["default", "tuned"]
+
+
 def test_a_method_has_one_colour_in_every_picture(
     store: Store, study: Study, look_of: Callable[[str], Look]
 ) -> None:
