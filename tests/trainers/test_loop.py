@@ -92,16 +92,14 @@ def test_batches_depend_on_seed_and_epoch_and_leave_out_the_rest():
 @pytest.mark.parametrize("method", ["fd-cmkd", "c2kd", "unpaired", "kd+fd-cmkd"])
 def test_stopping_after_any_epoch_changes_nothing(fold, tmp_path, method):
     trial = small_trial(str(tmp_path), method=method, epochs=4)
-    whole = results(run_replicate(trial, INFO, fold, 0))
+    taken = {}
+
+    def keep(history, snapshot):
+        taken[history.epochs] = copy.deepcopy(snapshot())
+
+    whole = results(run_replicate(trial, INFO, fold, 0, on_epoch=keep))
     for stop in (1, 3):
-        taken = {}
-
-        def keep(history, snapshot, stop=stop, taken=taken):
-            if history.epochs == stop:
-                taken.update(copy.deepcopy(snapshot()))
-
-        run_replicate(trial, INFO, fold, 0, on_epoch=keep)
-        again = results(run_replicate(trial, INFO, fold, 0, resume=taken))
+        again = results(run_replicate(trial, INFO, fold, 0, resume=taken[stop]))
         assert again == whole
 
 
