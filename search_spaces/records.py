@@ -23,7 +23,7 @@ class Record(BaseModel):
         fields = {"schema": schema, **self.model_dump(mode="json")}
         return json.dumps(fields, indent=1, allow_nan=False)
 
-    def replace(self, **changes: Any) -> Self:
+    def replace(self, **changes: object) -> Self:
         """The record with other values in some fields, checked as a new one is."""
         return type(self)(**{**dict(self), **changes})
 

@@ -69,7 +69,7 @@ class Sweep(Fields):
         return self
 
 
-def override(sweep: Sweep, **given: Any) -> Sweep:
+def override(sweep: Sweep, **given: object) -> Sweep:
     """`sweep` with the fields `given` that are not None; ConfigError for a wrong value."""
     changes = {name: value for name, value in given.items() if value is not None}
     return validated({**sweep.model_dump(), **changes}, "options")

@@ -40,7 +40,7 @@ class Loading:
 
 
 AUTO = Loading()
-FEW = Loading(mode="streaming")
+STREAMING = Loading(mode="streaming")
 """For a look at few samples of what may be a large set."""
 
 

@@ -75,8 +75,8 @@ def show_dataset(
     """Draw a contact sheet: samples of every modality and how many there are of each class."""
     with for_people():
         from fdsweep.orchestrator.data.preview import draw
-        from fdsweep.search_spaces.trials import FEW
+        from fdsweep.search_spaces.trials import STREAMING
         from fdsweep.trainers import datasets
 
-        dataset = datasets.find(name, datasets.DataLocation(storage, FEW))
+        dataset = datasets.find(name, datasets.DataLocation(storage, STREAMING))
         typer.echo(draw(dataset, out or Path(f"{name}.png")))

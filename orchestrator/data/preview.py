@@ -3,10 +3,10 @@
 import textwrap
 import warnings
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fdsweep.search_spaces.errors import ConfigError
@@ -76,7 +76,7 @@ def _wrapped(text: str, width: int) -> str:
     return textwrap.fill(text, width)
 
 
-def _bars(axes: Any, fold: Fold, classes: tuple[str, ...]) -> None:
+def _bars(axes: Axes, fold: Fold, classes: tuple[str, ...]) -> None:
     places = np.arange(len(classes))
     for shift, name in enumerate(("train", "val", "test")):
         counts = torch.bincount(fold.labels[getattr(fold, name)], minlength=len(classes))

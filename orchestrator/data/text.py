@@ -7,7 +7,7 @@ from fdsweep.trainers.preparation.catalog import Catalog, Skipped
 from fdsweep.trainers.preparation.manifest import Manifest
 from fdsweep.trainers.preparation.splits import SPLITS
 
-FEW = 3
+MAX_TOLD = 3
 """Samples that are named where many are meant."""
 
 
@@ -23,9 +23,11 @@ def found(name: str, catalog: Catalog) -> str:
 
 
 def few(skipped: Sequence[Skipped]) -> str:
-    """The first FEW of `skipped` with their reasons, and how many more there are."""
-    shown = [f"{one.sample_id}: {one.reason}" for one in skipped[:FEW]]
-    return "; ".join([*shown, *([f"and {len(skipped) - FEW:,} more"] * (len(skipped) > FEW))])
+    """The first MAX_TOLD of `skipped` with their reasons, and how many more there are."""
+    shown = [f"{one.sample_id}: {one.reason}" for one in skipped[:MAX_TOLD]]
+    return "; ".join(
+        [*shown, *([f"and {len(skipped) - MAX_TOLD:,} more"] * (len(skipped) > MAX_TOLD))]
+    )
 
 
 def to_text(manifest: Manifest) -> str:

@@ -29,7 +29,7 @@ Point = dict[str, Option]
 MIN_TRIALS = 8
 """Trials from which on importances are given."""
 
-GIVE_UP = 1000
+MAX_REJECTED = 1000
 """Points outside the constraints in a row, after which there seems to be none inside."""
 
 INFEASIBLE = "outside the constraints"
@@ -166,8 +166,8 @@ class Proposer:
                 trial.set_constraint(INFEASIBLE, outside)
                 self.study.tell(trial, state=TrialState.PRUNED)
                 rejected += 1
-                if rejected == GIVE_UP:
-                    what = f"{GIVE_UP} points in a row lay outside the constraints"
+                if rejected == MAX_REJECTED:
+                    what = f"{MAX_REJECTED} points in a row lay outside the constraints"
                     raise ConfigError(what, self.name, "Loosen them")
                 continue
             rejected = 0

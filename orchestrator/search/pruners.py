@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from optuna.pruners import BasePruner
 
-SOONEST = 2
+MIN_JUDGED_EPOCH = 2
 """The epoch before which no trial is judged: after one, accuracies say little."""
 
 REDUCTION = 3
@@ -37,7 +37,7 @@ def asha_rungs(epochs: int) -> tuple[int, ...]:
         >>> asha_rungs(100)
         (12, 36)
     """
-    first = max(SOONEST, -(-epochs // REDUCTION**2))
+    first = max(MIN_JUDGED_EPOCH, -(-epochs // REDUCTION**2))
     steps = (first * REDUCTION**power for power in range(epochs))
     return tuple(step for step in steps if step < epochs)
 

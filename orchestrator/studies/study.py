@@ -26,7 +26,7 @@ from fdsweep.results.report import (
 )
 from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.sweep import Sweep
-from fdsweep.search_spaces.trials import FEW, Cell, Plan
+from fdsweep.search_spaces.trials import STREAMING, Cell, Plan
 from fdsweep.trainers import datasets, teachers
 from fdsweep.trainers.backbones import pretrained
 from fdsweep.trainers.datasets import DatasetInfo, check_batch
@@ -70,7 +70,7 @@ def prepare(sweep: Sweep, options: StudyOptions) -> Study:
     check(options.request)
     datasets.registry.get(sweep.dataset)  # refuses an unknown name before the storage is made
     store = Store.create(options.storage)
-    dataset = datasets.find(sweep.dataset, datasets.DataLocation(store.root, FEW))
+    dataset = datasets.find(sweep.dataset, datasets.DataLocation(store.root, STREAMING))
     checkpoints = {
         modality: pretrained.keep(store.root, name) for modality, name in sweep.pretrained.items()
     }

@@ -8,7 +8,7 @@ from fdsweep.results.compute.cells import Cell
 from fdsweep.results.compute.responses import short_name
 from fdsweep.results.compute.statistics import (
     DRAWS,
-    FEWEST_PEOPLE,
+    MIN_PEOPLE,
     detectable_effect,
     seeds_needed,
     smallest_p,
@@ -17,7 +17,7 @@ from fdsweep.results.compute.verdicts import ALPHA
 from fdsweep.results.compute.words import of_metric, of_option
 from fdsweep.results.records.manifest import Manifest
 
-FIRM_FROM = 8
+MIN_FIRM_SEEDS = 8
 DOUBT_MARK = "†"
 
 PAIRINGS = {
@@ -97,11 +97,11 @@ def _certainty(manifest: Manifest, facts: Facts) -> Iterator[str]:
     n, family = facts.pairs, facts.family
     if n:
         needed = seeds_needed(family)
-        if n < max(FIRM_FROM, needed):
+        if n < max(MIN_FIRM_SEEDS, needed):
             yield (
                 f"Exploratory: with n = {n} paired seeds the exact sign-flip test cannot go below "
                 f"p = {smallest_p(n):.2g}; Holm over the comparisons of a direction ({family}) "
-                f"needs at least {needed} seeds, and {max(FIRM_FROM, needed)} are advised."
+                f"needs at least {needed} seeds, and {max(MIN_FIRM_SEEDS, needed)} are advised."
             )
         else:
             yield (
@@ -127,10 +127,10 @@ def _people(facts: Facts) -> Iterator[str]:
     if not tested or not facts.pairs:
         return
     said = " to ".join(map(str, sorted({min(tested), max(tested)})))
-    if max(tested) < FEWEST_PEOPLE:
+    if max(tested) < MIN_PEOPLE:
         yield (
             f"New people? {said} subjects, speakers or videos were tested; an interval that draws "
-            f"them anew needs at least {FEWEST_PEOPLE}, for over fewer it covers too little."
+            f"them anew needs at least {MIN_PEOPLE}, for over fewer it covers too little."
         )
     else:
         yield (

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fdsweep.results.compute.statistics import FEWEST_PEOPLE, paired_bootstrap
+from fdsweep.results.compute.statistics import MIN_PEOPLE, paired_bootstrap
 from fdsweep.results.records.schema import CLASSIFICATION
 
 Counts = NDArray[np.int64]
@@ -112,7 +112,7 @@ def people_differences(
         if sides[0] is None or sides[1] is None:
             continue
         people, counts = _paired_counts(sides[0], sides[1], seeds)
-        if len(people) >= FEWEST_PEOPLE:
+        if len(people) >= MIN_PEOPLE:
             alike.setdefault(people, []).append((index, counts))
     found: list[PeopleDifference | None] = [None] * len(pairs)
     for people, rows in alike.items():

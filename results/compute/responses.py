@@ -13,7 +13,7 @@ import pandas as pd
 from fdsweep.results.records.manifest import Manifest
 
 LEARN = "learn"
-FEWEST = 3
+MIN_VALUES = 3
 """Different numbers below which there is no curve."""
 
 
@@ -81,7 +81,9 @@ def alike(manifest: Manifest, replicates: pd.DataFrame) -> dict[str, dict[str, f
             curves.setdefault(place, {}).setdefault(own.rest, {})[row.key] = own.value
     found: dict[str, dict[str, float | str]] = {}
     for (option, _), by_rest in curves.items():
-        enough = [rows for rows in by_rest.values() if len({*rows.values()} - {LEARN}) >= FEWEST]
+        enough = [
+            rows for rows in by_rest.values() if len({*rows.values()} - {LEARN}) >= MIN_VALUES
+        ]
         if len(enough) == 1:
             found.setdefault(option, {}).update(enough[0])
     return found

@@ -19,7 +19,7 @@ FLIPS = 100_000
 DRAWS = 2_000
 """Bootstrap samples of people."""
 
-FEWEST_PEOPLE = 10
+MIN_PEOPLE = 10
 """Below ten a percentile interval that says 95 % covers less than 90 %."""
 
 AT_ONCE = 2_000_000
@@ -107,22 +107,14 @@ def equivalent(differences: ArrayLike, margin: float, alpha: float = 0.05) -> bo
     return interval is not None and -margin < interval[0] and interval[1] < margin
 
 
-def sign_flip_p(differences: ArrayLike, generator: np.random.Generator | None = None) -> float:
-    """Two-sided p of the sign-flip test that paired `differences` [n] centre on 0.
+def sign_flip_ps(differences: ArrayLike, generator: np.random.Generator | None = None) -> Vector:
+    """Two-sided p of the sign-flip test that each line of `differences` [rows, n] centres on 0.
 
-    Exact over all 2^n flips for n <= 16; above that 100,000 flips drawn from `generator`.
+    Exact over all 2^n flips for n <= 16; above that 100,000 flips drawn from `generator`, the same
+    for all lines. The result has the shape [rows].
 
     Raises:
         ValueError: no difference, one that is not finite, or n > 16 without a `generator`.
-    """
-    return float(sign_flip_ps(_vector(differences)[None], generator)[0])
-
-
-def sign_flip_ps(differences: ArrayLike, generator: np.random.Generator | None = None) -> Vector:
-    """`sign_flip_p` of each line of `differences` [rows, n], all with the same flips: [rows].
-
-    Raises:
-        ValueError: as `sign_flip_p`.
     """
     d = np.asarray(differences, dtype=np.float64)
     if d.ndim != 2 or d.shape[1] == 0:
@@ -169,9 +161,9 @@ def paired_bootstrap(
         for each in (hits, samples, baseline_hits, baseline_samples)
     ]
     rows, people = counts[0].shape
-    if people < FEWEST_PEOPLE or any(each.shape != (rows, people) for each in counts):
+    if people < MIN_PEOPLE or any(each.shape != (rows, people) for each in counts):
         shapes = ", ".join(str(each.shape) for each in counts)
-        raise ValueError(f"counts {shapes} are not of {FEWEST_PEOPLE} people or more, the same")
+        raise ValueError(f"counts {shapes} are not of {MIN_PEOPLE} people or more, the same")
     if not (counts[1].all() and counts[3].all()):
         raise ValueError("a person without a test sample cannot be drawn")
     columns = np.concatenate(counts).T

@@ -15,7 +15,7 @@ from fdsweep.results.records.analyses import (
     Teacher,
 )
 
-FEW_GROUPS = 20
+MIN_GROUPS = 20
 """Subjects or speakers below which a percentile bootstrap is clearly too narrow."""
 
 
@@ -47,7 +47,7 @@ def _reading(analysis: Analysis) -> Iterator[str]:
     if one.groups < 2:
         yield "With a single subject or speaker there is no interval."
     else:
-        narrow = f"; with {one.groups} of them it is too narrow" if one.groups < FEW_GROUPS else ""
+        narrow = f"; with {one.groups} of them it is too narrow" if one.groups < MIN_GROUPS else ""
         yield (
             f"[ ]: 95 % bootstrap interval over subjects or speakers ({analysis.draws:,} draws), "
             f"with seeds and networks held as they are{narrow}."

@@ -12,11 +12,11 @@ from fdsweep.results.formats.table_section import table_section
 WIDTH = 120
 """Characters in a line of a terminal."""
 
-NEVER = ("effect_size", "p_better")
-SPARE = ("seconds", "people_delta", "gap", "detectable", "paper_verdict", "worst_delta")
+ALWAYS_LEFT_OUT = ("effect_size", "p_better")
+LEFT_OUT_TO_FIT = ("seconds", "people_delta", "gap", "detectable", "paper_verdict", "worst_delta")
 """Columns that are left out, the first one first, until the lines fit into `WIDTH`."""
 
-SHORTEST = 3  # dashes that every reader of markdown takes for a table
+MIN_DASHES = 3  # dashes that every reader of markdown takes for a table
 
 
 def to_markdown(report: Report) -> str:
@@ -26,11 +26,11 @@ def to_markdown(report: Report) -> str:
 
 
 def _fitting(table: Table) -> Section:
-    for spared in range(len(SPARE)):
-        section = table_section(table, without=(*NEVER, *SPARE[:spared]))
+    for spared in range(len(LEFT_OUT_TO_FIT)):
+        section = table_section(table, without=(*ALWAYS_LEFT_OUT, *LEFT_OUT_TO_FIT[:spared]))
         if all(len(line) <= WIDTH for grid in section.grids for line in aligned(grid)):
             return section
-    return table_section(table, without=(*NEVER, *SPARE))
+    return table_section(table, without=(*ALWAYS_LEFT_OUT, *LEFT_OUT_TO_FIT))
 
 
 def _lines(section: Section) -> Iterator[str]:
@@ -49,7 +49,7 @@ def _lines(section: Section) -> Iterator[str]:
 def aligned(grid: Grid) -> Iterator[str]:
     """Columns of equal width, words to the left and numbers to the right."""
     escaped = [[cell.replace("|", "\\|") for cell in line] for line in (grid.headings, *grid.lines)]
-    widths = [max(SHORTEST, *map(len, column)) for column in zip(*escaped, strict=True)]
+    widths = [max(MIN_DASHES, *map(len, column)) for column in zip(*escaped, strict=True)]
     justify = [str.ljust if words else str.rjust for words in grid.words]
     ends = ["-" if words else ":" for words in grid.words]
     rule = [end.rjust(width, "-") for end, width in zip(ends, widths, strict=True)]

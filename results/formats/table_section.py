@@ -10,7 +10,7 @@ from fdsweep.results.compute.tables import ClassRow, Table, TableRow
 from fdsweep.results.compute.words import MetricWords, of_metric
 from fdsweep.results.formats.grid import NOTHING, Grid, Section, spell_number, spell_time
 
-P_FROM = seeds_needed(1)
+MIN_PAIRS_FOR_P = seeds_needed(1)
 """Pairs from which on a sign-flip p can be below 0.05 at all; smaller ones are not shown."""
 
 IMPROVES = "improves"
@@ -119,7 +119,7 @@ def _difference(delta: float | None, span: tuple[float, float] | None) -> str | 
 
 
 def _p(row: TableRow) -> str | None:
-    if row.p_adjusted is None or (row.pairs or 0) < P_FROM:
+    if row.p_adjusted is None or (row.pairs or 0) < MIN_PAIRS_FOR_P:
         return None
     return f"{row.p_adjusted:.3f}" if row.p_adjusted >= 0.001 else "<0.001"
 

@@ -24,10 +24,10 @@ COLOURS = "Greys"
 PANEL = 2.7
 """Inches."""
 
-MOST_WRITTEN = 12
+MAX_WRITTEN_CLASSES = 12
 """Classes beyond which cells carry no number."""
 
-DARK_FROM = 55.0
+MIN_DARK_PERCENT = 55.0
 """Percent from which a cell is so dark that its text is white."""
 
 
@@ -87,10 +87,10 @@ def _draw(axes: Axes, counts: NDArray[np.int64]) -> ScalarMappable:
     sums = counts.sum(axis=1, keepdims=True)
     shares = TO_PERCENT * np.divide(counts, sums, out=np.zeros(counts.shape), where=sums > 0)
     image = axes.imshow(shares, cmap=COLOURS, vmin=0, vmax=TO_PERCENT)
-    if len(shares) <= MOST_WRITTEN:
+    if len(shares) <= MAX_WRITTEN_CLASSES:
         for (label, prediction), share in np.ndenumerate(shares):
             axes.text(prediction, label, f"{share:.0f}", ha="center", va="center", size=6.5,
-                      color="white" if share > DARK_FROM else "black")  # fmt: skip
+                      color="white" if share > MIN_DARK_PERCENT else "black")  # fmt: skip
         axes.set_xticks(range(len(shares)))
         axes.set_yticks(range(len(shares)))
     axes.grid(visible=False)

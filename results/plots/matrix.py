@@ -19,7 +19,7 @@ MISSING = "#DDDDDD"
 CELL = (1.05, 0.4)
 """Inches."""
 
-FEWEST_DATASETS = 2
+MIN_DATASETS = 2
 STRONG = 0.6
 """Share of the colour scale beyond which text is white."""
 
@@ -49,7 +49,7 @@ def matrix(data: SweepData) -> Figure | None:
         StorageError: a sweep cannot be read.
     """
     columns = _columns(data)
-    if len({column.dataset for column in columns}) < FEWEST_DATASETS:
+    if len({column.dataset for column in columns}) < MIN_DATASETS:
         return None
     return _picture(columns, score_name(data.table))
 
@@ -61,7 +61,7 @@ def _columns(data: SweepData) -> list[Column]:
     names = sorted(list_sweeps(store))
     manifests = [own if name == own.sweep else load(store, name) for name in names]
     compared = [one for one in manifests if (one.study, one.metric) == (STUDY, own.metric)]
-    if len({one.dataset for one in compared}) < FEWEST_DATASETS:
+    if len({one.dataset for one in compared}) < MIN_DATASETS:
         return []
     others = {row.key for one in compared if one is not own for row in one.rows}
     replicates = store.replicates(others)

@@ -50,7 +50,7 @@ def _picture(data: SweepData, option: str, values: Mapping[str, float | str]) ->
             for key, value in values.items()
             if key in own and not isinstance(value, str)
         }
-        if len(curve) >= responses.FEWEST:
+        if len(curve) >= responses.MIN_VALUES:
             points = [(learnt[k], own[k]) for k in values if k in own and learnt.get(k)]
             panels.append((rows[0], dict(sorted(curve.items())), points))
     if not panels:

@@ -28,7 +28,7 @@ DOTS: dict[str, Any] = {"s": 34, "edgecolors": "black", "linewidths": 0.7, "zord
 COLOURS = "cividis"
 """From dark blue to yellow, evenly in lightness too."""
 
-FEWEST_FOR_SURFACE = 6
+MIN_TRIALS_FOR_SURFACE = 6
 """Different points below which nothing is interpolated between them."""
 
 FLAT = 1e-3
@@ -157,7 +157,7 @@ def _surface(axes: Axes, at: Vectors, scores: Vectors, scale: Mapping[str, Any])
     places, index = np.unique(at, axis=0, return_inverse=True)
     means = np.bincount(index, scores) / np.bincount(index)
     extents = np.linalg.svd(places - places.mean(axis=0), compute_uv=False)
-    if len(places) < FEWEST_FOR_SURFACE or extents[-1] < FLAT * extents[0]:
+    if len(places) < MIN_TRIALS_FOR_SURFACE or extents[-1] < FLAT * extents[0]:
         return
     levels = MaxNLocator(10).tick_values(means.min(), means.max())
     decades = axes.transLimits + axes.transAxes

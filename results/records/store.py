@@ -41,7 +41,7 @@ CACHED = pa.schema(
 )
 """Rows of results/, each with its file: name, time of change in ns, and bytes."""
 
-CACHE_FROM = 200
+MIN_NEW_ROWS = 200
 """So many rows that the cache lacks are worth writing it anew."""
 
 LOCAL_READERS, REMOTE_READERS = 2, 8
@@ -188,7 +188,7 @@ class Store(Storage):
         lasting = fresh.filter(
             pc.and_(pc.equal(fresh["status"], "done"), pc.is_valid(fresh["changed"]))
         )
-        if len(lasting) >= max(CACHE_FROM, len(kept) // 10):
+        if len(lasting) >= max(MIN_NEW_ROWS, len(kept) // 10):
             self._cache(pa.concat_tables([kept, lasting]))
         together = pa.concat_tables([kept, fresh])
         place = pc.index_in(together["file"], value_set=pa.array(names, pa.string()))
@@ -242,12 +242,17 @@ class Store(Storage):
         return _joined(whole).unify_dictionaries(), [n for _, counts in parts for n in counts]
 
 
-def _owned(rows: Any, schema: pa.Schema, replicate: Replicate) -> pa.Table:
-    is_table = isinstance(rows, pa.Table)
+def _owned(rows: Rows, schema: pa.Schema, replicate: Replicate) -> pa.Table:
     own = {"key": [replicate.key] * len(rows), "seed": [replicate.seed] * len(rows)}
     for name in schema.names[len(own) :]:
-        own[name] = rows.column(name) if is_table else [row[name] for row in rows]
+        own[name] = _column(rows, name)
     return pa.table(own, schema=schema)
+
+
+def _column(rows: Rows, name: str) -> "pa.ChunkedArray | list[object]":
+    if isinstance(rows, pa.Table):
+        return rows.column(name)
+    return [row[name] for row in rows]
 
 
 def _kept(rows: Rows, replicate: Replicate) -> pa.Table:

@@ -31,7 +31,7 @@ from fdsweep.trainers.preparation.catalog import Catalog, Item, Options, Skipped
 
 PARTS: dict[Split, str] = {"test": "test", "val": "dev", "train": "train"}
 TOKENIZER = "tokenizer.json"
-LARGEST_VOCABULARY = 30522
+MAX_VOCABULARY = 30522
 """BERT's; a vocabulary trained on the tweets is smaller."""
 ALIKE_BITS = 4
 """Pictures whose hashes of 64 bits differ in no more are near duplicates."""
@@ -92,7 +92,7 @@ class CrisisMMD(Prepared):
 
     name: ClassVar = "crisismmd"
     modalities: ClassVar = (
-        Modality("text", LARGEST_VOCABULARY, "bert-small"),
+        Modality("text", MAX_VOCABULARY, "bert-small"),
         Modality("visual", 3, "resnet18"),
     )
     payloads: ClassVar = {
@@ -294,9 +294,9 @@ def _tokenizer(name: str | None, tweets: list[str]) -> tuple[bytes, str]:
         return content, f"The vocabulary of {size} word pieces is trained on the training tweets."
     content = text.pretrained_tokenizer(name)
     size = text.load_tokenizer(content).get_vocab_size()
-    if size > LARGEST_VOCABULARY:
+    if size > MAX_VOCABULARY:
         raise DataError(
-            f"has {size} word pieces, more than the {LARGEST_VOCABULARY} that are provided for",
+            f"has {size} word pieces, more than the {MAX_VOCABULARY} that are provided for",
             f"--tokenizer {name}",
             "Take an English BERT's",
         )

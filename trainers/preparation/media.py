@@ -30,7 +30,7 @@ SLACK_S = 0.002
 
 UNKNOWN_SIZE = 2**31 - 2**16
 """WAV files that were written as a stream state about 2 or 4 GiB."""
-LITTLE_SHORT = 0.1
+MAX_SHORT_SHARE = 0.1
 """A stream that lacks less than this share of its stated length is not worth a word."""
 
 av.logging.set_level(av.logging.PANIC)
@@ -255,7 +255,7 @@ def _check_length(reached: float, stated: float | None, start: float, end: float
     text = f"only {reached - start:.1f} of {expected:.1f} seconds can be decoded"
     if reached - start < expected / 2:
         raise Damaged(text)
-    if reached - start < expected * (1 - LITTLE_SHORT):
+    if reached - start < expected * (1 - MAX_SHORT_SHARE):
         warnings.warn(text, ShortWarning, stacklevel=3)
 
 

@@ -211,7 +211,7 @@ def test_points_outside_the_constraints_are_neither_trained_nor_counted(memory):
 
 
 def test_constraints_that_leave_no_room_are_told(memory, monkeypatch):
-    monkeypatch.setattr(optuna_study, "GIVE_UP", 50)
+    monkeypatch.setattr(optuna_study, "MAX_REJECTED", 50)
     impossible = problem(constraints=["low >= 100000"])
     with pytest.raises(ConfigError, match="50 points in a row"):
         Proposer(memory, "none", impossible, 3, "random").ask()

@@ -2,6 +2,7 @@ import math
 
 import numpy as np
 import pytest
+from numpy.typing import ArrayLike
 from scipy import stats
 
 from fdsweep.results.compute.statistics import (
@@ -14,10 +15,14 @@ from fdsweep.results.compute.statistics import (
     paired_difference,
     seeds_needed,
     share_better,
-    sign_flip_p,
     sign_flip_ps,
     smallest_p,
 )
+
+
+def sign_flip_p(differences: ArrayLike, generator: np.random.Generator | None = None) -> float:
+    """The p of one line of differences."""
+    return float(sign_flip_ps([differences], generator)[0])
 
 
 @pytest.mark.parametrize("n", [2, 5, 8, 30])

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from fdsweep.results.compute.statistics import detectable_effect, holm, sign_flip_p
+from fdsweep.results.compute.statistics import detectable_effect, holm, sign_flip_ps
 from fdsweep.results.compute.tables import Table, TableRow, build_table
 from fdsweep.results.records.manifest import Manifest
 from fdsweep.results.records.schema import Replicate
@@ -40,8 +40,8 @@ def test_numbers_of_one_direction_agree_with_scipy(build: Callable[..., Table]) 
     assert row.gap == pytest.approx(2)
 
     raw = [
-        sign_flip_p(100 * np.subtract(BETTER, BASE)),
-        sign_flip_p(100 * np.subtract(WORSE, BASE)),
+        sign_flip_ps([100 * np.subtract(BETTER, BASE)])[0],
+        sign_flip_ps([100 * np.subtract(WORSE, BASE)])[0],
     ]
     assert [rows["Freq"].p_value, rows["Align"].p_value] == pytest.approx(raw)
     assert [rows["Freq"].p_adjusted, rows["Align"].p_adjusted] == pytest.approx(holm(raw))

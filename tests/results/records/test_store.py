@@ -427,7 +427,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return read(self, folder, name)
 
     monkeypatch.setattr(Store, "_content", content)
-    monkeypatch.setattr("fdsweep.results.records.store.CACHE_FROM", 3)
+    monkeypatch.setattr("fdsweep.results.records.store.MIN_NEW_ROWS", 3)
     return names
 
 

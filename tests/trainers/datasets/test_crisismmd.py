@@ -114,7 +114,7 @@ def test_a_checkpoints_vocabulary_is_taken_or_refused(raw, catalog, tmp_path, mo
     assert any(f"is that of {tmp_path}" in note for note in taken.notes)
     with pytest.raises(DataError, match="there is no such folder"):
         CrisisMMD().catalog(raw, Options(tokenizer=str(tmp_path / "gone")))
-    monkeypatch.setattr("fdsweep.trainers.datasets.crisismmd.LARGEST_VOCABULARY", 10)
+    monkeypatch.setattr("fdsweep.trainers.datasets.crisismmd.MAX_VOCABULARY", 10)
     with pytest.raises(DataError, match="word pieces, more than the 10"):
         CrisisMMD().catalog(raw, Options(tokenizer=str(tmp_path)))
 
