@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
+import pyarrow as pa
 import torch
 from numpy.typing import DTypeLike, NDArray
 from torch import Tensor
@@ -81,19 +82,33 @@ class ArrayKind(Kind):
         return _as_network_takes(torch.from_numpy(decoded[0]).to(device))
 
 
-def to_bytes(value: Any, dtype: DTypeLike, shape: tuple[int, ...], what: str) -> bytes:
-    """`value` as bytes of the numbers of `dtype`; ValueError if `what` it is has another shape."""
-    array = np.asarray(value, dtype)
-    if array.shape != shape:
-        raise ValueError(f"{what} of shape {array.shape}, not {shape}")
-    return array.tobytes()
+class BytesKind(ArrayKind):
+    """A kind whose cells are the little-endian bytes of an array of `shape` and `dtype`.
 
+    Attributes:
+        called: what a sample is, in words that follow "of".
+        leading: axes of length 1 that a view has in front of `shape`.
+    """
 
-def from_bytes(cells: Sequence[bytes], dtype: DTypeLike, shape: tuple[int, ...]) -> NDArray[Any]:
-    """[B, *shape] of what `to_bytes` made, in the byte order of this machine."""
-    numbers = np.frombuffer(b"".join(cells), dtype)
-    native = numbers.astype(numbers.dtype.newbyteorder("="))
-    return native.reshape(len(cells), *shape)
+    column: ClassVar = pa.binary()
+    called: ClassVar[str]
+    leading: ClassVar[int] = 0
+
+    @override
+    def encode(self, value: Any) -> bytes:
+        array = np.asarray(value, self._stored)
+        if array.shape != self.shape:
+            raise ValueError(f"{self.called} of shape {array.shape}, not {self.shape}")
+        return array.tobytes()
+
+    @override
+    def array(self, cells: Sequence[Any]) -> NDArray[Any]:
+        native = np.frombuffer(b"".join(cells), self._stored).astype(self.dtype)
+        return native.reshape(len(cells), *[1] * self.leading, *self.shape)
+
+    @property
+    def _stored(self) -> np.dtype[Any]:
+        return np.dtype(self.dtype).newbyteorder("<")
 
 
 def _as_network_takes(values: Tensor) -> Tensor:
