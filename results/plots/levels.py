@@ -94,7 +94,7 @@ def gap(data: SweepData) -> Figure | None:
             axes.scatter(seeds, [line] * len(seeds), s=9, color=DARK, alpha=0.7, linewidths=0,
                          zorder=3, clip_on=False, label="_seeds")  # fmt: skip
             beside(axes, line, signed(float(row.gap or 0)))
-        axes.set_xlim(left=0)
+    panels[0][0].set_xlim(left=0)  # all panels share it, so it waits until all is drawn
     legend(figure, [Patch(color=DARK, alpha=0.4, label="mean"), mark("one seed", markersize=3)])
     return figure
 

@@ -1,6 +1,5 @@
 """A prepared data set in the true format without a raw tree: 39 samples of two classes."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +27,6 @@ class Tiny(Prepared):
             for i in range(SHARDS * PER_SHARD)
         )
         return Catalog(items=items, missing=(), classes=("no", "yes"))
-
-    def decode(self, raw: Path, item: Item, assets: Mapping[str, bytes]) -> dict[str, Any]:
-        raise NotImplementedError
 
 
 def store(dataset: Tiny, storage: str) -> None:

@@ -481,6 +481,20 @@ def test_confusions_need_predictions(store: Store, study: Study) -> None:
     assert confusions(data_of(store, made)) is None
 
 
+@pytest.mark.parametrize("greater", STUDENTS)
+def test_every_seed_of_a_gap_lies_inside_its_panel(
+    store: Store, study: Study, replicate: Callable[..., Replicate], greater: str
+) -> None:
+    made = study(names=["Feat", "Freq"], paper_table=None, seeds=[0, 1])
+    key = f"Freq.{greater}"
+    store.delete_file(f"results/{key}-0.parquet")
+    store.put(replicate(key=key, seed=0, test_score=0.1, test_score_best=0.9), [], [])
+    for axes in drawn(gap(data_of(store, made))).axes:
+        left, right = axes.get_xlim()
+        assert left == 0
+        assert all(max(spots) <= right for spots in seeds(axes))
+
+
 def test_two_rows_of_the_same_results_have_a_panel_each(store: Store, study: Study) -> None:
     """As where a search chose the default: both rows of its table have one key."""
     made = study(names=["default", "tuned"], paper_table=None, directions=ONE_WAY)
