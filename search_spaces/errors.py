@@ -53,3 +53,8 @@ def unknown(kind: str, name: object, allowed: object, where: str) -> ConfigError
     """The error for a `name` that is not among the `allowed` names."""
     names = ", ".join(sorted(str(item) for item in allowed))  # type: ignore[attr-defined]
     return ConfigError(f"unknown {kind} {str(name)!r}", where, f"Choose from: {names}")
+
+
+def first_line(error: BaseException) -> str:
+    """What `error` says, in one line without a full stop."""
+    return str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__

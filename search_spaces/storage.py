@@ -9,7 +9,7 @@ from typing import Self
 import pyarrow as pa
 from pyarrow import fs
 
-from fdsweep.search_spaces.errors import StorageError
+from fdsweep.search_spaces.errors import StorageError, first_line
 
 OTHER_STORAGE = "Choose another --storage"
 
@@ -134,11 +134,6 @@ class Storage:
         selector = fs.FileSelector(self.inside(folder), recursive=deep, allow_not_found=True)
         found = self.system.get_file_info(selector)
         return [info for info in found if info.type == fs.FileType.File]
-
-
-def first_line(error: BaseException) -> str:
-    """What `error` says, in one line without a full stop."""
-    return str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
 
 
 def _locate(root: str) -> tuple[fs.FileSystem, str]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from fdsweep.search_spaces.errors import ClusterError, FdsweepError
+from fdsweep.search_spaces.errors import ClusterError, FdsweepError, first_line
 from fdsweep.trainers.preparation.decoding import Job, Part, make_shard
 
 RETRIES = 3
@@ -51,7 +51,7 @@ def make_shards(job: Job, parts: Sequence[Part], made: Callable[[Part], None]) -
                 raise
             except RayError as error:
                 raise ClusterError(
-                    f"a worker failed while decoding ({str(error).splitlines()[0].rstrip('.')})",
+                    f"a worker failed while decoding ({first_line(error)})",
                     str(job.raw),
                     "Type the same command again to go on: finished shards are kept",
                 ) from None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fdsweep.search_spaces.errors import ClusterError, ConfigError
+from fdsweep.search_spaces.errors import ClusterError, ConfigError, first_line
 
 if TYPE_CHECKING:
     import torch
@@ -118,7 +118,7 @@ def connect(request: ResourceRequest) -> ResourcePlan:
                 ray.init(address="local", include_dashboard=False, **quiet)
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise ClusterError(
-                f"no Ray cluster answers ({str(error).splitlines()[0].rstrip('.')})",
+                f"no Ray cluster answers ({first_line(error)})",
                 request.address or os.environ.get("RAY_ADDRESS", "local"),
                 "Check --address, or leave it out to start a local one",
             ) from None

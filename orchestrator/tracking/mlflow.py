@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from fdsweep.orchestrator.tracking.runs import Run, Summary
 from fdsweep.orchestrator.tracking.tracker import registry
 from fdsweep.search_spaces import layout
-from fdsweep.search_spaces.errors import StorageError
+from fdsweep.search_spaces.errors import StorageError, first_line
 from fdsweep.search_spaces.storage import Storage
 
 if TYPE_CHECKING:
@@ -75,9 +75,9 @@ class MlflowTracker:
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         self.submit(self._close, "FINISHED" if kind is None else "KILLED")
         self.pool.shutdown()
-        faults = [future.exception() for future in self.pending if future.exception()]
+        faults = [fault for future in self.pending if (fault := future.exception())]
         if faults and kind is None:
-            reason = str(faults[0]).splitlines()[0].rstrip(".")
+            reason = first_line(faults[0])
             raise StorageError(
                 f"MLflow could not be written ({reason}); the results are stored all the same",
                 self.uri,

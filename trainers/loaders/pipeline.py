@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
 
-Task = TypeVar("Task")
+Request = TypeVar("Request")
 Result = TypeVar("Result")
 
 MIN_AHEAD = 4
@@ -27,18 +27,18 @@ def depth(cores: int, result_bytes: int, budget: int) -> int:
 
 
 def read_ahead(
-    load: Callable[[Task], Result], tasks: Sequence[Task], ahead: int, threads: int
+    load: Callable[[Request], Result], requests: Sequence[Request], ahead: int, threads: int
 ) -> Iterator[Result]:
-    """What `load` gives for each task, in their order, `ahead` of them at a time.
+    """What `load` gives for each request, in their order, `ahead` of them at a time.
 
     Reading Parquet and decoding JPEG both leave Python's lock, so threads do; and unlike tasks of a
     cluster they need no core that the running trials do not have already.
     """
     with ThreadPoolExecutor(min(threads, ahead)) as pool:
-        rest = iter(tasks)
-        waiting: deque[Future[Result]] = deque(pool.submit(load, t) for t in islice(rest, ahead))
+        rest = iter(requests)
+        waiting: deque[Future[Result]] = deque(pool.submit(load, x) for x in islice(rest, ahead))
         while waiting:
             result = waiting.popleft().result()
-            for task in islice(rest, 1):
-                waiting.append(pool.submit(load, task))
+            for request in islice(rest, 1):
+                waiting.append(pool.submit(load, request))
             yield result

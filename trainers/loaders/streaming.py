@@ -20,7 +20,7 @@ takes up to three times as much while it is read and decoded."""
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class BatchRequest:
     """A batch to read: samples [B], and their draws [B, DRAWS] where training views are wanted."""
 
     samples: Tensor
@@ -60,18 +60,19 @@ class Streamed:
         """The views of each batch [B], decoded while the ones before are trained on."""
         kind, batches = self.kind, list(order)
         numbers = [None] * len(batches) if draws is None else list(draws)
-        tasks = [Task(*task) for task in zip(batches, numbers, strict=True)]
+        requests = [BatchRequest(*request) for request in zip(batches, numbers, strict=True)]
         largest = max(map(len, batches), default=1)
         cores = usable_cores()
         ahead = depth(cores, kind.nbytes(largest, largest), AHEAD_BYTES)
 
-        def load(task: Task) -> Arrays:
-            rows = task.samples.tolist()
+        def load(request: BatchRequest) -> Arrays:
+            rows = request.samples.tolist()
             table = read_rows(self.storage, self.manifest, rows, [self.modality])
-            return kind.decode(table[self.modality].to_pylist(), task.draws)
+            return kind.decode(table[self.modality].to_pylist(), request.draws)
 
-        for task, decoded in zip(tasks, read_ahead(load, tasks, ahead, cores), strict=True):
-            yield kind.view(decoded, task.draws, self.device)
+        arrays = read_ahead(load, requests, ahead, cores)
+        for request, decoded in zip(requests, arrays, strict=True):
+            yield kind.view(decoded, request.draws, self.device)
 
     def to(self, device: torch.device) -> "Streamed":
         """The same samples, with their batches on `device`."""

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fdsweep.search_spaces import layout
-from fdsweep.search_spaces.errors import DataError
-from fdsweep.search_spaces.storage import Storage, first_line
+from fdsweep.search_spaces.errors import DataError, first_line
+from fdsweep.search_spaces.storage import Storage
 from fdsweep.trainers.preparation.manifest import Manifest, prepare_again
 from fdsweep.trainers.preparation.shards import ROWS_PER_GROUP, schema
 
