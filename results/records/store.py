@@ -130,12 +130,12 @@ class Store(Storage):
         """Every readable row of `results/` (of `keys` only, if given), by key and seed.
 
         Columns are those of the contract, also when there is no row. Files that cannot be read
-        are left out: see `damaged`.
+        are left out: see `rows`.
         """
         return self.rows(keys)[0]
 
     def rows(self, keys: Collection[str] | None = None) -> tuple[pd.DataFrame, list[str]]:
-        """`replicates` and `damaged` in one reading."""
+        """`replicates`, and which files of `results/` are no whole Parquet files."""
         rows, damaged = self._rows(keys)
         return _to_frame(rows), [f"results/{name}" for name in damaged]
 
@@ -156,10 +156,6 @@ class Store(Storage):
         rows, _ = self._rows(None)
         done = rows.filter(pc.equal(rows["status"], "done"))
         return set(zip(done["key"].to_pylist(), done["seed"].to_pylist(), strict=True))
-
-    def damaged(self, keys: Collection[str] | None = None) -> list[str]:
-        """Files of `results/` (of `keys` only, if given) that are no whole Parquet file."""
-        return self.rows(keys)[1]
 
     def _is_done(self, name: str) -> bool:
         if not self.exists(f"results/{name}"):

@@ -6,7 +6,7 @@ A task says what a network learns and how its predictions are judged; see `Task`
 from fdsweep.trainers.registry import Registry
 from fdsweep.trainers.tasks.base import Task
 
-__all__ = ["Task", "find", "metric", "names", "registry", "version"]
+__all__ = ["Task", "find", "metric", "registry", "version"]
 
 registry: Registry[Task] = Registry("task", "fdsweep.trainers.tasks", "fdsweep.tasks")
 
@@ -29,8 +29,3 @@ def metric(name: str) -> str:
 def version(name: str) -> int:
     """The declared version of the task `name`, which enters content keys."""
     return registry.get(name).version
-
-
-def names() -> tuple[str, ...]:
-    """Names of all tasks."""
-    return registry.names()

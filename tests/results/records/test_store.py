@@ -70,7 +70,7 @@ def test_an_empty_storage_has_the_columns(store: Store) -> None:
     assert list(store.replicates().columns) == REPLICATES.names
     assert len(store.replicates()) == len(store.curves()) == len(store.predictions()) == 0
     assert store.finished() == set()
-    assert store.damaged() == []
+    assert store.rows()[1] == []
 
 
 def test_rows_come_by_key_and_seed_and_may_be_chosen(store: Store, replicate: Make) -> None:
@@ -159,7 +159,7 @@ def test_a_writer_that_dies_before_a_move_leaves_nothing_that_counts(
     assert len(hidden_files(store)) == 1
     assert store.finished() == {("aa", 1)}
     assert len(pd.read_parquet(store.uri("results"))) == 1
-    assert store.damaged() == []
+    assert store.rows()[1] == []
     assert put(store, replicate())
     assert store.finished() == {("aa", 0), ("aa", 1)}
     assert len(store.curves()) == 2
@@ -177,12 +177,12 @@ def test_a_truncated_file_is_left_out_named_and_done_again(
 
     assert store.replicates()["seed"].tolist() == [0]
     assert store.finished() == {("aa", 0)}
-    assert store.damaged() == ["results/aa-1.parquet"]
-    assert store.damaged(["bb"]) == []
+    assert store.rows()[1] == ["results/aa-1.parquet"]
+    assert store.rows(["bb"])[1] == []
 
     assert put(store, replicate(seed=1))
     assert broken.read_bytes() == content
-    assert store.damaged() == []
+    assert store.rows()[1] == []
 
 
 def test_files_of_others_are_left_alone(store: Store, replicate: Make) -> None:
@@ -190,7 +190,7 @@ def test_files_of_others_are_left_alone(store: Store, replicate: Make) -> None:
     for name in ("_SUCCESS", ".aa-1.parquet.4f", "notes.txt", "aa-0 (copy).parquet"):
         Path(store.uri(f"results/{name}")).write_text("?")
     assert len(store.replicates()) == 1
-    assert store.damaged() == []
+    assert store.rows()[1] == []
 
 
 def test_a_file_without_a_newer_column_is_read(store: Store, replicate: Make) -> None:
@@ -443,7 +443,7 @@ def test_a_row_that_was_read_is_not_read_again(
     assert opened == []
     pd.testing.assert_frame_equal(first, again)
     assert store.finished() == {("aa", seed) for seed in range(4)}
-    assert store.damaged() == []
+    assert store.rows()[1] == []
 
     put(store, replicate(key="a0"))
     opened.clear()
@@ -485,7 +485,7 @@ def test_a_cached_row_counts_only_while_its_file_is_as_it_was(
     rows = store.replicates()
     assert rows["seed"].tolist() == [2, 3]
     assert rows["test_score"].tolist() == [0.6, 0.61]
-    assert store.damaged() == ["results/aa-1.parquet"]
+    assert store.rows()[1] == ["results/aa-1.parquet"]
 
 
 def test_a_failed_row_is_always_read(store: Store, replicate: Make, opened: list[str]) -> None:
