@@ -3,16 +3,21 @@
 Where and how a replicate runs is in `trials`: it changes no number, so it must not enter a key.
 """
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from fdsweep.search_spaces.errors import ConfigError, unknown
-from fdsweep.search_spaces.keys import ABSENT_IF_UNSET, content_key
+from fdsweep.search_spaces.keys import ABSENT_IF_UNSET, content_key, told_fields
 
 Pairing = Literal["paired", "shuffled", "same-class", "unpaired"]
 TeacherState = Literal["trained", "random"]
 TeacherChannels = Literal["ordered", "permuted"]
+FeaturePoint = Literal["post-relu", "pre-relu"]
+Protocol = Literal["ours", "published"]
 Option = bool | int | float | str | None
+
+AA_PERTURBATION = 1e-7
+"""Relative change of the initial weights in an A/A row: about one rounding of float32."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,7 +56,12 @@ class NetworkConfig:
 
     The versions are numbers that an author raises when the results of a part change. `pretrained`
     is the digest of the checkpoint that the weights start from, empty for random ones. `task` is
-    what the network learns.
+    what the network learns. `features` says whether the last block's output is pooled after its
+    final ReLU or before. `protocol` "ours" chooses
+    epoch and head on a validation split, "published" on the test split, and trains on the rest.
+
+    Raises:
+        ConfigError: a feature point or a protocol that does not exist.
     """
 
     dataset: str
@@ -64,6 +74,13 @@ class NetworkConfig:
     pretrained: str = field(default="", metadata={ABSENT_IF_UNSET: True})
     task: str = field(default="classification", metadata={ABSENT_IF_UNSET: True})
     task_version: int = field(default=1, metadata={ABSENT_IF_UNSET: True})
+    features: FeaturePoint = "post-relu"
+    protocol: Protocol = "ours"
+
+    def __post_init__(self) -> None:
+        for name, kind in [("features", FeaturePoint), ("protocol", Protocol)]:
+            if getattr(self, name) not in get_args(kind):
+                raise unknown(name, getattr(self, name), get_args(kind), f"--{name}")
 
     @property
     def teacher_key(self) -> str:
@@ -79,6 +96,7 @@ class StudentConfig:
     beside a student sample: its own, one shuffled within the batch, one drawn from its class,
     or one drawn at random. `teacher_channels="permuted"` permutes the channels of a teacher's
     features once, `teacher_state="random"` leaves teachers untrained (both are controls).
+    `perturbation` changes the student's initial weights by so much, relative to each.
     """
 
     network: NetworkConfig
@@ -89,6 +107,7 @@ class StudentConfig:
     teacher_state: TeacherState = "trained"
     teacher_channels: TeacherChannels = "ordered"
     pairing: Pairing = "paired"
+    perturbation: float = field(default=0.0, metadata={ABSENT_IF_UNSET: True})
 
     def __post_init__(self) -> None:
         for name, kind in [
@@ -105,7 +124,7 @@ class StudentConfig:
         A single teacher, or none, is spelt `teacher` as when there could be no others, so that
         keys of what is stored last.
         """
-        spelt = {one.name: getattr(self, one.name) for one in fields(self)}
+        spelt = told_fields(self)
         if len(self.teachers) < 2:
             del spelt["teachers"]
             spelt["teacher"] = self.teachers[0] if self.teachers else None

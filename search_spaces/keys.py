@@ -39,6 +39,11 @@ def _fields(value: Any) -> dict[str, object]:
     if hasattr(value, "key_fields"):
         spelt: dict[str, object] = value.key_fields()
         return spelt
+    return told_fields(value)
+
+
+def told_fields(value: Any) -> dict[str, object]:
+    """The fields of a dataclass that are spelt: all but those that are absent if unset, and are."""
     return {f.name: getattr(value, f.name) for f in dataclasses.fields(value) if _told(f, value)}
 
 

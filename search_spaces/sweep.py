@@ -2,12 +2,23 @@
 
 import itertools
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from fdsweep.search_spaces.configs import Option, Pairing, TeacherChannels, TeacherState
+from fdsweep.search_spaces.configs import (
+    FeaturePoint,
+    Option,
+    Pairing,
+    Protocol,
+    TeacherChannels,
+    TeacherState,
+)
 from fdsweep.search_spaces.fields import Fields, read_fields, refusal
+
+Control = Literal["", "aa"]
+AA = "A/A"
+"""Name of the row that repeats the baseline."""
 
 
 class Row(Fields):
@@ -16,7 +27,9 @@ class Row(Fields):
     `lr` is the student's learning rate, the sweep's by default; its teacher keeps that of the
     sweep. A row stands in all directions of the sweep, or only in `directions`. `paper` names the
     same line in the paper's published table, as columns of that table; `group` is a heading that it
-    shares with its neighbours. Neither changes a result.
+    shares with its neighbours. Neither changes a result. A row with `control: aa` repeats the first
+    row of the sweep, whatever it says of a method, from weights changed by a relative 1e-7: its
+    difference to the first row is rounding noise.
     """
 
     name: Annotated[str, Field(min_length=1)]
@@ -29,6 +42,7 @@ class Row(Fields):
     directions: Annotated[tuple[str, ...], Field(strict=False)] = ()
     paper: dict[str, str | int] | None = None
     group: str = ""
+    control: Control = ""
 
 
 class Sweep(Fields):
@@ -36,7 +50,8 @@ class Sweep(Fields):
 
     The first row is the one that the others are compared with. What is None is the data set's
     own default; empty `directions` are all ordered pairs of its modalities. `pretrained` names a
-    checkpoint (folder, or name on the hub) to start a modality's network from.
+    checkpoint (folder, or name on the hub) to start a modality's network from; `features` and
+    `protocol` are as in `NetworkConfig`.
 
     Example:
         >>> Sweep(study="mine", title="Mine", rows=[Row(name="Feat", method="feat")]).dataset
@@ -55,6 +70,8 @@ class Sweep(Fields):
     epochs: Annotated[int, Field(ge=1)] | None = None
     batch_size: Annotated[int, Field(ge=1)] | None = None
     lr: Annotated[float, Field(gt=0)] | None = None
+    features: FeaturePoint = "post-relu"
+    protocol: Protocol = "ours"
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
@@ -64,6 +81,8 @@ class Sweep(Fields):
             )
             if row.name == other.name and not apart:
                 raise ValueError(f"row {row.name!r} stands twice")
+        if self.rows[0].control:
+            raise ValueError("an A/A row repeats the first row, so it cannot be the first")
         if len(set(self.seeds)) < len(self.seeds) or min(self.seeds) < 0:
             raise ValueError(f"seeds must be different and not negative, not {self.seeds}")
         return self
@@ -73,6 +92,14 @@ def override(sweep: Sweep, **given: object) -> Sweep:
     """`sweep` with the fields `given` that are not None; ConfigError for a wrong value."""
     changes = {name: value for name, value in given.items() if value is not None}
     return validated({**sweep.model_dump(), **changes}, "options")
+
+
+def with_aa(sweep: Sweep) -> Sweep:
+    """`sweep` with an A/A row at its end, unless it has one."""
+    if any(row.control for row in sweep.rows):
+        return sweep
+    row = Row(name=AA, control="aa", group=sweep.rows[0].group)
+    return sweep.model_copy(update={"rows": (*sweep.rows, row)})
 
 
 def load_sweep(path: Path) -> Sweep:

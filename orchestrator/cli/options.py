@@ -57,6 +57,17 @@ class Common:
         list[str] | None,
         typer.Option(help="modality=NAME_OR_PATH: a checkpoint to start from; repeatable."),
     ] = None
+    features: Annotated[
+        str | None,
+        typer.Option(help="Pooled post-relu or pre-relu. (default: post-relu)"),
+    ] = None
+    protocol: Annotated[
+        str | None,
+        typer.Option(help="ours, or published: epoch and head chosen on test. (default: ours)"),
+    ] = None
+    aa: Annotated[
+        bool, typer.Option("--aa", help="Repeat the first row to measure the noise of rounding.")
+    ] = False
     address: Address = None
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False
     as_json: AsJson = False
@@ -64,15 +75,17 @@ class Common:
     def apply_to(self, sweep: "Sweep") -> "Sweep":
         """`sweep` with what is given here; a ConfigError for what cannot be used."""
         from fdsweep.search_spaces.fields import parse_pairs, parse_seeds
-        from fdsweep.search_spaces.sweep import override
+        from fdsweep.search_spaces.sweep import override, with_aa
 
         return override(
-            sweep,
+            with_aa(sweep) if self.aa else sweep,
             dataset=self.dataset,
             seeds=None if self.seeds is None else parse_seeds(self.seeds),
             epochs=self.epochs,
             directions=tuple(self.direction) if self.direction else None,
             pretrained=parse_pairs(self.pretrained, "--pretrained") if self.pretrained else None,
+            features=self.features,
+            protocol=self.protocol,
         )
 
     def study_options(self) -> "StudyOptions":

@@ -5,8 +5,9 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from fdsweep.search_spaces.configs import NetworkConfig, StudentConfig
+from fdsweep.search_spaces.configs import AA_PERTURBATION, NetworkConfig, StudentConfig
 from fdsweep.search_spaces.errors import ConfigError
+from fdsweep.search_spaces.fields import Direction
 from fdsweep.search_spaces.keys import content_key
 from fdsweep.search_spaces.sweep import Row, Sweep
 from fdsweep.search_spaces.trials import AUTO, Cell, Loading, Plan, TrialConfig, TrialKind
@@ -33,28 +34,16 @@ def make_cells(
     }
     cells = []
     for direction in info.directions(sweep.directions):
-        for row in sweep.rows:
-            if row.directions and direction not in info.directions(row.directions):
-                continue
-            options = distillers.resolve_options(row.method, row.options)
-            method = distillers.specimen(row.method, options)
-            if method.needs_teacher and len(direction.teachers) > method.max_teachers:
-                what = f"{row.method} learns from {method.max_teachers} teacher"
-                raise ConfigError(what, f"--direction {direction}", "Name one teaching modality")
-            config = StudentConfig(
-                network=_at_rate(networks[direction.student], row.lr),
-                method=row.method,
-                method_version=distillers.version(row.method),
-                options=options,
-            )
-            if method.needs_teacher:
-                config = replace(
-                    config,
-                    teachers=tuple(networks[name] for name in direction.teachers),
-                    teacher_state=row.teacher,
-                    teacher_channels=row.teacher_channels,
-                    pairing=row.pairing,
-                )
+        rows = [
+            row
+            for row in sweep.rows
+            if not row.directions or direction in info.directions(row.directions)
+        ]
+        for row in rows:
+            is_aa = row.control == "aa"
+            config = _student(rows[0] if is_aa else row, direction, networks)
+            if is_aa:
+                config = replace(config, perturbation=AA_PERTURBATION)
             cells.append(Cell(row, direction, config))
     return tuple(cells)
 
@@ -73,6 +62,8 @@ def sweep_name(sweep: Sweep, cells: Sequence[Cell]) -> str:
         backbones=sweep.backbones,
         optim=setting.optim,
         data=setting.data_fingerprint,
+        features=sweep.features,
+        protocol=sweep.protocol,
         **({"checkpoints": checkpoints} if checkpoints else {}),
     )[:6]
     return f"{sweep.study}-{sweep.dataset}-{digits}"
@@ -148,13 +139,39 @@ def teacher_config(network: NetworkConfig) -> StudentConfig:
     return StudentConfig(network=network, method="none", method_version=distillers.version("none"))
 
 
+def _student(
+    row: Row, direction: Direction, networks: Mapping[str, NetworkConfig]
+) -> StudentConfig:
+    """What `row` trains in `direction`, of `networks` by modality."""
+    options = distillers.resolve_options(row.method, row.options)
+    method = distillers.specimen(row.method, options)
+    if method.needs_teacher and len(direction.teachers) > method.max_teachers:
+        what = f"{row.method} learns from {method.max_teachers} teacher"
+        raise ConfigError(what, f"--direction {direction}", "Name one teaching modality")
+    config = StudentConfig(
+        network=_at_rate(networks[direction.student], row.lr),
+        method=row.method,
+        method_version=distillers.version(row.method),
+        options=options,
+    )
+    if not method.needs_teacher:
+        return config
+    return replace(
+        config,
+        teachers=tuple(networks[name] for name in direction.teachers),
+        teacher_state=row.teacher,
+        teacher_channels=row.teacher_channels,
+        pairing=row.pairing,
+    )
+
+
 def _at_rate(network: NetworkConfig, lr: float | None) -> NetworkConfig:
     return network if lr is None else replace(network, optim=replace(network.optim, lr=lr))
 
 
 def _content(row: Row) -> dict[str, Any]:
     """What of `row` decides results; what it leaves unset is left out, so that names last."""
-    unset = {name for name in ("lr", "directions") if not getattr(row, name)}
+    unset = {name for name in ("lr", "directions", "control") if not getattr(row, name)}
     return row.model_dump(exclude={"paper", "group", *unset})
 
 
@@ -179,4 +196,6 @@ def _network(sweep: Sweep, info: DatasetInfo, modality: str) -> NetworkConfig:
         optim=replace(info.optim, **given),
         task=info.task,
         task_version=tasks.version(info.task),
+        features=sweep.features,
+        protocol=sweep.protocol,
     )

@@ -7,7 +7,14 @@ from fdsweep.search_spaces.configs import Option
 from fdsweep.search_spaces.errors import ConfigError, unknown
 from fdsweep.search_spaces.sweep import Row, Sweep, load_sweep
 
-SWITCHES = {"freq": "Freq", "align": "Align", "scale": "Scale", "logmse": "LogMSE"}
+SWITCHES = {
+    "freq": "Freq",
+    "align": "Align",
+    "scale": "Scale",
+    "logmse": "LogMSE",
+    "band_heads": "Heads",
+}
+NEED_FREQ = ("logmse", "band_heads")
 PRESETS = Path(__file__).parent
 
 
@@ -24,17 +31,17 @@ def load_preset(name: str) -> Sweep:
 
 
 def every_component() -> Sweep:
-    """The component study with every valid combination of the four switches.
+    """The component study with every valid combination of the five switches.
 
-    LogMSE acts on the high band, so it needs Freq: 12 of the 16 combinations are valid. Those of
-    the paper keep their names and their places in its table.
+    LogMSE and the band heads act on bands, so they need Freq: 20 of the 32 combinations are valid.
+    Those of the component study keep their names and their places in the paper's table.
     """
     published = load_preset("components")
-    known = {tuple(row.options.values()): row for row in published.rows}
+    known = {tuple(row.options[name] for name in SWITCHES): row for row in published.rows}
     rows = []
-    for switches in itertools.product((True, False), repeat=4):
+    for switches in itertools.product((True, False), repeat=len(SWITCHES)):
         options: dict[str, Option] = dict(zip(SWITCHES, switches, strict=True))
-        if options["logmse"] and not options["freq"]:
+        if not options["freq"] and any(options[name] for name in NEED_FREQ):
             continue
         words = [SWITCHES[name] for name, on in options.items() if on]
         rows.append(known.get(switches) or Row(name="+".join(words), options=options))
