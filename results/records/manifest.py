@@ -18,7 +18,7 @@ class ManifestRow(Record):
 
     `teacher_modality` joins several by "+". `group` is a heading that the row shares with its
     neighbours, `pairing` says which teacher sample stands beside a student sample; both may be
-    empty.
+    empty. `options` are all those of the method, its defaults included.
     """
 
     row: str
@@ -30,6 +30,7 @@ class ManifestRow(Record):
     paper: dict[str, Any] | None = None
     group: str = ""
     pairing: str = ""
+    options: dict[str, Any] = Field(default_factory=dict)
 
     @property
     def direction(self) -> tuple[str, str]:
@@ -47,7 +48,9 @@ class Manifest(Record):
 
     What methods say of themselves: `looks` gives rows and methods, by their casefolded names,
     their place among the looks of pictures; `response_options` gives methods, as they stand in
-    rows, the option whose response is drawn, as it stands in their configurations.
+    rows, the option whose response is drawn, as it stands in their configurations. `factors` are
+    the switches, options that are bools, which the rows of one method cross in every valid
+    combination; empty where no method's rows do.
     """
 
     sweep: str
@@ -66,6 +69,7 @@ class Manifest(Record):
     metric: str = "accuracy"
     looks: dict[str, int] = Field(default_factory=dict)
     response_options: dict[str, str] = Field(default_factory=dict)
+    factors: tuple[str, ...] = ()
 
 
 OLDER = {"fdsweep.sweep/1": older.manifest}

@@ -2,8 +2,14 @@
 
 import pytest
 
-from fdsweep.orchestrator.studies.manifest import MethodFacts, method_facts
-from fdsweep.trainers import distillers
+from fdsweep.orchestrator.studies.manifest import MethodFacts, crossed_switches, method_facts
+from fdsweep.orchestrator.studies.plan import make_cells
+from fdsweep.search_spaces.presets import every_component, load_preset
+from fdsweep.search_spaces.sweep import Row, with_aa
+from fdsweep.trainers import datasets, distillers
+
+INFO = datasets.find("watch").info
+SWITCHES = ("freq", "align", "scale", "logmse", "band_heads")
 
 
 @pytest.fixture
@@ -40,3 +46,26 @@ def test_what_adds_up_methods_tells_of_each(declared):
 
 def test_nothing_is_told_of_no_method():
     assert method_facts([]) == MethodFacts({}, {})
+
+
+def test_every_component_crosses_its_switches_and_the_component_study_does_not():
+    whole = with_aa(every_component())
+    assert len(whole.rows) == 20 + 1
+    assert crossed_switches(make_cells(whole, INFO)) == SWITCHES
+    assert crossed_switches(make_cells(load_preset("components"), INFO)) == ()
+
+
+def test_other_methods_may_stand_beside_a_cross_but_no_other_setting_of_its_own():
+    whole = every_component()
+    cells = make_cells(whole, INFO)
+
+    def beside(row):
+        return make_cells(whole.model_copy(update={"rows": (row, *whole.rows)}), INFO)
+
+    assert crossed_switches(beside(Row(name="none", method="none"))) == SWITCHES
+    assert crossed_switches(beside(Row(name="tuned", options={"cutoff": 0.25}))) == ()
+    assert crossed_switches(beside(Row(name="loose", pairing="shuffled"))) == ()
+    assert crossed_switches(beside(Row(name="slow", lr=0.001))) == ()
+    assert crossed_switches(cells[:-1]) == ()  # one is missing in one direction
+    assert crossed_switches(cells[: len(whole.rows)]) == SWITCHES
+    assert crossed_switches([]) == ()
