@@ -1,7 +1,7 @@
 """When settings of a method cross its switches, against combinations written down by hand."""
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -51,13 +51,12 @@ class Exclusive(Plain):
 
 
 @pytest.fixture(autouse=True)
-def _toys(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _toys(monkeypatch: pytest.MonkeyPatch) -> None:
     registry = distillers.registry
     registry.names()
     monkeypatch.setattr(registry, "_entries", dict(registry._entries))
     for factory in (Plain, Needing, Refusing, Exclusive):
         registry.register(factory.__name__.lower())(factory)
-    yield
 
 
 def settings(method: str, *combinations: str, **options: Any) -> list[StudentConfig]:
