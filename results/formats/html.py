@@ -14,8 +14,8 @@ from markupsafe import Markup
 
 from fdsweep.results.compute.words import of_metric
 from fdsweep.results.document import Report
-from fdsweep.results.formats.search_section import search_section
-from fdsweep.results.formats.table_section import class_grids, table_section
+from fdsweep.results.formats.sections.search import search_section
+from fdsweep.results.formats.sections.table import class_grids, table_section
 
 TEMPLATE = "report.html.j2"
 ROW_NAMES = ("Row", "Parameter", "Class")

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 from fdsweep.results.compute.tables import Table
 from fdsweep.results.document import Report
-from fdsweep.results.formats.grid import Grid, Section
-from fdsweep.results.formats.search_section import search_section
-from fdsweep.results.formats.table_section import table_section
+from fdsweep.results.formats.sections.grid import Grid, Section
+from fdsweep.results.formats.sections.search import search_section
+from fdsweep.results.formats.sections.table import table_section
 
 WITHOUT = (
     *("people_delta", "detectable", "effect_size", "p_better", "worst_delta"),

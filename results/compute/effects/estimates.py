@@ -99,7 +99,9 @@ def _crossing(
     having = [
         cell
         for cell in cells
-        if switches and not getattr(cell.row, "control", "") and set(switches) <= cell.row.options.keys()
+        if switches
+        and not getattr(cell.row, "control", "")
+        and set(switches) <= cell.row.options.keys()
     ]
     for method in dict.fromkeys(cell.row.method for cell in having):
         groups: dict[tuple[str, str], dict[Combination, Cell]] = {}

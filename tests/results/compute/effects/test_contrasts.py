@@ -76,7 +76,9 @@ def test_a_switch_that_needs_another_by_hand() -> None:
     measured = NEEDING.keys()
     assert value(main_effect(measured, "a"), NEEDING) == Fraction((61 - 60) + (64 - 62), 2)
     assert value(main_effect(measured, "b"), NEEDING) == Fraction((65 - 61) + (70 - 64), 2)
-    assert value(main_effect(measured, "c"), NEEDING) == Fraction((62 - 60) + (64 - 61) + (70 - 65), 3)
+    assert value(main_effect(measured, "c"), NEEDING) == Fraction(
+        (62 - 60) + (64 - 61) + (70 - 65), 3
+    )
     assert interaction(measured, "a", "b") == interaction(measured, "b", "a") == {}
     assert value(interaction(measured, "a", "c"), NEEDING) == 64 - 61 - 62 + 60
     assert value(interaction(measured, "b", "c"), NEEDING) == 70 - 64 - 65 + 61
@@ -151,7 +153,9 @@ def test_shapley_weights_add_up_to_all_on_minus_all_off() -> None:
 
 def test_effects_that_only_add_up_are_found_without_interaction() -> None:
     gains = {"a": Fraction(5), "b": Fraction(-2), "c": Fraction(1, 3), "d": Fraction(0)}
-    additive = {one: sum((gains[i] for i in one), Fraction(60)) for one in closed("abcd", {"d": "c"})}
+    additive = {
+        one: sum((gains[i] for i in one), Fraction(60)) for one in closed("abcd", {"d": "c"})
+    }
     measured = additive.keys()
     for i in "abcd":
         assert value(main_effect(measured, i), additive) == gains[i]

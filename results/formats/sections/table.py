@@ -8,7 +8,7 @@ from fdsweep.results.compute.notes import DOUBT_MARK
 from fdsweep.results.compute.statistics import seeds_needed
 from fdsweep.results.compute.tables import ClassRow, Table, TableRow
 from fdsweep.results.compute.words import MetricWords, of_metric
-from fdsweep.results.formats.grid import NOTHING, Grid, Section, spell_number, spell_time
+from fdsweep.results.formats.sections.grid import NOTHING, Grid, Section, spell_number, spell_time
 
 MIN_PAIRS_FOR_P = seeds_needed(1)
 """Pairs from which on a sign-flip p can be below 0.05 at all; smaller ones are not shown."""
