@@ -69,7 +69,9 @@ def apply(contrast: Contrast, scores: Mapping[Combination, Vector]) -> Vector:
 
     Its last bit depends on the order of `scores`, and on nothing else.
     """
-    return np.sum([float(contrast[one]) * scores[one] for one in scores if one in contrast], axis=0)
+    terms = [float(contrast[one]) * scores[one] for one in scores if one in contrast]
+    total: Vector = np.sum(terms, axis=0)
+    return total
 
 
 def _mean(measured: Set[Combination], signs: Mapping[Combination, int]) -> Contrast:

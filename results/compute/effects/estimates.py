@@ -15,6 +15,7 @@ from fdsweep.results.compute.effects.notes import Crossing, write
 from fdsweep.results.compute.statistics import holm, mean_interval, sign_flip_ps
 from fdsweep.results.compute.tables import TO_PERCENT
 from fdsweep.results.compute.verdicts import ALPHA
+from fdsweep.results.compute.words import of_switch
 from fdsweep.results.records.manifest import Manifest
 
 Kind: TypeAlias = Literal["main effect", "Shapley value", "whole gain", "interaction"]
@@ -48,6 +49,13 @@ class Effect:
     def direction(self) -> tuple[str, str]:
         """(teacher modality, student modality)."""
         return self.teacher_modality, self.student_modality
+
+    @property
+    def name(self) -> str:
+        """What it is an effect of, for people."""
+        if self.kind == "whole gain":
+            return "all on − all off"
+        return " × ".join(map(of_switch, self.switches))
 
     @property
     def is_decided(self) -> bool:
@@ -96,13 +104,8 @@ def _crossing(
     switches: Sequence[str], cells: Iterable[Cell]
 ) -> dict[tuple[str, str], dict[Combination, Cell]]:
     """By direction, the cells of the first method that has all `switches` on and all off."""
-    having = [
-        cell
-        for cell in cells
-        if switches
-        and not getattr(cell.row, "control", "")
-        and set(switches) <= cell.row.options.keys()
-    ]
+    compared = (cell for cell in cells if not getattr(cell.row, "control", ""))
+    having = [cell for cell in compared if switches and {*switches} <= cell.row.options.keys()]
     for method in dict.fromkeys(cell.row.method for cell in having):
         groups: dict[tuple[str, str], dict[Combination, Cell]] = {}
         for cell in having:

@@ -7,6 +7,16 @@ from fdsweep.results.compute.notes import spell_seeds
 from fdsweep.results.compute.statistics import seeds_needed, smallest_p
 from fdsweep.results.compute.words import of_metric, of_switch
 
+READING = (
+    "Main effect: what the component adds, averaged with equal weight over the combinations of the "
+    "others that were measured both with it and without it.",
+    "Shapley value: what the component adds when all are turned on one after the other, averaged "
+    "over all orders. The values add up to all on minus all off; share is that of their sum, told "
+    "only where the interval of the sum leaves out 0.",
+    "Interaction: how much more one component adds where the other is on than where it is off. "
+    "Above 0 they help each other, below 0 each makes the other less needed.",
+)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Crossing:
@@ -28,7 +38,7 @@ class Crossing:
 
 def write(crossing: Crossing) -> tuple[str, ...]:
     """The notes of the effects."""
-    return (*_seeds(crossing), *_reading(crossing), *_unmeasured(crossing), *_certainty(crossing))
+    return (*_seeds(crossing), *READING, *_unmeasured(crossing), *_certainty(crossing))
 
 
 def _seeds(crossing: Crossing) -> Iterator[str]:
@@ -46,22 +56,6 @@ def _spell_directions(crossing: Crossing) -> Iterator[str]:
         return
     for direction, seeds in crossing.seeds.items():
         yield f"{' -> '.join(direction)} {spell_seeds(seeds) or 'none yet'}"
-
-
-def _reading(crossing: Crossing) -> Iterator[str]:
-    yield (
-        "Main effect: what the component adds, averaged with equal weight over the combinations of "
-        "the others that were measured both with it and without it."
-    )
-    yield (
-        "Shapley value: what the component adds when all are turned on one after the other, "
-        "averaged over all orders. The values add up to all on minus all off; share is that of "
-        "their sum, told only where the interval of the sum leaves out 0."
-    )
-    yield (
-        "Interaction: how much more one component adds where the other is on than where it is off. "
-        "Above 0 they help each other, below 0 each makes the other less needed."
-    )
 
 
 def _unmeasured(crossing: Crossing) -> Iterator[str]:
