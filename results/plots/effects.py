@@ -40,7 +40,7 @@ SUM = "whole gain"
 LOOKS = {
     "main effect": Look(BLUE, "o"),
     "Shapley value": Look(GREEN, "D"),
-    SUM: Look(DARK, "s"),
+    SUM: Look(DARK, "|"),
     "interaction": Look(PURPLE, "^"),
 }
 HEADING = 0.45
@@ -110,7 +110,7 @@ def _panel(axes: Axes, lines: Sequence[Effect], *, has_names: bool) -> None:
             axes.plot(one.ci, [line, line], color=own.colour, linewidth=1.8, label="_interval")
             text += f" [{', '.join(map(signed, one.ci))}]"
         face = own.colour if one.is_decided else "white"
-        axes.plot(one.estimate, line, marker=own.marker, markersize=6.5, color=own.colour,
+        axes.plot(one.estimate, line, marker=own.marker, markersize=7, color=own.colour,
                   markerfacecolor=face, markeredgewidth=1.4, linestyle="none", zorder=4,
                   label=f"_{one.name}")  # fmt: skip
         beside(axes, line, text)
@@ -122,10 +122,13 @@ def _panel(axes: Axes, lines: Sequence[Effect], *, has_names: bool) -> None:
 
 def _entries(shown: Sequence[Effect]) -> list[Artist]:
     entries: list[Artist] = []
-    if any(one.is_decided for one in shown):
+    tested = [one for one in shown if one.p_adjusted is not None]
+    decided = {one.is_decided for one in tested}
+    if True in decided:
         entries.append(mark("CI without 0 and p Holm < 0.05"))
-    if not all(one.is_decided for one in shown):
-        entries.append(mark("not decided", markerfacecolor="white", markeredgewidth=1.4))
+    if False in decided or not tested:
+        label = "not decided" if tested else "mean, not tested"
+        entries.append(mark(label, markerfacecolor="white", markeredgewidth=1.4))
     if any(one.ci for one in shown):
         entries.append(mark("95 % CI", marker="", linestyle="-", linewidth=1.8))
     return [*entries, mark("one seed", markersize=2.8)]
