@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from fdsweep.results.compute.provenance.published import SETTING, read
 from fdsweep.results.records.manifest import Manifest
 
-MARK = "‡"
+INCOMPARABLE_MARK = "‡"
 NOT_COMPARABLE = "not comparable"
 TASK = ("split", "labelling", "classes")
 """What makes another task of it where it is not the same; all else leaves the task as it is."""
@@ -60,7 +60,10 @@ def deviations(manifest: Manifest) -> Deviations | None:
     theirs = _paper(manifest.dataset)
     if not theirs:
         return None
-    task, setting, assumed, unstated = [], [], [], []
+    task: list[str] = []
+    setting: list[str] = []
+    assumed: list[str] = []
+    unstated: list[str] = []
     for (name, modality), value in _ours(manifest).items():
         said = f"{modality} {name}".strip()
         fact = theirs.get((name, modality)) or theirs.get((name, ""))
@@ -80,8 +83,8 @@ def sentences(found: Deviations) -> Iterator[str]:
     """What a table says below the paper's numbers."""
     if found.task:
         yield (
-            f"{MARK} Not comparable, so neither a hit nor a miss: the task is not the paper's "
-            f"({'; '.join(found.task)})."
+            f"{INCOMPARABLE_MARK} {NOT_COMPARABLE}, so neither a hit nor a miss: the task is not "
+            f"the paper's ({'; '.join(found.task)})."
         )
     if found.setting:
         yield f"Differs from the paper's setting: {'; '.join(found.setting)}."
