@@ -28,7 +28,7 @@ KINDS = {".svg": "image/svg+xml", ".png": "image/png"}
 CAPTIONS = {
     "forest": "Paired differences to the baseline with their 95 % intervals, and every seed.",
     "effects": "What each component adds, and two together, with 95 % intervals, and every seed.",
-    "curves": "Learning curves over the seeds, and the epoch that validation chose.",
+    "curves": "Learning curves over the seeds, and the epoch that was chosen.",
     "matrix": "Differences to the baseline by method and data set.",
     "cutoff-response": "Test {score} against the cutoff of the frequency split.",
     "response": "Test {score} against an option of the method.",

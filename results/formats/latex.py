@@ -22,8 +22,11 @@ WITHOUT = (
 """Columns that a page of a paper has no room for."""
 
 OPENING = "% fdsweep report"
-NUMBER = re.compile(r"[+-]?\d+(\.\d+)?(/\d+)?( ± \d+(\.\d+)?)?( \[[+-][\d.]+, [+-][\d.]+\])?†?")
-MATH = {"±": r"\pm", "†": r"^{\dagger}", " [": r"\ ["}
+NUMBER = re.compile(r"[+-]?\d+(\.\d+)?(/\d+)?( ± \d+(\.\d+)?)?( \[[+-][\d.]+, [+-][\d.]+\])?†?‡?")
+MATH = {
+    **{"±": r"\pm", " [": r"\ ["},
+    **{"†‡": r"^{\dagger\ddagger}", "†": r"^{\dagger}", "‡": r"^{\ddagger}"},
+}
 SYMBOLS = {
     **{symbol: f"\\{symbol}" for symbol in "&%$#_{}"},
     **{symbol: f"${symbol}$" for symbol in "<>|"},
@@ -32,6 +35,7 @@ SYMBOLS = {
     **{"–": "--", "—": "---", "‘": "`", "’": "'", "“": "``", "”": "''", "…": r"\ldots{}"},
     **{"±": r"$\pm$", "×": r"$\times$", "·": r"$\cdot$", "→": r"$\to$", "−": "$-$"},
     **{"≥": r"$\geq$", "≤": r"$\leq$", "≈": r"$\approx$", "†": r"$^{\dagger}$", "°": r"$^{\circ}$"},
+    **{"‡": r"$^{\ddagger}$"},
     **{"Δ": r"$\Delta$", "α": r"$\alpha$", "β": r"$\beta$", "λ": r"$\lambda$", "μ": r"$\mu$"},
     **{"ρ": r"$\rho$", "σ": r"$\sigma$", "τ": r"$\tau$", "ß": r"\ss{}", "æ": r"\ae{}"},
     **{"ø": r"\o{}", "ł": r"\l{}", "œ": r"\oe{}", "Æ": r"\AE{}", "Ø": r"\O{}", "Ł": r"\L{}"},
@@ -46,8 +50,8 @@ ACCENTS = {
 def to_latex(report: Report) -> str:
     """`report` as a `table` per direction; notes stand below the last one of their section.
 
-    Bold marks rows whose verdict is "improves", and nothing else. Letters that LaTeX has no
-    command for are written as their code point.
+    Bold marks rows that improve by more than the noise floor, and nothing else. Letters that LaTeX
+    has no command for are written as their code point.
     """
     effects = (report.effects,) if report.effects else ()
     sections = [

@@ -97,10 +97,10 @@ def look(name: str, looks: Mapping[str, int]) -> Look:
 def is_control(manifest: Manifest, row: TableRow) -> bool:
     """Whether `row` takes something away from a method to see whether its gain survives.
 
-    So do rows with other pairs than the data's, and in a study of controls every row but the
-    methods as they are.
+    So do rows with other pairs than the data's, A/A rows, and in a study of controls every row but
+    the methods as they are.
     """
-    if row.pairing not in (None, "paired"):
+    if row.control or row.pairing not in (None, "paired"):
         return True
     methods = {one.row: one.method for one in manifest.rows}
     return manifest.study == CONTROLS and row.row.casefold() != methods[row.row].casefold()

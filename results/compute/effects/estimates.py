@@ -85,7 +85,7 @@ def effects_of(manifest: Manifest, cells: Iterable[Cell]) -> Effects | None:
     groups = _crossing(manifest.factors, cells)
     if not groups:
         return None
-    is_tested = getattr(manifest, "protocol", "ours") == "ours"
+    is_tested = manifest.protocol == "ours"
     effects: list[Effect] = []
     for direction, combinations in groups.items():
         seeds = _shared_seeds(combinations.values())
@@ -104,7 +104,7 @@ def _crossing(
     switches: Sequence[str], cells: Iterable[Cell]
 ) -> dict[tuple[str, str], dict[Combination, Cell]]:
     """By direction, the cells of the first method that has all `switches` on and all off."""
-    compared = (cell for cell in cells if not getattr(cell.row, "control", ""))
+    compared = (cell for cell in cells if not cell.row.control)
     having = [cell for cell in compared if switches and {*switches} <= cell.row.options.keys()]
     for method in dict.fromkeys(cell.row.method for cell in having):
         groups: dict[tuple[str, str], dict[Combination, Cell]] = {}

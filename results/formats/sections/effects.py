@@ -42,7 +42,10 @@ def _grids(direction: str, group: Sequence[Effect]) -> Iterator[Grid]:
             ("p Holm", _p_values(main, values)),
             (f"Shapley value {INTERVAL}", _estimates(values, values)),
             ("p Holm", _p_values(values, values)),
-            ("share", [None if x.share is None else f"{100 * x.share:z.0f} %" for x in values.values()]),
+            (
+                "share",
+                [None if x.share is None else f"{100 * x.share:z.0f} %" for x in values.values()],
+            ),
         ],
     )
     if pairs:
