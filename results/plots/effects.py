@@ -127,7 +127,7 @@ def _entries(shown: Sequence[Effect]) -> list[Artist]:
     if True in decided:
         entries.append(mark("CI without 0 and p Holm < 0.05"))
     if False in decided or not tested:
-        label = "not decided" if tested else "mean, not tested"
+        label = "not decided" if tested else "not judged"
         entries.append(mark(label, markerfacecolor="white", markeredgewidth=1.4))
     if any(one.ci for one in shown):
         entries.append(mark("95 % CI", marker="", linestyle="-", linewidth=1.8))

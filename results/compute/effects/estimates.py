@@ -13,7 +13,7 @@ from fdsweep.results.compute.effects import contrasts
 from fdsweep.results.compute.effects.contrasts import Combination, Contrast, Vector
 from fdsweep.results.compute.effects.notes import Crossing, write
 from fdsweep.results.compute.statistics import holm, mean_interval, sign_flip_ps
-from fdsweep.results.compute.tables import TO_PERCENT
+from fdsweep.results.compute.tables import TO_PERCENT, title
 from fdsweep.results.compute.verdicts import ALPHA
 from fdsweep.results.compute.words import of_switch
 from fdsweep.results.records.manifest import Manifest
@@ -93,7 +93,7 @@ def effects_of(manifest: Manifest, cells: Iterable[Cell]) -> Effects | None:
             scores = {on: _scores(cell, seeds) for on, cell in combinations.items()}
             effects += _in_direction(manifest.factors, scores, direction, seeds, is_tested)
     return Effects(
-        title=f"Effects of the components: {manifest.title}, {manifest.dataset}",
+        title=f"Effects of the components: {title(manifest)}",
         metric=manifest.metric,
         effects=tuple(effects),
         notes=write(_facts(manifest, groups, effects)),

@@ -62,9 +62,9 @@ def _unmeasured(crossing: Crossing) -> Iterator[str]:
     every = 2 ** len(crossing.switches)
     if crossing.measured < every:
         yield (
-            f"{every - crossing.measured} of the {every} combinations have a component without one "
-            "that it needs, and so does nothing. For Shapley values each is worth what the largest "
-            "measured part of it is worth."
+            "A component that lacks another which it needs does nothing, so "
+            f"{every - crossing.measured} of the {every} combinations were not measured; for "
+            "Shapley values each of these is worth what its largest measured part is worth."
         )
     if crossing.apart:
         pairs = ", ".join(" × ".join(map(of_switch, pair)) for pair in crossing.apart)
@@ -81,7 +81,9 @@ def _certainty(crossing: Crossing) -> Iterator[str]:
             "enters a verdict."
         )
         return
-    counted = ", ".join(f"{count} {kind}s" for kind, count in crossing.families.items())
+    counted = ", ".join(
+        f"{count} {kind}{'s' if count > 1 else ''}" for kind, count in crossing.families.items()
+    )
     yield (
         "p Holm: two-sided sign-flip test, Holm-adjusted within each family of a direction: "
         f"{counted}."
