@@ -4,7 +4,6 @@ from pydantic import Field
 
 from fdsweep.search_spaces.records import Record
 
-
 OWN = "own"
 """The `variant` of data that are read as this documentation describes."""
 
