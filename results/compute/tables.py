@@ -62,9 +62,9 @@ class TableRow:
     not); the `verdict` of `verdicts.decide`; `detectable`, the smallest true difference in points
     that so many seeds find with 80 % power if differences vary as they do here; the `effect_size`
     d_z; and `p_better`, the share (0..1) of seeds in which the row is better, ties half.
-    `worst_delta` is `delta` with every failed seed of either side at chance level, where one failed.
-    `people_delta` and its 95 % interval `people_ci` are of the same difference over test samples,
-    when people are drawn anew and seeds are not: see `predictions.people_differences`.
+    `worst_delta` is `delta` with every failed seed of either side at chance level, where one
+    failed. `people_delta` and its 95 % interval `people_ci` are of the same difference over test
+    samples, when people are drawn anew and seeds are not: see `predictions.people_differences`.
     `paper` is the published number, `paper_note` what is not certain about it, `paper_verdict`
     where it lies against the 95 % t interval of the test-selected score, or "not comparable: " and
     why. `seconds` is the mean wall time of a done replicate.

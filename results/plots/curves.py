@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from fdsweep.results.compute.tables import TO_PERCENT
+from fdsweep.results.compute.tables import TITLES, TO_PERCENT
 from fdsweep.results.document import SweepData
 from fdsweep.results.plots.style import DARK, GREY, Look, look, mark, styled
 from fdsweep.results.records.manifest import Manifest, ManifestRow
@@ -82,7 +82,8 @@ def _picture(
     figure, panels = _grid(len(rows), len(splits))
     teacher, student = baseline.direction
     figure.suptitle(
-        f"Learning curves: {manifest.title}, {manifest.dataset}\n{teacher} → {student}",
+        f"Learning curves: {manifest.title}, {manifest.dataset}\n{teacher} → {student}"
+        f"{TITLES[manifest.protocol]}",
         x=0.01, ha="left", va="top", y=1 - 0.08 / figure.get_figheight(),
     )  # fmt: skip
     shown = [bands[row.key, split] for row in rows for split in SPLITS if (row.key, split) in bands]

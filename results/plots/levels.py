@@ -39,6 +39,7 @@ CROSS: dict[str, Any] = {
     "markersize": 7,
     "markeredgewidth": 1.8,
 }
+INCOMPARABLE = CROSS | {"color": GREY}
 
 
 @styled
@@ -64,17 +65,16 @@ def paper(data: SweepData) -> Figure | None:
             _against_paper(axes, line, row, data.cells[row.row, row.direction], own)
             if validates:
                 _on_validation(axes, line, row, own)
-    entries: list[Artist] = [
-        mark("paper", **CROSS),
-        mark("ours, selected on test like the paper's, 95 % CI", linestyle="-", linewidth=1.6),
-    ]
+    entries: list[Artist] = []
+    if any(row.is_comparable for row in both):
+        entries.append(mark("paper", **CROSS))
+    if not all(row.is_comparable for row in both):
+        entries.append(mark(f"paper, {INCOMPARABLE_MARK} of another task", **INCOMPARABLE))
+    entries.append(mark("ours, selected on test, 95 % CI", linestyle="-", linewidth=1.6))
     if validates:
         entries.append(
             mark("ours, selected on validation", markersize=4.5, markerfacecolor="white")
         )
-    if not all(row.is_comparable for row in both):
-        told = f"{INCOMPARABLE_MARK} paper, of another task: not comparable, see the notes"
-        entries.append(mark(told, **CROSS | {"color": GREY}))
     if any(row.paper_note for row in both):
         entries.append(mark(f"{DOUBT_MARK} not certain, see the notes", marker=""))
     legend(figure, entries)
@@ -130,7 +130,7 @@ def _against_paper(axes: Axes, line: int, row: TableRow, cell: Cell, own: Look) 
     if interval:
         axes.plot(interval, [line, line], color=own.colour, linewidth=1.6, label="_interval")
     axes.plot(selected, line, markersize=6.5, label=f"_{row.row}", **plain)
-    cross = CROSS if row.is_comparable else CROSS | {"color": GREY}
+    cross = CROSS if row.is_comparable else INCOMPARABLE
     axes.plot(paper, line, zorder=4, label="_paper", **cross)
     beside(axes, line, f"{selected:.1f}, paper {paper:.1f}{row.paper_marks}")
 

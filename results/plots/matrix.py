@@ -40,7 +40,8 @@ def matrix(data: SweepData) -> Figure | None:
 
     The sweeps are those that compare methods by the same metric and protocol as `data`. Of several
     on one data set the one with most replicates done counts; rows with other pairs than the data's
-    and A/A rows do not. A cell says the difference and over how many seeds; a star says that Holm's p is below 0.05.
+    and A/A rows do not. A cell says the difference and over how many seeds; a star says that Holm's
+    p is below 0.05.
 
     Returns:
         None where there are not two data sets with a difference, or `data` is no comparison.

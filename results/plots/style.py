@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from fdsweep.results.compute.tables import Table, TableRow
+from fdsweep.results.compute.tables import TITLES, Table, TableRow
 from fdsweep.results.compute.words import of_metric
 from fdsweep.results.records.manifest import Manifest
 
@@ -161,8 +161,10 @@ def score_name(table: Table) -> str:
 
 
 def table_title(what: str, table: Table) -> str:
-    """`what` is drawn, and of which table."""
-    return f"{what}: {table.title}"
+    """`what` is drawn, and of which table; its protocol, if it is not ours, in a second line."""
+    protocol = TITLES[table.protocol]
+    title = f"{what}: {table.title.removesuffix(protocol)}"
+    return f"{title}\n{protocol.strip()}" if protocol else title
 
 
 def arrows(text: str) -> str:

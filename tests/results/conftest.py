@@ -21,6 +21,7 @@ from fdsweep.results.records.analyses import (
 from fdsweep.results.records.manifest import Manifest, ManifestRow, save
 from fdsweep.results.records.schema import Replicate
 from fdsweep.results.records.searches import Dimension, Search, SearchTrial
+from fdsweep.results.records.setting import Setting
 from fdsweep.results.records.store import Store
 from fdsweep.search_spaces.configs import Option
 
@@ -36,6 +37,16 @@ COMPONENTS = (
 LOOKS = {
     name.casefold(): place for names in (COMPONENTS, METHODS) for place, name in enumerate(names)
 }
+AS_PUBLISHED = Setting(
+    split="lists of 6,698 train and 744 test clips",
+    variant="own",
+    classes=6,
+    batch_size=64,
+    backbones={"audio": "resnet18", "visual": "resnet18"},
+    pretraining={"audio": "none", "visual": "none"},
+)
+"""CREMA-D as the published code has it."""
+
 RESPONSES = {"fd-cmkd": "cutoff", "kd+fd-cmkd": "fd-cmkd.cutoff"}
 
 
@@ -85,6 +96,11 @@ def replicate() -> Callable[..., Replicate]:
 
 
 @pytest.fixture
+def as_published() -> Setting:
+    return AS_PUBLISHED
+
+
+@pytest.fixture
 def manifest() -> Callable[..., Manifest]:
     """A sweep of `names` in `directions`; the key of a row is `<name>-<student modality>`."""
 
@@ -95,6 +111,7 @@ def manifest() -> Callable[..., Manifest]:
         paper: Mapping[str, dict[str, Any]] | None = None,
         groups: Mapping[str, str] | None = None,
         pairings: Mapping[str, str] | None = None,
+        controls: Mapping[str, str] | None = None,
         method: str = "fd-cmkd",
         **changes: Any,
     ) -> Manifest:
@@ -109,6 +126,7 @@ def manifest() -> Callable[..., Manifest]:
                 paper=(paper or {}).get(name),
                 group=(groups or {}).get(name, ""),
                 pairing=(pairings or {}).get(name, ""),
+                control=(controls or {}).get(name, ""),
             )
             for name in names
             for teacher, student in directions

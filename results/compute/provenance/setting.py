@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from fdsweep.results.compute.provenance.published import SETTING, read
 from fdsweep.results.records.manifest import Manifest
+from fdsweep.results.records.setting import OWN
 
 INCOMPARABLE_MARK = "‡"
 NOT_COMPARABLE = "not comparable"
@@ -68,7 +69,7 @@ def deviations(manifest: Manifest) -> Deviations | None:
         said = f"{modality} {name}".strip()
         fact = theirs.get((name, modality)) or theirs.get((name, ""))
         if fact is None:
-            unstated += [said] if value else []
+            unstated += [said] if value not in ("", OWN) else []
             continue
         if fact.is_assumed:
             assumed.append(_phrase(name, said, fact.value))
