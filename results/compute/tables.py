@@ -217,7 +217,7 @@ def build_table(
         ),
     )
     return Table(
-        title=f"{manifest.title}, {manifest.dataset}{TITLES[manifest.protocol]}",
+        title=title(manifest),
         columns=tuple(
             field.name
             for field in fields(TableRow)
@@ -235,6 +235,11 @@ def build_table(
 def _family(group: Sequence[Cell]) -> int:
     """Comparisons of a direction that Holm counts."""
     return sum(not cell.row.control for cell in group) - 1
+
+
+def title(manifest: Manifest) -> str:
+    """What is studied, on what, and whether its numbers are optimistic."""
+    return f"{manifest.title}, {manifest.dataset}{TITLES[manifest.protocol]}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 
 from fdsweep.results.compute.tables import Table
 from fdsweep.results.document import Report
-from fdsweep.results.formats.grid import Grid, Section
-from fdsweep.results.formats.search_section import search_section
-from fdsweep.results.formats.table_section import table_section
+from fdsweep.results.formats.sections.effects import effects_section
+from fdsweep.results.formats.sections.grid import Grid, Section
+from fdsweep.results.formats.sections.search import search_section
+from fdsweep.results.formats.sections.table import table_section
 
 WITHOUT = (
     *("people_delta", "detectable", "effect_size", "p_better", "worst_delta"),
@@ -52,7 +53,12 @@ def to_latex(report: Report) -> str:
     Bold marks rows that improve by more than the noise floor, and nothing else. Letters that LaTeX
     has no command for are written as their code point.
     """
-    sections = [*map(_section, report.tables), *map(search_section, report.searches)]
+    effects = (report.effects,) if report.effects else ()
+    sections = [
+        *map(_section, report.tables),
+        *map(effects_section, effects),
+        *map(search_section, report.searches),
+    ]
     lines = itertools.chain.from_iterable(
         _lines(section, f"{_label(report.sweep)}-{number}")
         for number, section in enumerate(sections, start=1)

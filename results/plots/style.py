@@ -147,7 +147,7 @@ def mark(label: str, **how: Any) -> Line2D:
 
 def signed(points: float) -> str:
     """A difference with its sign and one decimal."""
-    return f"{points:+.1f}".replace("-", "−")
+    return f"{points:+z.1f}".replace("-", "−")
 
 
 def direction_name(row: TableRow) -> str:

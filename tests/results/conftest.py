@@ -219,6 +219,41 @@ def fill(
 
 
 @pytest.fixture
+def crossed(manifest: Callable[..., Manifest]) -> Callable[..., Manifest]:
+    """A sweep of the combinations `names` of `switches`: "-" is all off, "ab" has a and b on."""
+
+    def make(
+        names: Sequence[str] = ("-", "a", "b", "ab"), switches: str = "ab", **sweep: Any
+    ) -> Manifest:
+        made = manifest(names=names, **sweep)
+        rows = [
+            row.replace(options={"weight": 1.0, **{one: one in row.row for one in switches}})
+            for row in made.rows
+        ]
+        return made.replace(rows=rows, factors=tuple(switches))
+
+    return make
+
+
+@pytest.fixture
+def fill_crossed(
+    store: Store, crossed: Callable[..., Manifest], outcomes: Callable[..., list[Replicate]]
+) -> Callable[..., Manifest]:
+    """Store a sweep that crosses switches, with the test scores `scores` of each combination."""
+
+    def make(scores: Mapping[str, Sequence[float | None]], **sweep: Any) -> Manifest:
+        made = crossed(**{"names": list(scores), **sweep})
+        save(store, made)
+        students = dict.fromkeys(row.student_modality for row in made.rows)
+        keyed = {f"{on}.{one}": values for on, values in scores.items() for one in students}
+        for one in outcomes(keyed):
+            store.put(one, [], [])
+        return made
+
+    return make
+
+
+@pytest.fixture
 def line() -> Callable[..., TableRow]:
     """A line of a table that holds nothing but what is given."""
 

@@ -121,6 +121,8 @@ def test_what_methods_say_of_themselves_is_added(manifest: Make) -> None:
     new = manifest(looks={"kd": 3}, response_options={"feat": "x"})
     assert merge(old, new).looks == {"kd": 3, "feat": 2}
     assert merge(old, new).response_options == {"kd": "t", "feat": "x"}
+    crossing = new.replace(factors=("a", "b"))
+    assert (merge(old, crossing).factors, merge(crossing, new).factors) == (("a", "b"), ())
 
 
 def test_networks_of_directions_are_added_to_the_setting(manifest: Make) -> None:

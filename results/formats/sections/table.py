@@ -4,13 +4,17 @@ import itertools
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-from fdsweep.results.compute.statistics import seeds_needed
 from fdsweep.results.compute.tables import ClassRow, Table, TableRow
 from fdsweep.results.compute.words import MetricWords, of_metric
-from fdsweep.results.formats.grid import NOTHING, Grid, Section, spell_number, spell_time
-
-MIN_PAIRS_FOR_P = seeds_needed(1)
-"""Pairs from which on a sign-flip p can be below 0.05 at all; smaller ones are not shown."""
+from fdsweep.results.formats.sections.grid import (
+    NOTHING,
+    Grid,
+    Section,
+    spell_difference,
+    spell_number,
+    spell_p,
+    spell_time,
+)
 
 IMPROVES = "improves"
 STRONG = ("mean", "verdict")
@@ -109,22 +113,15 @@ def _mean(row: TableRow) -> str:
 
 
 def _delta(row: TableRow) -> str | None:
-    return _difference(row.delta, row.delta_ci)
+    return spell_difference(row.delta, row.delta_ci)
 
 
 def _people_delta(row: TableRow) -> str | None:
-    return _difference(row.people_delta, row.people_ci)
-
-
-def _difference(delta: float | None, span: tuple[float, float] | None) -> str | None:
-    interval = ", ".join(spell_number(end, "+") for end in span or ())
-    return _or_none(delta, "+", f" [{interval}]" if interval else "")
+    return spell_difference(row.people_delta, row.people_ci)
 
 
 def _p(row: TableRow) -> str | None:
-    if row.p_adjusted is None or (row.pairs or 0) < MIN_PAIRS_FOR_P:
-        return None
-    return f"{row.p_adjusted:.3f}" if row.p_adjusted >= 0.001 else "<0.001"
+    return spell_p(row.p_adjusted, row.pairs or 0)
 
 
 def _verdict(row: TableRow) -> str | None:
