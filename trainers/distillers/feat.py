@@ -1,5 +1,7 @@
 """Features of the student drawn to those of the teacher, as they are."""
 
+from typing import ClassVar
+
 from torch import Tensor
 from typing_extensions import override
 
@@ -28,6 +30,10 @@ class Feat(Distiller):
     published = "Feat"
     group = "Feature"
     look = 2
+    sources: ClassVar[dict[str, str]] = {
+        "weight": "ours (megvii-research/mdistiller and huofushuo/C2KD, on maps: 100)",
+        "reduction": "megvii-research/mdistiller",
+    }
 
     def __init__(
         self,
