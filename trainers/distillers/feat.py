@@ -19,8 +19,11 @@ from fdsweep.trainers.distillers.base import (
 class Feat(Distiller):
     """Squared error of pooled features (FitNets, Romero et al., ICLR 2015, eq. 3).
 
-    `feat` = |P(x_s) - x_t|² with x [N, D] before the final ReLU, P the identity or, where widths
-    differ, a learned linear map; the mean over N of the mean or sum over D (`reduction`).
+    `feat` = |P(x_s) - x_t|² with x [N, D] the features, P the identity or, where widths differ, a
+    learned linear map; the mean over N of the mean or sum over D (`reduction`).
+
+    The weight of 1 is ours: public code, megvii-research/mdistiller and huofushuo/C2KD, compares
+    maps, by their mean squared error with a weight of 100.
 
     Raises:
         ConfigError: a negative weight, or an unknown reduction.
