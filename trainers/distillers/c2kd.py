@@ -1,5 +1,6 @@
 """Teacher and student learn from each other through a proxy of each."""
 
+from collections.abc import Callable
 from typing import ClassVar
 
 import torch.nn.functional as F
@@ -125,12 +126,12 @@ class C2KD(Distiller):
         }
         self.label_class = label_class
         self.on_stage = self.student_maps = self.teacher_maps = proxies == "third-stage"
+        make: Callable[[int, int], nn.Module] = linear
         if self.on_stage:
-            self.student_proxy = _proxy(_third(student_map_dims), num_classes)
-            self.teacher_proxy = _proxy(_third(teacher_map_dims), num_classes)
-        else:
-            self.student_proxy = linear(student_dim, num_classes)
-            self.teacher_proxy = linear(teacher_dim, num_classes)
+            make = _proxy
+            student_dim, teacher_dim = _third(student_map_dims), _third(teacher_map_dims)
+        self.student_proxy = make(student_dim, num_classes)
+        self.teacher_proxy = make(teacher_dim, num_classes)
 
     @override
     def forward(self, student: Outputs, teacher: Outputs, labels: Tensor) -> dict[str, Tensor]:

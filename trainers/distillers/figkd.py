@@ -23,11 +23,12 @@ class FiGKD(Distiller):
 
     The teacher is detached.
 
-    This is made from the abstract alone: of the paper's formulas none could be read. Certain is that a discrete wavelet transform cuts the logits into
-    content (low frequencies) and detail (high ones), and that the detail is what is transferred,
-    since the labels teach the content. The rest is our choice: the Haar wavelet at one level, the
-    squared error of unscaled details, the weights, and `kd` beside it; `weight_kd=0` transfers the
-    detail alone. Which classes are compared follows from their order.
+    This is made from the abstract alone: the paper's formulas could not be found, nor any code of
+    its author. Certain is that a discrete wavelet transform cuts the logits into content (low
+    frequencies) and detail (high ones), and that the detail is what is transferred, since the
+    labels teach the content. The rest is our choice: the Haar wavelet at one level, the squared
+    error of unscaled details, the weights, and `kd` beside it; `weight_kd=0` transfers the detail
+    alone. Which classes are compared follows from their order.
 
     Raises:
         ConfigError: a negative weight, or a temperature that is not above 0.

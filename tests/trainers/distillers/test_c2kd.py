@@ -249,7 +249,7 @@ def test_by_default_it_is_the_published_form(sizes: tuple[Sizes, Sizes], seed: i
     for own, other in zip(*gradients, strict=True):
         assert other.any()
         assert_close(own, other, rtol=0, atol=1e-10)
-    assert 0 < found["cross"]
+    assert found["cross"] > 0
 
 
 @pytest.mark.parametrize("stages", [1, 2, 3])

@@ -25,7 +25,7 @@ from reference import outputs_on_maps as outputs
 from torch.testing import assert_close
 
 from fdsweep.trainers import distillers
-from fdsweep.trainers.distillers import Distiller, Outputs
+from fdsweep.trainers.distillers import Distiller
 
 Array = NDArray[np.float64]
 
