@@ -83,8 +83,23 @@ def test_the_list_tells_what_each_method_is():
     assert table["kd"]["trains"] == []
     assert table["feat"]["trains_if_widths_differ"] == ["project"]
     assert table["fd-cmkd"]["trains"] == ["classifiers", "band_heads"]
-    text = methods.to_text(list(table.values()))
+    about, defaults = methods.to_text(list(table.values())).split("\n\n")
     for name, one in table.items():
-        (line,) = [line for line in text.splitlines() if line.startswith(f"| {name} ")]
+        (line,) = [line for line in about.splitlines() if line.startswith(f"| {name} ")]
         assert one["paper"] in line
         assert one["level"] in line
+        lines = [line for line in defaults.splitlines() if line.startswith(f"| {name} ")]
+        for line, (option, known) in zip(lines, one["options"].items(), strict=True):
+            assert f" {option} " in line
+            assert known["source"] is None or known["source"] in line
+    assert table["dkd"]["options"]["beta"]["default"] == 8.0
+    assert table["none"]["options"] == {}
+
+
+def test_a_method_that_names_no_source_is_listed_all_the_same(monkeypatch):
+    monkeypatch.delattr(distillers.registry.get("kd").factory, "sources")
+    (kd,) = [one for one in methods.overview() if one["method"] == "kd"]
+    assert kd["options"]["temperature"] == {"default": 4.0, "source": None}
+    assert [cell.strip() for cell in methods.to_text([kd]).splitlines()[-1].split("|")] == [
+        "", "kd", "temperature", "4", "–", "",
+    ]  # fmt: skip
