@@ -21,6 +21,10 @@ def prepare(
     tokenizer: Annotated[
         str | None, typer.Option(help="A checkpoint's. (default: a vocabulary of the data)")
     ] = None,
+    frame_side: Annotated[
+        int | None,
+        typer.Option(help="Short side of kept pictures at most. (default: their own, up to 360)"),
+    ] = None,
     shard_mb: Annotated[float, typer.Option(help="Size of a shard.")] = 128,
     allow_skips: Annotated[
         int | None, typer.Option(help="Damaged files to leave out. (default: 1 %)")
@@ -44,7 +48,9 @@ def prepare(
             raise ConfigError(
                 "needs no preparation", dataset, f"Type: fdsweep datasets show {dataset}"
             )
-        options = Options(split_dir=split_dir, task=task, tokenizer=tokenizer)
+        options = Options(
+            split_dir=split_dir, task=task, tokenizer=tokenizer, frame_side=frame_side
+        )
         manifest = run_prepare(
             found, raw, storage, options,
             shard_mb=shard_mb, allow_skips=allow_skips, address=address,

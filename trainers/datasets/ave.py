@@ -18,7 +18,7 @@ from typing_extensions import override
 
 from fdsweep.search_spaces.errors import DataError
 from fdsweep.trainers.datasets import Modality, registry
-from fdsweep.trainers.datasets.prepared import Payload, Prepared
+from fdsweep.trainers.datasets.prepared import FRAMES, Payload, Prepared
 from fdsweep.trainers.preparation import media
 from fdsweep.trainers.preparation.catalog import Catalog, Item, Options, Skipped, Split, wrong_tree
 from fdsweep.trainers.preparation.spectrogram import fit, log_spectrogram
@@ -44,7 +44,7 @@ class AVE(Prepared):
     modalities: ClassVar = (Modality("audio", 1, "resnet18"), Modality("visual", 3, "resnet18"))
     payloads: ClassVar = {
         "audio": Payload("spectrogram", (257, 1004)),
-        "visual": Payload("frames"),
+        "visual": FRAMES,
     }
     about: ClassVar = "4,143 videos of 10 s from YouTube with 28 kinds of audio-visual events"
     source: ClassVar = "Tian et al. 2018, ECCV, arXiv 1803.08842"

@@ -25,7 +25,7 @@ from typing_extensions import override
 
 from fdsweep.search_spaces.errors import DataError, unknown
 from fdsweep.trainers.datasets import Modality, registry
-from fdsweep.trainers.datasets.prepared import Payload, Prepared
+from fdsweep.trainers.datasets.prepared import FRAMES, Payload, Prepared
 from fdsweep.trainers.preparation import media, text
 from fdsweep.trainers.preparation.catalog import Catalog, Item, Options, Skipped, Split, wrong_tree
 
@@ -97,7 +97,7 @@ class CrisisMMD(Prepared):
     )
     payloads: ClassVar = {
         "text": Payload("tokens", (text.LENGTH,)),
-        "visual": Payload("frames"),
+        "visual": FRAMES,
     }
     about: ClassVar = "tweets with pictures from seven natural disasters of 2017"
     default_task: ClassVar = "humanitarian"

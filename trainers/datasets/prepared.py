@@ -24,11 +24,15 @@ from fdsweep.trainers.datasets import HERE, DataLocation, Dataset, DatasetInfo, 
 from fdsweep.trainers.loaders import Inputs, resident
 from fdsweep.trainers.loaders.streaming import Streamed
 from fdsweep.trainers.modalities import Payload
+from fdsweep.trainers.modalities.picture import FRAME_SIDE
 from fdsweep.trainers.preparation.catalog import Catalog, Item, Options
 from fdsweep.trainers.preparation.manifest import Manifest, load_manifest
 from fdsweep.trainers.preparation.reading import read_rows, read_table
 
-__all__ = ["Payload", "Prepared"]
+__all__ = ["FRAMES", "Payload", "Prepared"]
+
+FRAMES = Payload("frames", (FRAME_SIDE,))
+"""Pictures, unless `--frame-side` asks for others."""
 
 
 class Prepared(Dataset):
@@ -46,7 +50,7 @@ class Prepared(Dataset):
     payloads: ClassVar[dict[str, Payload]]
     optim: ClassVar[OptimConfig] = OptimConfig()
     default_task: ClassVar[str] = ""
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def __init__(self, location: DataLocation = HERE) -> None:
         self.location = location
@@ -62,7 +66,7 @@ class Prepared(Dataset):
         return DatasetInfo(
             name=self.name,
             modalities=tuple(
-                replace(modality, payload=self.payloads[modality.name])
+                replace(modality, payload=self.manifest.payloads[modality.name])
                 for modality in self.modalities
             ),
             classes=self.manifest.classes,
@@ -102,7 +106,7 @@ class Prepared(Dataset):
 
     @override
     def samples_to_show(self, fold: Fold, modality: str, samples: Tensor) -> Sequence[Any]:
-        column = kinds.find(self.payloads[modality]).shown
+        column = kinds.find(self.manifest.payloads[modality]).shown
         if column is None:
             return super().samples_to_show(fold, modality, samples)
         table = read_rows(self.location.storage, self.manifest, samples.tolist(), [column])

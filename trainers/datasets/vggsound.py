@@ -20,7 +20,7 @@ from typing_extensions import override
 
 from fdsweep.search_spaces.errors import ConfigError, DataError
 from fdsweep.trainers.datasets import Modality, registry
-from fdsweep.trainers.datasets.prepared import Payload, Prepared
+from fdsweep.trainers.datasets.prepared import FRAMES, Payload, Prepared
 from fdsweep.trainers.preparation import media
 from fdsweep.trainers.preparation.catalog import Catalog, Item, Options, Skipped, Split, wrong_tree
 from fdsweep.trainers.preparation.spectrogram import fit, log_spectrogram
@@ -61,7 +61,7 @@ class VGGSound(Prepared):
     modalities: ClassVar = (Modality("audio", 1, "resnet18"), Modality("visual", 3, "resnet18"))
     payloads: ClassVar = {
         "audio": Payload("spectrogram", (257, 1004)),
-        "visual": Payload("frames"),
+        "visual": FRAMES,
     }
     about: ClassVar = (
         "about 200,000 clips of 10 s from YouTube with 309 kinds of sounds; lists choose fewer"

@@ -15,12 +15,14 @@ class Options:
     """What a user may choose when preparing a data set; importers ignore the rest.
 
     `split_dir` holds published lists, `task` names one of several labellings, `tokenizer` is a
-    checkpoint (folder or hub name) in place of a vocabulary of our own.
+    checkpoint (folder or hub name) in place of a vocabulary of our own, `frame_side` the most that
+    the short side of a kept picture may be.
     """
 
     split_dir: Path | None = None
     task: str | None = None
     tokenizer: str | None = None
+    frame_side: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,12 +8,12 @@ from fdsweep.search_spaces.errors import DataError
 from fdsweep.search_spaces.keys import content_key
 from fdsweep.search_spaces.records import Record, UnreadableRecord
 from fdsweep.search_spaces.storage import Storage
-from fdsweep.trainers.modalities import Payload
+from fdsweep.trainers.modalities import Extent, Payload
 from fdsweep.trainers.preparation.catalog import Catalog, Item, Skipped
 from fdsweep.trainers.preparation.shards import Outcome, Shard, digest
 from fdsweep.trainers.preparation.splits import SPLITS, shared_groups
 
-SCHEMA = "fdsweep.data/1"
+SCHEMA = "fdsweep.data/2"
 
 
 class Manifest(Record):
@@ -60,9 +60,9 @@ class Manifest(Record):
         """Number of samples."""
         return sum(shard.rows for shard in self.shards)
 
-    def pieces(self, modality: str) -> int:
-        """Pieces of all samples of `modality`; 0 if its kind does not count them."""
-        return sum(shard.frames.get(modality, 0) for shard in self.shards)
+    def extent(self, modality: str) -> Extent:
+        """What all samples of `modality` hold."""
+        return sum((shard.extents[modality] for shard in self.shards), Extent())
 
 
 def make_manifest(

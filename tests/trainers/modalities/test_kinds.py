@@ -1,6 +1,5 @@
 """The contract of every kind of modality: `SAMPLES` needs an example of a new one, no more."""
 
-import io
 from collections.abc import Callable
 from typing import Any
 
@@ -14,20 +13,19 @@ from PIL import Image
 
 from fdsweep.search_spaces.errors import ConfigError
 from fdsweep.trainers import modalities
-from fdsweep.trainers.modalities import Kind, Payload
+from fdsweep.trainers.modalities import Extent, Kind, Payload, with_frame_side
 from fdsweep.trainers.modalities.base import CPU, Inputs
 
 
-def jpegs(rng: np.random.Generator) -> list[bytes]:
-    """One to three pictures."""
-    files = [io.BytesIO() for _ in range(rng.integers(1, 4))]
-    for file in files:
-        Image.fromarray(rng.integers(0, 256, (40, 50, 3), np.uint8)).save(file, "JPEG")
-    return [file.getvalue() for file in files]
+def pictures(rng: np.random.Generator) -> list[Image.Image]:
+    """One to three pictures of one size, such as a clip's."""
+    size = (*rng.integers(30, 60, 2), 3)
+    count = rng.integers(1, 4)
+    return [Image.fromarray(rng.integers(0, 256, size, np.uint8)) for _ in range(count)]
 
 
 SAMPLES: dict[str, tuple[tuple[int, ...], Callable[[np.random.Generator], Any]]] = {
-    "frames": ((), jpegs),
+    "frames": ((40,), pictures),
     "signal": ((3, 20), lambda rng: rng.normal(size=(3, 20)).astype(np.float32)),
     "spectrogram": ((5, 7), lambda rng: rng.normal(size=(5, 7)).astype(np.float16)),
     "tokens": ((6,), lambda rng: rng.integers(1, 20, rng.integers(1, 7)).tolist()),
@@ -51,8 +49,8 @@ def cells(name: str, count: int = 7) -> list[Any]:
 def held(name: str) -> Inputs:
     """The cells in memory, from two shards."""
     kind, all_cells = find(name), cells(name)
-    pieces = sum(map(kind.pieces, all_cells)) if kind.counted else 0
-    return kind.hold([all_cells[:4], all_cells[4:]], len(all_cells), pieces, threads=2)
+    extent = sum(map(kind.extent, all_cells), Extent())
+    return kind.hold([all_cells[:4], all_cells[4:]], len(all_cells), extent, threads=2)
 
 
 def test_every_kind_has_an_example() -> None:
@@ -80,9 +78,10 @@ def test_what_is_said_of_memory_and_views_is_so(name: str) -> None:
     (views,) = inputs.batches([torch.arange(7)])
     assert kind.numbers == inputs.numbers == views[0].numel()
     assert kind.augmented == inputs.augmented
-    stored = inputs.frames if kind.counted else inputs.values  # type: ignore[attr-defined]
-    pieces = sum(map(kind.pieces, all_cells)) if kind.counted else 0
-    assert kind.nbytes(7, pieces) == stored.nbytes
+    stored = inputs.pixels if kind.framed else inputs.values  # type: ignore[attr-defined]
+    extent = sum(map(kind.extent, all_cells), Extent())
+    pieces = sum(map(len, all_cells)) if kind.framed else 7
+    assert extent == Extent(pieces, stored.nbytes)
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "frames"])
@@ -116,6 +115,15 @@ def test_a_sample_is_drawn(name: str, drawn: str) -> None:
     (views,) = held(name).batches([torch.tensor([0])])
     find(name).show(axes, "a tweet" if find(name).shown else views[0])
     assert len(getattr(axes, drawn)) == (3 if drawn == "lines" else 1)
+
+
+def test_a_frame_side_is_that_of_pictures_alone() -> None:
+    payloads = {"seen": Payload("frames", (360,)), "heard": Payload("spectrogram", (5, 7))}
+    assert with_frame_side(payloads, None) == payloads
+    smaller = with_frame_side(payloads, 120)
+    assert smaller == {**payloads, "seen": Payload("frames", (120,))}
+    with pytest.raises(ConfigError, match=r"--frame-side: \(0,\) is not .*Give 1 or more"):
+        modalities.find(Payload("frames", (0,)))
 
 
 def test_an_unknown_kind_is_answered_with_the_known_ones() -> None:

@@ -3,9 +3,10 @@
 import json
 
 import pytest
-from mini import make_items, prepare
+from mini import frame_sizes, make_items, prepare
 
 from fdsweep.search_spaces.errors import DataError
+from fdsweep.trainers.modalities import Extent
 from fdsweep.trainers.preparation.manifest import SCHEMA, load_manifest
 from fdsweep.trainers.preparation.reading import read_table
 
@@ -29,9 +30,12 @@ def test_a_manifest_counts_what_is_in_the_shards(tmp_path):
     assert manifest.shared_groups["train/test"] == len(members["train"] & members["test"])
     assert [skipped.sample_id for skipped in manifest.damaged] == ["s000", "s044"]
     assert manifest.notes == ("A note.", "Note 0.", "Note 1.", "Note 2.")
-    assert sum(shard.frames["visual"] for shard in manifest.shards) == sum(
-        1 + i % 3 for i in range(50) if i not in (0, 44)
-    )
+    kept = [i for i in range(50) if i not in (0, 44)]
+    frames = sum(1 + i % 3 for i in kept)
+    pixels = sum(width * height for i in kept for width, height in frame_sizes(i))
+    assert manifest.extent("visual") == Extent(frames, 3 * pixels)
+    assert manifest.extent("audio") == Extent(48, 48 * 15 * 2)
+    assert manifest.extent("words") == Extent(48, 48 * 4 * 8)
 
 
 def test_the_fingerprint_follows_content_and_meaning(tmp_path):
@@ -67,8 +71,8 @@ def refusal(folder):
 
 def test_a_manifest_of_another_version_names_both(tmp_path):
     prepare(tmp_path, make_items())
-    spoil(tmp_path, schema="fdsweep.data/0")
-    assert "written as fdsweep.data/0, while this fdsweep reads fdsweep.data/1" in refusal(tmp_path)
+    spoil(tmp_path, schema="fdsweep.data/1")
+    assert "written as fdsweep.data/1, while this fdsweep reads fdsweep.data/2" in refusal(tmp_path)
 
 
 @pytest.mark.parametrize(
