@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from fdsweep.results.records import manifest as manifests
 from fdsweep.results.records.manifest import Manifest, ManifestRow
+from fdsweep.results.records.setting import Setting
 from fdsweep.results.records.store import Store
 from fdsweep.search_spaces.sweep import Sweep
 from fdsweep.search_spaces.trials import Cell, Plan
@@ -79,6 +81,9 @@ def save_manifest(sweep: Sweep, plan: Plan, info: DatasetInfo, store: Store) -> 
         },
         data_fingerprint=info.fingerprint,
         data_notes=info.notes,
+        protocol=network.protocol,
+        features=network.features,
+        setting=_setting(sweep, plan, info),
         looks=facts.looks,
         response_options=facts.response_options,
     )
@@ -86,6 +91,30 @@ def save_manifest(sweep: Sweep, plan: Plan, info: DatasetInfo, store: Store) -> 
         new = manifests.merge(manifests.load(store, plan.sweep), new)
     manifests.save(store, new)
     return new
+
+
+def _setting(sweep: Sweep, plan: Plan, info: DatasetInfo) -> Setting:
+    """What decides with which numbers of others those of `sweep` can be compared.
+
+    A checkpoint is named without its folder, which is this machine's.
+    """
+    networks = {
+        network.modality: network
+        for cell in plan.cells
+        for network in (cell.config.network, *cell.config.teachers)
+    }
+    return Setting(
+        split=info.split,
+        labelling=info.labelling,
+        variant=info.variant,
+        classes=len(info.classes),
+        batch_size=plan.cells[0].config.network.optim.batch_size,
+        backbones={modality: network.backbone for modality, network in networks.items()},
+        pretraining={
+            modality: PurePath(sweep.pretrained[modality]).name if network.pretrained else "none"
+            for modality, network in networks.items()
+        },
+    )
 
 
 def _row(cell: Cell) -> ManifestRow:
@@ -99,4 +128,5 @@ def _row(cell: Cell) -> ManifestRow:
         paper=cell.row.paper,
         group=cell.row.group,
         pairing=cell.config.pairing if cell.config.teachers else "",
+        control=cell.row.control,
     )

@@ -16,7 +16,7 @@ from fdsweep.results.compute.predictions import (
     item_level,
     people_differences,
 )
-from fdsweep.results.compute.published import Published, look_up
+from fdsweep.results.compute.provenance.published import Published, look_up
 from fdsweep.results.compute.statistics import (
     detectable_effect,
     effect_size,
