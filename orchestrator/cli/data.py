@@ -18,6 +18,9 @@ def prepare(
         Path | None, typer.Option(help="Published lists. (default: a split of our own)")
     ] = None,
     task: Annotated[str | None, typer.Option(help="One of several labellings.")] = None,
+    variant: Annotated[
+        str | None, typer.Option(help="Read as another code does, such as c2kd; docs/datasets.md.")
+    ] = None,
     tokenizer: Annotated[
         str | None, typer.Option(help="A checkpoint's. (default: a vocabulary of the data)")
     ] = None,
@@ -43,7 +46,8 @@ def prepare(
         from fdsweep.trainers.preparation.catalog import Options
         from fdsweep.trainers.preparation.manifest import SCHEMA
 
-        found = datasets.find(dataset, datasets.DataLocation(storage))
+        name = dataset if variant is None else datasets.with_variant(dataset, variant)
+        found = datasets.find(name, datasets.DataLocation(storage))
         if not isinstance(found, Prepared):
             raise ConfigError(
                 "needs no preparation", dataset, f"Type: fdsweep datasets show {dataset}"

@@ -54,6 +54,7 @@ def make_plan(
         assets={name: sha256(content).hexdigest() for name, content in catalog.assets.items()},
         task=options.task,
         tokenizer=options.tokenizer,
+        dataset=dataset.name,
     )
     bounds = [len(catalog.items) * number // count for number in range(count + 1)]
     parts = []

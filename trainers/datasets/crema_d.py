@@ -59,6 +59,7 @@ class CremaD(Prepared):
         "audio": Payload("spectrogram", (257, 299)),
         "visual": FRAMES,
     }
+    lists: ClassVar = "the published train.csv and test.csv"
     about: ClassVar = "7,442 clips of 91 actors saying 12 sentences in 6 emotions, sound and video"
     source: ClassVar = "Cao et al. 2014, CREMA-D: Crowd-sourced emotional multimodal actors dataset"
     licence: ClassVar = "Open Database License (ODbL) 1.0"

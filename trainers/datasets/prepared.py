@@ -39,9 +39,10 @@ class Prepared(Dataset):
     """A data set with an importer.
 
     Attributes:
-        name: as users type it, and the name it is registered under.
+        name: as users type it, and the name it is registered under; `ave@c2kd` is a variant.
         payloads: how each modality lies in a shard, by its name.
         optim: how its networks are trained by default.
+        lists: what `--split-dir` must hold for the published split, where the tree lacks it.
         default_task: the labelling that `--task` replaces, where there are several.
         version: raised when the importer gives other shards from the same files.
     """
@@ -49,6 +50,7 @@ class Prepared(Dataset):
     name: ClassVar[str]
     payloads: ClassVar[dict[str, Payload]]
     optim: ClassVar[OptimConfig] = OptimConfig()
+    lists: ClassVar[str] = ""
     default_task: ClassVar[str] = ""
     version: ClassVar[int] = 2
 
@@ -76,7 +78,7 @@ class Prepared(Dataset):
             notes=tuple(self._facts()),
             split=self.manifest.split,
             labelling=self.labelling,
-            variant=self.manifest.options.get("variant") or "own",
+            variant=self.manifest.variant,
         )
 
     @override

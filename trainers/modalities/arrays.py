@@ -71,7 +71,11 @@ class ArrayKind(Kind):
                 values = np.empty((samples, *part.shape[1:]), self.dtype)
             values[start : start + len(part)] = part
             start += len(part)
-        return Plain(torch.from_numpy(values))
+        return self.held(torch.from_numpy(values))
+
+    def held(self, values: Tensor) -> Inputs:
+        """Samples [N, ...] in memory as training asks for them."""
+        return Plain(values)
 
     @override
     def decode(self, cells: Sequence[Any], draws: Tensor | None) -> Arrays:

@@ -18,9 +18,7 @@ def sentences(replicates: Iterable[pd.DataFrame]) -> Iterator[str]:
     )
     names = {name for facts in found for name, _ in facts}
     by_name = [(dict(facts), count) for facts, count in found.items()]
-    differing = sorted(
-        name for name in names if len({facts.get(name) for facts, _ in by_name}) > 1
-    )
+    differing = sorted(name for name in names if len({facts.get(name) for facts, _ in by_name}) > 1)
     if not differing:
         return
     said = [
