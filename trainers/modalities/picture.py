@@ -16,7 +16,6 @@ from PIL import Image
 from torch import Tensor
 from typing_extensions import override
 
-from fdsweep.search_spaces.errors import ConfigError
 from fdsweep.trainers.modalities import registry
 from fdsweep.trainers.modalities.base import CPU, Arrays, Extent, Inputs, Kind
 from fdsweep.trainers.modalities.crops import MEAN, SIZE, STD, crop, whole
@@ -38,15 +37,6 @@ class Frames(Kind):
     column: ClassVar = pa.list_(pa.binary())
     augmented: ClassVar = True
     framed: ClassVar = True
-
-    def __init__(self, shape: tuple[int, ...]) -> None:
-        super().__init__(shape)
-        if len(shape) != 1 or shape[0] < 1:
-            raise ConfigError(
-                f"{shape} is not (the most that a frame's short side may be,)",
-                "--frame-side",
-                "Give 1 or more",
-            )
 
     @override
     def encode(self, value: Any) -> list[bytes]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
-from fdsweep.search_spaces.errors import DataError
+from fdsweep.search_spaces.errors import ConfigError, DataError
 
 Split = Literal["train", "val", "test"]
 
@@ -23,6 +23,11 @@ class Options:
     task: str | None = None
     tokenizer: str | None = None
     frame_side: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.frame_side is not None and self.frame_side < 1:
+            what = f"pictures of {self.frame_side} pixels asked for"
+            raise ConfigError(what, "--frame-side", "Give 1 or more")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

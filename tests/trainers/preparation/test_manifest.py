@@ -7,7 +7,7 @@ from mini import frame_sizes, make_items, prepare
 
 from fdsweep.search_spaces.errors import DataError
 from fdsweep.trainers.modalities import Extent
-from fdsweep.trainers.preparation.manifest import SCHEMA, load_manifest
+from fdsweep.trainers.preparation.manifest import SCHEMA, fingerprint, load_manifest
 from fdsweep.trainers.preparation.reading import read_table
 
 
@@ -42,6 +42,9 @@ def test_the_fingerprint_follows_content_and_meaning(tmp_path):
     base = prepare(tmp_path / "base", make_items())
     fewer = prepare(tmp_path / "fewer", make_items(), damaged=("s010",))
     version = prepare(tmp_path / "version", make_items(), version=2)
+    by_hand = (base.shards, base.classes, base.payloads, 1, base.assets)
+    assert fingerprint(*by_hand, "own") == base.fingerprint
+    assert fingerprint(*by_hand, "c2kd") != base.fingerprint
     elsewhere = prepare(tmp_path / "elsewhere", make_items(), folder="other", decoders={})
     assert len({base.fingerprint, fewer.fingerprint, version.fingerprint}) == 3
     assert elsewhere.fingerprint == base.fingerprint
