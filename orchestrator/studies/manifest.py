@@ -8,11 +8,14 @@ from fdsweep.results.records import manifest as manifests
 from fdsweep.results.records.manifest import Manifest, ManifestRow
 from fdsweep.results.records.setting import Setting
 from fdsweep.results.records.store import Store
+from fdsweep.search_spaces.configs import StudentConfig
+from fdsweep.search_spaces.fields import Direction
 from fdsweep.search_spaces.sweep import Sweep
 from fdsweep.search_spaces.trials import Cell, Plan
 from fdsweep.trainers import distillers, tasks
 from fdsweep.trainers.datasets import DatasetInfo
 from fdsweep.trainers.distillers import Distiller
+from fdsweep.trainers.distillers.switches import crossed
 from fdsweep.trainers.registry import JOIN
 
 
@@ -54,6 +57,24 @@ def _declared(method: str) -> tuple[int | None, tuple[str, ...], str]:
     return factory.look, factory.variants, factory.response_option
 
 
+def crossed_switches(cells: Iterable[Cell]) -> tuple[str, ...]:
+    """The switches that rows of one method cross in each of their directions; empty if none do.
+
+    Rows of other methods may stand beside them, and A/A rows. But all rows of the method itself
+    must differ in switches alone, or it would not be clear which of them to compare.
+    """
+    compared = [cell for cell in cells if not cell.row.control]
+    for method in dict.fromkeys(cell.config.method for cell in compared):
+        settings: dict[Direction, list[StudentConfig]] = {}
+        for cell in compared:
+            if cell.config.method == method:
+                settings.setdefault(cell.direction, []).append(cell.config)
+        found = {crossed(group) for group in settings.values()}
+        if len(found) == 1 and found != {()}:
+            return found.pop()
+    return ()
+
+
 def save_manifest(sweep: Sweep, plan: Plan, info: DatasetInfo, store: Store) -> Manifest:
     """Write what `sweep` consists of, over all the times that it was run.
 
@@ -86,6 +107,7 @@ def save_manifest(sweep: Sweep, plan: Plan, info: DatasetInfo, store: Store) -> 
         setting=_setting(sweep, plan, info),
         looks=facts.looks,
         response_options=facts.response_options,
+        factors=crossed_switches(plan.cells),
     )
     if plan.sweep in manifests.list_sweeps(store):
         new = manifests.merge(manifests.load(store, plan.sweep), new)
@@ -128,5 +150,6 @@ def _row(cell: Cell) -> ManifestRow:
         paper=cell.row.paper,
         group=cell.row.group,
         pairing=cell.config.pairing if cell.config.teachers else "",
+        options=cell.config.options,
         control=cell.row.control,
     )

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from statistics import fmean
 
 from fdsweep.results.compute.notes import spell_seeds
-from fdsweep.results.formats.grid import NOTHING, Grid
 from fdsweep.results.formats.markdown import aligned
+from fdsweep.results.formats.sections.grid import NOTHING, Grid
 from fdsweep.results.records.analyses import (
     AFTER,
     CONTROLS,

@@ -22,6 +22,7 @@ class ManifestRow(Record):
     `teacher_modality` joins several by "+". `group` is a heading that the row shares with its
     neighbours, `pairing` says which teacher sample stands beside a student sample; both may be
     empty. `control` "aa" repeats the first row of the sweep from weights changed by rounding alone.
+    `options` are all those of the method, its defaults included.
     """
 
     row: str
@@ -34,6 +35,7 @@ class ManifestRow(Record):
     group: str = ""
     pairing: str = ""
     control: Control = ""
+    options: dict[str, Any] = Field(default_factory=dict)
 
     @property
     def direction(self) -> tuple[str, str]:
@@ -52,7 +54,9 @@ class Manifest(Record):
 
     What methods say of themselves: `looks` gives rows and methods, by their casefolded names,
     their place among the looks of pictures; `response_options` gives methods, as they stand in
-    rows, the option whose response is drawn, as it stands in their configurations.
+    rows, the option whose response is drawn, as it stands in their configurations. `factors` are
+    the switches, options that are bools, which the rows of one method cross in every valid
+    combination; empty where no method's rows do.
     """
 
     sweep: str
@@ -74,6 +78,7 @@ class Manifest(Record):
     setting: Setting = Field(default_factory=Setting)
     looks: dict[str, int] = Field(default_factory=dict)
     response_options: dict[str, str] = Field(default_factory=dict)
+    factors: tuple[str, ...] = ()
 
 
 OLDER = {"fdsweep.sweep/1": older.manifest}

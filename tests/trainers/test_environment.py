@@ -7,7 +7,7 @@ import pytest
 import torch
 import transformers
 
-from fdsweep.orchestrator.tracking import environment
+from fdsweep.trainers import environment
 
 
 def test_it_is_what_runs_here_sorted_and_the_same_each_time():
@@ -15,14 +15,30 @@ def test_it_is_what_runs_here_sorted_and_the_same_each_time():
     facts = json.loads(text)
     assert text == json.dumps(dict(sorted(facts.items())))
     assert facts == {
+        "blas": environment.blas(torch.__config__.show()),
+        "capability": torch.backends.cpu.get_cpu_capability(),
         "numpy": numpy.__version__,
         "processor": environment.processor(),
         "python": platform.python_version(),
+        "system": facts["system"],
+        "threads": torch.get_num_threads(),
         "torch": torch.__version__,
         "transformers": transformers.__version__,
     }
-    environment.environment.cache_clear()
+    assert facts["system"].startswith(f"{platform.system()} {platform.machine()}")
     assert environment.environment() == text
+
+
+@pytest.mark.parametrize(
+    ("build", "name"),
+    [
+        ("  - Build settings: BLAS_INFO=mkl, BUILD_TYPE=Release", "mkl"),
+        ("  - Build settings: BLAS_INFO=open", "open"),
+        ("  - CPU capability usage: AVX2", "unknown"),
+    ],
+)
+def test_what_multiplies_matrices_is_read_from_torchs_build(build, name):
+    assert environment.blas(build) == name
 
 
 @pytest.mark.parametrize(
@@ -37,7 +53,9 @@ def test_the_processor_has_its_name_or_that_of_its_kind(monkeypatch, tmp_path, c
     file = tmp_path / "cpuinfo"
     if content:
         file.write_text(content)
+    environment.processor.cache_clear()
     monkeypatch.setattr(environment, "CPUINFO", Path(file))
     monkeypatch.setattr(platform, "processor", lambda: "")
     monkeypatch.setattr(platform, "machine", lambda: "x86_64")
     assert environment.processor() == name
+    environment.processor.cache_clear()

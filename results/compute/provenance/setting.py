@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from fdsweep.results.compute.provenance.published import SETTING, read
 from fdsweep.results.records.manifest import Manifest
-from fdsweep.search_spaces.fields import parse_variant
+from fdsweep.search_spaces.fields import OWN, parse_variant
 
-MARK = "‡"
+INCOMPARABLE_MARK = "‡"
 NOT_COMPARABLE = "not comparable"
 TASK = ("split", "labelling", "classes")
 """What makes another task of it where it is not the same; all else leaves the task as it is."""
@@ -61,12 +61,15 @@ def deviations(manifest: Manifest) -> Deviations | None:
     theirs = facts(manifest.dataset)
     if not theirs:
         return None
-    task, setting, assumed, unstated = [], [], [], []
+    task: list[str] = []
+    setting: list[str] = []
+    assumed: list[str] = []
+    unstated: list[str] = []
     for (name, modality), value in _ours(manifest).items():
         said = f"{modality} {name}".strip()
         fact = theirs.get((name, modality)) or theirs.get((name, ""))
         if fact is None:
-            unstated += [said] if value else []
+            unstated += [said] if value not in ("", OWN) else []
             continue
         if fact.is_assumed:
             assumed.append(_phrase(name, said, fact.value))
@@ -81,8 +84,8 @@ def sentences(found: Deviations) -> Iterator[str]:
     """What a table says below the paper's numbers."""
     if found.task:
         yield (
-            f"{MARK} Not comparable, so neither a hit nor a miss: the task is not the paper's "
-            f"({'; '.join(found.task)})."
+            f"{INCOMPARABLE_MARK} {NOT_COMPARABLE}, so neither a hit nor a miss: the task is not "
+            f"the paper's ({'; '.join(found.task)})."
         )
     if found.setting:
         yield f"Differs from the paper's setting: {'; '.join(found.setting)}."

@@ -30,6 +30,7 @@ def test_a_manifest_counts_what_is_in_the_shards(tmp_path):
     assert manifest.shared_groups["train/test"] == len(members["train"] & members["test"])
     assert [skipped.sample_id for skipped in manifest.damaged] == ["s000", "s044"]
     assert manifest.notes == ("A note.", "Note 0.", "Note 1.", "Note 2.")
+    assert manifest.split == "somebody's"
     kept = [i for i in range(50) if i not in (0, 44)]
     frames = sum(1 + i % 3 for i in kept)
     pixels = sum(width * height for i in kept for width, height in frame_sizes(i))
