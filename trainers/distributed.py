@@ -88,8 +88,7 @@ class Runtime:
         count = torch.tensor([len(rows)], device=rows.device)
         counts = [torch.zeros_like(count) for _ in range(self.world_size)]
         dist.all_gather(counts, count)
-        longest = max(int(n) for n in counts)
-        padded = F.pad(rows, [0, 0] * (rows.ndim - 1) + [0, longest - len(rows)])
+        padded = _padded(rows, max(int(n) for n in counts))
         parts = [torch.empty_like(padded) for _ in counts]
         dist.all_gather(parts, padded)
         return torch.cat([part[: int(n)] for part, n in zip(parts, counts, strict=True)])
@@ -113,18 +112,24 @@ class Placed:
         """Outputs of this worker's own `inputs`, no other worker taking part."""
         return _run(self.network, inputs)
 
-    def on_batch(self, inputs: Tensor, *, maps: bool) -> Outputs:
-        """Outputs of a whole batch of which every worker has an equal part, `inputs`.
+    def on_batch(self, inputs: Tensor, size: int, *, maps: bool) -> Outputs:
+        """Outputs of a whole batch of `size` samples, of which every worker has its `shard`.
 
-        Gradients flow to each worker's part. `maps` says whether the stages' maps are wanted.
+        Gradients flow to each worker's part.
+
+        Args:
+            inputs: this worker's part [n, ...]; n may be 0 where there are more workers.
+            size: of the whole batch.
+            maps: whether the stages' maps are wanted.
         """
         outputs = _run(self.parallel, inputs)
         if not maps:
             outputs = outputs._replace(maps=None)
         if self.runtime.world_size == 1:
             return outputs
-        gathered = outputs.maps and tuple(_gather(x) for x in outputs.maps)
-        return Outputs(_gather(outputs.features), _gather(outputs.logits), gathered)
+        features, logits = _gather(outputs.features, size), _gather(outputs.logits, size)
+        gathered = outputs.maps and tuple(_gather(x, size) for x in outputs.maps)
+        return Outputs(features, logits, gathered)
 
 
 def _run(network: nn.Module, inputs: Tensor) -> Outputs:
@@ -137,23 +142,29 @@ def _run(network: nn.Module, inputs: Tensor) -> Outputs:
     return Outputs(outputs.features.float(), outputs.logits.float(), maps)
 
 
-def _gather(part: Tensor) -> Tensor:
-    whole: Tensor = _Gather.apply(part)  # type: ignore[no-untyped-call]
+def _gather(part: Tensor, size: int) -> Tensor:
+    whole: Tensor = _Gather.apply(part, size)  # type: ignore[no-untyped-call]
     return whole
+
+
+def _padded(rows: Tensor, length: int) -> Tensor:
+    return F.pad(rows, [0, 0] * (rows.ndim - 1) + [0, length - len(rows)])
 
 
 class _Gather(torch.autograd.Function):
     @staticmethod
-    def forward(_ctx: Any, part: Tensor) -> Tensor:
-        parts = [torch.empty_like(part) for _ in range(world_size())]
-        dist.all_gather(parts, part.contiguous())
-        return torch.cat(parts)
+    def forward(_ctx: Any, part: Tensor, size: int) -> Tensor:
+        counts = [len(rows) for rows in torch.arange(size).tensor_split(world_size())]
+        own = _padded(part, counts[0]).contiguous()
+        parts = [torch.empty_like(own) for _ in counts]
+        dist.all_gather(parts, own)
+        return torch.cat([rows[:n] for rows, n in zip(parts, counts, strict=True)])
 
     @staticmethod
-    def backward(_ctx: Any, grad: Tensor) -> Tensor:
+    def backward(_ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         # Every worker computes the same loss of the whole batch, and DistributedDataParallel
         # averages what each part contributes: times the number of workers makes it the sum.
-        return shard(grad) * world_size()
+        return shard(grad) * world_size(), None
 
 
 class _Sum(torch.autograd.Function):
@@ -170,13 +181,13 @@ class _Sum(torch.autograd.Function):
         return _Sum.forward(_ctx, grad)
 
 
-def _mean(part: Tensor) -> Tensor:
+def _sum(part: Tensor) -> Tensor:
     whole: Tensor = _Sum.apply(part)  # type: ignore[no-untyped-call]
-    return whole / world_size()
+    return whole
 
 
 class _SharedBatchNorm(nn.modules.batchnorm._BatchNorm):
-    """Batch normalisation over all workers' equal parts; torch's own exists on GPUs only."""
+    """Batch normalisation over all workers' parts; torch's own exists on GPUs only."""
 
     @override
     def _check_input_dim(self, input: Tensor) -> None:  # the inner network's layer checked it
@@ -188,15 +199,16 @@ class _SharedBatchNorm(nn.modules.batchnorm._BatchNorm):
             return super().forward(input)
         dims = [0, *range(2, input.ndim)]
         shape = [1, -1] + [1] * (input.ndim - 2)
-        mean = _mean(input.mean(dims))
+        numbers = input.new_tensor([input.numel() / input.shape[1]])
+        sums = _sum(torch.cat([input.sum(dims), numbers]))
+        mean, count = sums[:-1] / sums[-1], sums[-1].detach()
         centred = input - mean.view(shape)
-        var = _mean(centred.square().mean(dims))
+        var = _sum(centred.square().sum(dims)) / count
         with torch.no_grad():
             assert self.running_mean is not None
             assert self.running_var is not None
             assert self.num_batches_tracked is not None
             assert self.momentum is not None
-            count = input.numel() / input.shape[1] * world_size()
             self.num_batches_tracked.add_(1)
             self.running_mean.lerp_(mean, self.momentum)
             self.running_var.lerp_(var * (count / (count - 1)), self.momentum)

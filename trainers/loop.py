@@ -4,7 +4,7 @@ Shape letters: N samples, B the global batch, D features, C outputs, H predictio
 """
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -25,7 +25,7 @@ from fdsweep.trainers.protocol.pairing import teacher_batches
 from fdsweep.trainers.tasks import Task
 from fdsweep.trainers.teachers import Teacher
 
-LOOP_VERSION = 1
+LOOP_VERSION = 2
 """Raised when the numbers that this module gives change; part of every content key."""
 
 Snapshot = Callable[[], dict[str, Any]]
@@ -49,8 +49,8 @@ class Roles:
                 roles[f"teacher{number or ''}"] = teacher.moving.network
         return roles
 
-    def teach(self, batches: Tensor, epoch: int) -> Iterator[tuple[Outputs, ...]]:
-        """Every teacher's outputs for each of the epoch's `batches` [steps, B] of samples."""
+    def teach(self, batches: Sequence[Tensor], epoch: int) -> Iterator[tuple[Outputs, ...]]:
+        """Every teacher's outputs for each of the epoch's `batches`, samples [B] each."""
         if not self.teachers:
             return itertools.repeat((), len(batches))
         taught = (teacher.teach(batches, epoch) for teacher in self.teachers)
@@ -66,7 +66,7 @@ def train_replicate(
     on_epoch: OnEpoch | None = None,
     resume: dict[str, Any] | None = None,
 ) -> tuple[History, dict[str, Tensor]]:
-    """Train the student of `config` to its end and choose its epoch and head on validation.
+    """Train the student of `config` to its end and choose its epoch and head.
 
     Args:
         config: as in `Training`.
@@ -96,7 +96,8 @@ class Training:
     Args:
         config: what decides the numbers, with `seed`.
         seed: of the batch order, the pairing and the method's noise.
-        fold: the data, on the device that the networks are on; its test split may be empty.
+        fold: the data, on the device that the networks are on; its validation or its test split
+            may be empty, and without the former the latter chooses the epoch and the head.
         roles: networks and distiller, freshly initialised.
         resume: a snapshot to go on from.
 
@@ -159,8 +160,10 @@ class Training:
             )
         measures = {"lr": lr, **{f"loss_{name}": x for name, x in losses.items()}}
         inputs = fold.inputs[config.network.modality]
-        val = evaluate(roles, inputs, fold.labels, fold.val)
-        test = evaluate(roles, inputs, fold.labels, fold.test) if len(fold.test) else None
+        val, test = (
+            evaluate(roles, inputs, fold.labels, part) if len(part) else None
+            for part in (fold.val, fold.test)
+        )
         if self.history.add(measures | roles.distiller.measures(), val, test):
             self.best_weights = _copy(roles.student.network)
             if test is not None:
@@ -176,13 +179,11 @@ def train_epoch(
     roles: Roles,
     optimizer: torch.optim.Optimizer,
 ) -> dict[str, float]:
-    """One pass over the training split; the mean of every loss term.
+    """One pass over the training split; the mean over its samples of every loss term.
 
-    The order of the batches depends on (seed, epoch) alone. A last batch that is not full is
-    left out, unless it is the only one.
+    The order of the batches depends on (seed, epoch) alone.
     """
-    size, workers = config.network.optim.batch_size, roles.student.runtime.world_size
-    batches = epoch_batches(fold.train.cpu(), size, seed, epoch, workers)
+    batches = epoch_batches(fold.train.cpu(), config.network.optim.batch_size, seed, epoch)
     pairing_stream = rng.generator(seed, "pairing", epoch)
     partners = teacher_batches(batches, fold.labels.cpu(), config.pairing, pairing_stream)
     modality = config.network.modality
@@ -190,11 +191,11 @@ def train_epoch(
     roles.trained().train()
     roles.distiller.epoch, roles.distiller.epochs = epoch, config.network.optim.epochs
     sums: dict[str, Tensor] = {}
-    labels = fold.labels[batches.to(fold.labels.device)]
-    for truth, own, taught in zip(labels, views, roles.teach(partners, epoch), strict=True):
+    for batch, own, taught in zip(batches, views, roles.teach(partners, epoch), strict=True):
+        truth = fold.labels[batch.to(fold.labels.device)]
         for name, value in train_step(own, taught, truth, roles, optimizer).items():
-            sums[name] = sums.get(name, 0) + value
-    means = torch.stack(list(sums.values())) / len(batches)
+            sums[name] = sums.get(name, 0) + value * len(batch)
+    means = torch.stack(list(sums.values())) / len(fold.train)
     return dict(zip(sums, means.tolist(), strict=True))
 
 
@@ -209,7 +210,7 @@ def train_step(
     student, distiller = roles.student, roles.distiller
 
     def outputs() -> Outputs:
-        return student.on_batch(inputs, maps=distiller.student_maps)
+        return student.on_batch(inputs, len(labels), maps=distiller.student_maps)
 
     optimizer.zero_grad()
     lr = optimizer.param_groups[0]["lr"]
@@ -222,15 +223,17 @@ def train_step(
     return inner | {name: value.detach() for name, value in losses.items()}
 
 
-def epoch_batches(train: Tensor, batch_size: int, seed: int, epoch: int, workers: int) -> Tensor:
-    """[steps, B] indices of the training samples [N] in the order of (seed, epoch).
+def epoch_batches(train: Tensor, batch_size: int, seed: int, epoch: int) -> tuple[Tensor, ...]:
+    """The training samples [N] in the order of (seed, epoch), `batch_size` at a time.
 
-    B is `batch_size`, or with fewer samples than that the most that all `workers` can share.
+    The last batch has what is left. A single sample, which has no variance to normalise by, joins
+    the batch before.
     """
     order = torch.randperm(len(train), generator=rng.generator(seed, "batch-order", epoch))
-    size = min(batch_size, len(train) // workers * workers)
-    steps = len(train) // size
-    return train[order[: steps * size]].view(steps, size)
+    *full, last = train[order].split(batch_size)
+    if full and len(last) == 1 < batch_size:
+        return (*full[:-1], torch.cat([full[-1], last]))
+    return (*full, last)
 
 
 @torch.inference_mode()

@@ -1,16 +1,20 @@
 """One replicate from its configuration and seed to what the driver stores."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
-from fdsweep.search_spaces.configs import StudentConfig
+import torch
+from torch import nn
+
+from fdsweep.search_spaces.configs import Protocol, StudentConfig
 from fdsweep.search_spaces.trials import TrialConfig
 from fdsweep.trainers import distillers, rng, tasks, teachers
 from fdsweep.trainers.backbones import Backbone
 from fdsweep.trainers.datasets import DatasetInfo, Fold
 from fdsweep.trainers.distillers import Distiller
 from fdsweep.trainers.distributed import Runtime
+from fdsweep.trainers.environment import environment
 from fdsweep.trainers.loop import OnEpoch, Roles, train_replicate
 from fdsweep.trainers.teachers import Teacher
 
@@ -29,12 +33,16 @@ def run_replicate(
     """Train replicate `seed` of `trial` on the device of `fold`; keep it if it is a teacher.
 
     Returns:
-        The history's fields, with `device`: plain values only.
+        The history's fields, with `device` and `environment`: plain values only.
 
     Raises:
         ReplicateError: the training cannot go on.
     """
     runtime = Runtime.here(fold.labels.device)
+    fold = as_protocol_says(fold, trial.config.network.protocol)
+    stream = "student-init"
+    if trial.kind == "teacher":
+        stream = teachers.init_stream(trial.config.network.modality)
     roles = make_roles(
         trial.config,
         info,
@@ -42,7 +50,7 @@ def run_replicate(
         seed,
         storage=trial.storage,
         runtime=runtime,
-        init_stream=f"{trial.kind}-init",
+        init_stream=stream,
     )
     history, weights = train_replicate(
         trial.config, seed, fold, roles, on_epoch=on_epoch, resume=resume
@@ -51,7 +59,7 @@ def run_replicate(
     if trial.kind == "teacher" and runtime.rank == 0:
         facts = {name: outcome[name] for name in TEACHER_FACTS}
         teachers.save(trial.storage, trial.key, seed, weights, facts)
-    return outcome | {"device": runtime.device_name}
+    return outcome | {"device": runtime.device_name, "environment": environment()}
 
 
 def make_roles(
@@ -81,6 +89,7 @@ def make_roles(
     """
     task = tasks.find(config.network.task)
     student = teachers.build(config.network, info, seed, init_stream, storage)
+    perturb(student, config.perturbation, rng.generator(seed, "perturbation"))
     networks = [teachers.load(one, config, info, seed, storage) for one in config.teachers]
     distiller = _distiller(config, task.num_outputs(info), seed, student, networks or [student])
     for network in networks:
@@ -91,6 +100,25 @@ def make_roles(
         for one, network in zip(config.teachers, networks, strict=True)
     )
     return Roles(task, runtime.place(student), distiller, taught_by)
+
+
+def as_protocol_says(fold: Fold, protocol: Protocol) -> Fold:
+    """`fold` as it is used: "published" holds out no validation split, but trains on it too.
+
+    What is standardised keeps the statistics of the fold's own training split.
+    """
+    if protocol == "ours":
+        return fold
+    train = torch.cat([fold.train, fold.val]).sort().values
+    return replace(fold, train=train, val=fold.val[:0])
+
+
+@torch.no_grad()
+def perturb(network: nn.Module, relative: float, generator: torch.Generator) -> None:
+    """Add to every parameter w of `network` w * `relative` * z, z drawn from a standard normal."""
+    for weight in network.parameters():
+        noise = torch.randn(weight.shape, generator=generator, dtype=weight.dtype)
+        weight.add_(weight * noise, alpha=relative)
 
 
 def _teacher(

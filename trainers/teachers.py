@@ -2,7 +2,7 @@
 
 import copy
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import safetensors.torch
@@ -21,8 +21,8 @@ from fdsweep.trainers.distributed import Placed
 from fdsweep.trainers.features.outputs import Outputs
 from fdsweep.trainers.loaders import Inputs, evaluated_views, training_views
 
-Teach = Callable[[Tensor, int], Iterator[Outputs]]
-"""From an epoch's batches [steps, B] of samples, and its number, to the teacher's outputs."""
+Teach = Callable[[Sequence[Tensor], int], Iterator[Outputs]]
+"""From an epoch's batches, samples [B] each, and its number, to the teacher's outputs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,11 @@ def save(
     kept.write(layout.teacher_weights(key, seed), safetensors.torch.save(weights))
 
 
+def init_stream(modality: str) -> str:
+    """Name of the stream that a teacher of `modality` starts from: each from its own."""
+    return f"teacher-init/{modality}"
+
+
 def build(
     config: NetworkConfig, info: DatasetInfo, seed: int, stream: str, storage: str
 ) -> backbones.Backbone:
@@ -61,6 +66,7 @@ def build(
             config.backbone,
             channels=info.modality(config.modality).channels,
             num_classes=tasks.find(config.task).num_outputs(info),
+            features=config.features,
         )
     if config.pretrained:
         network.load_pretrained(pretrained.load(storage, config.pretrained))
@@ -72,15 +78,13 @@ def load(
 ) -> backbones.Backbone:
     """A `teacher` as the student of `config` learns from it: frozen and in evaluation mode.
 
-    Untrained teachers start differently. With `teacher_channels="permuted"` the channels of its
+    With `teacher_channels="permuted"` the channels of its
     features stand in a random order, the same for all samples.
 
     Raises:
         DataError: the teacher is not in the storage.
     """
-    is_first = teacher == config.teachers[0]
-    stream = "teacher-init" if is_first else f"teacher-init/{teacher.modality}"
-    network = build(teacher, info, seed, stream, storage)
+    network = build(teacher, info, seed, init_stream(teacher.modality), storage)
     if config.teacher_state == "trained":
         kept, place = Storage(storage), layout.teacher_weights(teacher.teacher_key, seed)
         if not kept.exists(place):
@@ -104,9 +108,10 @@ def cached(network: Placed, inputs: Inputs, train: Tensor) -> Teach:
     rows = torch.full([int(train.max()) + 1], -1, device=train.device)
     rows[train] = torch.arange(len(train), device=train.device)
 
-    def teach(batches: Tensor, epoch: int) -> Iterator[Outputs]:
+    def teach(batches: Sequence[Tensor], epoch: int) -> Iterator[Outputs]:
         del epoch
-        for kept in rows[batches.to(rows.device)]:
+        for batch in batches:
+            kept = rows[batch.to(rows.device)]
             yield Outputs(features[kept], logits[kept])
 
     return teach
@@ -119,9 +124,10 @@ def live(network: Placed, inputs: Inputs, seed: int, modality: str, *, maps: boo
     carry the stages' maps.
     """
 
-    def teach(batches: Tensor, epoch: int) -> Iterator[Outputs]:
-        for own in training_views(inputs, batches, seed, modality, epoch):
-            yield network.on_batch(own, maps=maps)
+    def teach(batches: Sequence[Tensor], epoch: int) -> Iterator[Outputs]:
+        views = training_views(inputs, batches, seed, modality, epoch)
+        for own, batch in zip(views, batches, strict=True):
+            yield network.on_batch(own, len(batch), maps=maps)
 
     return teach
 

@@ -22,7 +22,7 @@ from fdsweep.trainers.replicate import run_replicate
 from fdsweep.trainers.trials.tuning import Tuning
 
 CHECKPOINT = "replicates.pt"
-SCHEMA = 2
+SCHEMA = 3
 """Of what a checkpoint holds; one of another fdsweep is left aside, and training starts again."""
 
 GoOn = Callable[[int], bool]
@@ -32,7 +32,7 @@ GoOn = Callable[[int], bool]
 def work(handed: dict[str, TrialConfig]) -> None:
     """Train the replicates of `handed["trial"]`, reporting every epoch and every end.
 
-    An epoch is reported as `seed, epoch, epochs, loss, val_score`, an end as `seed` and
+    An epoch is reported as `seed, epoch, epochs, loss, split, score`, an end as `seed` and
     `outcome`, the JSON text of `run_replicate`'s result with its `seconds`, or of
     `{"error", "traceback"}` for a replicate that failed. Replicates that an earlier attempt of this
     trial finished are reported again, so that a result cannot be lost between its end and the
@@ -133,12 +133,14 @@ class _Watch:
             for epoch, split, metric, value in history.curves
             if epoch == history.epochs - 1
         }
+        split = "test" if history.val_score is None else "val"
         metrics = {
             "seed": self.seed,
             "epoch": history.epochs,
             "epochs": epochs,
             "loss": values["train_loss_total"],
-            "val_score": values[f"val_{history.metric}"],
+            "split": split,
+            "score": values[f"{split}_{history.metric}"],
         }
         state = None
         if time.perf_counter() - self.saved >= self.trial.checkpoint_seconds:

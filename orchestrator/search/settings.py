@@ -165,6 +165,9 @@ def prepare(settings: SearchSettings, sweep: Sweep, options: StudyOptions) -> Se
     Raises:
         FdsweepError: anything that a person must put right first.
     """
+    if sweep.protocol != "ours":
+        what = "a search chooses on validation, and the published protocol holds none out"
+        raise ConfigError(what, "--protocol", "Leave it out")
     both = sorted(set(sweep.seeds) & set(settings.tuning_seeds))
     if both:
         what = f"seed {both[0]} is used for tuning, so it is not fresh"

@@ -170,7 +170,7 @@ class Progress(Display):
         self.show()
 
     def reached(self, score: float, name: str) -> None:
-        """A student called `name` ended with a validation score."""
+        """A student called `name` ended with a score on the split that chooses."""
         if self.counts.best is None or score > self.counts.best[0]:
             self.counts.best = (score, name)
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from fdsweep.orchestrator.tracking.environment import environment
 from fdsweep.orchestrator.tracking.progress import Progress
 from fdsweep.orchestrator.tracking.runs import replicate_run
 from fdsweep.orchestrator.tracking.tracker import Tracker
@@ -65,7 +64,7 @@ class Recorder:
     def epoch(self, trial: TrialConfig, report: EpochReport) -> None:
         """Show the epoch."""
         reached = f"seed {report['seed']}, epoch {report['epoch']}/{report['epochs']}"
-        text = f"{self._name(trial)}: {reached}, val {100 * report['val_score']:.1f}"
+        text = f"{self._name(trial)}: {reached}, {report['split']} {100 * report['score']:.1f}"
         self.progress.running(_identity(trial), text)
 
     def finished(self, trial: TrialConfig, seed: int, outcome: Outcome) -> None:
@@ -76,7 +75,7 @@ class Recorder:
         self.tracker.log(replicate_run(row.model_dump(), outcome["curves"], self._name(trial)))
         self.progress.counts.done += 1
         if trial.kind == "student":
-            self.progress.reached(outcome["val_score"], self._name(trial))
+            self.progress.reached(outcome["best_score"], self._name(trial))
         self._show_end(trial, seed)
 
     def failed(self, trial: TrialConfig, seed: int, error: str, traceback: str) -> None:
@@ -134,7 +133,7 @@ class Recorder:
             device=ended.get("device", ""),
             fdsweep_version=version("fdsweep"),
             data_fingerprint=network.data_fingerprint,
-            environment=environment() if outcome else "",
+            environment=ended.get("environment", ""),
             config=spell(trial.config),
         )
 

@@ -1,5 +1,6 @@
 """Networks: one module per family, found through the registry or `fdsweep.backbones`."""
 
+from fdsweep.search_spaces.configs import FeaturePoint
 from fdsweep.trainers.backbones.base import Backbone, init_weights
 from fdsweep.trainers.registry import Registry, resolve_options
 
@@ -10,13 +11,21 @@ registry: Registry[Backbone] = Registry(
 )
 
 
-def build(name: str, *, channels: int, num_classes: int, **options: object) -> Backbone:
+def build(
+    name: str,
+    *,
+    channels: int,
+    num_classes: int,
+    features: FeaturePoint = "post-relu",
+    **options: object,
+) -> Backbone:
     """The backbone `name`, freshly initialised from torch's global generator.
 
     Args:
         name: one of `names()`.
         channels: of the input [N, channels, ...].
         num_classes: C.
+        features: whether they are pooled after the final ReLU or before.
         options: of the backbone; its signature has the defaults.
 
     Raises:
@@ -28,7 +37,9 @@ def build(name: str, *, channels: int, num_classes: int, **options: object) -> B
     """
     factory = registry.get(name).factory
     resolved = resolve_options(factory, options, fixed={"channels", "num_classes"}, owner=name)
-    return factory(channels=channels, num_classes=num_classes, **resolved)
+    network = factory(channels=channels, num_classes=num_classes, **resolved)
+    network.feature_point = features
+    return network
 
 
 def names() -> tuple[str, ...]:

@@ -2,8 +2,10 @@
 
 from abc import ABC, abstractmethod
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fdsweep.search_spaces.configs import FeaturePoint
 from fdsweep.search_spaces.errors import ConfigError
 from fdsweep.trainers.features.outputs import Outputs
 
@@ -15,15 +17,33 @@ class Backbone(nn.Module, ABC):
         dim: D, the width of the features.
         map_dims: channels of each stage's map; empty if there are no maps.
         classifier: the layer from the pooled last map after ReLU [N, D] to the logits [N, C].
+        feature_point: whether the features are pooled after the last block's ReLU, as those of
+            FD-CMKD's published code in fact are, or before it, as that code intends.
     """
 
     dim: int
+    feature_point: FeaturePoint = "post-relu"
     map_dims: tuple[int, ...] = ()
     classifier: nn.Linear
 
     @abstractmethod
     def forward(self, x: Tensor) -> Outputs:
-        """Features [N, D], logits [N, C] and the stages' maps for inputs [N, channels, ...]."""
+        """Features [N, D], logits [N, C] and the stages' maps for inputs [N, channels, ...].
+
+        `outputs` gives them from the stages' maps.
+        """
+
+    def outputs(self, *maps: Tensor) -> Outputs:
+        """Features and logits that follow from the stages' `maps`, with these.
+
+        Args:
+            maps: [N, channels, ...] each, the last one [N, D, ...] before its final ReLU.
+        """
+        last = maps[-1]
+        places = tuple(range(2, last.ndim))
+        pooled = F.relu(last).mean(dim=places)
+        features = pooled if self.feature_point == "post-relu" else last.mean(dim=places)
+        return Outputs(features, self.classifier(pooled), maps)
 
     def load_pretrained(self, weights: dict[str, Tensor]) -> None:
         """Start from the `weights` of a checkpoint instead of random ones.

@@ -1,6 +1,5 @@
 """BERT for texts, built by transformers."""
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 from typing_extensions import override
 
@@ -12,8 +11,8 @@ from fdsweep.trainers.modalities.tokens import PADDING
 class Bert(Backbone):
     """BERT (Devlin et al., NAACL 2019, arXiv 1810.04805) for token ids [N, L] int64, 0 for none.
 
-    The features are the mean of the last layer over a text's tokens, the logits those of the mean
-    after a ReLU, so that what holds for pictures holds here. Maps are the layers' outputs
+    What a picture's last map is, the last layer's output for a text's tokens is here: a ReLU, which
+    BERT itself lacks, and a mean over the tokens lead to the logits. Maps are the layers' outputs
     [N, D, L], where tokens that fill up count 0 and the others L / length, so that a mean over all
     L is one over the text.
 
@@ -47,8 +46,7 @@ class Bert(Backbone):
         outputs = self.network(x, attention_mask=known, output_hidden_states=True)
         share = known * (x.shape[1] / known.sum(dim=1, keepdim=True).clamp(min=1))
         maps = tuple((h * share[..., None]).mT for h in outputs.hidden_states[1:])
-        logits = self.classifier(F.relu(maps[-1]).mean(dim=2))
-        return Outputs(maps[-1].mean(dim=2), logits, maps)
+        return self.outputs(*maps)
 
     @override
     def load_pretrained(self, weights: dict[str, Tensor]) -> None:

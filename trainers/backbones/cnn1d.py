@@ -49,5 +49,4 @@ class CNN1d(Backbone):
         x = F.relu(first(x), inplace=True)  # batch normalisation needs its input only
         y = F.relu(second(x), inplace=True)
         z = third(y)
-        logits = self.classifier(F.relu(z).mean(dim=-1))
-        return Outputs(z.mean(dim=-1), logits, (x, y, z))
+        return self.outputs(x, y, z)

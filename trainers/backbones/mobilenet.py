@@ -1,6 +1,5 @@
 """MobileNetV2 for images and spectrograms, built by transformers."""
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 from typing_extensions import override
 
@@ -15,9 +14,9 @@ ENDS = (1, 4, 11)
 class MobileNetV2(Backbone):
     """MobileNetV2 (Sandler et al., CVPR 2018) for inputs [N, channels, H, W].
 
-    The last convolution ends without its ReLU6, which is applied here for the logits alone, as
-    ReLU. Batch normalisation has torch's momentum, not that of TensorFlow which transformers
-    takes over and which would keep statistics of the last batch alone.
+    The last convolution ends without its ReLU6; where the last map is pooled there is a ReLU.
+    Batch normalisation has torch's momentum, not that of TensorFlow which transformers takes over
+    and which would keep statistics of the last batch alone.
 
     Args:
         channels: of the input, any number.
@@ -45,9 +44,7 @@ class MobileNetV2(Backbone):
         """Maps are the outputs at strides 4, 8, 16 and the last at 32."""
         outputs = self.network(x, output_hidden_states=True)
         last = outputs.last_hidden_state
-        logits = self.classifier(F.relu(last).mean(dim=(2, 3)))
-        maps = (*(outputs.hidden_states[i] for i in ENDS), last)
-        return Outputs(last.mean(dim=(2, 3)), logits, maps)
+        return self.outputs(*(outputs.hidden_states[i] for i in ENDS), last)
 
     @override
     def load_pretrained(self, weights: dict[str, Tensor]) -> None:

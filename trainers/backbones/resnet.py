@@ -1,6 +1,5 @@
 """ResNets for images and spectrograms, built by transformers and never downloaded."""
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 from typing_extensions import override
 
@@ -12,7 +11,7 @@ from fdsweep.trainers.features.outputs import Outputs
 class ResNet18(Backbone):
     """ResNet-18 (He et al., CVPR 2016) for inputs [N, channels, H, W], randomly initialised.
 
-    The last block ends without its ReLU, which is applied here for the logits alone. Weights and
+    The last block ends without its ReLU, which comes where the last map is pooled. Weights and
     inputs may be channels-last.
 
     Args:
@@ -48,8 +47,7 @@ class ResNet18(Backbone):
         for stage in self.stages:
             x = stage(x)
             maps.append(x)
-        logits = self.classifier(F.relu(x).mean(dim=(2, 3)))
-        return Outputs(x.mean(dim=(2, 3)), logits, tuple(maps))
+        return self.outputs(*maps)
 
     @override
     def load_pretrained(self, weights: dict[str, Tensor]) -> None:

@@ -174,10 +174,10 @@ def names() -> tuple[str, ...]:
 
 
 def check_batch(info: DatasetInfo, batch_size: int, workers: int) -> None:
-    """ConfigError if a global batch cannot be cut evenly among `workers`."""
-    if batch_size % workers:
+    """ConfigError if a global batch is too small for each of `workers` to have a part of it."""
+    if batch_size < workers:
         raise ConfigError(
-            f"a batch of {batch_size} cannot be cut into {workers} equal parts",
+            f"a batch of {batch_size} leaves nothing to some of {workers} workers",
             f"--workers-per-trial on {info.name}",
-            "Give a divisor of the batch size",
+            f"Give {batch_size} or fewer",
         )

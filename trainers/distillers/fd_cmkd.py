@@ -14,7 +14,6 @@ from fdsweep.trainers.distillers.base import (
     TaskLoss,
     check_choice,
     check_weight,
-    linear,
     mean_squares,
     project,
 )
@@ -35,7 +34,7 @@ class Bands(NamedTuple):
     high: Tensor | None
 
 
-@registry.register("fd-cmkd")
+@registry.register("fd-cmkd", version=2)
 class FDCMKD(Distiller):
     """Frequency-Decoupled Cross-Modal Knowledge Distillation (arXiv 2511.19887, AAAI 2026).
 
@@ -49,7 +48,8 @@ class FDCMKD(Distiller):
         total = task + weight_low * low + weight_high * high + weight_align * align + heads
 
     std(x) = (x - mean x) / max(|x - mean x|, 1e-8) and σ(x) = sign(x) log(1 + |x|). A term that is
-    switched off is zero; there is no `heads` without band heads.
+    switched off is zero; there is no `heads` without band heads. Classifiers Φ and band heads start
+    as torch initialises a linear layer, as those of the published code do.
 
     With cutoff="learn" (the paper's future work) one scalar θ is trained along. Of the bins 1 to
     K = D // 2, bin k goes into the low band with the share
@@ -88,7 +88,7 @@ class FDCMKD(Distiller):
     look = 0
     variants = (
         *("Freq+Align+Scale+LogMSE", "Freq", "Feat", "Align", "Freq+Align", "Freq+Scale"),
-        "Freq+Align+Scale",
+        *("Freq+Align+Scale", "+Heads"),
     )
     response_option = "cutoff"
 
@@ -141,10 +141,10 @@ class FDCMKD(Distiller):
         self.project = project(student_dim, teacher_dim)
         parts = ("low", "high") if freq else ("low",)
         self.classifiers = nn.ModuleDict(
-            {part: linear(teacher_dim, num_classes) for part in parts if align}
+            {part: nn.Linear(teacher_dim, num_classes) for part in parts if align}
         )
         self.band_heads = nn.ModuleDict(
-            {part: linear(student_dim, num_classes) for part in parts if band_heads and freq}
+            {part: nn.Linear(student_dim, num_classes) for part in parts if band_heads and freq}
         )
         if self.band_heads:
             self.weights["heads"] = 1.0

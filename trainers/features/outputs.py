@@ -10,7 +10,8 @@ class Outputs(NamedTuple):
     """A batch's features, logits and, where a backbone offers them, its stages' feature maps.
 
     Attributes:
-        features: [N, D], global average pool of the last block's output before its final ReLU.
+        features: [N, D], global average pool of the last block's output, after its final ReLU or
+            before: see `Backbone.feature_point`.
         logits: [N, C].
         maps: output of each stage, [N, channels, ...], first stage first; the last one's is the
             output before the final ReLU. None if there are none.

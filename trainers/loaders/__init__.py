@@ -1,6 +1,6 @@
 """One modality's samples, given as batches for a network in an order that is known beforehand."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -16,9 +16,9 @@ EVAL_SAMPLES, EVAL_NUMBERS = 512, 2**23
 
 
 def training_views(
-    inputs: Inputs, batches: Tensor, seed: int, modality: str, epoch: int
+    inputs: Inputs, batches: Sequence[Tensor], seed: int, modality: str, epoch: int
 ) -> Iterator[Tensor]:
-    """This worker's part of each of the epoch's `batches` [steps, B], as training views.
+    """This worker's part of each of the epoch's `batches`, samples [B] each, as training views.
 
     What is drawn depends on (seed, modality, epoch) and the place in the epoch, not on how many
     workers share a batch.
@@ -27,7 +27,8 @@ def training_views(
     if not inputs.augmented:
         return inputs.batches(order)
     stream = rng.generator(seed, "augmentation", modality, epoch)
-    draws = torch.rand([*batches.shape, DRAWS], generator=stream)
+    sizes = [len(batch) for batch in batches]
+    draws = torch.rand([sum(sizes), DRAWS], generator=stream).split(sizes)
     return inputs.batches(order, [distributed.shard(numbers) for numbers in draws])
 
 

@@ -23,37 +23,46 @@ class History:
     """What one replicate has shown so far; scores are the values of the task's `metric`.
 
     `curves` holds (epoch, split, metric, value). The best epoch and head are those of the highest
-    validation score, the earlier one where two are equal; `kept` are the columns that the task
-    keeps of the test split there. `test_score_last` is the last epoch's, with the head that
-    validation prefers there, and `test_score_best` the highest of any epoch and head: optimistic,
-    for comparison only.
+    score, `best_score`, on the split that chooses: validation, or test where no validation split is
+    held out; the earlier one where two are equal. `val_score` is None without validation. `kept`
+    are the columns that the task keeps of the test split there. `test_score_last` is the last
+    epoch's, with the head that is preferred there, and `test_score_best` the highest of any epoch
+    and head: optimistic, for comparison only.
     """
 
     metric: str
     epochs: int = 0
     best_epoch: int = -1
     best_head: str = ""
-    val_score: float = -1.0
+    best_score: float = -1.0
+    val_score: float | None = None
     test_score: float = 0.0
     test_score_last: float = 0.0
     test_score_best: float = 0.0
     kept: dict[str, list[Any]] = field(default_factory=dict)
     curves: list[tuple[int, str, str, float]] = field(default_factory=list)
 
-    def add(self, measures: dict[str, float], val: Evaluation, test: Evaluation | None) -> bool:
-        """Append an epoch with its `measures` of training; True if it is the best on validation.
+    def add(
+        self, measures: dict[str, float], val: Evaluation | None, test: Evaluation | None
+    ) -> bool:
+        """Append an epoch with its `measures` of training; True if it is the best so far.
 
-        Without a test split (None) what is said of test stays as it was.
+        One of the splits may be missing (None). Without validation, test chooses; without test,
+        what is said of test stays as it was.
         """
+        chooses = val or test
+        assert chooses is not None
         epoch = self.epochs
         self.epochs += 1
-        scores = val.scores(self.metric)
+        scores = chooses.scores(self.metric)
         head = max(scores, key=scores.__getitem__)
         self.curves += [(epoch, "train", name, value) for name, value in measures.items()]
-        self._add_curves(epoch, "val", val, head)
-        best = scores[head] > self.val_score
+        best = scores[head] > self.best_score
         if best:
-            self.best_epoch, self.best_head, self.val_score = epoch, head, scores[head]
+            self.best_epoch, self.best_head, self.best_score = epoch, head, scores[head]
+        if val is not None:
+            self._add_curves(epoch, "val", val, head)
+            self.val_score = self.best_score
         if test is not None:
             self._add_curves(epoch, "test", test, head)
             self._add_test(test.scores(self.metric), head, best)

@@ -13,14 +13,16 @@ class Outcome(TypedDict):
     epochs: int
     best_epoch: int
     best_head: str
+    best_score: float
     metric: str
-    val_score: float
+    val_score: float | None
     test_score: float
     test_score_last: float
     test_score_best: float
     kept: dict[str, list[Any]]
     curves: list[tuple[int, str, str, float]]
     device: str
+    environment: str
     seconds: float
 
 
@@ -40,13 +42,14 @@ class Broken(TypedDict):
 
 @final
 class EpochReport(TypedDict):
-    """An epoch of a replicate."""
+    """An epoch of a replicate; `score` is that of the split that chooses, named by `split`."""
 
     seed: int
     epoch: int
     epochs: int
     loss: float
-    val_score: float
+    split: str
+    score: float
 
 
 @final

@@ -1,5 +1,6 @@
 """What an epoch of a replicate will take here, from a few steps of it."""
 
+import math
 import time
 from dataclasses import replace
 
@@ -54,11 +55,11 @@ def _measure(config: StudentConfig, dataset: Dataset, storage: str, device: torc
         part = replace(fold, train=fold.train[: count * size])
         start = time.perf_counter()
         train_epoch(config, 0, 0, part, roles, optimizer)
-        return (time.perf_counter() - start) / max(1, len(part.train) // size)
+        return (time.perf_counter() - start) / math.ceil(len(part.train) / size)
 
     first = steps(1)
     count = min(STEPS, int(SECONDS / first))
-    training = (steps(count) if count else first) * max(1, len(fold.train) // size)
+    training = (steps(count) if count else first) * math.ceil(len(fold.train) / size)
     few = fold.val[:SAMPLES]
     start = time.perf_counter()
     evaluate(roles, fold.inputs[config.network.modality], fold.labels, few)

@@ -72,7 +72,7 @@ class Tuning:
 
         The best so far of an epoch is what choosing on validation would give if it were the last.
         """
-        scores = [training.history.val_score for training in self.trainings]
+        scores = [training.history.best_score for training in self.trainings]
         n = len(self.seeds)
         return {
             "epoch": self.epoch,
@@ -93,7 +93,7 @@ class Tuning:
                 {
                     "seed": training.seed,
                     "student_modality": training.config.network.modality,
-                    "val_score": training.history.val_score,
+                    "val_score": training.history.best_score,
                     "best_epoch": training.history.best_epoch,
                     "best_head": training.history.best_head,
                 }
