@@ -1,16 +1,21 @@
-"""An analysis as markdown: a table per comparison, and how to read it."""
+"""An analysis as markdown and as a page: a table per comparison, silhouettes, how to read them."""
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
 
 from fdsweep.results.compute.notes import spell_seeds
-from fdsweep.results.formats.grid import NOTHING, Grid
-from fdsweep.results.formats.markdown import aligned
+from fdsweep.results.formats.grid import NOTHING, Grid, Section
+from fdsweep.results.formats.html import to_page
+from fdsweep.results.formats.markdown import lines
 from fdsweep.results.records.analyses import (
     AFTER,
     CONTROLS,
+    SILHOUETTES,
+    STAGES,
     Analysis,
     Comparison,
+    Embedding,
     Estimate,
     Teacher,
 )
@@ -18,22 +23,46 @@ from fdsweep.results.records.analyses import (
 MIN_GROUPS = 20
 """Subjects or speakers below which a percentile bootstrap is clearly too narrow."""
 
+CAPTIONS = {
+    "similarity-spectrum": "Cosine similarity of the features bin by bin, beside its controls.",
+    "similarity-bands": "Cosine similarity of the features by part, beside its controls.",
+}
+"""What pictures show, by the beginning of their name."""
+
 
 def to_markdown(analysis: Analysis) -> str:
     """`analysis` as markdown that also reads well in a terminal: a table per comparison."""
-    return "\n".join(_lines(analysis))
+    return "\n".join(itertools.chain.from_iterable(map(lines, sections(analysis))))
 
 
-def _lines(analysis: Analysis) -> Iterator[str]:
-    yield f"## Cosine similarity of teacher features, {analysis.dataset}"
-    yield ""
-    for one in analysis.comparisons:
-        yield f"**{one.first} and {one.second}, {one.stage}** ({one.dim} channels)"
-        yield ""
-        yield from aligned(_grid(one))
-        yield ""
-    yield from (f"- {note}" for note in (*_reading(analysis), *analysis.notes))
-    yield ""
+def to_html(analysis: Analysis, pictures: Mapping[str, bytes]) -> str:
+    """`analysis` as a page with its `pictures` (file name -> content)."""
+    captions = {one.picture: _caption(one) for one in analysis.embeddings}
+
+    def caption(name: str) -> str:
+        found = (text for start, text in CAPTIONS.items() if name.startswith(start))
+        return captions.get(name) or next(found, name)
+
+    return to_page(analysis.name, sections(analysis), pictures, caption)
+
+
+def sections(analysis: Analysis) -> tuple[Section, ...]:
+    """The similarities, and what goes with the planes of t-SNE where there are some."""
+    similarities = Section(
+        title=f"Cosine similarity of teacher features, {analysis.dataset}",
+        level=2,
+        grids=tuple(_grid(one, analysis) for one in analysis.comparisons),
+        notes=(*_reading(analysis), *analysis.notes),
+    )
+    if not analysis.embeddings:
+        return (similarities,)
+    silhouettes = Section(
+        title=f"Teacher and student before and after distillation, {analysis.dataset}",
+        level=2,
+        grids=(_silhouettes(analysis),),
+        notes=tuple(_reading_planes(analysis)),
+    )
+    return similarities, silhouettes
 
 
 def _reading(analysis: Analysis) -> Iterator[str]:
@@ -44,6 +73,8 @@ def _reading(analysis: Analysis) -> Iterator[str]:
         f"split of each seed's fold, seeds {spell_seeds(analysis.seeds)}."
     )
     yield f"Teachers ({analysis.epochs} epochs), test accuracy: {_accuracies(analysis.teachers)}."
+    if analysis.protocol == "published":
+        yield "Their epoch was chosen on the test split, as published: that is optimistic."
     if one.groups < 2:
         yield "With a single subject or speaker there is no interval."
     else:
@@ -79,9 +110,42 @@ def _reading(analysis: Analysis) -> Iterator[str]:
         if share > 0:
             yield (
                 f"Before training {100 * share:.0f} % of the weights of {second} are the same "
-                f"numbers as in {first} (same seed or checkpoint, same shapes). Their channels "
-                "correspond from the start; those of a student and its teacher do not."
+                f"numbers as in {first} (same checkpoint, same shapes). Their channels "
+                "correspond from the start; those of a student and its teacher need not."
             )
+
+
+def _reading_planes(analysis: Analysis) -> Iterator[str]:
+    """How the planes and the silhouettes were made, and what not to take from them."""
+    one = analysis.embeddings[0]
+    yield (
+        f"Seed {one.seed}, {len(one.labels):,} samples of its test split, each in both networks; "
+        f"features {STAGES[analysis.features]}. Before: a student that learnt alone "
+        f"({one.before.method}); after: one that learnt from this teacher by {one.after.method}."
+    )
+    yield (
+        "Silhouettes (-1 to 1) are taken in the space of the features, not in the plane, from "
+        "Euclidean distances of features with mean 0 and length 1: shift and scale count nothing. "
+        "By modality 0 says that the two networks' features are mixed, 1 that they lie apart."
+    )
+    yield (
+        "The order of a network's channels is arbitrary, so networks that were trained apart lie "
+        "apart whatever they know. Any loss that pulls the student's features to the teacher's "
+        "brings them together: the table says that it did, not that anything was learnt by it."
+    )
+    yield f"t-SNE: {_tsne(one)}. Distances between groups and their sizes mean nothing there."
+
+
+def _tsne(one: Embedding) -> str:
+    return f"perplexity {one.perplexity:.3g}, started from two principal components"
+
+
+def _caption(one: Embedding) -> str:
+    """What the picture of `one` shows, and how it was made."""
+    return (
+        f"{one.teacher} -> {one.student}: t-SNE of the teacher's and the student's features before "
+        f"distillation and after ({_tsne(one)})."
+    )
 
 
 def _accuracies(teachers: Sequence[Teacher]) -> str:
@@ -96,7 +160,39 @@ def _accuracies(teachers: Sequence[Teacher]) -> str:
     )
 
 
-def _grid(comparison: Comparison) -> Grid:
+def _silhouettes(analysis: Analysis) -> Grid:
+    """A line for each student."""
+    found = (
+        (f"{one.teacher}->{one.student}", f"{when} ({panel.method})", panel)
+        for one in analysis.embeddings
+        for when, panel in one.panels.items()
+    )
+    return Grid(
+        title="Silhouettes",
+        headings=(
+            *("Direction", "Student", "Accuracy %", "By modality", "By class"),
+            "By class, student alone",
+        ),
+        words=(True, True, False, False, False, False),
+        lines=tuple(
+            (
+                direction,
+                student,
+                f"{100 * panel.test_score:.1f}",
+                *(_spell_silhouette(getattr(panel, name)) for name in SILHOUETTES),
+            )
+            for direction, student, panel in found
+        ),
+    )
+
+
+def _spell_silhouette(value: float | None) -> str:
+    return NOTHING if value is None else _number(value)
+
+
+def _grid(comparison: Comparison, analysis: Analysis) -> Grid:
+    one = comparison
+    distilled = "; what distillation compares" if one.stage == STAGES[analysis.features] else ""
     headings: tuple[str, ...] = (
         "Part",
         "Energy %",
@@ -106,7 +202,7 @@ def _grid(comparison: Comparison) -> Grid:
         "Other start",
     )
     headings = (*headings, "Paired - shuffled", "Stands out")
-    lines = tuple(
+    parts = tuple(
         (
             part.name,
             f"{100 * part.energy:.1f}",
@@ -118,7 +214,8 @@ def _grid(comparison: Comparison) -> Grid:
         for part in comparison.quantities
     )
     words = (True, *(False for _ in headings[1:]))
-    return Grid(title="", headings=headings, words=words, lines=lines)
+    title = f"{one.first} and {one.second}, {one.stage} ({one.dim} channels{distilled})"
+    return Grid(title=title, headings=headings, words=words, lines=parts)
 
 
 def _spell(estimate: Estimate | None) -> str:

@@ -22,7 +22,7 @@ MIN_DASHES = 3  # dashes that every reader of markdown takes for a table
 def to_markdown(report: Report) -> str:
     """`report` as markdown, a table per direction."""
     sections = [*map(_fitting, report.tables), *map(search_section, report.searches)]
-    return "\n".join(itertools.chain.from_iterable(map(_lines, sections)))
+    return "\n".join(itertools.chain.from_iterable(map(lines, sections)))
 
 
 def _fitting(table: Table) -> Section:
@@ -33,7 +33,8 @@ def _fitting(table: Table) -> Section:
     return table_section(table, without=(*ALWAYS_LEFT_OUT, *LEFT_OUT_TO_FIT))
 
 
-def _lines(section: Section) -> Iterator[str]:
+def lines(section: Section) -> Iterator[str]:
+    """The lines of `section`: its heading, its grids, its notes."""
     yield f"{'#' * section.level} {section.title}"
     yield ""
     for grid in section.grids:

@@ -64,7 +64,7 @@ def test_permuted_channels_are_one_permutation_for_all_samples(trained, fold):
 
 def test_a_missing_teacher_says_so(tmp_path, fold):
     config = replace(small_trial(str(tmp_path)).config, teacher_state="trained")
-    with pytest.raises(DataError, match="the teacher is gone"):
+    with pytest.raises(DataError, match="the network is gone"):
         teachers.load(config.teachers[0], config, INFO, 0, str(tmp_path))
 
 
