@@ -10,7 +10,6 @@ from typing import Any
 
 from fdsweep.orchestrator.execution.cluster import connect
 from fdsweep.orchestrator.studies import study as studies
-from fdsweep.orchestrator.studies.analyze.embeddings import embeddings, missing_students
 from fdsweep.orchestrator.studies.analyze.networks import (
     ALONE,
     DISTILLED,
@@ -19,6 +18,7 @@ from fdsweep.orchestrator.studies.analyze.networks import (
     pairs,
 )
 from fdsweep.orchestrator.studies.analyze.similarities import comparisons, fresh
+from fdsweep.orchestrator.studies.analyze.tsne import embeddings, missing_students
 from fdsweep.orchestrator.studies.estimate import Estimate
 from fdsweep.orchestrator.studies.options import StudyOptions
 from fdsweep.orchestrator.studies.study import Study

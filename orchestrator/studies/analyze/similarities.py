@@ -59,6 +59,20 @@ def fresh(study: Study, config: StudentConfig) -> Backbone:
     return teachers.load(config.teachers[0], untrained, study.info, seed, root)
 
 
+def same_start(study: Study, first: str, second: str) -> float:
+    """Share of the weights of `second` that are those of `first` before training, for one seed."""
+    configs = looked_at(study.plan.cells)
+    ours = dict(fresh(study, configs[first]).named_parameters())
+    theirs = fresh(study, configs[second]).named_parameters()
+    drawn = {name: weight for name, weight in theirs if weight.ndim > 1}
+    same = sum(
+        weight.numel()
+        for name, weight in drawn.items()
+        if name in ours and torch.equal(ours[name], weight)
+    )
+    return same / sum(weight.numel() for weight in drawn.values())
+
+
 def _features(study: Study, config: StudentConfig, fold: Fold, seed: int) -> dict[str, Tensor]:
     """Stage -> features [N, D] of the teacher of `config` on the test split."""
     (teacher,) = config.teachers
@@ -86,7 +100,7 @@ def _comparison(
         last_low_bin=last_low_bin(sums.dim, cutoff),
         samples=summary.samples,
         groups=summary.groups,
-        same_start=_same_start(study, first, second),
+        same_start=same_start(study, first, second),
         quantities=tuple(
             analyses.Quantity(
                 name=name,
@@ -120,17 +134,3 @@ def _estimates(found: Estimates) -> tuple[analyses.Estimate, ...]:
 
 def _known(value: float) -> float | None:
     return None if math.isnan(value) else value
-
-
-def _same_start(study: Study, first: str, second: str) -> float:
-    """Share of the weights of `second` that are those of `first` before training, for one seed."""
-    configs = looked_at(study.plan.cells)
-    ours = dict(fresh(study, configs[first]).named_parameters())
-    theirs = fresh(study, configs[second]).named_parameters()
-    drawn = {name: weight for name, weight in theirs if weight.ndim > 1}
-    same = sum(
-        weight.numel()
-        for name, weight in drawn.items()
-        if name in ours and torch.equal(ours[name], weight)
-    )
-    return same / sum(weight.numel() for weight in drawn.values())
