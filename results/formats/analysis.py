@@ -126,7 +126,9 @@ def _reading_planes(analysis: Analysis) -> Iterator[str]:
     yield (
         "Silhouettes (-1 to 1) are taken in the space of the features, not in the plane, from "
         "Euclidean distances of features with mean 0 and length 1: shift and scale count nothing. "
-        "By modality 0 says that the two networks' features are mixed, 1 that they lie apart."
+        "By modality: 1 where the two networks' features lie apart, 0 where they are mixed, but "
+        "also where a network's own classes lie far apart. So look at it in a class: each class on "
+        "its own, their mean by size."
     )
     yield (
         "The order of a network's channels is arbitrary, so networks that were trained apart lie "
@@ -170,10 +172,10 @@ def _silhouettes(analysis: Analysis) -> Grid:
     return Grid(
         title="Silhouettes",
         headings=(
-            *("Direction", "Student", "Accuracy %", "By modality", "By class"),
-            "By class, student alone",
+            *("Direction", "Student", "Accuracy %", "By modality", "By modality in a class"),
+            *("By class", "By class, student alone"),
         ),
-        words=(True, True, False, False, False, False),
+        words=(True, True, *(False for _ in range(5))),
         lines=tuple(
             (
                 direction,

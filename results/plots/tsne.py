@@ -44,8 +44,8 @@ def _figure(one: Embedding, analysis: Analysis) -> Figure:
     direction = arrows(f"{one.teacher}->{one.student}")
     figure.suptitle(
         f"t-SNE of teacher's and student's features: {direction}, {analysis.dataset}\n"
-        f"seed {one.seed}, {len(one.labels):,} test samples, features "
-        f"{STAGES[analysis.features]}, perplexity {one.perplexity:.3g}",
+        f"seed {one.seed}, {len(one.labels):,} test samples, features {STAGES[analysis.features]} "
+        f"with mean 0 and length 1, perplexity {one.perplexity:.3g}",
         x=0.01,
         ha="left",
     )
@@ -54,8 +54,9 @@ def _figure(one: Embedding, analysis: Analysis) -> Figure:
     for (when, panel), axes in zip(one.panels.items(), panels, strict=True):
         _draw(axes, panel, [hues[label] for label in one.labels])
         axes.set_title(
-            f"{TITLES[when]} ({panel.method})\nsilhouette by modality "
-            f"{_spell(panel.by_modality)}, by class {_spell(panel.by_class)}"
+            f"{TITLES[when]} ({panel.method})\nsilhouette by modality {_spell(panel.by_modality)} "
+            f"(in a class {_spell(panel.by_modality_within_class)}), "
+            f"by class {_spell(panel.by_class)}"
         )
     names = zip(hues, analysis.classes, strict=True) if len(hues) <= len(NAMED) else ()
     legend(

@@ -12,7 +12,7 @@ from fdsweep.results.records.store import Store
 from fdsweep.search_spaces.configs import FeaturePoint, Protocol
 from fdsweep.search_spaces.records import Record
 
-SILHOUETTES = ("by_modality", "by_class", "by_class_student")
+SILHOUETTES = ("by_modality", "by_modality_within_class", "by_class", "by_class_student")
 CONTROLS = ("shuffled", "permuted", "other_start")
 BEFORE, AFTER = "before ReLU", "after ReLU"
 STAGES: Mapping[FeaturePoint, str] = {"pre-relu": BEFORE, "post-relu": AFTER}
@@ -109,8 +109,9 @@ class Panel(Record):
 
     `method` trained the student, `key` names its weights, `test_score` is its score, a fraction.
     `teacher` and `student` are each sample's place in the plane of t-SNE. Silhouettes are means
-    over the features of both networks (by modality, by class) or of the student alone, measured
-    where the features come from and not in the plane; None where they are not defined.
+    over the features of both networks (by modality: over all, and over those of each class on
+    their own; by class) or of the student alone, measured where the features come from and not in
+    the plane; None where they are not defined.
     """
 
     method: str
@@ -119,6 +120,7 @@ class Panel(Record):
     teacher: tuple[Point, ...]
     student: tuple[Point, ...]
     by_modality: float | None
+    by_modality_within_class: float | None
     by_class: float | None
     by_class_student: float | None
 

@@ -407,6 +407,7 @@ def panel() -> Callable[..., Panel]:
             teacher=corners,
             student=tuple((x + 5, y) for x, y in corners),
             by_modality=0.61,
+            by_modality_within_class=0.7,
             by_class=-0.0449,
             by_class_student=None,
         )

@@ -71,3 +71,21 @@ def silhouette(features: Array, labels: Sequence[int]) -> float | None:
         return None
     with threadpool_limits(1):
         return float(silhouette_score(features, np.asarray(labels)))
+
+
+def silhouette_within(
+    features: Array, labels: Sequence[int], groups: Sequence[int]
+) -> float | None:
+    """Mean of `silhouette` with `labels` [N] over `groups` [N], each on its own, by their sizes.
+
+    Over all features at once a label's own spread hides what sets it apart: two networks whose
+    classes lie far from one another have a silhouette near 0 even where no two points mix.
+    """
+    own, of = np.asarray(labels), np.asarray(groups)
+    parts = [of == group for group in np.unique(of)]
+    found = [(silhouette(features[part], own[part].tolist()), part.sum()) for part in parts]
+    known = [(value, size) for value, size in found if value is not None]
+    if not known:
+        return None
+    values, sizes = zip(*known, strict=True)
+    return float(np.average(values, weights=sizes))

@@ -97,6 +97,7 @@ def _panel(
 ) -> analyses.Panel:
     """Of `features` [2 N, D]: the teacher's of N samples, then the student's."""
     count = len(labels)
+    whose, classes = [0] * count + [1] * count, labels * 2
     points = embedding.plane(features).tolist()
     return analyses.Panel(
         method=method,
@@ -104,7 +105,8 @@ def _panel(
         test_score=score,
         teacher=tuple((x, y) for x, y in points[:count]),
         student=tuple((x, y) for x, y in points[count:]),
-        by_modality=embedding.silhouette(features, [0] * count + [1] * count),
-        by_class=embedding.silhouette(features, labels * 2),
+        by_modality=embedding.silhouette(features, whose),
+        by_modality_within_class=embedding.silhouette_within(features, whose, classes),
+        by_class=embedding.silhouette(features, classes),
         by_class_student=embedding.silhouette(features[count:], labels),
     )

@@ -21,14 +21,16 @@ def test_a_panel_before_and_one_after_with_teacher_and_student_in_each(analysis,
             assert np.allclose(drawn.get_facecolors(), hues)
         paths = [len(drawn.get_paths()[0].vertices) for drawn in (teacher, student)]
         assert paths[0] > paths[1] == 4  # a circle, a triangle
-    assert "silhouette by modality 0.61, by class −0.04" in before.get_title(loc="left")
+    assert "silhouette by modality 0.61 (in a class 0.70), by class −0.04" in before.get_title(
+        loc="left"
+    )
     assert "silhouette by modality 0.08" in after.get_title(loc="left")
 
 
 def test_the_title_says_how_it_was_made(analysis):
     title = planes(analysis)[NAME].get_suptitle()
     assert "accelerometer → gyroscope, watch" in title
-    assert "4 test samples, features after ReLU, perplexity 2.33" in title
+    assert "4 test samples, features after ReLU with mean 0 and length 1, perplexity 2.33" in title
 
 
 def test_the_legend_names_modalities_and_classes_where_there_are_few(analysis):

@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 import torch
 
-from fdsweep.trainers.features.embedding import comparable, perplexity, plane, silhouette
+from fdsweep.trainers.features.embedding import (
+    comparable,
+    perplexity,
+    plane,
+    silhouette,
+    silhouette_within,
+)
 
 
 def by_hand(points, labels):
@@ -39,6 +45,24 @@ def test_a_label_alone_counts_nothing():
 @pytest.mark.parametrize("labels", [[1, 1, 1], [0, 1, 2]])
 def test_where_nothing_can_be_told_apart_there_is_no_silhouette(labels):
     assert silhouette(np.eye(3), labels) is None
+
+
+def test_within_groups_a_spread_of_the_groups_hides_nothing():
+    points = np.array([[x + y] for x in (0.0, 100.0) for y in (0.0, 1.0, 7.0, 8.0)])
+    labels, groups = [0, 0, 1, 1] * 2, [0] * 4 + [1] * 4
+    assert silhouette(points, labels) < 0.1
+    # in each group: own 1; other (7 + 8) / 2 or (6 + 7) / 2
+    by_hand = (6.5 / 7.5 + 5.5 / 6.5) / 2
+    assert silhouette_within(points, labels, groups) == pytest.approx(by_hand)
+
+
+def test_within_groups_means_go_by_size_and_what_is_not_defined_is_left_out():
+    points = np.random.default_rng(0).normal(size=(13, 3))
+    labels, groups = [0, 1] * 6 + [0], [0] * 4 + [1] * 6 + [2] * 2 + [3]
+    first, second = silhouette(points[:4], labels[:4]), silhouette(points[4:10], labels[4:10])
+    expected = (4 * first + 6 * second) / 10
+    assert silhouette_within(points, labels, groups) == pytest.approx(expected)
+    assert silhouette_within(points[:2], [0, 1], [5, 5]) is None
 
 
 def test_neither_shift_nor_scale_sets_features_apart():

@@ -241,6 +241,13 @@ def test_planes_show_the_teacher_and_its_student_on_the_same_samples(found):
         whose = np.repeat([0, 1], SAMPLES)
         known = silhouette_score(np.concatenate(features), whose)
         assert panel.by_modality == pytest.approx(known, abs=1e-5)
+        apart = [
+            (silhouette_score(np.concatenate([x[here] for x in features]), np.repeat([0, 1], n)), n)
+            for here in (np.array(one.labels) == label for label in set(one.labels))
+            if (n := int(here.sum())) > 1
+        ]
+        known = np.average([value for value, _ in apart], weights=[n for _, n in apart])
+        assert panel.by_modality_within_class == pytest.approx(known, abs=1e-5)
         known = silhouette_score(features[1], one.labels)
         assert panel.by_class_student == pytest.approx(known, abs=1e-5)
         assert (len(panel.teacher), len(panel.student)) == (SAMPLES, SAMPLES)
