@@ -35,7 +35,7 @@ from fdsweep.results.records.store import Store
 from fdsweep.results.records.teachers import test_score
 from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.configs import StudentConfig
-from fdsweep.search_spaces.errors import ConfigError, ReplicateError
+from fdsweep.search_spaces.errors import ConfigError, ReplicateError, StorageError
 from fdsweep.search_spaces.sweep import Sweep, validated
 from fdsweep.trainers import teachers
 from fdsweep.trainers.features import similarity
@@ -149,7 +149,7 @@ def run(study: Study) -> Outcome:
 
 def _keep(store: Store, found: analyses.Analysis, tracker: Tracker) -> dict[str, bytes]:
     """Write the record and its pictures, unless they would be those that are there."""
-    if analyses.exists(store, found.name) and analyses.load(store, found.name) == found:
+    if _is_kept(store, found):
         return {}
     pictures = plots.render({**spectrum(found), **planes(found)})
     texts = {
@@ -162,6 +162,14 @@ def _keep(store: Store, found: analyses.Analysis, tracker: Tracker) -> dict[str,
     analyses.save(store, found)
     tracker.finish(texts, analyses.numbers(found), pictures)
     return pictures
+
+
+def _is_kept(store: Store, found: analyses.Analysis) -> bool:
+    """Whether the record that is there is `found`; one that cannot be read gives way."""
+    try:
+        return analyses.exists(store, found.name) and analyses.load(store, found.name) == found
+    except StorageError:
+        return False
 
 
 def analysis(study: Study, seeds: Sequence[int]) -> analyses.Analysis:

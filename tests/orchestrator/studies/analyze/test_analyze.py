@@ -290,9 +290,18 @@ def test_record_and_pictures_are_kept(found, told):
     assert outcome.to_markdown().startswith("## Cosine similarity of teacher features, watch")
 
 
-def test_the_same_teachers_give_the_same_record(found):
+def test_the_same_networks_give_the_same_record(found):
     study, outcome = found
     assert analyze.analysis(study, (0, 1)) == outcome.analysis
+
+
+def test_a_record_is_written_again_only_if_it_is_another(found, monkeypatch):
+    study, outcome = found
+    monkeypatch.setattr(analyze, "analysis", lambda *given: outcome.analysis)
+    assert analyze.run(study).pictures == {}
+    study.store.write_text(f"reports/{study.plan.sweep}/analysis.json", "{}")
+    assert analyze.run(study).pictures == outcome.pictures
+    assert analyses.load(study.store, study.plan.sweep) == outcome.analysis
 
 
 def test_what_lost_a_network_is_left_out(tmp_path, told):
