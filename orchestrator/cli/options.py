@@ -22,6 +22,9 @@ Storage = Annotated[
 Address = Annotated[
     str | None, typer.Option(help="A running Ray cluster. (default: RAY_ADDRESS, else local)")
 ]
+Repeat = Annotated[
+    bool, typer.Option("--aa", help="Repeat the first row, to measure the noise of rounding.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document, nothing else.")]
 
 
@@ -65,9 +68,6 @@ class Common:
         str | None,
         typer.Option(help="ours, or published: epoch and head chosen on test. (default: ours)"),
     ] = None
-    aa: Annotated[
-        bool, typer.Option("--aa", help="Repeat the first row to measure the noise of rounding.")
-    ] = False
     address: Address = None
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False
     as_json: AsJson = False
@@ -75,10 +75,10 @@ class Common:
     def apply_to(self, sweep: "Sweep") -> "Sweep":
         """`sweep` with what is given here; a ConfigError for what cannot be used."""
         from fdsweep.search_spaces.fields import parse_pairs, parse_seeds
-        from fdsweep.search_spaces.sweep import override, with_aa
+        from fdsweep.search_spaces.sweep import override
 
         return override(
-            with_aa(sweep) if self.aa else sweep,
+            sweep,
             dataset=self.dataset,
             seeds=None if self.seeds is None else parse_seeds(self.seeds),
             epochs=self.epochs,

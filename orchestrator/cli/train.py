@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fdsweep.orchestrator.cli.options import Common, number_or_word, one_of, with_common
+from fdsweep.orchestrator.cli.options import Common, Repeat, number_or_word, one_of, with_common
 from fdsweep.orchestrator.cli.output import show_outcome, show_plan
 from fdsweep.orchestrator.search import pruners
 from fdsweep.orchestrator.search.samplers import SAMPLERS
@@ -18,15 +18,21 @@ if TYPE_CHECKING:
 
 
 def trains(define: Callable[..., "Sweep"]) -> Callable[..., None]:
-    """A command that trains the sweep which `define` gives."""
+    """A command that trains the sweep which `define` gives, with an A/A row if it is asked for."""
 
     @functools.wraps(define)
-    def act(common: Common, **given: object) -> None:
-        _train(define(**given), common)
+    def act(common: Common, *, aa: bool, **given: object) -> None:
+        from fdsweep.search_spaces.sweep import with_aa
+
+        sweep = define(**given)
+        _train(with_aa(sweep) if aa else sweep, common)
 
     own = inspect.signature(define).parameters.values()
     first = inspect.Parameter("common", inspect.Parameter.POSITIONAL_ONLY)
-    act.__signature__ = inspect.Signature([first, *own])  # type: ignore[attr-defined]
+    repeat = inspect.Parameter(
+        "aa", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Repeat
+    )
+    act.__signature__ = inspect.Signature([first, *own, repeat])  # type: ignore[attr-defined]
     return with_common(act)
 
 
@@ -51,7 +57,7 @@ def ablation(
         str, typer.Option(help="components, losses, cutoffs or controls.")
     ] = "components",
     full: Annotated[
-        bool, typer.Option("--full", help="Every valid combination of the four components.")
+        bool, typer.Option("--full", help="Every valid combination of the five components.")
     ] = False,
     cutoff: Annotated[
         str | None, typer.Option(help="Of the rows that have bands and name none; or learn.")
@@ -143,6 +149,7 @@ def search(
     cutoff: Annotated[
         str | None, typer.Option(help="Set, not searched: a number, or learn.")
     ] = None,
+    aa: Repeat = False,
 ) -> None:
     """Tune on validation accuracy, then compare with the default on fresh seeds."""
     from fdsweep.orchestrator.search import settings as planning
@@ -164,6 +171,7 @@ def search(
         pruner=pruner if prune else pruners.NONE,
         objective=objective,
         tuning_seeds=parse_seeds(tuning_seeds, "--tuning-seeds"),
+        aa=aa,
     )
     sweep = common.apply_to(planning.base_sweep(settings))
     if common.seeds is not None and common.seeds.strip().isdecimal():

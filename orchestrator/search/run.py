@@ -30,7 +30,7 @@ from fdsweep.search_spaces.configs import StudentConfig
 from fdsweep.search_spaces.errors import ReplicateError, StorageError
 from fdsweep.search_spaces.keys import content_key
 from fdsweep.search_spaces.storage import Storage
-from fdsweep.search_spaces.sweep import Row, override
+from fdsweep.search_spaces.sweep import Row, override, with_aa
 from fdsweep.search_spaces.trials import PointConfig
 from fdsweep.trainers import datasets
 from fdsweep.trainers.protocol.reports import PointReport
@@ -208,6 +208,8 @@ def _evaluation(study: SearchStudy, found: Sequence[searches.Search]) -> Study:
             if search.method == default.method and chosen:
                 rows.append(search.row(chosen.params, f"{search.method}, tuned"))
     sweep = override(base, rows=[row.model_dump() for row in rows])
+    if study.settings.aa:
+        sweep = with_aa(sweep)
     return studies.prepare(sweep, study.defaults.options)
 
 

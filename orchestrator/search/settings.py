@@ -34,7 +34,8 @@ class SearchSettings:
     OBJECTIVES: accuracy in each direction by itself, or the accuracies of all directions at once;
     with cost, the Pareto front of accuracy and seconds per training epoch. `minutes` is the time
     after which no new trial begins. `trials` is the budget of each method in each direction.
-    `pruner` stops hopeless trials where there is a single objective.
+    `pruner` stops hopeless trials where there is a single objective. `aa` adds an A/A row to the
+    study on fresh seeds that a search ends with.
 
     Raises:
         ConfigError: a value that cannot be used.
@@ -49,6 +50,7 @@ class SearchSettings:
     pruner: str = pruners.DEFAULT
     objective: str = "accuracy"
     tuning_seeds: tuple[int, ...] = (0, 1)
+    aa: bool = False
 
     def __post_init__(self) -> None:
         check_trials(self.sampler, self.trials)

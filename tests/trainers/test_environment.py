@@ -7,7 +7,7 @@ import pytest
 import torch
 import transformers
 
-from fdsweep.orchestrator.tracking import environment
+from fdsweep.trainers import environment
 
 
 def test_it_is_what_runs_here_sorted_and_the_same_each_time():
@@ -20,8 +20,9 @@ def test_it_is_what_runs_here_sorted_and_the_same_each_time():
         "python": platform.python_version(),
         "torch": torch.__version__,
         "transformers": transformers.__version__,
+        "capability": torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
     }
-    environment.environment.cache_clear()
     assert environment.environment() == text
 
 
@@ -37,7 +38,9 @@ def test_the_processor_has_its_name_or_that_of_its_kind(monkeypatch, tmp_path, c
     file = tmp_path / "cpuinfo"
     if content:
         file.write_text(content)
+    environment.processor.cache_clear()
     monkeypatch.setattr(environment, "CPUINFO", Path(file))
     monkeypatch.setattr(platform, "processor", lambda: "")
     monkeypatch.setattr(platform, "machine", lambda: "x86_64")
     assert environment.processor() == name
+    environment.processor.cache_clear()

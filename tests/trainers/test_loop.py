@@ -7,10 +7,17 @@ import pytest
 import torch
 from conftest import INFO, small_fold, small_roles, small_trial
 
+from fdsweep.search_spaces.configs import AA_PERTURBATION
 from fdsweep.search_spaces.errors import ReplicateError
 from fdsweep.trainers import distillers
 from fdsweep.trainers.loop import epoch_batches, train_epoch
-from fdsweep.trainers.replicate import run_replicate
+from fdsweep.trainers.replicate import perturb, run_replicate
+
+TEST_ACCURACY = ("test", "accuracy")
+
+
+def losses(outcome):
+    return [value for _, _, name, value in outcome["curves"] if name == "loss_total"]
 
 
 def results(outcome):
@@ -30,10 +37,10 @@ def test_the_teacher_moves_where_the_method_says_and_nowhere_else(fold, tmp_path
     trial = small_trial(str(tmp_path), method=method)
     roles = small_roles(trial, fold)
     (teacher,) = roles.teachers
-    before = next(teacher.teach(fold.train[None, :8], 0))
+    before = next(teacher.teach([fold.train[:8]], 0))
     optimizer = torch.optim.SGD(roles.trained().parameters(), lr=0.05)
     train_epoch(trial.config, 0, 0, fold, roles, optimizer)
-    after = next(teacher.teach(fold.train[None, :8], 0))
+    after = next(teacher.teach([fold.train[:8]], 0))
     moved = not torch.equal(before.features, after.features)
     assert moved == roles.distiller.moves_teacher == (teacher.moving is not None)
 
@@ -73,20 +80,49 @@ def test_rows_see_identical_batches(fold, tmp_path, monkeypatch):
         starts[name] = copy.deepcopy(roles.student.network.state_dict())
         run_replicate(trial, INFO, fold, 0)
     for name in ("fd", "random basis"):
-        assert all(torch.equal(a, b) for a, b in zip(seen["feat"], seen[name], strict=True))
+        for own, other in zip(seen["feat"], seen[name], strict=True):
+            assert all(torch.equal(a, b) for a, b in zip(own, other, strict=True))
         assert all(torch.equal(starts["feat"][k], starts[name][k]) for k in starts["feat"])
 
 
-def test_batches_depend_on_seed_and_epoch_and_leave_out_the_rest():
-    train = torch.arange(100, 170)
-    batches = epoch_batches(train, 16, 0, 0, 1)
-    assert batches.shape == (4, 16)
-    assert len(set(batches.flatten().tolist())) == 64
-    assert set(batches.flatten().tolist()) <= set(train.tolist())
-    assert not torch.equal(batches, epoch_batches(train, 16, 0, 1, 1))
-    assert not torch.equal(batches, epoch_batches(train, 16, 1, 0, 1))
-    assert epoch_batches(train[:5], 16, 0, 0, 1).shape == (1, 5)
-    assert epoch_batches(train[:5], 16, 0, 0, 2).shape == (1, 4)
+@pytest.mark.parametrize(
+    ("samples", "batch_size", "sizes"),
+    [
+        (70, 16, [16, 16, 16, 16, 6]),
+        (64, 16, [16, 16, 16, 16]),
+        (65, 16, [16, 16, 16, 17]),  # a single sample joins the batch before
+        (5, 16, [5]),
+        (1, 16, [1]),
+        (3, 1, [1, 1, 1]),
+    ],
+)
+def test_an_epoch_has_every_sample_once_and_keeps_the_last_batch(samples, batch_size, sizes):
+    train = torch.arange(100, 100 + samples)
+    batches = epoch_batches(train, batch_size, 0, 0)
+    assert [len(batch) for batch in batches] == sizes
+    assert sorted(torch.cat(batches).tolist()) == train.tolist()
+
+
+def test_batches_depend_on_seed_and_epoch():
+    orders = [torch.cat(epoch_batches(torch.arange(70), 16, *when)) for when in [(0, 0), (0, 1)]]
+    orders.append(torch.cat(epoch_batches(torch.arange(70), 16, 1, 0)))
+    assert len({tuple(order.tolist()) for order in orders}) == 3
+
+
+def test_a_term_is_the_mean_over_samples_of_batches_that_differ_in_size(fold, tmp_path):
+    """With a learning rate of 0 the student stays, so each batch can be asked again."""
+    trial = small_trial(str(tmp_path), method="none")
+    roles = small_roles(trial, fold)
+    fresh = copy.deepcopy(roles.student.network).train()
+    optimizer = torch.optim.SGD(roles.student.network.parameters(), lr=0.0)
+    losses = train_epoch(trial.config, 0, 0, fold, roles, optimizer)
+    total = sum(
+        torch.nn.functional.cross_entropy(
+            fresh(fold.inputs["right"].values[batch]).logits, fold.labels[batch], reduction="sum"
+        ).item()
+        for batch in epoch_batches(fold.train, 16, 0, 0)
+    )
+    assert math.isclose(losses["task"], total / len(fold.train), rel_tol=1e-5)
 
 
 @pytest.mark.parametrize("method", ["fd-cmkd", "c2kd", "unpaired", "kd+fd-cmkd"])
@@ -114,6 +150,58 @@ def test_test_labels_never_choose(fold, tmp_path):
         assert clean[chosen] == poisoned[chosen]
     assert clean["kept"]["prediction"] == poisoned["kept"]["prediction"]
     assert clean["test_score"] != poisoned["test_score"]
+
+
+@pytest.mark.parametrize("kind", ["student", "teacher"])
+def test_as_published_test_labels_choose(fold, tmp_path, kind):
+    """The same poison changes the epoch, and nothing is held out: test is all that chooses."""
+    trial = small_trial(str(tmp_path), kind=kind, method="none", epochs=8, lr=0.03)
+    network = replace(trial.config.network, protocol="published")
+    trial = replace(trial, config=replace(trial.config, network=network))
+    labels = fold.labels.clone()
+    labels[fold.test] = (labels[fold.test] + 1) % 3
+    clean = run_replicate(trial, INFO, fold, 0)
+    poisoned = run_replicate(trial, INFO, replace(fold, labels=labels), 0)
+    assert clean["best_epoch"] != poisoned["best_epoch"]
+    for outcome in (clean, poisoned):
+        tested = [v for _, split, name, v in outcome["curves"] if (split, name) == TEST_ACCURACY]
+        assert outcome["test_score"] == outcome["test_score_best"] == max(tested)
+        assert outcome["best_epoch"] == tested.index(max(tested))
+        assert outcome["val_score"] is None
+
+
+def test_as_published_what_validation_would_hold_out_is_trained_on(fold, tmp_path):
+    ours = small_trial(str(tmp_path), method="none")
+    network = replace(ours.config.network, protocol="published")
+    published = replace(ours, config=replace(ours.config, network=network))
+    joined = replace(fold, train=torch.cat([fold.train, fold.val]).sort().values)
+    assert losses(run_replicate(published, INFO, fold, 0)) == losses(
+        run_replicate(ours, INFO, joined, 0)
+    )
+
+
+def test_a_perturbation_of_nothing_changes_nothing_and_one_of_1e_7_does(fold, tmp_path):
+    """The A/A row: rounding noise alone, but noise."""
+
+    def trained(relative):
+        trial = small_trial(str(tmp_path), perturbation=relative)
+        return results(run_replicate(trial, INFO, fold, 0))
+
+    plain, none, some = trained(0.0), trained(0.0), trained(AA_PERTURBATION)
+    assert plain == none
+    assert losses(plain) != losses(some)
+    assert losses(plain) == pytest.approx(losses(some), rel=1e-3)
+
+
+def test_a_perturbation_is_relative_to_each_weight():
+    network = torch.nn.Linear(40, 30).double()
+    before = copy.deepcopy(network)
+    perturb(network, 0.0, torch.Generator().manual_seed(0))
+    assert torch.equal(network.weight, before.weight)
+    perturb(network, 1e-7, torch.Generator().manual_seed(0))
+    change = (network.weight / before.weight - 1).detach()
+    assert change.std().item() == pytest.approx(1e-7, rel=0.1)
+    assert change.mean().abs().item() < 1e-8
 
 
 def test_accuracy_agrees_with_counting(fold, tmp_path):
@@ -162,7 +250,7 @@ def test_a_step_is_one_sgd_step_on_the_total(fold, tmp_path):
     inputs = part.inputs["right"].values
     losses = train_epoch(trial.config, 0, 0, part, roles, optimizer)
 
-    order = epoch_batches(part.train, 16, 0, 0, 1)[0]
+    (order,) = epoch_batches(part.train, 16, 0, 0)
     loss = torch.nn.functional.cross_entropy(expected(inputs[order]).logits, part.labels[order])
     loss.backward()
     assert math.isclose(losses["task"], loss.item(), rel_tol=1e-6)

@@ -87,6 +87,19 @@ def test_a_missing_teacher_says_so(tmp_path, fold):
 def test_a_random_teacher_is_the_untrained_network(tmp_path, fold):
     trial = small_trial(str(tmp_path))
     roles = small_roles(trial, fold)
-    fresh = teachers.build(network("left"), INFO, 0, "teacher-init", str(tmp_path)).eval()
+    fresh = teachers.build(
+        network("left"), INFO, 0, teachers.init_stream("left"), str(tmp_path)
+    ).eval()
     own = fresh(fold.inputs["left"].values[fold.train[:4]])
-    torch.testing.assert_close(next(roles.teach(fold.train[None, :4], 0))[0].features, own.features)
+    torch.testing.assert_close(next(roles.teach([fold.train[:4]], 0))[0].features, own.features)
+
+
+def test_teachers_of_two_modalities_start_apart(tmp_path):
+    """From one stream they would share every weight of the same shape, and look alike for it."""
+    starts = [
+        teachers.build(network(name), INFO, 0, teachers.init_stream(name), str(tmp_path))
+        for name in ("left", "right")
+    ]
+    one, other = (start.state_dict()["stages.1.0.weight"] for start in starts)
+    assert one.shape == other.shape
+    assert torch.corrcoef(torch.stack([one.flatten(), other.flatten()]))[0, 1].abs() < 0.1

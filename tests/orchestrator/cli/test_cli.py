@@ -21,14 +21,16 @@ COMMON = {
     "--loading",
     "--memory-gb",
     "--pretrained",
+    "--features",
+    "--protocol",
     "--address",
     "--dry-run",
     "--json",
 }
 SURFACE = {
-    "ablation": COMMON | {"--study", "--full", "--cutoff"},
-    "compare": COMMON | {"--methods", "--pairing"},
-    "run": COMMON | {"file"},
+    "ablation": COMMON | {"--study", "--full", "--cutoff", "--aa"},
+    "compare": COMMON | {"--methods", "--pairing", "--aa"},
+    "run": COMMON | {"file", "--aa"},
     "search": COMMON
     | {
         "--space",
@@ -40,7 +42,7 @@ SURFACE = {
         "--prune",
         "--pruner",
     }
-    | {"--objective", "--tuning-seeds", "--cutoff"},
+    | {"--objective", "--tuning-seeds", "--cutoff", "--aa"},
     "methods": {"--json"},
     "prepare": {"dataset", "raw", "--split-dir", "--task", "--tokenizer", "--shard-mb"}
     | {"--allow-skips", "--storage", "--address", "--json"},
@@ -90,7 +92,10 @@ def test_the_surface_is_this_and_nothing_else():
         (["ablation", "--gpus", "8"], ["8 GPUs asked for, this machine has 0"]),
         (["ablation", "--gpus", "-1"], ["-1 GPUs"]),
         (["ablation", "--workers-per-trial", "0"], ["0 workers"]),
-        (["ablation", "--workers-per-trial", "3"], ["64", "3 equal parts"]),
+        (["ablation", "--workers-per-trial", "65"], ["64", "65 workers"]),
+        (["ablation", "--protocol", "theirs"], ["'theirs'", "'published'"]),
+        (["ablation", "--features", "relu"], ["'relu'", "'pre-relu'"]),
+        (["search", "--protocol", "published"], ["--protocol", "chooses on validation"]),
         (["ablation", "--seeds-per-trial", "0"], ["0 seeds per trial"]),
         (["ablation", "--loading", "fast"], ["'fast'", "resident, streaming"]),
         (["ablation", "--memory-gb", "0"], ["0.0 GB"]),
@@ -171,7 +176,7 @@ def test_unwritable_storage_is_one_sentence(fdsweep, tmp_path, place):
 def test_a_dry_run_prints_the_plan_and_trains_nothing(fdsweep, tmp_path):
     result = fdsweep("ablation", "--seeds", "5", "--dry-run")
     assert result.exit_code == 0
-    assert "14 cells x 5 seeds = 70 replicates; 0 done, 70 left in 14 trials" in result.stdout
+    assert "16 cells x 5 seeds = 80 replicates; 0 done, 80 left in 16 trials" in result.stdout
     assert "10 teachers in 2" in result.stdout
     assert "training time about" in result.stdout
     assert "5 seeds can detect an effect of 1.68 SD" in result.stdout
@@ -183,8 +188,8 @@ def test_a_dry_run_as_json_is_one_document(fdsweep):
                      "--dry-run", "--json")  # fmt: skip
     plan = json.loads(result.stdout)
     assert plan["schema"] == "fdsweep.plan/1"
-    assert plan["replicates"] == {"total": 7, "done": 0}
-    assert [trial["kind"] for trial in plan["trials"]] == ["teacher"] + ["student"] * 7
+    assert plan["replicates"] == {"total": 8, "done": 0}
+    assert [trial["kind"] for trial in plan["trials"]] == ["teacher"] + ["student"] * 8
     assert plan["estimate"]["training_seconds"] > 0
     assert plan["estimate"]["detectable_effect_sd"] is None
 

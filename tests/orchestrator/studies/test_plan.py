@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import pytest
 
 from fdsweep.orchestrator.studies.plan import make_cells, make_plan, sweep_name
 from fdsweep.search_spaces.errors import ConfigError
 from fdsweep.search_spaces.presets import load_preset
-from fdsweep.search_spaces.sweep import override, validated
+from fdsweep.search_spaces.sweep import override, validated, with_aa
 from fdsweep.trainers import datasets
 
 INFO = datasets.find("watch").info
@@ -29,14 +31,14 @@ def components():
 
 def test_a_fresh_study_is_all_trials_with_their_teachers(components):
     plan = plan_of(components)
-    assert (plan.done, plan.total) == (0, 7 * 2 * 3)
-    assert len(plan.students) == 14
+    assert (plan.done, plan.total) == (0, 8 * 2 * 3)
+    assert len(plan.students) == 16
     assert [trial.config.network.modality for trial in plan.teachers] == [
         "accelerometer",
         "gyroscope",
     ]
     assert {trial.seeds for trial in (*plan.students, *plan.teachers)} == {(0, 1, 2)}
-    assert plan.left == 14 * 3 + 6
+    assert plan.left == 16 * 3 + 6
 
 
 def test_headings_and_published_numbers_change_no_name(components):
@@ -144,3 +146,22 @@ def test_a_row_that_cannot_run_is_refused_before_anything_runs(row, message):
 def test_unknown_parts_name_what_there_is(components, changes, message):
     with pytest.raises(ConfigError, match=message):
         make_cells(override(components, **changes), INFO)
+
+
+def test_an_aa_row_repeats_the_first_row_from_other_weights(components):
+    for study in (components, load_preset("controls")):
+        cells = make_cells(with_aa(study), INFO)
+        baseline, repeated = cells[0], next(cell for cell in cells if cell.row.control)
+        assert repeated.row.name == "A/A"
+        assert repeated.config == replace(baseline.config, perturbation=1e-7)
+        assert repeated.key != baseline.key
+    assert with_aa(load_preset("controls")) == load_preset("controls")
+
+
+def test_the_protocol_and_the_feature_point_are_of_student_and_teacher(components):
+    plain = plan_of(components)
+    for change in ({"protocol": "published"}, {"features": "pre-relu"}):
+        other = plan_of(override(components, **change))
+        assert other.sweep != plain.sweep
+        keys = {trial.key for trial in (*other.students, *other.teachers)}
+        assert keys.isdisjoint(trial.key for trial in (*plain.students, *plain.teachers))

@@ -47,6 +47,16 @@ def test_every_metric_has_a_curve_and_every_head_where_there_are_several():
     ]
 
 
+def test_without_validation_test_chooses_epoch_and_head():
+    history = History("accuracy")
+    for logits, low in [(0.5, 0.6), (0.4, 0.9), (0.8, 0.1)]:
+        history.add({}, None, evaluation(logits=logits, low=low))
+    assert (history.best_epoch, history.best_head) == (1, "low")
+    assert history.test_score == history.test_score_best == history.best_score == 0.9
+    assert (history.val_score, history.test_score_last) == (None, 0.8)
+    assert {split for _, split, _, _ in history.curves} == {"test"}
+
+
 @pytest.mark.parametrize("metric", ["accuracy", "other"])
 def test_the_metric_decides(metric):
     history = History(metric)
