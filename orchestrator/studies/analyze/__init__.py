@@ -35,7 +35,7 @@ from fdsweep.results.records.store import Store
 from fdsweep.results.records.teachers import test_score
 from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.configs import StudentConfig
-from fdsweep.search_spaces.errors import ConfigError, ReplicateError, StorageError
+from fdsweep.search_spaces.errors import ReplicateError, StorageError
 from fdsweep.search_spaces.sweep import Sweep, validated
 from fdsweep.trainers import teachers
 from fdsweep.trainers.features import similarity
@@ -87,8 +87,6 @@ def prepare(sweep: Sweep, options: StudyOptions) -> Study:
     Raises:
         FdsweepError: anything that a person must put right first.
     """
-    if any(row.control for row in sweep.rows):
-        raise ConfigError("an analysis has no differences to bound", "--aa", "Leave it out")
     study = studies.prepare(sweep, options)
     asked = {pair(direction) for direction in study.info.directions(sweep.directions)}
     both = tuple(str(one) for one in study.info.directions() if pair(one) in asked)
@@ -149,7 +147,7 @@ def run(study: Study) -> Outcome:
 
 def _keep(store: Store, found: analyses.Analysis, tracker: Tracker) -> dict[str, bytes]:
     """Write the record and its pictures, unless they would be those that are there."""
-    if _is_kept(store, found):
+    if is_kept(store, found):
         return {}
     pictures = plots.render({**spectrum(found), **planes(found)})
     texts = {
@@ -164,7 +162,7 @@ def _keep(store: Store, found: analyses.Analysis, tracker: Tracker) -> dict[str,
     return pictures
 
 
-def _is_kept(store: Store, found: analyses.Analysis) -> bool:
+def is_kept(store: Store, found: analyses.Analysis) -> bool:
     """Whether the record that is there is `found`; one that cannot be read gives way."""
     try:
         return analyses.exists(store, found.name) and analyses.load(store, found.name) == found

@@ -18,7 +18,7 @@ from fdsweep.orchestrator.tracking.tracker import Tracker
 from fdsweep.results.records import analyses
 from fdsweep.results.records.schema import Replicate
 from fdsweep.search_spaces.errors import ConfigError, ReplicateError
-from fdsweep.search_spaces.sweep import override, with_aa
+from fdsweep.search_spaces.sweep import override
 from fdsweep.trainers import backbones, rng, teachers
 from fdsweep.trainers.backbones.cnn1d import CNN1d
 from fdsweep.trainers.features.outputs import Outputs
@@ -117,12 +117,6 @@ def test_networks_are_planned_also_where_their_students_are_done(tmp_path):
     plan = prepared(tmp_path).plan
     assert plan.left == 8
     assert {trial.group for trial in plan.students} == {"kept-0"}
-
-
-def test_a_row_for_rounding_noise_is_refused(tmp_path):
-    sweep = with_aa(override(analyze.base_sweep(), **WANTED))
-    with pytest.raises(ConfigError, match="no differences to bound"):
-        analyze.prepare(sweep, StudyOptions(storage=str(tmp_path)))
 
 
 def test_the_name_tells_cutoffs_apart_and_not_seeds(tmp_path):
@@ -295,13 +289,14 @@ def test_the_same_networks_give_the_same_record(found):
     assert analyze.analysis(study, (0, 1)) == outcome.analysis
 
 
-def test_a_record_is_written_again_only_if_it_is_another(found, monkeypatch):
+def test_a_record_gives_way_if_it_is_another_or_cannot_be_read(found):
     study, outcome = found
-    monkeypatch.setattr(analyze, "analysis", lambda *given: outcome.analysis)
-    assert analyze.run(study).pictures == {}
-    study.store.write_text(f"reports/{study.plan.sweep}/analysis.json", "{}")
-    assert analyze.run(study).pictures == outcome.pictures
-    assert analyses.load(study.store, study.plan.sweep) == outcome.analysis
+    record = outcome.analysis
+    assert analyze.is_kept(study.store, record)
+    assert not analyze.is_kept(study.store, record.replace(cutoff=0.25))
+    study.store.write_text(f"reports/{record.name}/analysis.json", "{}")
+    assert not analyze.is_kept(study.store, record)
+    analyses.save(study.store, record)
 
 
 def test_what_lost_a_network_is_left_out(tmp_path, told):
