@@ -23,6 +23,11 @@ OPENINGS = {
 GENERATOR = '<meta name="generator" content="fdsweep report">'
 """What pages of others do not say."""
 
+MARKED = re.compile(
+    r"^<!-- fdsweep report -->\r?\n(.*?)^<!-- end of fdsweep report -->", re.DOTALL | re.MULTILINE
+)
+"""Where a markdown page of other things holds its report."""
+
 FIX = "Give a file that `fdsweep report --format ...` printed"
 PICTURES = re.compile(r'<section class="pictures">.*?</section>', re.DOTALL)
 INNERMOST = re.compile(r"\{[^{}]*\}")
@@ -33,7 +38,9 @@ def check(report: Report, path: str | Path, form: str | None = None) -> list[str
 
     None if it holds still. `form` is one of the `FORMATS`; None: what the file looks like. Line
     numbers are the file's, but those of a JSON document written with a table's row in each line.
-    Pictures, ends of lines and the layout of a JSON document are not compared.
+    Pictures, ends of lines and the layout of a JSON document are not compared, nor is what
+    stands outside the marks of a markdown page that has them: the comments `fdsweep report` and
+    `end of fdsweep report`, a line each.
 
     Raises:
         ConfigError: the file cannot be read or is no report, or `form` is no format.
@@ -53,6 +60,10 @@ def _comparable(old: str, report: Report, form: str, path: str | Path) -> tuple[
     """The file's text and the report's, alike in what does not matter."""
     if form == "json":
         return _canonical(old, path), _canonical(to_text(report, form), path)
+    marked = MARKED.search(old) if form == "markdown" else None
+    if marked:
+        above = "\n" * old.count("\n", 0, marked.start(1))  # keeps the file's line numbers
+        return above + marked[1], above + to_text(report, form)
     shown = PICTURES.search(old) if form == "html" else None
     new = to_text(report, form, {"any.svg": b""} if shown else {})
     return old, PICTURES.sub(lambda _: shown[0], new) if shown else new

@@ -8,6 +8,7 @@ import pandas as pd
 
 from fdsweep.results.compute import responses
 from fdsweep.results.compute.cells import Cell, chosen_seeds, collect
+from fdsweep.results.compute.effects import Effects, effects_of
 from fdsweep.results.compute.tables import Table, build_table
 from fdsweep.results.records import searches, teachers
 from fdsweep.results.records.manifest import Manifest
@@ -118,11 +119,17 @@ class SweepData:
             predictions=self.stored.predictions,
         )
 
+    @cached_property
+    def effects(self) -> Effects | None:
+        """What each switch adds that the sweep crosses; None if it crosses none."""
+        return effects_of(self.manifest, self.cells.values())
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The tables of one sweep, and the searches that it evaluates."""
+    """The tables of one sweep, the searches that it evaluates, the effects of crossed switches."""
 
     sweep: str
     tables: tuple[Table, ...]
     searches: tuple[Search, ...] = ()
+    effects: Effects | None = None

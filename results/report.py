@@ -60,7 +60,7 @@ def report_of(data: SweepData) -> Report:
     if damaged:
         note = f"Damaged files are left out, run the sweep again: {', '.join(damaged)}."
         table = dataclasses.replace(table, notes=(*table.notes, note))
-    return Report(data.manifest.sweep, (table,), data.stored.searches)
+    return Report(data.manifest.sweep, (table,), data.stored.searches, data.effects)
 
 
 def report(store: Store, sweep: str | None = None, seeds: Sequence[int] | None = None) -> Report:

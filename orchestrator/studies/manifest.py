@@ -2,15 +2,20 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from fdsweep.results.records import manifest as manifests
 from fdsweep.results.records.manifest import Manifest, ManifestRow
+from fdsweep.results.records.setting import Setting
 from fdsweep.results.records.store import Store
+from fdsweep.search_spaces.configs import StudentConfig
+from fdsweep.search_spaces.fields import Direction
 from fdsweep.search_spaces.sweep import Sweep
 from fdsweep.search_spaces.trials import Cell, Plan
 from fdsweep.trainers import distillers, tasks
 from fdsweep.trainers.datasets import DatasetInfo
 from fdsweep.trainers.distillers import Distiller
+from fdsweep.trainers.distillers.switches import crossed
 from fdsweep.trainers.registry import JOIN
 
 
@@ -52,6 +57,24 @@ def _declared(method: str) -> tuple[int | None, tuple[str, ...], str]:
     return factory.look, factory.variants, factory.response_option
 
 
+def crossed_switches(cells: Iterable[Cell]) -> tuple[str, ...]:
+    """The switches that rows of one method cross in each of their directions; empty if none do.
+
+    Rows of other methods may stand beside them, and A/A rows. But all rows of the method itself
+    must differ in switches alone, or it would not be clear which of them to compare.
+    """
+    compared = [cell for cell in cells if not cell.row.control]
+    for method in dict.fromkeys(cell.config.method for cell in compared):
+        settings: dict[Direction, list[StudentConfig]] = {}
+        for cell in compared:
+            if cell.config.method == method:
+                settings.setdefault(cell.direction, []).append(cell.config)
+        found = {crossed(group) for group in settings.values()}
+        if len(found) == 1 and found != {()}:
+            return found.pop()
+    return ()
+
+
 def save_manifest(sweep: Sweep, plan: Plan, info: DatasetInfo, store: Store) -> Manifest:
     """Write what `sweep` consists of, over all the times that it was run.
 
@@ -79,13 +102,41 @@ def save_manifest(sweep: Sweep, plan: Plan, info: DatasetInfo, store: Store) -> 
         },
         data_fingerprint=info.fingerprint,
         data_notes=info.notes,
+        protocol=network.protocol,
+        features=network.features,
+        setting=_setting(sweep, plan, info),
         looks=facts.looks,
         response_options=facts.response_options,
+        factors=crossed_switches(plan.cells),
     )
     if plan.sweep in manifests.list_sweeps(store):
         new = manifests.merge(manifests.load(store, plan.sweep), new)
     manifests.save(store, new)
     return new
+
+
+def _setting(sweep: Sweep, plan: Plan, info: DatasetInfo) -> Setting:
+    """What decides with which numbers of others those of `sweep` can be compared.
+
+    A checkpoint is named without its folder, which is this machine's.
+    """
+    networks = {
+        network.modality: network
+        for cell in plan.cells
+        for network in (cell.config.network, *cell.config.teachers)
+    }
+    return Setting(
+        split=info.split,
+        labelling=info.labelling,
+        variant=info.variant,
+        classes=len(info.classes),
+        batch_size=plan.cells[0].config.network.optim.batch_size,
+        backbones={modality: network.backbone for modality, network in networks.items()},
+        pretraining={
+            modality: PurePath(sweep.pretrained[modality]).name if network.pretrained else "none"
+            for modality, network in networks.items()
+        },
+    )
 
 
 def _row(cell: Cell) -> ManifestRow:
@@ -99,4 +150,6 @@ def _row(cell: Cell) -> ManifestRow:
         paper=cell.row.paper,
         group=cell.row.group,
         pairing=cell.config.pairing if cell.config.teachers else "",
+        options=cell.config.options,
+        control=cell.row.control,
     )

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from fdsweep.results.compute.cells import Cell
+from fdsweep.results.compute.provenance import environments, setting
+from fdsweep.results.compute.provenance.setting import Deviations
 from fdsweep.results.compute.responses import short_name
 from fdsweep.results.compute.statistics import (
     DRAWS,
@@ -17,6 +19,15 @@ from fdsweep.results.compute.verdicts import ALPHA
 from fdsweep.results.compute.words import of_metric, of_option
 from fdsweep.results.records.manifest import Manifest
 
+OURS = (
+    "Epoch and head are chosen on validation and test is read once there. last: the last epoch. "
+    "test-sel.: epoch and head chosen on test, optimistic, for comparison with papers only."
+)
+PUBLISHED = (
+    "The published protocol: no validation split is held out, and of students and teachers alike "
+    "the epoch and head that test prefers count, so every number is optimistic. Differences and "
+    "their intervals describe; nothing here is tested or decided. last: the last epoch."
+)
 MIN_FIRM_SEEDS = 8
 DOUBT_MARK = "†"
 
@@ -34,7 +45,9 @@ class Facts:
 
     `seeds` were asked for and `cells` hold what became of them. `pairs` is the smallest number
     of seeds behind a comparison (0 if there is none), `family` the number of comparisons in a
-    direction. `doubts` are what is not certain about the paper's numbers. `teachers` are test
+    direction. `floors` gives directions the noise floor of their A/A row, in points. `deviations`
+    are from the paper's setting, None where no number of the paper's is shown, and `doubts` what is
+    not certain about those numbers. `teachers` are test
     scores (fractions, one per seed) by modality, `learnt` the values of response options, one per
     seed, by key of the row. `margin` is that of equivalence, in points; `chance` the score in
     percent that failed seeds are given in the `worst` case, a difference in points by key of the
@@ -46,7 +59,8 @@ class Facts:
     cells: tuple[Cell, ...]
     pairs: int
     family: int
-    has_paper: bool
+    floors: Mapping[tuple[str, str], float]
+    deviations: Deviations | None
     doubts: tuple[str, ...]
     teachers: Mapping[str, Sequence[float]]
     learnt: Mapping[str, Sequence[float]]
@@ -61,6 +75,7 @@ def write(manifest: Manifest, facts: Facts) -> tuple[str, ...]:
     return (
         *_reading(manifest, facts),
         *_certainty(manifest, facts),
+        *_noise(facts),
         *_people(facts),
         *_learnt(manifest, facts),
         *_gaps(facts),
@@ -75,20 +90,21 @@ def _reading(manifest: Manifest, facts: Facts) -> Iterator[str]:
         "Δ: mean difference to the first row over the seeds that both have, with its 95 % "
         "paired-t interval."
     )
-    yield (
-        "Epoch and head are chosen on validation and test is read once there. last: the last "
-        "epoch. test-sel.: epoch and head chosen on test, optimistic, for comparison with papers "
-        "only."
-    )
+    is_published = manifest.protocol == "published"
+    yield PUBLISHED if is_published else OURS
     pairings = {cell.row.pairing for cell in facts.cells if cell.row.pairing}
     if len(pairings) == 1:
         yield f"Teacher samples: {PAIRINGS[pairings.pop()]}."
-    if facts.has_paper:
+    if facts.deviations is not None:
+        column = words.heading if is_published else "test-sel."
+        other = "as here" if is_published else f"so compare it with {column}, not {words.heading}"
         yield (
-            "paper: one published number; the published code reports its best test epoch and "
-            f"head, so compare it with test-sel., not with {words.heading}. Its verdict says "
-            "where it lies against the 95 % t interval of test-sel."
+            "paper: one published number; the published code reports its best test epoch and head, "
+            f"{other}."
         )
+        if not facts.deviations.task:
+            yield f"paper is: where that number lies against the 95 % t interval of {column}."
+        yield from setting.sentences(facts.deviations)
     for doubt in facts.doubts:
         yield f"{DOUBT_MARK} {doubt}."
 
@@ -120,6 +136,20 @@ def _certainty(manifest: Manifest, facts: Facts) -> Iterator[str]:
         )
     if len(manifest.seed_history) > 1:
         yield f"Seeds were extended after a look: {' -> '.join(_sizes(manifest))}."
+
+
+def _noise(facts: Facts) -> Iterator[str]:
+    if not facts.floors:
+        return
+    said = ", ".join(
+        f"±{floor:.2f} points ({teacher} -> {student})"
+        for (teacher, student), floor in facts.floors.items()
+    )
+    yield (
+        f"Noise floor: {said}, the half-width of the 95 % paired-t interval of A/A, which repeats "
+        "the first row from initial weights changed by a relative 1e-7. A difference within it may "
+        "be rounding alone. A/A is outside Holm's family and has no verdict."
+    )
 
 
 def _people(facts: Facts) -> Iterator[str]:
@@ -192,6 +222,7 @@ def _origin(manifest: Manifest, facts: Facts) -> Iterator[str]:
 
 def _cost(facts: Facts) -> Iterator[str]:
     done = {cell.row.key: cell.done for cell in facts.cells if len(cell.done)}.values()
+    yield from environments.sentences(done)
     count = sum(map(len, done))
     if count:
         total = sum(float(each["wall_seconds"].sum()) for each in done)

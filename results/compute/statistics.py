@@ -77,6 +77,11 @@ def paired_difference(
     return PairedDifference(len(x), float(differences.mean()), low, high, spread, rho)
 
 
+def half_width(interval: tuple[float, float] | None) -> float | None:
+    """How far the ends of a symmetric `interval` lie from its middle; None for none."""
+    return None if interval is None else (interval[1] - interval[0]) / 2
+
+
 def effect_size(difference: PairedDifference) -> float | None:
     """Cohen's d_z, the mean of the differences over their SD; None where they do not vary."""
     return difference.delta / difference.std_diff if difference.std_diff else None

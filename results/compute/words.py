@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from fdsweep.search_spaces.presets import SWITCHES
+
 
 @dataclass(frozen=True, slots=True)
 class MetricWords:
@@ -44,3 +46,8 @@ def of_metric(metric: str) -> MetricWords:
 def of_option(option: str) -> OptionWords:
     """The words for `option`: its own name where there are no others."""
     return OPTIONS.get(option) or OptionWords(option, option)
+
+
+def of_switch(option: str) -> str:
+    """What the component study calls the switch `option`: its own name where it has no other."""
+    return SWITCHES.get(option.rpartition(".")[2], option)

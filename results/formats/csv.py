@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any
 
+from fdsweep.results.compute.effects import Effect
 from fdsweep.results.compute.tables import TableRow
 from fdsweep.results.document import Report
 
@@ -17,13 +18,21 @@ def to_csv(report: Report) -> str:
     """Every field of every row of the tables, as RFC 4180 has it; empty where there is none.
 
     Names are those of `TableRow`, in percent like there, with the `sweep`, the title of the
-    `table`, and the number of `missing` seeds (neither done nor failed).
+    `table`, and the number of `missing` seeds (neither done nor failed). Effects of switches are
+    lines of a table of their own: the kind is the `group`, the switches are the `row`, the estimate
+    is the `delta`.
     """
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(["sweep", "table", *_names()])
     for table in report.tables:
         writer.writerows([report.sweep, table.title, *_values(row)] for row in table.rows)
+    if report.effects:
+        title = report.effects.title
+        writer.writerows(
+            [report.sweep, title, *map(_of_effect(one).get, _names())]
+            for one in report.effects.effects
+        )
     return text.getvalue()
 
 
@@ -41,3 +50,21 @@ def _values(row: TableRow) -> Iterator[Any]:
         yield from (value or (None, None)) if field.name in SPANS else (value,)
         if field.name == "failed":
             yield row.asked - row.n - row.failed
+
+
+def _of_effect(effect: Effect) -> dict[str, Any]:
+    """`effect` in the columns of a row."""
+    low, high = effect.ci or (None, None)
+    return {
+        "row": effect.name,
+        "group": effect.kind,
+        "teacher_modality": effect.teacher_modality,
+        "student_modality": effect.student_modality,
+        "n": len(effect.seeds),
+        "pairs": len(effect.seeds),
+        "delta": effect.estimate,
+        "delta_ci_low": low,
+        "delta_ci_high": high,
+        "p_value": effect.p_value,
+        "p_adjusted": effect.p_adjusted,
+    }

@@ -14,12 +14,13 @@ from markupsafe import Markup
 
 from fdsweep.results.compute.words import of_metric
 from fdsweep.results.document import Report
-from fdsweep.results.formats.grid import Section
-from fdsweep.results.formats.search_section import search_section
-from fdsweep.results.formats.table_section import class_grids, table_section
+from fdsweep.results.formats.sections.effects import NAMES, effects_section
+from fdsweep.results.formats.sections.grid import Section
+from fdsweep.results.formats.sections.search import search_section
+from fdsweep.results.formats.sections.table import class_grids, table_section
 
 TEMPLATE = "report.html.j2"
-ROW_NAMES = ("Row", "Parameter", "Class", "Part", "Direction")
+ROW_NAMES = ("Row", "Parameter", "Class", "Part", "Direction", *NAMES)
 """Headings of columns whose cells name their line."""
 
 KINDS = {".svg": "image/svg+xml", ".png": "image/png"}
@@ -27,7 +28,8 @@ KINDS = {".svg": "image/svg+xml", ".png": "image/png"}
 
 CAPTIONS = {
     "forest": "Paired differences to the baseline with their 95 % intervals, and every seed.",
-    "curves": "Learning curves over the seeds, and the epoch that validation chose.",
+    "effects": "What each component adds, and two together, with 95 % intervals, and every seed.",
+    "curves": "Learning curves over the seeds, and the epoch that was chosen.",
     "matrix": "Differences to the baseline by method and data set.",
     "cutoff-response": "Test {score} against the cutoff of the frequency split.",
     "response": "Test {score} against an option of the method.",
@@ -59,6 +61,7 @@ def to_html(report: Report, pictures: Mapping[str, bytes]) -> str:
     return _template().render(
         sweep=report.sweep,
         tables=[(table_section(table), class_grids(table)) for table in report.tables],
+        effects=[effects_section(effects) for effects in (report.effects,) if effects],
         searches=[search_section(search) for search in report.searches],
         pictures=list(_pictures(pictures, caption)),
         names=ROW_NAMES,
@@ -75,6 +78,7 @@ def to_page(
     return _template().render(
         sweep=title,
         tables=[(section, ()) for section in sections],
+        effects=(),
         searches=(),
         pictures=list(_pictures(pictures, caption)),
         names=ROW_NAMES,

@@ -16,13 +16,16 @@ UNSAID = "accuracy"
 def to_json(report: Report) -> dict[str, Any]:
     """`report` in JSON types, as architecture.md has it; null for none.
 
-    Searches, where there are any, are as they were stored: their scores are fractions.
+    Searches, where there are any, are as they were stored: their scores are fractions. Effects are
+    there where the sweep crosses switches.
     """
     document: dict[str, Any] = {
         "schema": SCHEMA,
         "sweep": report.sweep,
         "tables": [_table(table) for table in report.tables],
     }
+    if report.effects:
+        document["effects"] = json.loads(json.dumps(asdict(report.effects)))
     if report.searches:
         document["searches"] = [searches.plain(search) for search in report.searches]
     return document

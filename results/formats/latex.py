@@ -10,9 +10,10 @@ from collections.abc import Iterator
 
 from fdsweep.results.compute.tables import Table
 from fdsweep.results.document import Report
-from fdsweep.results.formats.grid import Grid, Section
-from fdsweep.results.formats.search_section import search_section
-from fdsweep.results.formats.table_section import table_section
+from fdsweep.results.formats.sections.effects import effects_section
+from fdsweep.results.formats.sections.grid import Grid, Section
+from fdsweep.results.formats.sections.search import search_section
+from fdsweep.results.formats.sections.table import table_section
 
 WITHOUT = (
     *("people_delta", "detectable", "effect_size", "p_better", "worst_delta"),
@@ -21,8 +22,11 @@ WITHOUT = (
 """Columns that a page of a paper has no room for."""
 
 OPENING = "% fdsweep report"
-NUMBER = re.compile(r"[+-]?\d+(\.\d+)?(/\d+)?( ± \d+(\.\d+)?)?( \[[+-][\d.]+, [+-][\d.]+\])?†?")
-MATH = {"±": r"\pm", "†": r"^{\dagger}", " [": r"\ ["}
+NUMBER = re.compile(r"[+-]?\d+(\.\d+)?(/\d+)?( ± \d+(\.\d+)?)?( \[[+-][\d.]+, [+-][\d.]+\])?†?‡?")
+MATH = {
+    **{"±": r"\pm", " [": r"\ ["},
+    **{"†‡": r"^{\dagger\ddagger}", "†": r"^{\dagger}", "‡": r"^{\ddagger}"},
+}
 SYMBOLS = {
     **{symbol: f"\\{symbol}" for symbol in "&%$#_{}"},
     **{symbol: f"${symbol}$" for symbol in "<>|"},
@@ -31,6 +35,7 @@ SYMBOLS = {
     **{"–": "--", "—": "---", "‘": "`", "’": "'", "“": "``", "”": "''", "…": r"\ldots{}"},
     **{"±": r"$\pm$", "×": r"$\times$", "·": r"$\cdot$", "→": r"$\to$", "−": "$-$"},
     **{"≥": r"$\geq$", "≤": r"$\leq$", "≈": r"$\approx$", "†": r"$^{\dagger}$", "°": r"$^{\circ}$"},
+    **{"‡": r"$^{\ddagger}$"},
     **{"Δ": r"$\Delta$", "α": r"$\alpha$", "β": r"$\beta$", "λ": r"$\lambda$", "μ": r"$\mu$"},
     **{"ρ": r"$\rho$", "σ": r"$\sigma$", "τ": r"$\tau$", "ß": r"\ss{}", "æ": r"\ae{}"},
     **{"ø": r"\o{}", "ł": r"\l{}", "œ": r"\oe{}", "Æ": r"\AE{}", "Ø": r"\O{}", "Ł": r"\L{}"},
@@ -45,10 +50,15 @@ ACCENTS = {
 def to_latex(report: Report) -> str:
     """`report` as a `table` per direction; notes stand below the last one of their section.
 
-    Bold marks rows whose verdict is "improves", and nothing else. Letters that LaTeX has no
-    command for are written as their code point.
+    Bold marks rows that improve by more than the noise floor, and nothing else. Letters that LaTeX
+    has no command for are written as their code point.
     """
-    sections = [*map(_section, report.tables), *map(search_section, report.searches)]
+    effects = (report.effects,) if report.effects else ()
+    sections = [
+        *map(_section, report.tables),
+        *map(effects_section, effects),
+        *map(search_section, report.searches),
+    ]
     lines = itertools.chain.from_iterable(
         _lines(section, f"{_label(report.sweep)}-{number}")
         for number, section in enumerate(sections, start=1)

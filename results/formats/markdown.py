@@ -5,9 +5,10 @@ from collections.abc import Iterator
 
 from fdsweep.results.compute.tables import Table
 from fdsweep.results.document import Report
-from fdsweep.results.formats.grid import Grid, Section
-from fdsweep.results.formats.search_section import search_section
-from fdsweep.results.formats.table_section import table_section
+from fdsweep.results.formats.sections.effects import effects_section
+from fdsweep.results.formats.sections.grid import Grid, Section
+from fdsweep.results.formats.sections.search import search_section
+from fdsweep.results.formats.sections.table import table_section
 
 WIDTH = 120
 """Characters in a line of a terminal."""
@@ -21,7 +22,12 @@ MIN_DASHES = 3  # dashes that every reader of markdown takes for a table
 
 def to_markdown(report: Report) -> str:
     """`report` as markdown, a table per direction."""
-    sections = [*map(_fitting, report.tables), *map(search_section, report.searches)]
+    effects = (report.effects,) if report.effects else ()
+    sections = [
+        *map(_fitting, report.tables),
+        *map(effects_section, effects),
+        *map(search_section, report.searches),
+    ]
     return "\n".join(itertools.chain.from_iterable(map(lines, sections)))
 
 

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from fdsweep.results.document import SweepData
 from fdsweep.results.plots.confusion import confusions
 from fdsweep.results.plots.curves import learning_curves
+from fdsweep.results.plots.effects import effects
 from fdsweep.results.plots.forest import forest
 from fdsweep.results.plots.levels import gap, paper
 from fdsweep.results.plots.matrix import matrix
@@ -19,6 +20,7 @@ from fdsweep.results.plots.search import drawn, search_pictures
 __all__ = [
     "confusions",
     "drawn",
+    "effects",
     "forest",
     "gap",
     "learning_curves",
@@ -35,14 +37,16 @@ __all__ = [
 def pictures(data: SweepData) -> dict[str, Figure]:
     """Everything that can be drawn of a sweep, by name, in the order in which people look at it.
 
-    `forest`, the learning curves of each direction, `matrix` where the sweep compares methods,
-    the pictures of its searches, `<option>-response`, `paper`, `gap` and `confusion`.
+    `forest`, `effects` where the sweep crosses switches, the learning curves of each direction,
+    `matrix` where it compares methods, the pictures of its searches, `<option>-response`, `paper`,
+    `gap` and `confusion`.
 
     Raises:
         StorageError: the storage cannot be read.
     """
     figures = {
         "forest": forest(data),
+        "effects": effects(data),
         **learning_curves(data),
         "matrix": matrix(data),
         **drawn(data.stored.searches),

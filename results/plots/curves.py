@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from fdsweep.results.compute.tables import TO_PERCENT
+from fdsweep.results.compute.tables import TITLES, TO_PERCENT
 from fdsweep.results.document import SweepData
 from fdsweep.results.plots.style import DARK, GREY, Look, look, mark, styled
 from fdsweep.results.records.manifest import Manifest, ManifestRow
@@ -34,7 +34,8 @@ LEFT, RIGHT, TOP, BOTTOM, BETWEEN, BLOCKS = 0.6, 0.15, 0.85, 0.1, 0.1, 0.85
 def learning_curves(data: SweepData) -> dict[str, Figure]:
     """The score per epoch, a picture per direction, named `curves-<teacher>-to-<student>`.
 
-    Each row has a panel for validation and one for test: the mean over the done seeds, a band
+    Each row has a panel for validation and one for test (for test alone where no validation split
+    is held out): the mean over the done seeds, a band
     from the lowest to the highest seed, and where the mean selected epoch lies. The baseline's
     mean is drawn behind the others. A direction without curves has no picture.
     """
@@ -77,10 +78,12 @@ def _picture(
     bands: Mapping[tuple[str, str], pd.DataFrame],
     selected: Mapping[str, tuple[float, int]],
 ) -> Figure:
-    figure, panels = _grid(len(rows))
+    splits = SPLITS if manifest.protocol == "ours" else {"test": SPLITS["test"]}
+    figure, panels = _grid(len(rows), len(splits))
     teacher, student = baseline.direction
     figure.suptitle(
-        f"Learning curves: {manifest.title}, {manifest.dataset}\n{teacher} → {student}",
+        f"Learning curves: {manifest.title}, {manifest.dataset}\n{teacher} → {student}"
+        f"{TITLES[manifest.protocol]}",
         x=0.01, ha="left", va="top", y=1 - 0.08 / figure.get_figheight(),
     )  # fmt: skip
     shown = [bands[row.key, split] for row in rows for split in SPLITS if (row.key, split) in bands]
@@ -89,7 +92,7 @@ def _picture(
     high = max(one["max"].max() for one in shown)
     for place, row in enumerate(rows):
         epoch, count = selected[row.key]
-        for (split, name), axes in zip(SPLITS.items(), panels[place], strict=True):
+        for (split, name), axes in zip(splits.items(), panels[place], strict=True):
             if row is not baseline and (baseline.key, split) in bands:
                 axes.plot(bands[baseline.key, split]["mean"], color=GREY, linewidth=1,
                           linestyle="--", label="_baseline")  # fmt: skip
@@ -99,18 +102,17 @@ def _picture(
             axes.set_xlim(-PAD * last, last * (1 + PAD))
             if place % COLUMNS == 0:
                 axes.set_ylabel(f"{name} [%]")
-        top, bottom = panels[place]
-        top.set_title(f"{row.row}\n(n = {count})", size=7.5)
-        bottom.set_xlabel("epoch")
+        panels[place][0].set_title(f"{row.row}\n(n = {count})", size=7.5)
+        panels[place][-1].set_xlabel("epoch")
     _legend(figure)
     return figure
 
 
-def _grid(count: int) -> tuple[Figure, list[tuple[Axes, Axes]]]:
-    """A figure with two panels, one above the other, for each of `count` rows."""
+def _grid(count: int, splits: int) -> tuple[Figure, list[list[Axes]]]:
+    """A figure with a panel for each of `splits`, one above the other, for each of `count` rows."""
     columns, blocks = min(count, COLUMNS), -(-count // COLUMNS)
     width = max(LEFT + columns * (WIDTH + BETWEEN) + RIGHT, NARROWEST)
-    block = 2 * HEIGHT + BETWEEN + BLOCKS
+    block = splits * HEIGHT + (splits - 1) * BETWEEN + BLOCKS
     height = TOP + blocks * block + BOTTOM
     figure = Figure(figsize=(width, height))
     panels = []
@@ -118,15 +120,15 @@ def _grid(count: int) -> tuple[Figure, list[tuple[Axes, Axes]]]:
         down, across = divmod(place, COLUMNS)
         x = LEFT + across * (WIDTH + BETWEEN)
         y = height - TOP - down * block - HEIGHT
-        pair = [
+        stack = [
             figure.add_axes((x / width, at / height, WIDTH / width, HEIGHT / height))
-            for at in (y, y - HEIGHT - BETWEEN)
+            for at in (y - line * (HEIGHT + BETWEEN) for line in range(splits))
         ]
-        for axes in pair:
+        for axes in stack:
             axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
             axes.yaxis.set_major_locator(MaxNLocator(5))
-            axes.tick_params(labelleft=across == 0, labelbottom=axes is pair[1])
-        panels.append((pair[0], pair[1]))
+            axes.tick_params(labelleft=across == 0, labelbottom=axes is stack[-1])
+        panels.append(stack)
     return figure, panels
 
 

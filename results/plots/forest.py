@@ -1,5 +1,7 @@
 """Forest plot: what each row gains over the baseline, and whether that is real."""
 
+from typing import Any
+
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -32,14 +34,21 @@ from fdsweep.results.plots.style import (
 from fdsweep.results.records.manifest import Manifest
 
 DECIDED = ("improves", "worse")
+NOISE: dict[str, Any] = {
+    "facecolor": "none",
+    "edgecolor": "#B5B5B5",
+    "hatch": "/////",
+    "linewidth": 0,
+}
 
 
 @styled
 def forest(data: SweepData) -> Figure | None:
     """Mean paired difference to the baseline with its 95 % interval, a line per row.
 
-    Small dots are the differences of single seeds, the band is the margin of equivalence. The
-    marker is filled where the row improves or is worse, else hollow; controls are grey.
+    Small dots are the differences of single seeds, the pale band is the margin of equivalence and
+    the hatched one the noise floor of the direction's A/A row. The marker is filled where the row
+    improves or is worse, else hollow; controls are grey. Where nothing is judged, no band is drawn.
 
     Returns:
         None where no row has a seed in common with its baseline.
@@ -54,7 +63,11 @@ def forest(data: SweepData) -> Figure | None:
         share=True,
     )
     for axes, (baseline, *rows) in zip(panels, groups, strict=True):
-        axes.axvspan(-table.margin, table.margin, color=PALE, zorder=0, linewidth=0)
+        if table.protocol == "ours":
+            axes.axvspan(-table.margin, table.margin, color=PALE, zorder=0, linewidth=0)
+        floor = next((row.noise_floor for row in rows if row.noise_floor is not None), None)
+        if floor is not None:
+            axes.axvspan(-floor, floor, zorder=0.5, **NOISE)
         axes.axvline(0, color=DARK, linewidth=1, zorder=1)
         for line, row in enumerate(rows):
             own = look(row.row, manifest.looks)
@@ -100,20 +113,20 @@ def _label(row: TableRow) -> str:
 
 def _entries(manifest: Manifest, table: Table) -> list[Artist]:
     compared = [row for row in table.rows if row.delta is not None]
-    decided = {row.verdict in DECIDED for row in compared}
+    decided = {row.verdict in DECIDED for row in compared if not row.control}
     entries: list[Artist] = []
     if True in decided:
         entries.append(mark("improves or worse"))
     if False in decided:
-        entries.append(
-            mark("equivalent or inconclusive", markerfacecolor="white", markeredgewidth=1.4)
-        )
+        word = "equivalent or inconclusive" if table.protocol == "ours" else "not judged"
+        entries.append(mark(word, markerfacecolor="white", markeredgewidth=1.4))
     if any(is_control(manifest, row) for row in compared):
         entries.append(mark("control", color=GREY, markerfacecolor="white", markeredgewidth=1.4))
     if any(row.delta_ci for row in compared):
         entries.append(mark("95 % CI", marker="", linestyle="-", linewidth=1.8))
-    return [
-        *entries,
-        mark("one seed", markersize=2.8),
-        Patch(color=PALE, label=f"within ±{table.margin:g} points"),
-    ]
+    entries.append(mark("one seed", markersize=2.8))
+    if table.protocol == "ours":
+        entries.append(Patch(color=PALE, label=f"within ±{table.margin:g} points"))
+    if any(row.noise_floor is not None for row in compared):
+        entries.append(Patch(label="noise floor (A/A)", **NOISE))
+    return entries

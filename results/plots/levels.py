@@ -10,12 +10,14 @@ from matplotlib.patches import Patch
 
 from fdsweep.results.compute.cells import Cell
 from fdsweep.results.compute.notes import DOUBT_MARK
+from fdsweep.results.compute.provenance.setting import INCOMPARABLE_MARK
 from fdsweep.results.compute.statistics import mean_interval
 from fdsweep.results.compute.tables import TO_PERCENT, TableRow
 from fdsweep.results.document import SweepData
 from fdsweep.results.plots.style import (
     BELOW,
     DARK,
+    GREY,
     Look,
     beside,
     by_direction,
@@ -37,6 +39,7 @@ CROSS: dict[str, Any] = {
     "markersize": 7,
     "markeredgewidth": 1.8,
 }
+INCOMPARABLE = CROSS | {"color": GREY}
 
 
 @styled
@@ -44,7 +47,7 @@ def paper(data: SweepData) -> Figure | None:
     """The paper's number (a cross) beside ours, selected on test as the paper's is.
 
     Ours is the mean with its 95 % t interval; a small hollow marker is the mean selected on
-    validation.
+    validation. The cross is grey where the task is not the paper's.
 
     Returns:
         None where no row has both numbers.
@@ -53,17 +56,25 @@ def paper(data: SweepData) -> Figure | None:
     both = [row for row in rows if row.paper is not None and row.test_selected is not None]
     if not both:
         return None
+    validates = data.manifest.protocol == "ours"
     unit = f"test {score_name(data.table)} [%]"
     figure, panels = _panels(data, both, "Paper and measured", unit, share=False)
     for axes, group in panels:
         for line, row in enumerate(group):
             own = look(row.row, data.manifest.looks)
             _against_paper(axes, line, row, data.cells[row.row, row.direction], own)
-    entries: list[Artist] = [
-        mark("paper", **CROSS),
-        mark("ours, selected on test like the paper's, 95 % CI", linestyle="-", linewidth=1.6),
-        mark("ours, selected on validation", markersize=4.5, markerfacecolor="white"),
-    ]
+            if validates:
+                _on_validation(axes, line, row, own)
+    entries: list[Artist] = []
+    if any(row.is_comparable for row in both):
+        entries.append(mark("paper", **CROSS))
+    if not all(row.is_comparable for row in both):
+        entries.append(mark(f"paper, {INCOMPARABLE_MARK} of another task", **INCOMPARABLE))
+    entries.append(mark("ours, selected on test, 95 % CI", linestyle="-", linewidth=1.6))
+    if validates:
+        entries.append(
+            mark("ours, selected on validation", markersize=4.5, markerfacecolor="white")
+        )
     if any(row.paper_note for row in both):
         entries.append(mark(f"{DOUBT_MARK} not certain, see the notes", marker=""))
     legend(figure, entries)
@@ -114,14 +125,16 @@ def _panels(
 
 def _against_paper(axes: Axes, line: int, row: TableRow, cell: Cell, own: Look) -> None:
     plain: dict[str, Any] = {"linestyle": "none", "marker": own.marker, "color": own.colour}
-    selected, mean, paper = (float(x or 0) for x in (row.test_selected, row.mean, row.paper))
+    selected, paper = float(row.test_selected or 0), float(row.paper or 0)
     interval = mean_interval(TO_PERCENT * cell.done["test_score_best"].dropna())
     if interval:
         axes.plot(interval, [line, line], color=own.colour, linewidth=1.6, label="_interval")
     axes.plot(selected, line, markersize=6.5, label=f"_{row.row}", **plain)
-    axes.plot(
-        mean, line + BELOW, markersize=4, markerfacecolor="white", label="_validation", **plain
-    )
-    axes.plot(paper, line, zorder=4, label="_paper", **CROSS)
-    doubt = DOUBT_MARK if row.paper_note else ""
-    beside(axes, line, f"{selected:.1f}, paper {paper:.1f}{doubt}")
+    cross = CROSS if row.is_comparable else INCOMPARABLE
+    axes.plot(paper, line, zorder=4, label="_paper", **cross)
+    beside(axes, line, f"{selected:.1f}, paper {paper:.1f}{row.paper_marks}")
+
+
+def _on_validation(axes: Axes, line: int, row: TableRow, own: Look) -> None:
+    axes.plot(float(row.mean or 0), line + BELOW, linestyle="none", marker=own.marker, markersize=4,
+              color=own.colour, markerfacecolor="white", label="_validation")  # fmt: skip

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
-from fdsweep.results.compute.tables import TableRow, build_table
+from fdsweep.results.compute.tables import TITLES, TableRow, build_table
 from fdsweep.results.document import SweepData
 from fdsweep.results.plots.style import by_direction, score_name, signed, styled
 from fdsweep.results.records.manifest import list_sweeps, load
@@ -38,9 +38,10 @@ class Column(NamedTuple):
 def matrix(data: SweepData) -> Figure | None:
     """Mean paired difference of every method to the baseline, on every data set of the storage.
 
-    The sweeps are those that compare methods by the same metric as `data`. Of several on one data
-    set the one with most replicates done counts; rows with other pairs than the data's do not. A
-    cell says the difference and over how many seeds; a star says that Holm's p is below 0.05.
+    The sweeps are those that compare methods by the same metric and protocol as `data`. Of several
+    on one data set the one with most replicates done counts; rows with other pairs than the data's
+    and A/A rows do not. A cell says the difference and over how many seeds; a star says that Holm's
+    p is below 0.05.
 
     Returns:
         None where there are not two data sets with a difference, or `data` is no comparison.
@@ -51,7 +52,7 @@ def matrix(data: SweepData) -> Figure | None:
     columns = _columns(data)
     if len({column.dataset for column in columns}) < MIN_DATASETS:
         return None
-    return _picture(columns, score_name(data.table))
+    return _picture(columns, score_name(data.table), TITLES[data.manifest.protocol])
 
 
 def _columns(data: SweepData) -> list[Column]:
@@ -60,7 +61,8 @@ def _columns(data: SweepData) -> list[Column]:
     store, own = data.stored.store, data.manifest
     names = sorted(list_sweeps(store))
     manifests = [own if name == own.sweep else load(store, name) for name in names]
-    compared = [one for one in manifests if (one.study, one.metric) == (STUDY, own.metric)]
+    alike = (STUDY, own.metric, own.protocol)
+    compared = [one for one in manifests if (one.study, one.metric, one.protocol) == alike]
     if len({one.dataset for one in compared}) < MIN_DATASETS:
         return []
     others = {row.key for one in compared if one is not own for row in one.rows}
@@ -68,7 +70,7 @@ def _columns(data: SweepData) -> list[Column]:
     fullest: dict[str, tuple[int, list[TableRow]]] = {}
     for one in compared:
         table = data.table if one is own else build_table(one, replicates)
-        rows = [row for row in table.rows if row.pairing in (None, "paired")]
+        rows = [row for row in table.rows if row.pairing in (None, "paired") and not row.control]
         done = sum(row.n for row in rows)
         if any(row.delta is not None for row in rows):
             fullest[one.dataset] = max(
@@ -81,7 +83,7 @@ def _columns(data: SweepData) -> list[Column]:
     ]
 
 
-def _picture(columns: Sequence[Column], score: str) -> Figure:
+def _picture(columns: Sequence[Column], score: str, protocol: str) -> Figure:
     methods = list(dict.fromkeys(name for column in columns for name in column.rows))
     gains = np.array(
         [[_delta(column.rows.get(name)) for column in columns] for name in methods], dtype=float
@@ -89,7 +91,7 @@ def _picture(columns: Sequence[Column], score: str) -> Figure:
     bound = max(float(np.nanmax(np.abs(gains))), np.finfo(float).eps)
     size = (CELL[0] * len(columns) + 3.2, CELL[1] * len(methods) + 1.7)
     figure = Figure(figsize=size, layout="constrained")
-    figure.suptitle("Gain over the baseline on each data set", x=0.01, ha="left")
+    figure.suptitle(f"Gain over the baseline on each data set{protocol}", x=0.01, ha="left")
     axes = figure.add_subplot()
     axes.set_facecolor(MISSING)
     image = axes.imshow(gains, cmap=DIVERGING, vmin=-bound, vmax=bound, aspect="auto")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fdsweep.results.compute.tables import TO_PERCENT
 from fdsweep.results.compute.words import of_metric
-from fdsweep.results.formats.search_section import spell_option
+from fdsweep.results.formats.sections.search import spell_option
 from fdsweep.results.plots.style import BLUE, DARK, GREY, ORANGE, PANEL, RED, arrows, legend, styled
 from fdsweep.results.records import searches
 from fdsweep.results.records.searches import COST, Dimension, Search, SearchTrial

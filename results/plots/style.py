@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from fdsweep.results.compute.tables import Table, TableRow
+from fdsweep.results.compute.tables import TITLES, Table, TableRow
 from fdsweep.results.compute.words import of_metric
 from fdsweep.results.records.manifest import Manifest
 
@@ -97,10 +97,10 @@ def look(name: str, looks: Mapping[str, int]) -> Look:
 def is_control(manifest: Manifest, row: TableRow) -> bool:
     """Whether `row` takes something away from a method to see whether its gain survives.
 
-    So do rows with other pairs than the data's, and in a study of controls every row but the
-    methods as they are.
+    So do rows with other pairs than the data's, A/A rows, and in a study of controls every row but
+    the methods as they are.
     """
-    if row.pairing not in (None, "paired"):
+    if row.control or row.pairing not in (None, "paired"):
         return True
     methods = {one.row: one.method for one in manifest.rows}
     return manifest.study == CONTROLS and row.row.casefold() != methods[row.row].casefold()
@@ -147,7 +147,7 @@ def mark(label: str, **how: Any) -> Line2D:
 
 def signed(points: float) -> str:
     """A difference with its sign and one decimal."""
-    return f"{points:+.1f}".replace("-", "−")
+    return f"{points:+z.1f}".replace("-", "−")
 
 
 def direction_name(row: TableRow) -> str:
@@ -161,8 +161,10 @@ def score_name(table: Table) -> str:
 
 
 def table_title(what: str, table: Table) -> str:
-    """`what` is drawn, and of which table."""
-    return f"{what}: {table.title}"
+    """`what` is drawn, and of which table; its protocol, if it is not ours, in a second line."""
+    protocol = TITLES[table.protocol]
+    title = f"{what}: {table.title.removesuffix(protocol)}"
+    return f"{title}\n{protocol.strip()}" if protocol else title
 
 
 def arrows(text: str) -> str:

@@ -7,10 +7,13 @@ from pydantic import Field
 from fdsweep.results.records import older
 from fdsweep.results.records.record_file import RecordFile
 from fdsweep.results.records.schema import CLASSIFICATION
+from fdsweep.results.records.setting import Setting
 from fdsweep.results.records.store import Store
 from fdsweep.search_spaces import layout
+from fdsweep.search_spaces.configs import Protocol
 from fdsweep.search_spaces.errors import ConfigError, StorageError, unknown
 from fdsweep.search_spaces.records import Record
+from fdsweep.search_spaces.sweep import Control
 
 
 class ManifestRow(Record):
@@ -18,7 +21,8 @@ class ManifestRow(Record):
 
     `teacher_modality` joins several by "+". `group` is a heading that the row shares with its
     neighbours, `pairing` says which teacher sample stands beside a student sample; both may be
-    empty.
+    empty. `control` "aa" repeats the first row of the sweep from weights changed by rounding alone.
+    `options` are all those of the method, its defaults included.
     """
 
     row: str
@@ -30,6 +34,8 @@ class ManifestRow(Record):
     paper: dict[str, Any] | None = None
     group: str = ""
     pairing: str = ""
+    control: Control = ""
+    options: dict[str, Any] = Field(default_factory=dict)
 
     @property
     def direction(self) -> tuple[str, str]:
@@ -43,11 +49,14 @@ class Manifest(Record):
     Within a direction the first row is the baseline. `seeds` is the sorted union of all runs;
     `seed_history` holds each seed list that enlarged it, the first one included. `teachers`
     gives each teaching modality its teacher's key. `data_notes` are sentences on the data.
-    `metric` is the task's headline metric.
+    `metric` is the task's headline metric. `protocol` and `features` are as in `NetworkConfig`
+    (an empty `features`: unknown), `setting` is what else a paper's numbers may differ in.
 
     What methods say of themselves: `looks` gives rows and methods, by their casefolded names,
     their place among the looks of pictures; `response_options` gives methods, as they stand in
-    rows, the option whose response is drawn, as it stands in their configurations.
+    rows, the option whose response is drawn, as it stands in their configurations. `factors` are
+    the switches, options that are bools, which the rows of one method cross in every valid
+    combination; empty where no method's rows do.
     """
 
     sweep: str
@@ -64,8 +73,12 @@ class Manifest(Record):
     data_notes: tuple[str, ...] = ()
     task: str = CLASSIFICATION
     metric: str = "accuracy"
+    protocol: Protocol = "ours"
+    features: str = ""
+    setting: Setting = Field(default_factory=Setting)
     looks: dict[str, int] = Field(default_factory=dict)
     response_options: dict[str, str] = Field(default_factory=dict)
+    factors: tuple[str, ...] = ()
 
 
 OLDER = {"fdsweep.sweep/1": older.manifest}
@@ -90,8 +103,8 @@ def merge(old: Manifest, new: Manifest) -> Manifest:
     """`old` and `new` as one: the same sweep, run again with other seeds or directions.
 
     Rows keep their order of appearance; where `new` has a row of `old` under another key, the
-    new key counts. With another study, data set, data, or number of epochs nothing of `old` can
-    be compared with `new`, which then stands alone.
+    new key counts. With another study, data set, data, number of epochs, protocol, or feature point
+    nothing of `old` can be compared with `new`, which then stands alone.
     """
     if _comparable(old) != _comparable(new):
         return new
@@ -103,6 +116,7 @@ def merge(old: Manifest, new: Manifest) -> Manifest:
         seed_history=(*old.seed_history, new.seeds) if grown else old.seed_history,
         rows=tuple(rows.values()),
         teachers=old.teachers | new.teachers,
+        setting=new.setting.joined(old.setting),
         looks=old.looks | new.looks,
         response_options=old.response_options | new.response_options,
     )
@@ -141,5 +155,8 @@ def find(store: Store, name: str | None = None) -> Manifest:
 
 def _comparable(manifest: Manifest) -> tuple[object, ...]:
     """What all runs of a sweep have in common."""
-    names = ("study", "dataset", "task", "metric", "epochs", "data_fingerprint")
+    names = (
+        *("study", "dataset", "task", "metric", "epochs", "data_fingerprint"),
+        *("protocol", "features"),
+    )
     return tuple(getattr(manifest, name) for name in names)

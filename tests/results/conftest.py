@@ -23,6 +23,7 @@ from fdsweep.results.records.analyses import (
 from fdsweep.results.records.manifest import Manifest, ManifestRow, save
 from fdsweep.results.records.schema import Replicate
 from fdsweep.results.records.searches import Dimension, Search, SearchTrial
+from fdsweep.results.records.setting import Setting
 from fdsweep.results.records.store import Store
 from fdsweep.search_spaces.configs import Option
 
@@ -38,6 +39,16 @@ COMPONENTS = (
 LOOKS = {
     name.casefold(): place for names in (COMPONENTS, METHODS) for place, name in enumerate(names)
 }
+AS_PUBLISHED = Setting(
+    split="lists of 6,698 train and 744 test clips",
+    variant="own",
+    classes=6,
+    batch_size=64,
+    backbones={"audio": "resnet18", "visual": "resnet18"},
+    pretraining={"audio": "none", "visual": "none"},
+)
+"""CREMA-D as the published code has it."""
+
 RESPONSES = {"fd-cmkd": "cutoff", "kd+fd-cmkd": "fd-cmkd.cutoff"}
 
 
@@ -87,6 +98,11 @@ def replicate() -> Callable[..., Replicate]:
 
 
 @pytest.fixture
+def as_published() -> Setting:
+    return AS_PUBLISHED
+
+
+@pytest.fixture
 def manifest() -> Callable[..., Manifest]:
     """A sweep of `names` in `directions`; the key of a row is `<name>-<student modality>`."""
 
@@ -97,6 +113,7 @@ def manifest() -> Callable[..., Manifest]:
         paper: Mapping[str, dict[str, Any]] | None = None,
         groups: Mapping[str, str] | None = None,
         pairings: Mapping[str, str] | None = None,
+        controls: Mapping[str, str] | None = None,
         method: str = "fd-cmkd",
         **changes: Any,
     ) -> Manifest:
@@ -111,6 +128,7 @@ def manifest() -> Callable[..., Manifest]:
                 paper=(paper or {}).get(name),
                 group=(groups or {}).get(name, ""),
                 pairing=(pairings or {}).get(name, ""),
+                control=(controls or {}).get(name, ""),
             )
             for name in names
             for teacher, student in directions
@@ -198,6 +216,41 @@ def fill(
         save(store, manifest(**{"names": ["Feat", "Freq"], **sweep}))
         for one in outcomes(scores):
             store.put(one, [], [])
+
+    return make
+
+
+@pytest.fixture
+def crossed(manifest: Callable[..., Manifest]) -> Callable[..., Manifest]:
+    """A sweep of the combinations `names` of `switches`: "-" is all off, "ab" has a and b on."""
+
+    def make(
+        names: Sequence[str] = ("-", "a", "b", "ab"), switches: str = "ab", **sweep: Any
+    ) -> Manifest:
+        made = manifest(names=names, **sweep)
+        rows = [
+            row.replace(options={"weight": 1.0, **{one: one in row.row for one in switches}})
+            for row in made.rows
+        ]
+        return made.replace(rows=rows, factors=tuple(switches))
+
+    return make
+
+
+@pytest.fixture
+def fill_crossed(
+    store: Store, crossed: Callable[..., Manifest], outcomes: Callable[..., list[Replicate]]
+) -> Callable[..., Manifest]:
+    """Store a sweep that crosses switches, with the test scores `scores` of each combination."""
+
+    def make(scores: Mapping[str, Sequence[float | None]], **sweep: Any) -> Manifest:
+        made = crossed(**{"names": list(scores), **sweep})
+        save(store, made)
+        students = dict.fromkeys(row.student_modality for row in made.rows)
+        keyed = {f"{on}.{one}": values for on, values in scores.items() for one in students}
+        for one in outcomes(keyed):
+            store.put(one, [], [])
+        return made
 
     return make
 

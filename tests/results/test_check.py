@@ -46,6 +46,20 @@ def test_what_was_written_matches(
     assert check(full, path) == []
 
 
+def test_a_page_of_other_things_is_compared_between_its_marks(full: Report, tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    text = to_text(full, "markdown")
+    marked = f"<!-- fdsweep report -->\n{text}\n<!-- end of fdsweep report -->\nThe end.\n"
+    page.write_text(f"# A study\n\nWhat was asked.\n\n{marked}")
+    assert check(full, page) == []
+    place, old, new = told(check(changed(full, 0, mean=12.3), page))
+    line = page.read_text().splitlines().index(old[0]) + 1
+    assert place.startswith(f"@@ -{line}")
+    assert ("12.3" in new[0], "12.3" in old[0]) == (True, False)
+    page.write_text(f"# A study\n\n{text}")
+    assert check(full, page) != []
+
+
 def told(found: list[str]) -> tuple[str, list[str], list[str]]:
     """The only hunk's place, and the lines of the file and of the report."""
     assert [line[:4] for line in found[:2]] == ["--- ", "+++ "]

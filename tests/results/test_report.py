@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from fdsweep.results.records import searches
 from fdsweep.results.records.manifest import Manifest, save
 from fdsweep.results.records.schema import Replicate
 from fdsweep.results.records.searches import Search
+from fdsweep.results.records.setting import Setting
 from fdsweep.results.records.store import Store
 from fdsweep.results.report import (
     FORMATS,
@@ -30,6 +32,7 @@ from fdsweep.search_spaces.errors import ConfigError, StorageError
 
 BASE = [0.60, 0.62, 0.61, 0.59, 0.63]
 BETTER = [0.64, 0.63, 0.66, 0.62, 0.65]
+EIGHT = [0.60, 0.62, 0.61, 0.59, 0.63, 0.60, 0.61, 0.62]
 CONTRACT = {
     *("row", "student_modality", "n", "mean", "std", "ci_low", "ci_high", "delta", "delta_ci"),
     *("p_value", "p_adjusted", "paper"),
@@ -47,7 +50,7 @@ def test_json_has_the_shape_of_the_contract(store: Store, fill: Fill) -> None:
     assert (document["schema"], document["sweep"]) == ("fdsweep.report/1", "components-watch")
 
     (table,) = document["tables"]
-    assert list(table) == ["title", "columns", "rows", "notes", "per_class", "margin"]
+    assert list(table) == ["title", "columns", "rows", "notes", "per_class", "margin", "protocol"]
     assert len(table["rows"]) == 4
     for row in table["rows"]:
         assert set(row) >= CONTRACT
@@ -194,6 +197,94 @@ def test_seeds_that_failed_or_miss_are_told(store: Store, fill: Fill, form: str)
         told = ("1 failed; 4 missing.", "Feat (gyroscope", "no data yet.")
         assert all(words in text for words in told)
     assert re.search(r"\b3/5\b", text) or form in ("csv", "json")
+
+
+VISUAL = [("audio", "visual")]
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_paper_of_another_task_is_not_comparable(
+    store: Store, fill: Fill, as_published: Setting, form: str
+) -> None:
+    apart = as_published.replace(split="speakers apart")
+    fill(
+        {"Feat.visual": BASE, "Freq.visual": BETTER},
+        **{"dataset": "crema-d", "paper": PAPER, "directions": VISUAL, "setting": apart},
+    )
+    text = said_in(form, report(store))
+    assert "64.3" in text
+    assert "not comparable" in text
+    assert "split speakers apart instead of lists of 6,698 train and 744 test clips" in text
+    for hit_or_miss in ("within CI", "above CI", "below CI", "within interval", "above interval"):
+        assert hit_or_miss not in text
+    if form in ("markdown", "html"):
+        assert ("64.3‡" in text, "68.7†‡" in text) == (True, True)
+    if form == "latex":
+        assert r"$64.3^{\ddagger}$" in text
+        assert r"$68.7^{\dagger\ddagger}$" in text
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_difference_within_the_noise_is_said_to_be(store: Store, fill: Fill, form: str) -> None:
+    fill(
+        {"Feat.visual": BASE, "Freq.visual": [0.6, 0.62, 0.62, 0.59, 0.63], "Aa.visual": BETTER},
+        **{"names": ["Feat", "Freq", "Aa"], "controls": {"Aa": "aa"}, "directions": VISUAL},
+    )
+    made = report(store)
+    text = said_in(form, made)
+    if form in ("csv", "json"):
+        rows = list(csv.DictReader(io.StringIO(text))) if form == "csv" else None
+        rows = rows or json.loads(text)["tables"][0]["rows"]
+        assert [str(row["within_noise"]) for row in rows] in (["", "True", ""],
+                                                              ["None", "True", "None"])  # fmt: skip
+        assert [float(row["noise_floor"] or 0) for row in rows] == pytest.approx(
+            [0, 1.963, 1.963], abs=1e-3
+        )
+        assert rows[1]["verdict"] == "equivalent"
+    else:
+        assert "equivalent, within the noise floor" in text
+        assert text.count("within the noise floor") == 1
+    if form != "csv":
+        assert "Noise floor: ±1.96 points" in text.replace(r"$\pm$", "±")
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_the_published_protocol_has_no_verdict(store: Store, fill: Fill, form: str) -> None:
+    scores = {"Feat.visual": EIGHT, "Freq.visual": [score + 0.05 for score in EIGHT]}
+    scores["Aa.visual"] = EIGHT
+    sweep = {"names": ["Feat", "Freq", "Aa"], "controls": {"Aa": "aa"}, "directions": VISUAL}
+    fill(scores, seeds=range(8), **sweep)
+    words = ("improves", "within the noise floor", "p Holm", "could detect")
+    ours = said_in(form, report(store))
+    assert "improves" in ours
+    fill(scores, seeds=range(8), protocol="published", **sweep)
+    text = said_in(form, report(store))
+    assert "(published protocol: epoch and head chosen on test, optimistic)" in text
+    assert [word for word in words if word in text] == []
+    if form in ("markdown", "html", "latex"):
+        assert "+5.0" in text
+        assert "test-sel." not in text
+    if form == "csv":
+        names = ("p_value", "p_adjusted", "verdict", "within_noise", "noise_floor", "gap")
+        for row in csv.DictReader(io.StringIO(text)):
+            assert [row[name] for name in names] == [""] * len(names)
+    if form == "json":
+        for row in json.loads(text)["tables"][0]["rows"]:
+            assert (row["p_value"], row["p_adjusted"], row["verdict"]) == (None, None, None)
+            assert (row["within_noise"], row["noise_floor"], row["gap"]) == (None, None, None)
+
+
+@pytest.mark.parametrize("form", [form for form in FORMATS if form != "csv"])
+def test_a_table_of_several_environments_says_so(
+    store: Store, manifest: Callable[..., Manifest], outcomes: Any, form: str
+) -> None:
+    save(store, manifest(names=["Feat", "Freq"], directions=VISUAL))
+    for one in outcomes({"Feat.visual": BASE, "Freq.visual": BETTER}):
+        made_by = {"processor": "A" if one.seed < 2 else "B", "torch": "2.13.0+cpu"}
+        store.put(one.replace(environment=json.dumps(made_by)), [], [])
+    text = said_in(form, report(store))
+    assert "Replicates of 2 environments stand beside each other" in text
+    assert "6 with processor B; 4 with processor A." in text
 
 
 @pytest.mark.parametrize("form", FORMATS)

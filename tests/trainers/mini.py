@@ -62,6 +62,7 @@ def prepare(storage, items, folder="key", damaged=(), **changes):
             classes=("a", "b"),
             notes=("A note.",),
             assets={"vocab.json": b"{}"},
+            split="somebody's",
         ),
         "payloads": PAYLOADS,
         "folder": folder,

@@ -15,15 +15,30 @@ def test_it_is_what_runs_here_sorted_and_the_same_each_time():
     facts = json.loads(text)
     assert text == json.dumps(dict(sorted(facts.items())))
     assert facts == {
+        "blas": environment.blas(torch.__config__.show()),
+        "capability": torch.backends.cpu.get_cpu_capability(),
         "numpy": numpy.__version__,
         "processor": environment.processor(),
         "python": platform.python_version(),
+        "system": facts["system"],
+        "threads": torch.get_num_threads(),
         "torch": torch.__version__,
         "transformers": transformers.__version__,
-        "capability": torch.backends.cpu.get_cpu_capability(),
-        "threads": torch.get_num_threads(),
     }
+    assert facts["system"].startswith(f"{platform.system()} {platform.machine()}")
     assert environment.environment() == text
+
+
+@pytest.mark.parametrize(
+    ("build", "name"),
+    [
+        ("  - Build settings: BLAS_INFO=mkl, BUILD_TYPE=Release", "mkl"),
+        ("  - Build settings: BLAS_INFO=open", "open"),
+        ("  - CPU capability usage: AVX2", "unknown"),
+    ],
+)
+def test_what_multiplies_matrices_is_read_from_torchs_build(build, name):
+    assert environment.blas(build) == name
 
 
 @pytest.mark.parametrize(

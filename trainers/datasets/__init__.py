@@ -39,6 +39,10 @@ class DatasetInfo:
 
     `fingerprint` names the content and its preparation: other numbers, other fingerprint. `notes`
     are sentences that a report should not leave out, `task` is what its labels are for.
+
+    What a paper's numbers may differ in: `split` says in a few words which samples train and test
+    (empty where unknown), `labelling` which of several labels they have, `variant` how they are
+    read (`own`, or whose way was asked for).
     """
 
     name: str
@@ -49,6 +53,9 @@ class DatasetInfo:
     source: str
     notes: tuple[str, ...] = ()
     task: str = "classification"
+    split: str = ""
+    labelling: str = ""
+    variant: str = "own"
 
     def modality(self, name: str) -> Modality:
         """The modality `name`; ConfigError for another."""

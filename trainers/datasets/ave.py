@@ -10,6 +10,7 @@ yields  per event its sound, repeated to 10 s, as a 257x1004 log-spectrogram, an
 splits  published
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -20,7 +21,15 @@ from fdsweep.search_spaces.errors import DataError
 from fdsweep.trainers.datasets import Modality, registry
 from fdsweep.trainers.datasets.prepared import Payload, Prepared
 from fdsweep.trainers.preparation import media
-from fdsweep.trainers.preparation.catalog import Catalog, Item, Options, Skipped, Split, wrong_tree
+from fdsweep.trainers.preparation.catalog import (
+    Catalog,
+    Item,
+    Options,
+    Skipped,
+    Split,
+    of_lists,
+    wrong_tree,
+)
 from fdsweep.trainers.preparation.spectrogram import fit, log_spectrogram
 
 RATE, SECONDS = 16000, 10
@@ -61,11 +70,13 @@ class AVE(Prepared):
             raise wrong_tree(raw, "the folder AVE", self.expects)
         lists = options.split_dir or homes[0]
         events: dict[Event, Split] = {}
+        listed = Counter[Split]()
         repeats = 0
         for split, name in LISTS.items():
             if not (lists / name).is_file():
                 raise wrong_tree(lists, name, self.expects)
             for event in _read(lists / name):
+                listed[split] += 1
                 repeats += event in events
                 events.setdefault(event, split)
         # Published code numbers the categories as testSet.txt, read first, brings them.
@@ -101,7 +112,11 @@ class AVE(Prepared):
                 f"Events that end where they start, of which all {SECONDS} s are taken: {untimed}."
             )
         return Catalog(
-            items=tuple(items), missing=tuple(missing), classes=classes, notes=tuple(notes)
+            items=tuple(items),
+            missing=tuple(missing),
+            classes=classes,
+            notes=tuple(notes),
+            split=of_lists(listed, "events"),
         )
 
     @override

@@ -11,6 +11,7 @@ splits  the lists that papers use where `--split-dir` has them (all speakers bot
 
 import csv
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -28,6 +29,7 @@ from fdsweep.trainers.preparation.catalog import (
     Options,
     Skipped,
     Split,
+    of_lists,
     wrong_tree,
 )
 from fdsweep.trainers.preparation.spectrogram import fit, log_spectrogram
@@ -80,13 +82,17 @@ CREMA-D/                      (git clone, then: git lfs pull)
             names = sorted(name for name in there if NAME.fullmatch(name))
             speakers = [_speaker(name) for name in names]
             splits = by_group(speakers, SHARES)
+            split_by = "speakers apart"
             notes.append("Train and test have different speakers; the split is fdsweep's own.")
         else:
             lists = _read_lists(options.split_dir)
             names = sorted(lists)
             speakers = [_speaker(name) for name in names]
             splits = [lists[name] for name in names]
-            notes.append(_on_lists(lists, {name for name in there if NAME.fullmatch(name)}))
+            count = Counter(lists.values())
+            split_by = of_lists(count, "clips")
+            left_out = {name for name in there if NAME.fullmatch(name)}.difference(lists)
+            notes.append(_on_lists(count, len(left_out)))
         if odd := sorted(name for name in there if not NAME.fullmatch(name)):
             notes.append(f"Left out for want of a clip's name: {len(odd)}, such as {odd[0]}.")
         labels = [_label(name) for name in names]
@@ -111,7 +117,11 @@ CREMA-D/                      (git clone, then: git lfs pull)
                 )
             )
         return Catalog(
-            items=tuple(items), missing=tuple(missing), classes=CLASSES, notes=tuple(notes)
+            items=tuple(items),
+            missing=tuple(missing),
+            classes=CLASSES,
+            notes=tuple(notes),
+            split=split_by,
         )
 
     @override
@@ -170,11 +180,10 @@ def _listed(row: Sequence[str], where: str) -> str:
     return clip
 
 
-def _on_lists(lists: Mapping[str, Split], there: set[str]) -> str:
-    count = {split: sum(found == split for found in lists.values()) for split in LISTS}
+def _on_lists(count: Mapping[Split, int], left_out: int) -> str:
     return (
         f"Train and test are the lists of --split-dir ({count['train']:,} and {count['test']:,} "
-        f"clips); {len(there - set(lists)):,} clips on neither are left out."
+        f"clips); {left_out:,} clips on neither are left out."
     )
 
 

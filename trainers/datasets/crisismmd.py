@@ -27,7 +27,15 @@ from fdsweep.search_spaces.errors import DataError, unknown
 from fdsweep.trainers.datasets import Modality, registry
 from fdsweep.trainers.datasets.prepared import Payload, Prepared
 from fdsweep.trainers.preparation import media, text
-from fdsweep.trainers.preparation.catalog import Catalog, Item, Options, Skipped, Split, wrong_tree
+from fdsweep.trainers.preparation.catalog import (
+    Catalog,
+    Item,
+    Options,
+    Skipped,
+    Split,
+    of_lists,
+    wrong_tree,
+)
 
 PARTS: dict[Split, str] = {"test": "test", "val": "dev", "train": "train"}
 TOKENIZER = "tokenizer.json"
@@ -119,7 +127,7 @@ class CrisisMMD(Prepared):
         home = _find(raw, "data_image")
         if home is None:
             raise wrong_tree(raw, "the folder data_image", self.expects)
-        rows, found = self._listed(options.split_dir or raw, task)
+        rows, listed, found = self._listed(options.split_dir or raw, task)
         items, missing = [], []
         for row in rows:
             picture = home / row.image.removeprefix("data_image").lstrip("/")
@@ -157,11 +165,13 @@ class CrisisMMD(Prepared):
             classes=task.classes,
             notes=tuple(notes),
             assets={TOKENIZER: tokenizer},
+            split=of_lists(listed, "pictures"),
         )
 
-    def _listed(self, lists: Path, task: Task) -> tuple[list[Row], list[str]]:
-        """The rows of the task's three files in the order of their ids, and what was unusual."""
+    def _listed(self, lists: Path, task: Task) -> tuple[list[Row], Counter[Split], list[str]]:
+        """The rows of the task's three files by their ids, lines of each, and what was unusual."""
         rows: dict[str, Row] = {}
+        lines = Counter[Split]()
         strange = Counter[str]()
         merged = repeats = 0
         for split, part in PARTS.items():
@@ -170,6 +180,7 @@ class CrisisMMD(Prepared):
             if path is None:
                 raise wrong_tree(lists, name, self.expects)
             for row in _read(path, split):
+                lines[split] += 1
                 label = task.merged.get(row.label, row.label)
                 if label not in task.classes:
                     strange[row.label or "none"] += 1
@@ -189,7 +200,8 @@ class CrisisMMD(Prepared):
             f"Lines with labels that are not of this task are left out: {names}.": names,
             f"Lines that list a picture again, of which test keeps its own: {repeats}.": repeats,
         }
-        return [rows[i] for i in sorted(rows)], [note for note, is_so in found.items() if is_so]
+        unusual = [note for note, is_so in found.items() if is_so]
+        return [rows[i] for i in sorted(rows)], lines, unusual
 
     @override
     def decode(self, raw: Path, item: Item, assets: Mapping[str, bytes]) -> dict[str, Any]:

@@ -70,6 +70,9 @@ class Prepared(Dataset):
             optim=self.optim,
             source=self.source,
             notes=tuple(self._facts()),
+            split=self.manifest.split,
+            labelling=self.labelling,
+            variant=self.manifest.options.get("variant") or "own",
         )
 
     @override
@@ -109,9 +112,14 @@ class Prepared(Dataset):
         shown: list[Any] = table[column].to_pylist()
         return shown
 
+    @property
+    def labelling(self) -> str:
+        """The labels that were asked for; empty where there is but one kind."""
+        return self.manifest.options.get("task") or self.default_task
+
     def _facts(self) -> Iterator[str]:
-        if task := self.manifest.options.get("task") or self.default_task:
-            yield f"Labels of the task {task}."
+        if self.labelling:
+            yield f"Labels of the task {self.labelling}."
         for pair, count in self.manifest.shared_groups.items():
             if count:
                 one, other = pair.split("/")

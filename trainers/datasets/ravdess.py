@@ -101,7 +101,11 @@ class Ravdess(Prepared):
         if repeats:
             notes.append(f"Files that lie in two folders, of which the first is taken: {repeats}.")
         return Catalog(
-            items=tuple(items), missing=tuple(missing), classes=CLASSES, notes=tuple(notes)
+            items=tuple(items),
+            missing=tuple(missing),
+            classes=CLASSES,
+            notes=tuple(notes),
+            split="actors apart",
         )
 
     @override

@@ -12,6 +12,7 @@ splits  published; a tenth of the training clips validates, chosen from the whol
 
 import csv
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -22,7 +23,15 @@ from fdsweep.search_spaces.errors import ConfigError, DataError
 from fdsweep.trainers.datasets import Modality, registry
 from fdsweep.trainers.datasets.prepared import Payload, Prepared
 from fdsweep.trainers.preparation import media
-from fdsweep.trainers.preparation.catalog import Catalog, Item, Options, Skipped, Split, wrong_tree
+from fdsweep.trainers.preparation.catalog import (
+    Catalog,
+    Item,
+    Options,
+    Skipped,
+    Split,
+    of_lists,
+    wrong_tree,
+)
 from fdsweep.trainers.preparation.spectrogram import fit, log_spectrogram
 from fdsweep.trainers.preparation.splits import SPLITS, carve_val
 
@@ -81,6 +90,7 @@ class VGGSound(Prepared):
         number_of = {label: number for number, label in enumerate(classes)}
         labels = [number_of[clip.label] for clip in clips]
         splits = [clip.split for clip in clips]
+        listed = of_lists(Counter(splits), "clips")
         notes = []
         if "val" not in splits:
             splits = carve_val(splits, [clip.video for clip in clips], labels)
@@ -114,7 +124,11 @@ class VGGSound(Prepared):
         if repeats:
             notes.append(f"Lines that list a clip again, of which test keeps its own: {repeats}.")
         return Catalog(
-            items=tuple(items), missing=tuple(missing), classes=classes, notes=tuple(notes)
+            items=tuple(items),
+            missing=tuple(missing),
+            classes=classes,
+            notes=tuple(notes),
+            split=listed,
         )
 
     @override

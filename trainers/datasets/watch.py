@@ -100,6 +100,7 @@ class Watch(Dataset):
         ),
         optim=OptimConfig(epochs=5),
         source=source,
+        split="subjects apart",
     )
 
     def __init__(self, location: DataLocation = HERE) -> None:

@@ -54,6 +54,7 @@ class Distiller(nn.Module, ABC):
         variants: names of the rows of its own component study, in the order of their looks.
         response_option: the option whose response the pictures draw; where it is learned, the
             measure of that name says what came of it.
+        needs: switch -> the switch without which it does nothing, both options that are bools.
         needs_teacher: False if `forward` takes None in the teacher's place.
         max_teachers: how many teachers `distil` takes.
         needs_pairs: False if the method is made for teacher samples that belong to other samples.
@@ -72,6 +73,7 @@ class Distiller(nn.Module, ABC):
     group: Group = "Cross"
     level: str = "features"
     response_option: str = ""
+    needs: Mapping[str, str] = MappingProxyType({})
     weights: Mapping[str, float] = MappingProxyType({})
     needs_teacher: bool = True
     max_teachers: int = 1

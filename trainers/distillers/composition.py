@@ -34,6 +34,11 @@ class Composition(Distiller):
         self.clip_norm = min(norms, default=None)
         drawn = [f"{n}.{part.response_option}" for n, part in parts.items() if part.response_option]
         self.response_option = next(iter(drawn), "")
+        self.needs = {
+            f"{n}.{switch}": f"{n}.{needed}"
+            for n, part in parts.items()
+            for switch, needed in part.needs.items()
+        }
 
     def methods(self) -> dict[str, Distiller]:
         """The parts by name, each in the running epoch."""

@@ -1,5 +1,6 @@
 """Frequency-decoupled cross-modal distillation, with a switch for each of its components."""
 
+from types import MappingProxyType
 from typing import NamedTuple
 
 import torch
@@ -91,6 +92,7 @@ class FDCMKD(Distiller):
         *("Freq+Align+Scale", "+Heads"),
     )
     response_option = "cutoff"
+    needs = MappingProxyType({"logmse": "freq", "band_heads": "freq"})
 
     cutoff: float | LearnedCutoff | None
     teacher_basis: Tensor | None

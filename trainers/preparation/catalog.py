@@ -1,9 +1,9 @@
 """What a raw tree holds: the samples to decode, and what is listed but not there."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from fdsweep.search_spaces.errors import DataError
 
@@ -54,7 +54,8 @@ class Catalog:
     `items` are sorted by `sample_id`, which is unique. `missing` are listed but not on disk, or
     without a partner. `classes` are in the order of the labels. `notes` are whole sentences for
     the manifest (where the splits come from, what was unusual). `assets` are files that are kept
-    beside the shards and handed to the decoder, such as a tokenizer.
+    beside the shards and handed to the decoder, such as a tokenizer. `split` says in a few words
+    which samples train and test, for who compares numbers (`of_lists`).
     """
 
     items: tuple[Item, ...]
@@ -62,6 +63,19 @@ class Catalog:
     classes: tuple[str, ...]
     notes: tuple[str, ...] = ()
     assets: dict[str, bytes] = field(default_factory=dict)
+    split: str = ""
+
+
+def of_lists(counts: Mapping[Split, int], samples: str) -> str:
+    """The `split` of a catalog whose lists have so many lines for each split.
+
+    Example:
+        >>> of_lists({"train": 6698, "test": 744}, "clips")
+        'lists of 6,698 train and 744 test clips'
+    """
+    said = [f"{counts[split]:,} {split}" for split in get_args(Split) if counts.get(split)]
+    before = f"{', '.join(said[:-1])} and " if len(said) > 1 else ""
+    return f"lists of {before}{said[-1]} {samples}"
 
 
 class Damaged(Exception):  # noqa: N818

@@ -36,6 +36,7 @@ class Manifest(Record):
         damaged: samples that are there but could not be decoded.
         notes: whole sentences for people.
         assets: names of the files beside the shards, with their sha256.
+        split: which samples train and test, in a few words; empty where an older fdsweep prepared.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Manifest(Record):
     damaged: tuple[Skipped, ...]
     notes: tuple[str, ...]
     assets: dict[str, str]
+    split: str = ""
 
     @property
     def rows(self) -> int:
@@ -104,6 +106,7 @@ def make_manifest(
         damaged=damaged,
         notes=(*catalog.notes, *(note for outcome in outcomes for note in outcome.notes)),
         assets=assets,
+        split=catalog.split,
     )
 
 

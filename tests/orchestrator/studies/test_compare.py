@@ -21,7 +21,7 @@ def test_by_default_every_method_stands_in_its_group_behind_the_baseline():
 
 
 def test_every_line_of_the_papers_table_is_linked_to_its_number():
-    from fdsweep.results.compute.published import look_up
+    from fdsweep.results.compute.provenance.published import look_up
 
     sweep = comparison()
     linked = {row.name: row.paper for row in sweep.rows if row.paper}

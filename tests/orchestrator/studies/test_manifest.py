@@ -2,8 +2,22 @@
 
 import pytest
 
-from fdsweep.orchestrator.studies.manifest import MethodFacts, method_facts
-from fdsweep.trainers import distillers
+from fdsweep.orchestrator.studies.manifest import (
+    MethodFacts,
+    crossed_switches,
+    method_facts,
+    save_manifest,
+)
+from fdsweep.orchestrator.studies.plan import make_cells, make_plan
+from fdsweep.results.records.manifest import load
+from fdsweep.results.records.setting import Setting
+from fdsweep.results.records.store import Store
+from fdsweep.search_spaces.presets import every_component, load_preset
+from fdsweep.search_spaces.sweep import Row, override, with_aa
+from fdsweep.trainers import datasets, distillers
+
+INFO = datasets.find("watch").info
+SWITCHES = ("freq", "align", "scale", "logmse", "band_heads")
 
 
 @pytest.fixture
@@ -38,5 +52,86 @@ def test_what_adds_up_methods_tells_of_each(declared):
     assert facts.looks.keys() == {"plain", "bands", "full", "half", "none"}
 
 
+@pytest.fixture
+def saved(tmp_path):
+    """The manifest of a sweep with `changes`, as it is written before anything is trained."""
+
+    def make(study=None, **changes):
+        sweep = with_aa(override(study or load_preset("components"), seeds=(0, 1), **changes))
+        checkpoints = dict.fromkeys(sweep.pretrained, "abc")
+        plan = make_plan(
+            sweep,
+            make_cells(sweep, INFO, checkpoints),
+            finished=(),
+            missing_teachers=lambda key, seeds: seeds,
+            storage="store",
+        )
+        store = Store.create(str(tmp_path / "runs"))
+        made = save_manifest(sweep, plan, INFO, store)
+        assert load(store, plan.sweep) == made
+        return made
+
+    return make
+
+
+def test_the_setting_is_written_down_for_who_compares_numbers(saved):
+    made = saved(epochs=3, batch_size=32)
+    assert (made.protocol, made.features, made.epochs) == ("ours", "post-relu", 3)
+    assert made.setting == Setting(
+        split="subjects apart",
+        variant="own",
+        classes=7,
+        batch_size=32,
+        backbones={"accelerometer": "cnn1d", "gyroscope": "cnn1d"},
+        pretraining={"accelerometer": "none", "gyroscope": "none"},
+    )
+    other = saved(protocol="published", features="pre-relu")
+    assert (other.protocol, other.features) == ("published", "pre-relu")
+
+
+def test_an_aa_row_is_known_as_one(saved):
+    rows = saved(directions=("accelerometer->gyroscope",)).rows
+    assert [row.row for row in rows if row.control == "aa"] == ["A/A"]
+    first, repeated = rows[0], rows[-1]
+    assert repeated.key != first.key
+    assert (repeated.method, repeated.teacher_keys) == (first.method, first.teacher_keys)
+
+
+def test_a_checkpoint_is_named_without_its_folder(saved):
+    made = saved(pretrained={"gyroscope": "/home/somebody/models/small"})
+    assert made.setting.pretraining == {"accelerometer": "none", "gyroscope": "small"}
+
+
 def test_nothing_is_told_of_no_method():
     assert method_facts([]) == MethodFacts({}, {})
+
+
+def test_every_component_crosses_its_switches_and_the_component_study_does_not():
+    whole = with_aa(every_component())
+    assert len(whole.rows) == 20 + 1
+    assert crossed_switches(make_cells(whole, INFO)) == SWITCHES
+    assert crossed_switches(make_cells(load_preset("components"), INFO)) == ()
+
+
+def test_what_is_crossed_and_each_rows_options_are_written_down(saved):
+    made = saved(every_component())
+    assert made.factors == SWITCHES
+    assert [name for name in SWITCHES if made.rows[-2].options[name]] == list(SWITCHES)
+    assert made.rows[0].options["cutoff"] == 0.5  # a default
+    assert saved().factors == ()
+
+
+def test_other_methods_may_stand_beside_a_cross_but_no_other_setting_of_its_own():
+    whole = every_component()
+    cells = make_cells(whole, INFO)
+
+    def beside(row):
+        return make_cells(whole.model_copy(update={"rows": (row, *whole.rows)}), INFO)
+
+    assert crossed_switches(beside(Row(name="none", method="none"))) == SWITCHES
+    assert crossed_switches(beside(Row(name="tuned", options={"cutoff": 0.25}))) == ()
+    assert crossed_switches(beside(Row(name="loose", pairing="shuffled"))) == ()
+    assert crossed_switches(beside(Row(name="slow", lr=0.001))) == ()
+    assert crossed_switches(cells[:-1]) == ()  # one is missing in one direction
+    assert crossed_switches(cells[: len(whole.rows)]) == SWITCHES
+    assert crossed_switches([]) == ()

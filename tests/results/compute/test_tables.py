@@ -10,6 +10,7 @@ from fdsweep.results.compute.statistics import detectable_effect, holm, sign_fli
 from fdsweep.results.compute.tables import Table, TableRow, build_table
 from fdsweep.results.records.manifest import Manifest
 from fdsweep.results.records.schema import Replicate
+from fdsweep.results.records.setting import Setting
 
 BASE = [0.60, 0.62, 0.61, 0.59, 0.63]
 BETTER = [0.64, 0.63, 0.66, 0.62, 0.65]
@@ -281,9 +282,10 @@ def test_the_margin_is_told_and_used(
 
 
 def test_the_papers_number_is_judged_by_the_test_selected_column(
-    build: Callable[..., Table],
+    build: Callable[..., Table], as_published: Setting
 ) -> None:
     ways = [("visual", "audio")]
+    alike = {"dataset": "crema-d", "epochs": 100, "setting": as_published}
     # published 60.9; ours + 2 is selected on test
     for scores, verdict in (
         ([0.588, 0.589, 0.590], "within interval"),
@@ -291,6 +293,123 @@ def test_the_papers_number_is_judged_by_the_test_selected_column(
         ([0.608, 0.609, 0.610], "below interval"),
         ([0.589], None),
     ):
-        sweep = {"names": ["Feat"], "directions": ways, "paper": PAPER, "dataset": "crema-d"}
+        sweep = {"names": ["Feat"], "directions": ways, "paper": PAPER, **alike}
         table = build({"Feat.audio": scores}, **sweep)
         assert table.rows[0].paper_verdict == verdict
+    other = sweep | {"setting": as_published.replace(split="speakers apart")}
+    for scores in ([0.588, 0.589, 0.590], []):
+        (row,) = build({"Feat.audio": scores}, **other).rows
+        assert row.paper_verdict == (
+            "not comparable: split speakers apart instead of lists of 6,698 train and 744 test "
+            "clips"
+        )
+        assert (row.paper, row.paper_marks) == (60.9, "‡")
+
+
+AA = {"names": ["Feat", "Freq", "Align", "A/A"], "controls": {"A/A": "aa"}, "directions": ONE_WAY}
+
+
+def test_aa_stands_outside_holms_family_and_has_no_verdict(build: Callable[..., Table]) -> None:
+    six = [0.60, 0.62, 0.61, 0.59, 0.63, 0.60]
+    scores = {
+        "Feat.gyroscope": six,
+        "Freq.gyroscope": [score + 0.03 for score in six],
+        "Align.gyroscope": [0.61, 0.60, 0.63, 0.58, 0.64, 0.60],
+        "A/A.gyroscope": [score + 0.001 for score in six],
+    }
+    rows = by_name(build(scores, seeds=range(6), **AA))
+    # every one of six differences has the same sign: p = 2 / 2^6, times two for Holm, not three
+    assert rows["Freq"].p_value == 2 / 2**6
+    assert rows["Freq"].p_adjusted == 2 * 2 / 2**6
+    repeated = rows["A/A"]
+    assert (repeated.control, repeated.pairs) == ("aa", 6)
+    assert repeated.delta == pytest.approx(0.1)
+    assert repeated.delta_ci == pytest.approx((0.1, 0.1))
+    assert (repeated.p_value, repeated.p_adjusted, repeated.verdict) == (None, None, None)
+    assert (repeated.effect_size, repeated.detectable, repeated.p_better) == (None, None, None)
+    del scores["A/A.gyroscope"]
+    alone = build(scores, seeds=range(6), **AA | {"names": ["Feat", "Freq", "Align"]})
+    assert by_name(alone)["Freq"].p_adjusted == rows["Freq"].p_adjusted
+
+
+def test_the_noise_floor_is_half_the_interval_of_aa(build: Callable[..., Table]) -> None:
+    noise = np.array([0.004, -0.006, 0.001, 0.003, -0.005])
+    scores = {
+        "Feat.gyroscope": BASE,
+        "Freq.gyroscope": BETTER,
+        "Align.gyroscope": [score + 0.002 for score in BASE],
+        "A/A.gyroscope": list(np.array(BASE) + noise),
+    }
+    rows = by_name(build(scores, **AA))
+    interval = stats.ttest_1samp(100 * noise, 0).confidence_interval()
+    floor = (interval.high - interval.low) / 2
+    assert [rows[name].noise_floor for name in ("Freq", "Align", "A/A")] == pytest.approx(
+        [floor] * 3
+    )
+    assert 0.2 < floor < 3
+    assert [rows[name].within_noise for name in rows] == [None, False, True, None]
+    assert rows["Align"].verdict == "equivalent"  # the word stays what it is
+    assert rows["Feat"].noise_floor is None
+
+
+def test_where_nothing_is_perturbed_the_floor_is_zero(build: Callable[..., Table]) -> None:
+    scores = {
+        f"{name}.gyroscope": values
+        for name, values in {"Feat": BASE, "Freq": BASE, "Align": BETTER, "A/A": BASE}.items()
+    }
+    rows = by_name(build(scores, **AA))
+    assert (rows["A/A"].delta, rows["A/A"].noise_floor) == (0, 0)
+    assert [rows[name].within_noise for name in ("Freq", "Align")] == [True, False]
+
+
+@pytest.mark.parametrize("scores", [[], [0.6]])
+def test_one_pair_gives_no_floor(build: Callable[..., Table], scores: list[float]) -> None:
+    table = build({"Feat.gyroscope": BASE, "Freq.gyroscope": BETTER, "A/A.gyroscope": scores}, **AA)
+    assert {(row.noise_floor, row.within_noise) for row in table.rows} == {(None, None)}
+    assert not any("Noise floor" in note for note in table.notes)
+
+
+def test_each_direction_has_its_own_floor(build: Callable[..., Table]) -> None:
+    noisy = [score + by for score, by in zip(BASE, (0.01, -0.01, 0.01, -0.01, 0), strict=True)]
+    scores = {"Feat.gyroscope": BASE, "Freq.gyroscope": BETTER, "A/A.gyroscope": noisy}
+    scores |= {"Feat.accelerometer": BASE, "Freq.accelerometer": BETTER}
+    table = build(scores, names=["Feat", "Freq", "A/A"], controls={"A/A": "aa"})
+    there, back = (
+        [row.noise_floor is None for row in table.rows if row.student_modality == student]
+        for student in ("gyroscope", "accelerometer")
+    )
+    assert (there, back) == ([True, False, False], [True] * 3)
+
+
+def test_the_published_protocol_decides_nothing(
+    build: Callable[..., Table], as_published: Setting
+) -> None:
+    scores = {
+        f"{name}.audio": values
+        for name, values in {"Feat": EIGHT, "Freq": shifted(1), "A/A": EIGHT}.items()
+    }
+    sweep = {
+        **{"names": ["Feat", "Freq", "A/A"], "controls": {"A/A": "aa"}, "paper": PAPER},
+        **{"directions": [("visual", "audio")], "dataset": "crema-d", "setting": as_published},
+        **{"seeds": range(8), "epochs": 100, "protocol": "published", "features": "post-relu"},
+    }
+    table = build(scores, predictions=None, **sweep)
+    assert table.protocol == "published"
+    assert table.title == (
+        "Components, crema-d (published protocol: epoch and head chosen on test, optimistic)"
+    )
+    freq = by_name(table)["Freq"]
+    gained = 100 * np.subtract(shifted(1), EIGHT)
+    assert freq.delta == pytest.approx(gained.mean())
+    assert freq.delta_ci == pytest.approx(stats.ttest_1samp(gained, 0).confidence_interval())
+    nothing = ("p_value", "p_adjusted", "verdict", "detectable", "effect_size", "p_better", "gap")
+    for row in table.rows:
+        assert [getattr(row, name) for name in nothing] == [None] * len(nothing)
+        assert (row.noise_floor, row.within_noise) == (None, None)
+    assert freq.paper_verdict in ("within interval", "above interval", "below interval")
+    text = "\n".join(table.notes)
+    assert "no validation split is held out" in text
+    for word in ("Holm", "Verdict", "Exploratory", "power", "Noise floor", "on validation"):
+        assert word not in text
+    ours = build(scores, **sweep | {"protocol": "ours"})
+    assert by_name(ours)["Freq"].verdict == "improves"

@@ -50,6 +50,8 @@ def test_a_line_by_hand(line: Callable[..., TableRow]) -> None:
 
 
 def test_only_rows_that_improve_are_bold(line: Callable[..., TableRow]) -> None:
+    noise = line("a", mean=90.0, std=0.1, verdict="improves", within_noise=True)
+    assert "bf{" not in to_latex(of_rows(noise))
     for verdict in ("worse", "equivalent", "inconclusive", None):
         text = to_latex(of_rows(line("a", mean=90.0, std=0.1, verdict=verdict)))
         assert "bf{" not in text

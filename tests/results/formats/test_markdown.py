@@ -5,6 +5,7 @@ from collections.abc import Callable
 from fdsweep.results.compute.tables import Table, TableRow
 from fdsweep.results.document import Report
 from fdsweep.results.formats.markdown import WIDTH, to_markdown
+from fdsweep.results.records.setting import Setting
 from fdsweep.results.records.store import Store
 from fdsweep.results.report import report, to_json
 
@@ -134,10 +135,11 @@ def test_p_is_shown_from_six_pairs_on(store: Store, fill: Fill) -> None:
     assert set(back[3].split()) == {"|", "Freq", "0/6", "–"}
 
 
-def test_papers_numbers_and_their_doubts(store: Store, fill: Fill) -> None:
+def test_papers_numbers_and_their_doubts(store: Store, fill: Fill, as_published: Setting) -> None:
     ways = [("visual", "audio"), ("audio", "visual")]
-    fill({}, directions=ways, paper=PAPER, dataset="crema-d")
+    fill({}, directions=ways, paper=PAPER, dataset="crema-d", setting=as_published)
     text = to_markdown(report(store))
+    assert "Differs from the paper's setting: 30 epochs instead of 100;" in text
     assert [line.split("|")[-2].strip() for table in tables(text) for line in table[2:]] == [
         *("60.9", "60.8†"),
         *("64.3", "68.7†"),

@@ -28,6 +28,7 @@ from fdsweep.results.plots.style import DARK, GREY, Look, look
 from fdsweep.results.records import manifest as manifests
 from fdsweep.results.records.manifest import Manifest
 from fdsweep.results.records.schema import Replicate
+from fdsweep.results.records.setting import Setting
 from fdsweep.results.records.store import Store
 from fdsweep.results.report import load
 from fdsweep.search_spaces.presets import load_preset
@@ -232,6 +233,59 @@ def test_the_margin_of_equivalence_lies_behind_the_effects(store: Store, study: 
     assert "within ±2.5 points" in entries(figure)
 
 
+def test_aa_is_a_control_and_gives_the_noise_floor_its_band(
+    store: Store, study: Study, look_of: Callable[[str], Look]
+) -> None:
+    names = ["Feat", "Freq", "Aa"]
+    made = study(names=names, controls={"Aa": "aa"}, paper_table=None)
+    data = data_of(store, made)
+    figure = drawn(forest(data))
+    for axes, student in zip(figure.axes, STUDENTS, strict=True):
+        gained = points_by_seed(data.replicates, f"Aa.{student}") - points_by_seed(
+            data.replicates, f"Feat.{student}"
+        )
+        low, high = stats.ttest_1samp(gained, 0).confidence_interval()
+        margin, noise = axes.patches
+        assert (noise.get_x(), noise.get_width()) == pytest.approx(((low - high) / 2, high - low))
+        assert (margin.get_hatch(), noise.get_hatch() is None) == (None, False)
+        assert colours(axes, ["Freq", "Aa"]) == [look_of("Freq").colour, GREY]
+        assert line(axes, "_Aa").get_markerfacecolor() == "white"
+    assert {"noise floor (A/A)", "control", "within ±1 points"} <= {*entries(figure)}
+    without = drawn(forest(data_of(store, study(names=names[:2], prefix="x"))))
+    assert "noise floor (A/A)" not in entries(without)
+
+
+def test_under_the_published_protocol_no_picture_judges(store: Store, study: Study) -> None:
+    made = study(
+        protocol="published",
+        controls={"Align": "aa"},
+        paper={"Feat": {"row": 1}},
+        dataset="crema-d",
+        directions=[("audio", "visual")],
+    )
+    data = data_of(store, made)
+    figure = drawn(forest(data))
+    assert figure.axes[0].patches[:] == []
+    assert entries(figure) == ["not judged", "control", "95 % CI", "one seed"]
+    assert gap(data) is None
+    beside = drawn(paper(data))
+    assert lines(beside.axes[0], "_validation") == []
+    assert "ours, selected on validation" not in entries(beside)
+    curves = learning_curves(data)["curves-audio-to-visual"]
+    assert len(curves.axes) == 3
+    told = [figure.get_suptitle(), beside.get_suptitle(), curves.get_suptitle()]
+    assert all("(published protocol: epoch and head chosen on test" in title for title in told)
+
+
+def test_comparisons_of_two_protocols_do_not_meet(store: Store, study: Study) -> None:
+    sweep = {"names": ["none", "kd"], "study": "compare", "directions": ONE_WAY}
+    own = study(sweep="compare-watch", **sweep)
+    study(sweep="compare-ave", dataset="ave", protocol="published", prefix="p", **sweep)
+    assert matrix(data_of(store, own)) is None
+    study(sweep="compare-more", dataset="ave", prefix="o", **sweep)
+    assert matrix(data_of(store, own)) is not None
+
+
 def test_no_forest_without_a_difference(store: Store, study: Study) -> None:
     assert forest(data_of(store, study(names=["Feat"], seeds=[0]))) is None
     every = frozenset(("Feat", seed) for seed in range(5))
@@ -345,6 +399,22 @@ def test_the_papers_number_stands_beside_ours_selected_on_test(store: Store, stu
             np.testing.assert_allclose(validation, points_by_seed(replicates, key).mean())
         assert lines(axes, "_Align") == []
     assert labels(figure.axes[0]) == ["Feat  (n = 5)", "Freq  (n = 5)"]
+
+
+def test_a_paper_of_another_task_is_grey(store: Store, study: Study, as_published: Setting) -> None:
+    sweep = {
+        **{"paper": {"Feat": {"row": 1}}, "dataset": "crema-d"},
+        **{"directions": [("audio", "visual")], "epochs": 100},
+    }
+    for split, colour, entry in (
+        (as_published.split, DARK, "paper"),
+        ("speakers apart", GREY, "paper, ‡ of another task"),
+    ):
+        made = study(setting=as_published.replace(split=split), **sweep)
+        figure = drawn(paper(data_of(store, made)))
+        assert line(figure.axes[0], "_paper").get_color() == colour
+        assert entries(figure)[0] == entry
+        assert texts(figure.axes[0])[0].endswith("‡") == (colour == GREY)
 
 
 def test_no_paper_no_picture(store: Store, study: Study) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from fdsweep.results.records.manifest import Manifest, find, list_sweeps, load, merge, save
+from fdsweep.results.records.setting import Setting
 from fdsweep.results.records.store import Store
 from fdsweep.search_spaces.errors import ConfigError, StorageError
 
@@ -60,6 +61,8 @@ def test_what_an_older_fdsweep_wrote_is_read(store: Store) -> None:
     assert found.rows[1].key == "key of fd-cmkd"
     assert (found.seeds, found.seed_history, found.data_notes) == ((0, 1), ((0, 1),), ("A note.",))
     assert (found.task, found.metric, found.looks) == ("classification", "accuracy", {})
+    assert (found.protocol, found.features, found.setting) == ("ours", "", Setting())
+    assert {row.control for row in found.rows} == {""}
     assert found.response_options == {"fd-cmkd": "cutoff", "kd+fd-cmkd": "fd-cmkd.cutoff"}
     save(store, found)
     assert load(store, "cutoffs-watch") == found
@@ -118,6 +121,16 @@ def test_what_methods_say_of_themselves_is_added(manifest: Make) -> None:
     new = manifest(looks={"kd": 3}, response_options={"feat": "x"})
     assert merge(old, new).looks == {"kd": 3, "feat": 2}
     assert merge(old, new).response_options == {"kd": "t", "feat": "x"}
+    crossing = new.replace(factors=("a", "b"))
+    assert (merge(old, crossing).factors, merge(crossing, new).factors) == (("a", "b"), ())
+
+
+def test_networks_of_directions_are_added_to_the_setting(manifest: Make) -> None:
+    old = manifest(setting=Setting(classes=7, backbones={"a": "cnn1d"}, pretraining={"a": "none"}))
+    new = manifest(setting=Setting(classes=7, backbones={"b": "cnn1d"}, pretraining={"b": "none"}))
+    both = merge(old, new).setting
+    assert (both.classes, both.backbones) == (7, {"a": "cnn1d", "b": "cnn1d"})
+    assert both.pretraining == {"a": "none", "b": "none"}
 
 
 def test_a_row_under_a_new_key_takes_the_place_of_the_old(manifest: Make) -> None:
@@ -132,6 +145,7 @@ def test_a_row_under_a_new_key_takes_the_place_of_the_old(manifest: Make) -> Non
     [
         *({"epochs": 1}, {"dataset": "ave"}, {"data_fingerprint": "x"}, {"study": "mine"}),
         *({"task": "segmentation"}, {"metric": "miou"}),
+        *({"protocol": "published"}, {"features": "pre-relu"}),
     ],
 )
 def test_what_cannot_be_compared_is_not_merged(manifest: Make, changes: dict[str, object]) -> None:

@@ -21,6 +21,10 @@ def test_a_replicate_has_the_columns_as_fields() -> None:
     assert list(Replicate.model_fields) == REPLICATES.names
 
 
+def test_a_done_replicate_may_have_no_validation(replicate: Callable[..., Replicate]) -> None:
+    assert replicate(val_score=None).val_score is None
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

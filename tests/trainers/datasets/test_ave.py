@@ -49,6 +49,9 @@ def test_classes_are_in_the_order_of_the_test_list(catalog):
 
 
 def test_splits_are_the_published_ones(catalog):
+    assert catalog.split == "lists of {} train, {} val and {} test events".format(
+        *(len(mini.lists()[name]) for name in ("trainSet.txt", "valSet.txt", "testSet.txt"))
+    )
     for item in catalog.items:
         name = {"train": "trainSet.txt", "val": "valSet.txt", "test": "testSet.txt"}[item.split]
         assert any(item.group in line for line in mini.lists()[name])

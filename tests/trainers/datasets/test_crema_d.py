@@ -78,6 +78,7 @@ def test_own_splits_have_different_speakers(tmp_path):
     assert not speakers["train"] & speakers["test"]
     assert not speakers["train"] & speakers["val"]
     assert not speakers["val"] & speakers["test"]
+    assert found.split == "speakers apart"
 
 
 def test_own_splits_do_not_depend_on_what_is_missing(tmp_path):
@@ -94,6 +95,8 @@ def test_published_lists(tmp_path, tree):
     miniature.write_lists(tmp_path, tree.clips)
     test = {line.split(",")[0] for line in (tmp_path / "test.csv").read_text().splitlines()}
     found = catalog(tree.raw, split_dir=tmp_path)
+    train = len((tmp_path / "train.csv").read_text().splitlines())
+    assert found.split == f"lists of {train} train and {len(test)} test clips"
     for item in found.items:
         assert (item.split == "test") == (item.sample_id in test)
     assert {item.label for item in found.items if item.split == "val"} == set(range(6))

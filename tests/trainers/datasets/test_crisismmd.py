@@ -46,6 +46,7 @@ def test_a_picture_is_a_sample_and_its_tweet_the_group(catalog):
 
 
 def test_splits_are_the_published_ones(catalog):
+    assert catalog.split == "lists of 36 train, 12 val and 12 test pictures"
     parts = [SPLIT[part] for part, size in mini.SIZES.items() for _ in range(size)]
     listed = {row["image_id"]: part for row, part in zip(mini.rows(), parts, strict=True)}
     assert {i.sample_id: i.split for i in catalog.items}.items() <= listed.items()

@@ -114,6 +114,8 @@ def test_smaller_lists_may_be_given(raw, tmp_path):
     catalog = VGGSound().catalog(raw, write_lists(tmp_path, rows))
     assert catalog.classes == tuple(sorted(mini.LABELS[1:]))
     assert len(catalog.items) + len(catalog.missing) == 32
+    train = len(rows["train_tiny.csv"]) - 1
+    assert catalog.split == f"lists of {train} train and {32 - train} test clips"
     assert {item.split for item in catalog.items} == {"train", "val", "test"}
 
 

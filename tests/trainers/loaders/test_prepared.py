@@ -147,13 +147,17 @@ def test_only_the_modalities_asked_for_are_read(dataset: Callable[..., Tiny]) ->
 def test_a_report_hears_of_shared_groups_skips_and_the_task(dataset: Callable[..., Tiny]) -> None:
     made = dataset()
     assert made.info.notes == ()
+    assert (made.info.split, made.info.labelling, made.info.variant) == ("", "", "own")
     made.manifest = made.manifest.model_copy(
         update={
             "shared_groups": {"train/val": 0, "train/test": 91},
             "missing": (Skipped("s99", "no picture"),),
-            "options": {"task": "damage"},
+            "options": {"task": "damage", "variant": "somebody's"},
+            "split": "groups apart",
         }
     )
+    assert (made.info.split, made.info.variant) == ("groups apart", "somebody's")
+    assert made.info.labelling == "damage"
     assert made.info.notes == (
         "Labels of the task damage.",
         "Splits train and test share 91 groups (speakers or videos).",

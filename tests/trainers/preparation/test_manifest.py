@@ -15,6 +15,15 @@ def test_a_manifest_survives_its_file(storage):
     assert load_manifest(storage, "mini") == manifest
 
 
+def test_a_manifest_without_a_split_is_read_as_one_whose_split_is_unknown(tmp_path):
+    prepare(tmp_path, make_items())
+    path = tmp_path / "data/mini/manifest.json"
+    fields = json.loads(path.read_text())
+    del fields["split"]
+    path.write_text(json.dumps(fields))
+    assert load_manifest(str(tmp_path), "mini").split == ""
+
+
 def test_a_manifest_counts_what_is_in_the_shards(tmp_path):
     manifest = prepare(tmp_path, make_items(), damaged=("s000", "s044"))
     table = read_table(str(tmp_path), manifest, ["split", "label", "group"]).to_pylist()
@@ -29,6 +38,7 @@ def test_a_manifest_counts_what_is_in_the_shards(tmp_path):
     assert manifest.shared_groups["train/test"] == len(members["train"] & members["test"])
     assert [skipped.sample_id for skipped in manifest.damaged] == ["s000", "s044"]
     assert manifest.notes == ("A note.", "Note 0.", "Note 1.", "Note 2.")
+    assert manifest.split == "somebody's"
     assert sum(shard.frames["visual"] for shard in manifest.shards) == sum(
         1 + i % 3 for i in range(50) if i not in (0, 44)
     )

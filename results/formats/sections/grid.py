@@ -2,7 +2,11 @@
 
 from dataclasses import dataclass
 
+from fdsweep.results.compute.statistics import seeds_needed
+
 NOTHING = "–"
+MIN_FOR_P = seeds_needed(1)
+"""Differences from which on a sign-flip p can be below 0.05 at all."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,6 +37,19 @@ class Section:
 def spell_number(value: float | None, sign: str = "") -> str:
     """`value` to one decimal, a dash for None; `sign` "+" writes the plus too."""
     return NOTHING if value is None else f"{value:{sign}z.1f}"
+
+
+def spell_difference(delta: float | None, span: tuple[float, float] | None) -> str | None:
+    """A difference with its sign, and its interval where there is one; None for None."""
+    interval = ", ".join(spell_number(end, "+") for end in span or ())
+    return None if delta is None else spell_number(delta, "+") + (interval and f" [{interval}]")
+
+
+def spell_p(p: float | None, n: int) -> str | None:
+    """A p-value over `n` differences; None for None, and where it could not be below 0.05."""
+    if p is None or n < MIN_FOR_P:
+        return None
+    return f"{p:.3f}" if p >= 0.001 else "<0.001"
 
 
 def spell_time(seconds: float) -> str:

@@ -9,6 +9,8 @@ from importlib import resources
 from fdsweep.search_spaces.errors import ConfigError, unknown
 
 FOLDER = resources.files("fdsweep.results") / "paper"
+SETTING = "setting"
+"""Not a table of the paper's, but how its numbers were made: see `provenance.setting`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,10 @@ def look_up(
     Raises:
         ConfigError: no such table, no such column, or several lines that match.
     """
-    lines = _lines(table)
+    tables = sorted({item.name.removesuffix(".csv") for item in FOLDER.iterdir()} - {SETTING})
+    if table not in tables:
+        raise unknown("paper table", table, tables, "paper_table")
+    lines = read(table)
     for column in where:
         if column not in lines[0]:
             raise unknown("column", column, lines[0], f"paper table {table}")
@@ -47,11 +52,9 @@ def look_up(
 
 
 @cache
-def _lines(table: str) -> list[dict[str, str]]:
-    tables = [item.name.removesuffix(".csv") for item in FOLDER.iterdir()]
-    if table not in tables:
-        raise unknown("paper table", table, tables, "paper_table")
-    with (FOLDER / f"{table}.csv").open(encoding="utf-8") as file:
+def read(name: str) -> list[dict[str, str]]:
+    """The lines of `results/paper/<name>.csv`."""
+    with (FOLDER / f"{name}.csv").open(encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 

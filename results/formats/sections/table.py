@@ -4,18 +4,24 @@ import itertools
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-from fdsweep.results.compute.notes import DOUBT_MARK
-from fdsweep.results.compute.statistics import seeds_needed
 from fdsweep.results.compute.tables import ClassRow, Table, TableRow
 from fdsweep.results.compute.words import MetricWords, of_metric
-from fdsweep.results.formats.grid import NOTHING, Grid, Section, spell_number, spell_time
-
-MIN_PAIRS_FOR_P = seeds_needed(1)
-"""Pairs from which on a sign-flip p can be below 0.05 at all; smaller ones are not shown."""
+from fdsweep.results.formats.sections.grid import (
+    NOTHING,
+    Grid,
+    Section,
+    spell_difference,
+    spell_number,
+    spell_p,
+    spell_time,
+)
 
 IMPROVES = "improves"
 STRONG = ("mean", "verdict")
-"""Columns that stand out in a row that improves, and in no other."""
+"""Columns that stand out in a row that improves by more than noise, and in no other."""
+
+ON_VALIDATION = ("test_selected", "gap")
+"""Columns that say something only where validation chooses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,7 @@ def _shown(table: Table, without: Collection[str]) -> list[Column]:
         column
         for column in _columns(of_metric(table.metric))
         if column.name not in without
+        and not (column.name in ON_VALIDATION and table.protocol == "published")
         and (column.always or any(column.spell(row) is not None for row in table.rows))
     ]
     if len({row.pairing for row in table.rows if row.pairing}) < 2:
@@ -71,7 +78,7 @@ def _grid(direction: tuple[str, str], rows: Sequence[TableRow], columns: Sequenc
             (line, place)
             for line, row in enumerate(rows)
             for place, column in enumerate(columns)
-            if row.verdict == IMPROVES and column.name in STRONG
+            if row.verdict == IMPROVES and not row.within_noise and column.name in STRONG
         ),
     )
 
@@ -106,30 +113,28 @@ def _mean(row: TableRow) -> str:
 
 
 def _delta(row: TableRow) -> str | None:
-    return _difference(row.delta, row.delta_ci)
+    return spell_difference(row.delta, row.delta_ci)
 
 
 def _people_delta(row: TableRow) -> str | None:
-    return _difference(row.people_delta, row.people_ci)
-
-
-def _difference(delta: float | None, span: tuple[float, float] | None) -> str | None:
-    interval = ", ".join(spell_number(end, "+") for end in span or ())
-    return _or_none(delta, "+", f" [{interval}]" if interval else "")
+    return spell_difference(row.people_delta, row.people_ci)
 
 
 def _p(row: TableRow) -> str | None:
-    if row.p_adjusted is None or (row.pairs or 0) < MIN_PAIRS_FOR_P:
-        return None
-    return f"{row.p_adjusted:.3f}" if row.p_adjusted >= 0.001 else "<0.001"
+    return spell_p(row.p_adjusted, row.pairs or 0)
+
+
+def _verdict(row: TableRow) -> str | None:
+    return f"{row.verdict}, within the noise floor" if row.within_noise else row.verdict
 
 
 def _paper(row: TableRow) -> str | None:
-    return _or_none(row.paper, "", DOUBT_MARK if row.paper_note else "")
+    return _or_none(row.paper, "", row.paper_marks)
 
 
 def _paper_verdict(row: TableRow) -> str | None:
-    return row.paper_verdict and row.paper_verdict.replace("interval", "CI")
+    """The word alone: why a number is not comparable stands in a note."""
+    return row.paper_verdict and row.paper_verdict.partition(":")[0].replace("interval", "CI")
 
 
 def _or_none(value: float | None, sign: str = "", tail: str = "") -> str | None:
@@ -153,7 +158,7 @@ def _columns(words: MetricWords) -> tuple[Column, ...]:
         Column("mean", f"{words.heading} ± SD", _mean, always=True),
         Column("delta", "Δ [95 % CI]", _delta, always=True),
         Column("p_adjusted", "p Holm", _p),
-        Column("verdict", "verdict", lambda row: row.verdict, words=True),
+        Column("verdict", "verdict", _verdict, words=True),
         Column("last", "last", lambda row: _or_none(row.last), always=True),
         Column("test_selected", "test-sel.", lambda row: _or_none(row.test_selected), always=True),
         Column("gap", "gap", lambda row: _or_none(row.gap, "+")),

@@ -3,9 +3,9 @@ from collections.abc import Callable
 import pytest
 
 from fdsweep.results.document import Report
-from fdsweep.results.formats.grid import spell_time
 from fdsweep.results.formats.markdown import to_markdown
-from fdsweep.results.formats.search_section import spell_option
+from fdsweep.results.formats.sections.grid import spell_time
+from fdsweep.results.formats.sections.search import spell_option
 from fdsweep.results.records.searches import Search, SearchTrial
 from fdsweep.search_spaces.configs import Option
 

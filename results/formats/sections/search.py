@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from fdsweep.results.compute.notes import spell_seeds
 from fdsweep.results.compute.tables import TO_PERCENT
 from fdsweep.results.compute.words import of_metric
-from fdsweep.results.formats.grid import NOTHING, Grid, Section, spell_time
+from fdsweep.results.formats.sections.grid import NOTHING, Grid, Section, spell_time
 from fdsweep.results.records import searches
 from fdsweep.results.records.searches import Search, SearchTrial
 from fdsweep.search_spaces.configs import Option

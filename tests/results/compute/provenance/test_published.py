@@ -1,6 +1,6 @@
 import pytest
 
-from fdsweep.results.compute.published import look_up
+from fdsweep.results.compute.provenance.published import look_up
 from fdsweep.search_spaces.errors import ConfigError
 
 

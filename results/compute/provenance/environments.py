@@ -1,0 +1,38 @@
+"""On which machines and with which versions a table's rows were made, where they differ."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+
+import pandas as pd
+
+UNKNOWN = "unknown"
+
+
+def sentences(replicates: Iterable[pd.DataFrame]) -> Iterator[str]:
+    """A sentence on the environments of done `replicates`, where there is more than one."""
+    found = Counter(
+        _facts(text, device)
+        for each in replicates
+        for text, device in zip(each["environment"], each["device"], strict=True)
+    )
+    names = {name for facts in found for name, _ in facts}
+    by_name = [(dict(facts), count) for facts, count in found.items()]
+    differing = sorted(name for name in names if len({facts.get(name) for facts, _ in by_name}) > 1)
+    if not differing:
+        return
+    said = [
+        f"{count:,} with {', '.join(f'{name} {facts.get(name, UNKNOWN)}' for name in differing)}"
+        for facts, count in sorted(by_name, key=lambda one: (-one[1], sorted(one[0].items())))
+    ]
+    yield (
+        f"Replicates of {len(by_name)} environments stand beside each other, and rounding differs "
+        f"between them: {'; '.join(said)}. Compare differences with the spread of an A/A row, or "
+        "make them all anew on one machine."
+    )
+
+
+def _facts(text: str, device: str) -> frozenset[tuple[str, str]]:
+    known: Mapping[str, object] = json.loads(text or "{}")
+    named = {name: str(value) for name, value in known.items()}
+    return frozenset({**named, "device": device or UNKNOWN}.items())
