@@ -3,7 +3,7 @@
 300 clips in the true format (WAV, FLV at 480 x 360, 2.5 s) are written, prepared by one core and
 then by all through Ray, and read as training batches of sound and picture in three ways:
 
-  resident   from memory, cropped in batches
+  resident   from memory, cropped where they lie
   streaming  from the shards, read ahead
   per item   a torch Dataset that unpickles a spectrogram and opens a JPEG of the clip for each
              sample, crops and normalises it with Pillow and numpy: the published code's way, on

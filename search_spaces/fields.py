@@ -52,6 +52,26 @@ class Direction(NamedTuple):
         return cls(names, student)
 
 
+OWN = "own"
+"""The way in which a data set is read unless a variant is asked for."""
+
+
+def parse_variant(dataset: str) -> tuple[str, str]:
+    """The name of a data set, and how it is read; `spell_variant` is the way back.
+
+    Example:
+        >>> parse_variant("ave@c2kd"), parse_variant("ave")
+        (('ave', 'c2kd'), ('ave', 'own'))
+    """
+    name, _, variant = dataset.partition("@")
+    return name, variant or OWN
+
+
+def spell_variant(name: str, variant: str) -> str:
+    """The name under which the data set `name` is known where it is read as `variant` says."""
+    return name if variant == OWN else f"{name}@{variant}"
+
+
 def parse_names(text: str, where: str) -> tuple[str, ...]:
     """Different names joined by commas; ConfigError for one that stands twice."""
     names = tuple(name.strip() for name in text.split(","))

@@ -18,8 +18,15 @@ def prepare(
         Path | None, typer.Option(help="Published lists. (default: a split of our own)")
     ] = None,
     task: Annotated[str | None, typer.Option(help="One of several labellings.")] = None,
+    variant: Annotated[
+        str | None, typer.Option(help="Read as another code does, such as c2kd; docs/datasets.md.")
+    ] = None,
     tokenizer: Annotated[
         str | None, typer.Option(help="A checkpoint's. (default: a vocabulary of the data)")
+    ] = None,
+    frame_side: Annotated[
+        int | None,
+        typer.Option(help="Short side of kept pictures at most. (default: their own, up to 360)"),
     ] = None,
     shard_mb: Annotated[float, typer.Option(help="Size of a shard.")] = 128,
     allow_skips: Annotated[
@@ -39,12 +46,15 @@ def prepare(
         from fdsweep.trainers.preparation.catalog import Options
         from fdsweep.trainers.preparation.manifest import SCHEMA
 
-        found = datasets.find(dataset, datasets.DataLocation(storage))
+        name = dataset if variant is None else datasets.with_variant(dataset, variant)
+        found = datasets.find(name, datasets.DataLocation(storage))
         if not isinstance(found, Prepared):
             raise ConfigError(
                 "needs no preparation", dataset, f"Type: fdsweep datasets show {dataset}"
             )
-        options = Options(split_dir=split_dir, task=task, tokenizer=tokenizer)
+        options = Options(
+            split_dir=split_dir, task=task, tokenizer=tokenizer, frame_side=frame_side
+        )
         manifest = run_prepare(
             found, raw, storage, options,
             shard_mb=shard_mb, allow_skips=allow_skips, address=address,

@@ -3,6 +3,7 @@
 import functools
 import inspect
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -70,8 +71,9 @@ def ablation(
     return sweep if cutoff is None else with_cutoff(sweep, number_or_word(cutoff))
 
 
-@trains
+@with_common
 def compare(
+    common: Common,
     *,
     methods: Annotated[
         str | None,
@@ -80,11 +82,23 @@ def compare(
     pairing: Annotated[
         str, typer.Option(help="Teacher samples: paired, same-class or unpaired.")
     ] = "paired",
-) -> "Sweep":
+    paper: Annotated[
+        bool, typer.Option("--paper", help="The paper's Table 1: its methods, data and protocol.")
+    ] = False,
+) -> None:
     """Train methods on equal terms and print what each gains over `none`."""
-    from fdsweep.orchestrator.studies.compare import comparison
+    from fdsweep.orchestrator.studies.compare import comparison, table_1
+    from fdsweep.search_spaces.errors import ConfigError
+    from fdsweep.trainers.datasets import DataLocation
 
-    return comparison(methods, pairing)
+    sweep = comparison(methods, pairing)
+    if paper:
+        if methods or pairing != "paired":
+            what = "the rows are those of the paper's Table 1, and its pairs are paired"
+            raise ConfigError(what, "--paper", "Give it without --methods and --pairing")
+        sweep = table_1(common.dataset or sweep.dataset, DataLocation(common.storage))
+        common = replace(common, dataset=None)
+    _train(sweep, common)
 
 
 @with_common

@@ -39,6 +39,8 @@ def _describe(name: str, storage: str) -> dict[str, Any]:
         "backbones": {modality.name: modality.backbone for modality in info.modalities},
         "classes": list(info.classes),
         "fingerprint": info.fingerprint,
+        "variant": info.variant,
+        "split": info.split,
         "ready": True,
     }
 

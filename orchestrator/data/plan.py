@@ -3,6 +3,7 @@
 import os
 import stat
 from collections.abc import Sequence
+from dataclasses import replace
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
@@ -11,6 +12,7 @@ from statistics import mean
 from fdsweep.search_spaces.errors import DataError
 from fdsweep.search_spaces.keys import content_key
 from fdsweep.trainers.datasets.prepared import Prepared
+from fdsweep.trainers.modalities import with_frame_side
 from fdsweep.trainers.preparation import media, shards
 from fdsweep.trainers.preparation.catalog import Catalog, Item, Options, Skipped
 from fdsweep.trainers.preparation.decoding import Job, Part, decoded_rows
@@ -35,39 +37,43 @@ def make_plan(
     Raises:
         DataError: not one item can be decoded.
     """
-    per_shard = max(1, round(shard_mb * 2**20 / _mean_size(dataset, raw, catalog)))
+    payloads = with_frame_side(dataset.payloads, options.frame_side)
+    sampled = Job(
+        dataset=dataset, payloads=payloads, raw=raw, storage=storage, folder="",
+        assets=catalog.assets,
+    )  # fmt: skip
+    per_shard = max(1, round(shard_mb * 2**20 / _mean_size(sampled, catalog)))
     count = -(-len(catalog.items) // per_shard)
     folder = content_key(
         items=catalog.items,
         shards=count,
         classes=catalog.classes,
-        payloads=dataset.payloads,
+        payloads=payloads,
         version=dataset.version,
         decoders=media.versions(),
         assets={name: sha256(content).hexdigest() for name, content in catalog.assets.items()},
         task=options.task,
         tokenizer=options.tokenizer,
+        dataset=dataset.name,
     )
     bounds = [len(catalog.items) * number // count for number in range(count + 1)]
-    job = Job(dataset=dataset, raw=raw, storage=storage, folder=folder, assets=catalog.assets)
     parts = []
     for number in range(count):
         items = catalog.items[bounds[number] : bounds[number + 1]]
         parts.append(Part(number, items, _files_key(raw, items)))
-    return job, parts
+    return replace(sampled, folder=folder), parts
 
 
-def _mean_size(dataset: Prepared, raw: Path, catalog: Catalog) -> float:
+def _mean_size(job: Job, catalog: Catalog) -> float:
     """Mean bytes of the first rows that can be made."""
-    job = Job(dataset=dataset, raw=raw, storage="", folder="", assets=catalog.assets)
     damaged: list[Skipped] = []
     rows = decoded_rows(job, catalog.items, damaged, [])
-    sizes = [shards.size(row, dataset.payloads) for row in islice(rows, SAMPLED)]
+    sizes = [shards.size(row, job.payloads) for row in islice(rows, SAMPLED)]
     if not sizes:
         raise DataError(
             f"not one of {len(catalog.items):,} samples can be decoded; "
             f"the first, {damaged[0].sample_id}: {damaged[0].reason}",
-            str(raw),
+            str(job.raw),
         )
     return mean(sizes)
 

@@ -70,7 +70,7 @@ def prepare(
     manifest = make_manifest(
         dataset.name,
         catalog,
-        dataset.payloads,
+        job.payloads,
         outcomes,
         folder=job.folder,
         version=dataset.version,
@@ -126,6 +126,7 @@ def _spell(options: Options, shard_mb: float) -> dict[str, str | None]:
         "split_dir": split_dir,
         "task": options.task,
         "tokenizer": options.tokenizer,
+        "frame_side": None if options.frame_side is None else str(options.frame_side),
         "shard_mb": f"{shard_mb:g}",
     }
 

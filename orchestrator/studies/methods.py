@@ -1,4 +1,4 @@
-"""`fdsweep methods`: what there is to compare."""
+"""`fdsweep methods`: what there is to compare, with each default and where it is from."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from fdsweep.search_spaces.configs import Option
 from fdsweep.search_spaces.errors import ConfigError
 from fdsweep.trainers import distillers
 from fdsweep.trainers.distillers import Distiller
@@ -18,18 +19,23 @@ def overview() -> list[dict[str, Any]]:
     """A dictionary per method, by name; one that cannot be loaded has an `error` alone.
 
     `trains` names what is trained beside the student, `trains_if_widths_differ` what comes on top
-    where the features of student and teacher differ in width.
+    where the features of student and teacher differ in width. `options` has the `default` and the
+    `source` of each option, None where the method declares none.
     """
     return [{"method": name, **_describe(name)} for name in distillers.names()]
 
 
 def to_text(methods: list[dict[str, Any]]) -> str:
-    """`methods` as a table for a person."""
-    table = Table(box=box.MARKDOWN)
-    for heading in ("method", "group", "distils", "moves teacher", "needs pairs"):
-        table.add_column(heading)
-    table.add_column("trains beside the student")
-    table.add_column("paper")
+    """`methods` as two tables for a person: what they are, and their defaults."""
+    return f"{_print(_table(methods))}\n\n{_print(_defaults(methods))}"
+
+
+def _table(methods: list[dict[str, Any]]) -> Table:
+    table = Table(
+        *("method", "group", "distils", "moves teacher", "needs pairs"),
+        *("trains beside the student", "paper"),
+        box=box.MARKDOWN,
+    )
     for one in methods:
         if "error" in one:
             table.add_row(one["method"], "", "", "", "", "", one["error"])
@@ -44,6 +50,25 @@ def to_text(methods: list[dict[str, Any]]) -> str:
             ", ".join(extra) or "–",
             one["paper"] or "–",
         )
+    return table
+
+
+def _defaults(methods: list[dict[str, Any]]) -> Table:
+    table = Table("method", "option", "default", "source of the default", box=box.MARKDOWN)
+    for one in methods:
+        for option, known in one.get("options", {}).items():
+            table.add_row(one["method"], option, _spell(known["default"]), known["source"] or "–")
+    return table
+
+
+def _spell(default: Option) -> str:
+    """As it is written in a sweep; a number in few digits."""
+    if isinstance(default, float):
+        return f"{default:.4g}"
+    return "null" if default is None else str(default).lower()
+
+
+def _print(table: Table) -> str:
     console = Console(width=WIDE, color_system=None)
     with console.capture() as capture:
         console.print(table)
@@ -66,6 +91,10 @@ def _describe(name: str) -> dict[str, Any]:
         "trains": trains,
         "trains_if_widths_differ": [x for x in _trained(widths_differ) if x not in trains],
         "paper": method.paper,
+        "options": {
+            option: {"default": default, "source": method.sources.get(option)}
+            for option, default in distillers.resolve_options(name, {}).items()
+        },
     }
 
 

@@ -1,6 +1,7 @@
 """What trackers are told of a replicate, of a trial of a search, and of a line of a table."""
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -29,10 +30,14 @@ class Run:
 def replicate_run(
     row: dict[str, Any], curves: Iterable[tuple[int, str, str, float]], name: str
 ) -> Run:
-    """The run of a replicate: its row of `results/`, its curves, and its cell's name."""
+    """The run of a replicate: its row of `results/`, its curves, and its cell's name.
+
+    A score that there is not is None in the row, or NaN where a table held it.
+    """
     shown = ("row", "method", "dataset", "teacher_modality", "student_modality", "seed", "key")
     finals = ("val_score", "test_score", "test_score_last", "test_score_best")
-    metrics = [(f"final_{field}", row[field], 0) for field in finals if row[field] is not None]
+    scores = {field: row[field] for field in finals if row[field] is not None}
+    metrics = [(f"final_{name}", x, 0) for name, x in scores.items() if not math.isnan(x)]
     metrics += [(f"{split}_{metric}", value, epoch) for epoch, split, metric, value in curves]
     return Run(
         identity=(row["key"], str(row["seed"])),
@@ -72,7 +77,10 @@ def summaries(report: "Report") -> list[Summary]:
         Summary(
             row=row.row,
             direction=f"{row.teacher_modality}->{row.student_modality}",
-            tags={"fdsweep.verdict": row.verdict} if row.verdict else {},
+            tags={
+                "fdsweep.protocol": table.protocol,
+                **({"fdsweep.verdict": row.verdict} if row.verdict else {}),
+            },
             metrics={
                 name: float(value)
                 for name, value in {

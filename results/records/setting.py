@@ -4,16 +4,13 @@ from pydantic import Field
 
 from fdsweep.search_spaces.records import Record
 
-OWN = "own"
-"""The `variant` of data that are read as this documentation describes."""
-
 
 class Setting(Record):
     """How a sweep's data were split, labelled and read, and its networks made.
 
     What is empty or None is unknown: an older fdsweep did not write it down. `split` says in a few
     words which samples train and test, `labelling` which of several labels they have, `variant`
-    how they were read (`OWN`, or whose way was asked for). `backbones` and `pretraining` (`none`,
+    how they were read (`own`, or whose way was asked for). `backbones` and `pretraining` (`none`,
     or the name of a checkpoint) are by modality.
     """
 

@@ -30,7 +30,7 @@ from fdsweep.search_spaces.configs import Option
 DIRECTIONS = (("accelerometer", "gyroscope"), ("gyroscope", "accelerometer"))
 METHODS = (
     *("fd-cmkd", "kd", "feat", "c2kd", "dist", "pkd", "dkd", "afd", "unpaired", "figkd"),
-    *("freekd", "freekd-pooled"),
+    *("freekd", "freekd-pooled", "pkd-maps"),
 )
 COMPONENTS = (
     *("Freq+Align+Scale+LogMSE", "Freq", "Feat", "Align", "Freq+Align", "Freq+Scale"),

@@ -1,7 +1,14 @@
 import pytest
 
 from fdsweep.search_spaces.errors import ConfigError
-from fdsweep.search_spaces.fields import Direction, parse_names, parse_pairs, parse_seeds
+from fdsweep.search_spaces.fields import (
+    Direction,
+    parse_names,
+    parse_pairs,
+    parse_seeds,
+    parse_variant,
+    spell_variant,
+)
 
 
 @pytest.mark.parametrize(
@@ -52,6 +59,12 @@ def test_a_direction_names_who_teaches_and_who_learns(text, teachers, student):
 def test_what_is_no_direction_is_refused(text, message):
     with pytest.raises(ConfigError, match=f"--direction: .*{message}"):
         Direction.parse(text)
+
+
+def test_a_variant_stands_behind_the_name_of_its_data_set():
+    for name, parts in {"ave": ("ave", "own"), "ave@c2kd": ("ave", "c2kd")}.items():
+        assert parse_variant(name) == parts
+        assert spell_variant(*parts) == name
 
 
 def test_names_and_pairs_stand_once():

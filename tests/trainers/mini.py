@@ -1,6 +1,7 @@
 """A small prepared data set of three kinds of payload, its shards and its manifest."""
 
 import numpy as np
+from PIL import Image
 
 from fdsweep.trainers.modalities import Payload
 from fdsweep.trainers.preparation import shards
@@ -9,7 +10,7 @@ from fdsweep.trainers.preparation.manifest import make_manifest, save_manifest
 
 PAYLOADS = {
     "audio": Payload("spectrogram", (3, 5)),
-    "visual": Payload("frames"),
+    "visual": Payload("frames", (6,)),
     "words": Payload("tokens", (4,)),
 }
 PER_SHARD = 20
@@ -30,11 +31,16 @@ def make_items(count=50):
     )
 
 
+def frame_sizes(i):
+    """Width and height of sample `i`'s frames, which differ between samples."""
+    return [(8 + i % 5, 5 + i % 2)] * (1 + i % 3)
+
+
 def decoded(item):
     i = int(item.parts["n"])
     return {
         "audio": np.arange(15, dtype=np.float16).reshape(3, 5) + i,
-        "visual": [bytes([i, frame]) * 9 for frame in range(1 + i % 3)],
+        "visual": [Image.new("RGB", size, (5 * i, 0, 0)) for size in frame_sizes(i)],
         "words": list(range(i % 5)),
         "clean_text": f"words of {i}",
     }

@@ -4,10 +4,9 @@ import torch
 
 from fdsweep.trainers.modalities.base import DRAWS
 from fdsweep.trainers.modalities.crops import MEAN, STD
-from fdsweep.trainers.modalities.picture import STORED
 
 
-def gradient(width: int = STORED, height: int = STORED) -> torch.Tensor:
+def gradient(width: int, height: int) -> torch.Tensor:
     """A smooth picture [3, height, width]: red grows to the right, green downwards."""
     right = torch.linspace(0, 255, width).expand(height, width)
     down = torch.linspace(0, 255, height)[:, None].expand(height, width)

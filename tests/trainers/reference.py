@@ -56,6 +56,14 @@ def build_on_maps(name: str, student: Sizes, teacher: Sizes, **options: object) 
     )
 
 
+def outputs_on_maps(sizes: Sizes, seed: int, dtype: torch.dtype = torch.float64) -> Outputs:
+    """Outputs with maps of these sizes; every tensor asks for gradients."""
+    draw = torch.Generator().manual_seed(seed)
+    maps = tuple(torch.randn(N, *s, generator=draw).to(dtype).requires_grad_() for s in sizes)
+    logits = torch.randn(N, C, generator=draw).to(dtype).requires_grad_()
+    return Outputs(maps[-1].detach().flatten(2).mean(-1).requires_grad_(), logits, maps)
+
+
 def refusal(make: Callable[..., object], *args: object, **options: object) -> str:
     """What the ConfigError says that `make` raises."""
     with pytest.raises(ConfigError) as caught:

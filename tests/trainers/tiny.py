@@ -31,7 +31,10 @@ class Tiny(Prepared):
 
 def store(dataset: Tiny, storage: str) -> None:
     """Write the shards of `dataset` as workers do, and its manifest."""
-    job = Job(dataset=dataset, raw=Path(), storage=storage, folder="f", assets={})
+    job = Job(
+        dataset=dataset, payloads=dataset.payloads, raw=Path(), storage=storage, folder="f",
+        assets={},
+    )  # fmt: skip
     catalog = dataset.catalog(Path(), Options())
     outcomes = []
     for number in range(SHARDS):

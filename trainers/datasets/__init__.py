@@ -14,7 +14,7 @@ from torch import Tensor
 
 from fdsweep.search_spaces.configs import OptimConfig
 from fdsweep.search_spaces.errors import ConfigError, unknown
-from fdsweep.search_spaces.fields import Direction
+from fdsweep.search_spaces.fields import OWN, Direction, parse_variant, spell_variant
 from fdsweep.search_spaces.trials import AUTO, Loading
 from fdsweep.trainers.loaders import Inputs
 from fdsweep.trainers.modalities import Payload
@@ -55,7 +55,7 @@ class DatasetInfo:
     task: str = "classification"
     split: str = ""
     labelling: str = ""
-    variant: str = "own"
+    variant: str = OWN
 
     def modality(self, name: str) -> Modality:
         """The modality `name`; ConfigError for another."""
@@ -167,6 +167,7 @@ class Dataset(ABC):
 
 HERE = DataLocation()
 
+
 registry: Registry[Dataset] = Registry("data set", "fdsweep.trainers.datasets", "fdsweep.datasets")
 
 
@@ -178,6 +179,19 @@ def find(name: str, location: DataLocation = HERE) -> Dataset:
 def names() -> tuple[str, ...]:
     """Names of all data sets."""
     return registry.names()
+
+
+def with_variant(name: str, variant: str) -> str:
+    """The name of the data set `name` where it is read as `variant` says.
+
+    Raises:
+        ConfigError: no such data set, or a variant that it lacks.
+    """
+    base = registry.get(parse_variant(name)[0]).name
+    known = [other for owner, other in map(parse_variant, names()) if owner == base]
+    if variant not in known:
+        raise unknown("variant", variant, known, f"{base} --variant")
+    return spell_variant(base, variant)
 
 
 def check_batch(info: DatasetInfo, batch_size: int, workers: int) -> None:

@@ -20,7 +20,7 @@ from typing_extensions import override
 
 from fdsweep.search_spaces.errors import DataError
 from fdsweep.trainers.datasets import Modality, registry
-from fdsweep.trainers.datasets.prepared import Payload, Prepared
+from fdsweep.trainers.datasets.prepared import FRAMES, Payload, Prepared
 from fdsweep.trainers.preparation import media
 from fdsweep.trainers.preparation.catalog import (
     Catalog,
@@ -57,8 +57,9 @@ class CremaD(Prepared):
     modalities: ClassVar = (Modality("audio", 1, "resnet18"), Modality("visual", 3, "resnet18"))
     payloads: ClassVar = {
         "audio": Payload("spectrogram", (257, 299)),
-        "visual": Payload("frames"),
+        "visual": FRAMES,
     }
+    lists: ClassVar = "the published train.csv and test.csv"
     about: ClassVar = "7,442 clips of 91 actors saying 12 sentences in 6 emotions, sound and video"
     source: ClassVar = "Cao et al. 2014, CREMA-D: Crowd-sourced emotional multimodal actors dataset"
     licence: ClassVar = "Open Database License (ODbL) 1.0"

@@ -1,4 +1,4 @@
-"""`crisismmd`: tweets with pictures from seven natural disasters of 2017.
+"""`crisismmd`: tweets with pictures from seven natural disasters of 2017; `crisismmd@c2kd`.
 
 16,097 tweets with 18,126 pictures (Alam et al. 2018, "CrisisMMD: Multimodal Twitter Datasets from
 Natural Disasters", ICWSM, arXiv 1805.00713); splits by Ofli et al. 2020 (arXiv 2004.11838).
@@ -8,6 +8,10 @@ takes   data_image/<event>/<day>/<tweet id>_<n>.jpg and the split files task_...
 yields  per picture at most 128 token ids of its tweet without URLs and user names, the cleaned
         text, and the picture
 splits  published (dev validates)
+
+`crisismmd@c2kd` reads tweets for BERT-base, with the vocabulary of `bert-base-uncased` unless
+`--tokenizer` names another, as the comparison of C2KD (Huo et al., CVPR 2024) is said to: its
+public code holds nothing of CrisisMMD.
 """
 
 import os
@@ -25,7 +29,7 @@ from typing_extensions import override
 
 from fdsweep.search_spaces.errors import DataError, unknown
 from fdsweep.trainers.datasets import Modality, registry
-from fdsweep.trainers.datasets.prepared import Payload, Prepared
+from fdsweep.trainers.datasets.prepared import FRAMES, Payload, Prepared
 from fdsweep.trainers.preparation import media, text
 from fdsweep.trainers.preparation.catalog import (
     Catalog,
@@ -105,10 +109,11 @@ class CrisisMMD(Prepared):
     )
     payloads: ClassVar = {
         "text": Payload("tokens", (text.LENGTH,)),
-        "visual": Payload("frames"),
+        "visual": FRAMES,
     }
     about: ClassVar = "tweets with pictures from seven natural disasters of 2017"
     default_task: ClassVar = "humanitarian"
+    default_tokenizer: ClassVar[str | None] = None
     source: ClassVar = "Alam et al. 2018, ICWSM, arXiv 1805.00713; Ofli et al. 2020, 2004.11838"
     licence: ClassVar = "CC BY-NC-SA 4.0; tweets under Twitter's terms"
     url: ClassVar = "https://crisisnlp.qcri.org/crisismmd"
@@ -147,7 +152,7 @@ class CrisisMMD(Prepared):
                 )
             )
         training = [text.clean(row.tweet) for row in rows if row.split == "train"]
-        tokenizer, origin = _tokenizer(options.tokenizer, training)
+        tokenizer, origin = _tokenizer(options.tokenizer or self.default_tokenizer, training)
         tweets = {row.tweet_id: row.tweet for row in rows}
         repaired = sum(text.repair(tweet) != tweet for tweet in tweets.values())
         notes = [
@@ -220,6 +225,19 @@ class CrisisMMD(Prepared):
             f"bits of a perceptual hash differ): {len(samples)}."
             for (first, second), samples in alike.items()
         )
+
+
+@registry.register("crisismmd@c2kd")
+class CrisisMMDC2KD(CrisisMMD):
+    """The importer whose tweets are for BERT-base."""
+
+    name: ClassVar = "crisismmd@c2kd"
+    modalities: ClassVar = (
+        Modality("text", MAX_VOCABULARY, "bert-base"),
+        Modality("visual", 3, "resnet18"),
+    )
+    about: ClassVar = "the tweets and pictures of crisismmd, in the word pieces of BERT-base"
+    default_tokenizer: ClassVar = "bert-base-uncased"
 
 
 def near_duplicates(raw: Path, catalog: Catalog) -> dict[tuple[Split, Split], list[str]]:

@@ -24,20 +24,25 @@ from fdsweep.trainers.datasets import HERE, DataLocation, Dataset, DatasetInfo, 
 from fdsweep.trainers.loaders import Inputs, resident
 from fdsweep.trainers.loaders.streaming import Streamed
 from fdsweep.trainers.modalities import Payload
+from fdsweep.trainers.modalities.picture import FRAME_SIDE
 from fdsweep.trainers.preparation.catalog import Catalog, Item, Options
 from fdsweep.trainers.preparation.manifest import Manifest, load_manifest
 from fdsweep.trainers.preparation.reading import read_rows, read_table
 
-__all__ = ["Payload", "Prepared"]
+__all__ = ["FRAMES", "Payload", "Prepared"]
+
+FRAMES = Payload("frames", (FRAME_SIDE,))
+"""Pictures, unless `--frame-side` asks for others."""
 
 
 class Prepared(Dataset):
     """A data set with an importer.
 
     Attributes:
-        name: as users type it, and the name it is registered under.
+        name: as users type it, and the name it is registered under; `ave@c2kd` is a variant.
         payloads: how each modality lies in a shard, by its name.
         optim: how its networks are trained by default.
+        lists: what `--split-dir` must hold for the published split, where the tree lacks it.
         default_task: the labelling that `--task` replaces, where there are several.
         version: raised when the importer gives other shards from the same files.
     """
@@ -45,8 +50,9 @@ class Prepared(Dataset):
     name: ClassVar[str]
     payloads: ClassVar[dict[str, Payload]]
     optim: ClassVar[OptimConfig] = OptimConfig()
+    lists: ClassVar[str] = ""
     default_task: ClassVar[str] = ""
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def __init__(self, location: DataLocation = HERE) -> None:
         self.location = location
@@ -62,7 +68,7 @@ class Prepared(Dataset):
         return DatasetInfo(
             name=self.name,
             modalities=tuple(
-                replace(modality, payload=self.payloads[modality.name])
+                replace(modality, payload=self.manifest.payloads[modality.name])
                 for modality in self.modalities
             ),
             classes=self.manifest.classes,
@@ -72,7 +78,7 @@ class Prepared(Dataset):
             notes=tuple(self._facts()),
             split=self.manifest.split,
             labelling=self.labelling,
-            variant=self.manifest.options.get("variant") or "own",
+            variant=self.manifest.variant,
         )
 
     @override
@@ -105,7 +111,7 @@ class Prepared(Dataset):
 
     @override
     def samples_to_show(self, fold: Fold, modality: str, samples: Tensor) -> Sequence[Any]:
-        column = kinds.find(self.payloads[modality]).shown
+        column = kinds.find(self.manifest.payloads[modality]).shown
         if column is None:
             return super().samples_to_show(fold, modality, samples)
         table = read_rows(self.location.storage, self.manifest, samples.tolist(), [column])

@@ -18,7 +18,7 @@ from typing_extensions import override
 
 from fdsweep.search_spaces.errors import unknown
 from fdsweep.trainers.datasets import Modality, registry
-from fdsweep.trainers.datasets.prepared import Payload, Prepared
+from fdsweep.trainers.datasets.prepared import FRAMES, Payload, Prepared
 from fdsweep.trainers.preparation import media
 from fdsweep.trainers.preparation.catalog import Catalog, Item, Options, Skipped, Split, wrong_tree
 from fdsweep.trainers.preparation.spectrogram import fit, log_spectrogram
@@ -41,7 +41,7 @@ class Ravdess(Prepared):
     modalities: ClassVar = (Modality("audio", 1, "resnet18"), Modality("visual", 3, "resnet18"))
     payloads: ClassVar = {
         "audio": Payload("spectrogram", (257, 299)),
-        "visual": Payload("frames"),
+        "visual": FRAMES,
     }
     about: ClassVar = "24 actors say two sentences in 8 emotions, sound and video"
     source: ClassVar = "Livingstone and Russo 2018, PLOS ONE 13(5):e0196391"

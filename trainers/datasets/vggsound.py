@@ -1,4 +1,4 @@
-"""`vggsound`: 309 sounds with what makes them, in clips of ten seconds.
+"""`vggsound`: 309 sounds with what makes them, in clips of ten seconds; `vggsound@c2kd`.
 
 About 200,000 clips (Chen et al. 2020, "VGGSound: a large-scale audio-visual dataset", ICASSP,
 arXiv 2004.14368), of which many are no longer to be had.
@@ -8,6 +8,11 @@ takes   <youtube id>_<start>.mp4 anywhere in the tree (a .wav of the same name g
 yields  per clip 10 s of sound as a 257x1004 log-spectrogram, and one frame per second
 splits  published; a tenth of the training clips validates, chosen from the whole list, so that a
         clip has the same split whoever misses which others
+
+`vggsound@c2kd` takes sound as the code of C2KD (Huo et al., CVPR 2024, github.com/huofushuo/C2KD)
+does: the log of a short-time Fourier transform (segments of 256 samples, 128 apart), of which 5 s
+from anywhere train. Its 50 classes are lists for `--split-dir`. What is our reading of it stands in
+docs/datasets.md.
 """
 
 import csv
@@ -17,11 +22,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
 from typing_extensions import override
 
 from fdsweep.search_spaces.errors import ConfigError, DataError
 from fdsweep.trainers.datasets import Modality, registry
-from fdsweep.trainers.datasets.prepared import Payload, Prepared
+from fdsweep.trainers.datasets.prepared import FRAMES, Payload, Prepared
 from fdsweep.trainers.preparation import media
 from fdsweep.trainers.preparation.catalog import (
     Catalog,
@@ -32,7 +39,7 @@ from fdsweep.trainers.preparation.catalog import (
     of_lists,
     wrong_tree,
 )
-from fdsweep.trainers.preparation.spectrogram import fit, log_spectrogram
+from fdsweep.trainers.preparation.spectrogram import fit, log_spectrogram, log_stft
 from fdsweep.trainers.preparation.splits import SPLITS, carve_val
 
 RATE, SECONDS = 16000, 10
@@ -70,8 +77,9 @@ class VGGSound(Prepared):
     modalities: ClassVar = (Modality("audio", 1, "resnet18"), Modality("visual", 3, "resnet18"))
     payloads: ClassVar = {
         "audio": Payload("spectrogram", (257, 1004)),
-        "visual": Payload("frames"),
+        "visual": FRAMES,
     }
+    lists: ClassVar = "train_tiny.csv and test_tiny.csv, the 50 classes of KD papers"
     about: ClassVar = (
         "about 200,000 clips of 10 s from YouTube with 309 kinds of sounds; lists choose fewer"
     )
@@ -135,9 +143,13 @@ class VGGSound(Prepared):
     def decode(self, raw: Path, item: Item, assets: Mapping[str, bytes]) -> dict[str, Any]:
         signal = media.audio(raw / str(item.parts["audio"]), rate=RATE, end=float(SECONDS))
         return {
-            "audio": log_spectrogram(fit(signal, SECONDS * RATE)),
+            "audio": self.spectrogram(fit(signal, SECONDS * RATE)),
             "visual": media.frames(raw / str(item.parts["visual"]), end=float(SECONDS)),
         }
+
+    def spectrogram(self, signal: NDArray[np.float32]) -> NDArray[np.float16]:
+        """What is heard in `signal` [SECONDS * RATE]."""
+        return log_spectrogram(signal)
 
     def _listed(self, raw: Path, options: Options) -> tuple[list[Clip], int]:
         """The clips of all lists in the order of their ids, and how many lines repeat one."""
@@ -163,6 +175,22 @@ class VGGSound(Prepared):
                 if known is None or SPLITS.index(clip.split) > SPLITS.index(known.split):
                     clips[clip.sample_id], where[clip.sample_id] = clip, path
         return [clips[sample_id] for sample_id in sorted(clips)], repeats
+
+
+@registry.register("vggsound@c2kd")
+class VGGSoundC2KD(VGGSound):
+    """The importer that does as C2KD's code."""
+
+    name: ClassVar = "vggsound@c2kd"
+    payloads: ClassVar = {
+        "audio": Payload("spectrogram-window", (129, 1251, 626)),
+        "visual": FRAMES,
+    }
+    about: ClassVar = "the clips of vggsound, of which 5 s are heard, as C2KD's code reads them"
+
+    @override
+    def spectrogram(self, signal: NDArray[np.float32]) -> NDArray[np.float16]:
+        return log_stft(signal)
 
 
 def _read(path: Path) -> Iterator[Clip]:

@@ -47,6 +47,7 @@ class Distiller(nn.Module, ABC):
         weights: of every term that `forward` gives, in the running epoch.
         paper: where it was published, for people.
         published: its line in Table 1 of the FD-CMKD paper; empty if it has none.
+        sources: where the default of each option is from; "ours" if it is from nowhere.
         group: its part of the comparison's table.
         level: what carries the teacher's knowledge: logits, features, maps or several of these.
         look: its place among the 48 looks of the pictures, which no other method of ours has; None
@@ -68,6 +69,7 @@ class Distiller(nn.Module, ABC):
 
     paper: ClassVar[str] = ""
     published: ClassVar[str] = ""
+    sources: ClassVar[Mapping[str, str]] = MappingProxyType({})
     look: ClassVar[int | None] = None
     variants: ClassVar[tuple[str, ...]] = ()
     group: Group = "Cross"

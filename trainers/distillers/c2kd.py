@@ -1,7 +1,10 @@
 """Teacher and student learn from each other through a proxy of each."""
 
+from collections.abc import Callable
+from typing import ClassVar
+
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from typing_extensions import override
 
 from fdsweep.search_spaces.errors import ConfigError
@@ -16,15 +19,20 @@ from fdsweep.trainers.distillers.base import (
 )
 from fdsweep.trainers.distillers.dkd import non_target
 
-LABEL_CLASS = ("removed", "zeroed")
+LABEL_CLASS = ("zeroed", "removed")
+PROXIES = ("third-stage", "features")
+STAGE = 3
+SLOPE = 0.1
+"""Of the proxies' leaky ReLU below 0."""
 
 
-@registry.register("c2kd", version=1)
+@registry.register("c2kd", version=2)
 class C2KD(Distiller):
     """Customized Crossmodal Knowledge Distillation (C²KD; Huo et al., CVPR 2024).
 
-    Each network has a proxy, a classifier on its features x. With z [N, C] logits, r = proxy(x)
-    and D(p, q) = T² KL(softmax(p / T) || softmax(q / T)), the mean over N, in which p is detached:
+    Each network has a proxy, a second classifier. With z [N, C] the networks' logits, r those of
+    the proxies and D(p, q) = T² KL(softmax(p / T) || softmax(q / T)), the mean over N, in which p
+    is detached:
 
         teacher_task  = CE(z_t, y)
         student_proxy = D(z_s, r_s) + D(r_s, z_s)
@@ -35,27 +43,34 @@ class C2KD(Distiller):
 
     D' is D over the classes other than y, with 0 for samples whose proxies rank the classes too
     differently: Kendall's correlation of r_s and r_t must exceed `threshold`. Its mean is over all
-    N samples, as in the published code. Both networks and both proxies train; two classes leave
-    nothing to `cross` with the label removed.
+    N samples. Both networks and both proxies train; two classes leave nothing to `cross` with the
+    label removed.
 
-    The published proxies are a 1 x 1 convolution with batch normalisation and leaky ReLU before
-    the linear layer, on the pooled third stage after ReLU. Ours are linear and on the features,
-    which every backbone has. T and the weights, all 1 in the published code, are ours to set.
+    The proxy "third-stage" of a network is a linear layer on leaky ReLU(BN(W h)) with h [N, D] the
+    third stage's map averaged over its positions, W [D, D] and a slope of 0.1. A network with
+    fewer stages gives its last one, and one without maps its features; a last stage counts after
+    the final ReLU. The proxies "features" are linear layers on the features.
+
+    All this and the defaults are those of the authors' public code, huofushuo/C2KD, in which T
+    and the weights cannot be chosen but are 1.
 
     Args:
         num_classes: C.
         student_dim: width of the student's features.
         teacher_dim: width of the teacher's features.
+        student_map_dims: channels of the student's maps.
+        teacher_map_dims: channels of the teacher's maps.
         threshold: the rank correlation above which a sample counts, from -1 to 1.
         temperature: T.
         weight_teacher: of the teacher's own cross-entropy.
         weight_proxy: of what ties each network to its proxy.
         weight_cross: of what ties the proxies to each other.
-        label_class: in `cross` the label's class is "removed", which is to distil the non-target
-            classes as the paper says, or has its logits "zeroed", as in the published code.
+        label_class: in `cross` the label's class has its logits "zeroed", as in the public code,
+            or is "removed", which is to distil the non-target classes as the paper says.
+        proxies: what they are made on, "third-stage" or "features".
 
     Raises:
-        ConfigError: a value out of range, or an unknown `label_class`.
+        ConfigError: a value out of range, or an unknown `label_class` or kind of `proxies`.
     """
 
     paper = "Huo et al., CVPR 2024, pp. 16006-16015"
@@ -64,6 +79,15 @@ class C2KD(Distiller):
     level = "logits"
     moves_teacher = True
     look = 3
+    sources: ClassVar[dict[str, str]] = {
+        "threshold": "huofushuo/C2KD",
+        "temperature": "huofushuo/C2KD",
+        "weight_teacher": "huofushuo/C2KD",
+        "weight_proxy": "huofushuo/C2KD",
+        "weight_cross": "huofushuo/C2KD",
+        "label_class": "huofushuo/C2KD (the paper: non-target classes alone)",
+        "proxies": "huofushuo/C2KD",
+    }
 
     def __init__(
         self,
@@ -71,12 +95,15 @@ class C2KD(Distiller):
         num_classes: int,
         student_dim: int,
         teacher_dim: int,
+        student_map_dims: tuple[int, ...],
+        teacher_map_dims: tuple[int, ...],
         threshold: float = 0.0,
         temperature: float = 1.0,
         weight_teacher: float = 1.0,
         weight_proxy: float = 1.0,
         weight_cross: float = 1.0,
-        label_class: str = "removed",
+        label_class: str = "zeroed",
+        proxies: str = "third-stage",
     ) -> None:
         super().__init__()
         if not -1 <= threshold <= 1:
@@ -88,6 +115,7 @@ class C2KD(Distiller):
         check_weight("weight_proxy", weight_proxy)
         check_weight("weight_cross", weight_cross)
         check_choice("label_class", label_class, LABEL_CLASS)
+        check_choice("proxies", proxies, PROXIES)
         self.threshold = threshold
         self.temperature = temperature
         self.weights = {
@@ -97,13 +125,18 @@ class C2KD(Distiller):
             "cross": weight_cross,
         }
         self.label_class = label_class
-        self.student_proxy = linear(student_dim, num_classes)
-        self.teacher_proxy = linear(teacher_dim, num_classes)
+        self.on_stage = self.student_maps = self.teacher_maps = proxies == "third-stage"
+        make: Callable[[int, int], nn.Module] = linear
+        if self.on_stage:
+            make = _proxy
+            student_dim, teacher_dim = _third(student_map_dims), _third(teacher_map_dims)
+        self.student_proxy = make(student_dim, num_classes)
+        self.teacher_proxy = make(teacher_dim, num_classes)
 
     @override
     def forward(self, student: Outputs, teacher: Outputs, labels: Tensor) -> dict[str, Tensor]:
-        student_logits = self.student_proxy(student.features)
-        teacher_logits = self.teacher_proxy(teacher.features)
+        student_logits = self.student_proxy(self._input(student))
+        teacher_logits = self.teacher_proxy(self._input(teacher))
         teacher_task = F.cross_entropy(teacher.logits, labels)
         student_proxy = self._tie(student.logits, student_logits)
         teacher_proxy = self._tie(teacher.logits, teacher_logits)
@@ -124,6 +157,14 @@ class C2KD(Distiller):
         total = total + weights["student_proxy"] * proxies
         return total + weights["cross"] * terms["cross"]
 
+    def _input(self, outputs: Outputs) -> Tensor:
+        """[N, D], what a network's proxy sees."""
+        if not self.on_stage:
+            return outputs.features
+        if outputs.maps is None or len(outputs.maps) <= STAGE:
+            return outputs.embedding()
+        return outputs.maps[STAGE - 1].flatten(2).mean(dim=-1)
+
     def _tie(self, logits: Tensor, proxy: Tensor) -> Tensor:
         """Divergence both ways, each side learning from the other as it is: a scalar."""
         there = soft_divergence(proxy, logits.detach(), self.temperature)
@@ -137,6 +178,19 @@ class C2KD(Distiller):
         s, t = (hide(logits, labels) / self.temperature for logits in (student, teacher))
         both = divergence(s, t.detach()) + divergence(t, s.detach())
         return self.temperature**2 * (agree * both).mean()
+
+
+def _third(map_dims: tuple[int, ...]) -> int:
+    return map_dims[:STAGE][-1]
+
+
+def _proxy(dim: int, num_classes: int) -> nn.Sequential:
+    """From a stage's average [N, dim] to logits; of one position, a 1 x 1 convolution is linear."""
+    layer = nn.Linear(dim, dim, bias=False)
+    nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+    # only ever in training, so statistics of the batch are all it needs
+    norm = nn.BatchNorm1d(dim, track_running_stats=False)
+    return nn.Sequential(layer, norm, nn.LeakyReLU(SLOPE), nn.Linear(dim, num_classes))
 
 
 def kendall(a: Tensor, b: Tensor) -> Tensor:

@@ -1,5 +1,7 @@
 """Features of the student drawn to those of the teacher, as they are."""
 
+from typing import ClassVar
+
 from torch import Tensor
 from typing_extensions import override
 
@@ -17,8 +19,11 @@ from fdsweep.trainers.distillers.base import (
 class Feat(Distiller):
     """Squared error of pooled features (FitNets, Romero et al., ICLR 2015, eq. 3).
 
-    `feat` = |P(x_s) - x_t|² with x [N, D] before the final ReLU, P the identity or, where widths
-    differ, a learned linear map; the mean over N of the mean or sum over D (`reduction`).
+    `feat` = |P(x_s) - x_t|² with x [N, D] the features, P the identity or, where widths differ, a
+    learned linear map; the mean over N of the mean or sum over D (`reduction`).
+
+    The weight of 1 is ours: public code, megvii-research/mdistiller and huofushuo/C2KD, compares
+    maps, by their mean squared error with a weight of 100.
 
     Raises:
         ConfigError: a negative weight, or an unknown reduction.
@@ -28,6 +33,10 @@ class Feat(Distiller):
     published = "Feat"
     group = "Feature"
     look = 2
+    sources: ClassVar[dict[str, str]] = {
+        "weight": "ours (megvii-research/mdistiller and huofushuo/C2KD, on maps: 100)",
+        "reduction": "megvii-research/mdistiller",
+    }
 
     def __init__(
         self,

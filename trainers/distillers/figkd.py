@@ -1,5 +1,7 @@
 """The fine differences between neighbouring logits, beside the logits as a whole."""
 
+from typing import ClassVar
+
 import torch.nn.functional as F
 from torch import Tensor
 from typing_extensions import override
@@ -21,20 +23,26 @@ class FiGKD(Distiller):
 
     The teacher is detached.
 
-    Certain is, from the paper's abstract, that a discrete wavelet transform cuts the logits into
-    content (low frequencies) and detail (high ones), and that the detail is what is transferred,
-    since the labels teach the content. The rest is our choice: the Haar wavelet at one level, the
-    squared error of unscaled details, the weights, and `kd` beside it; `weight_kd=0` transfers the
-    detail alone. Which classes are compared follows from their order.
+    This is made from the abstract alone: the paper's formulas could not be found, nor any code of
+    its author. Certain is that a discrete wavelet transform cuts the logits into content (low
+    frequencies) and detail (high ones), and that the detail is what is transferred, since the
+    labels teach the content. The rest is our choice: the Haar wavelet at one level, the squared
+    error of unscaled details, the weights, and `kd` beside it; `weight_kd=0` transfers the detail
+    alone. Which classes are compared follows from their order.
 
     Raises:
         ConfigError: a negative weight, or a temperature that is not above 0.
     """
 
-    paper = "Kim, 2025, arXiv 2505.11897"
+    paper = "Kim, 2025, arXiv 2505.11897 (from the abstract alone)"
     group = "Logit"
     level = "logits"
     look = 9
+    sources: ClassVar[dict[str, str]] = {
+        "weight_kd": "ours, from the abstract alone",
+        "weight_detail": "ours, from the abstract alone",
+        "temperature": "ours, from the abstract alone",
+    }
 
     def __init__(
         self, *, weight_kd: float = 1.0, weight_detail: float = 1.0, temperature: float = 4.0

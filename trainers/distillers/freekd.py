@@ -1,5 +1,7 @@
 """Wavelet bands of the student's maps drawn to those of the teacher's."""
 
+from typing import ClassVar
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 from typing_extensions import override
@@ -28,8 +30,8 @@ class FreeKD(Distiller):
     as many as both networks have. Without maps the features are one map of one position: each band
     is a multiple of them.
 
-    Three Haar levels, zeros beyond the edge, the L1 norm and its means are those of the published
-    code. What differs:
+    Three Haar levels, zeros beyond the edge, the L1 norm and its means are those of the authors'
+    public code, Gumpest/FreeKD (RetinaNet on COCO), as is the weight of `high`. What differs:
 
     - There m = sigmoid(prompt · the teacher's bands added up), with several prompts of C channels
       each that are trained together with the teacher. Here the teacher is frozen, so m is made
@@ -57,6 +59,12 @@ class FreeKD(Distiller):
     look = 10
     student_maps = True
     teacher_maps = True
+    sources: ClassVar[dict[str, str]] = {
+        "weight_low": "ours (Gumpest/FreeKD has 5 for the squared error of whole maps)",
+        "weight_high": "Gumpest/FreeKD, RetinaNet on COCO",
+        "levels": "Gumpest/FreeKD",
+        "mask": "ours, in place of the prompts of Gumpest/FreeKD",
+    }
 
     def __init__(
         self,

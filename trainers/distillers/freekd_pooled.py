@@ -1,5 +1,7 @@
 """Wavelet bands of the student's pooled features drawn to those of the teacher's."""
 
+from typing import ClassVar
+
 from torch import Tensor
 from typing_extensions import override
 
@@ -12,7 +14,7 @@ from fdsweep.trainers.features.haar import haar_bands
 class FreeKDPooled(Distiller):
     """What is left of FreeKD (Zhang et al., CVPR 2024, arXiv 2311.12079) on pooled features.
 
-    With x [N, D] before the final ReLU, P the identity or, where widths differ, a learned linear
+    With x [N, D] the features, P the identity or, where widths differ, a learned linear
     map, and Haar bands of P(x_s) - x_t over its channels:
 
         low   = |the low band of the last level|² / (N D)
@@ -30,6 +32,8 @@ class FreeKDPooled(Distiller):
         weight_high: of `high`.
         levels: how often the channels are halved.
 
+    The weights are ours, the levels those of Gumpest/FreeKD.
+
     Raises:
         ConfigError: a negative weight, or less than 1 level.
     """
@@ -37,6 +41,11 @@ class FreeKDPooled(Distiller):
     paper = "after Zhang et al., CVPR 2024, arXiv 2311.12079"
     group = "Feature"
     look = 11
+    sources: ClassVar[dict[str, str]] = {
+        "weight_low": "ours",
+        "weight_high": "ours",
+        "levels": "Gumpest/FreeKD",
+    }
 
     def __init__(
         self,

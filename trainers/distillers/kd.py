@@ -1,5 +1,7 @@
 """The teacher's softened probabilities as targets."""
 
+from typing import ClassVar
+
 from torch import Tensor
 from typing_extensions import override
 
@@ -18,6 +20,11 @@ class KD(Distiller):
 
     The teacher is detached.
 
+    Args:
+        weight: of `kd`, beside a cross-entropy of 1. The public code megvii-research/mdistiller
+            has 0.9 beside 0.1 on CIFAR-100 and 0.5 beside 0.5 on ImageNet.
+        temperature: T. mdistiller has 4 on CIFAR-100 and 1 on ImageNet.
+
     Raises:
         ConfigError: a negative weight, or a temperature that is not above 0.
     """
@@ -27,6 +34,10 @@ class KD(Distiller):
     group = "Logit"
     level = "logits"
     look = 1
+    sources: ClassVar[dict[str, str]] = {
+        "weight": "ours (megvii-research/mdistiller: 0.9 beside a cross-entropy of 0.1)",
+        "temperature": "megvii-research/mdistiller, CIFAR-100",
+    }
 
     def __init__(self, *, weight: float = 1.0, temperature: float = 4.0) -> None:
         super().__init__()

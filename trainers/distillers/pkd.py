@@ -1,5 +1,7 @@
 """Features of the student drawn to those of the teacher, up to scale and shift of a sample."""
 
+from typing import ClassVar
+
 from torch import Tensor
 from typing_extensions import override
 
@@ -15,10 +17,16 @@ FLOOR = 1e-6
 class PKD(Distiller):
     """Pearson correlation of pooled features (PKD, Cao et al., NeurIPS 2022, arXiv 2207.02039).
 
-    `pkd` = MSE(std(P(x_s)), std(x_t)) / 2 = 1 - Pearson(P(x_s), x_t), the mean over N. x [N, D] is
-    pooled before the final ReLU; std gives each sample the mean 0 and variance 1 over its D
-    channels; P is the identity or, where widths differ, a learned linear map. The paper
-    standardises maps, each channel over samples and positions; pooled features have no positions.
+    `pkd` = MSE(std(P(x_s)), std(x_t)) / 2 = 1 - Pearson(P(x_s), x_t), the mean over N. x [N, D] are
+    the features; std gives each sample the mean 0 and variance 1 over its D channels; P is the
+    identity or, where widths differ, a learned linear map. The paper standardises maps, each
+    channel over samples and positions: see `pkd-maps`.
+
+    Args:
+        student_dim: width of the student's features.
+        teacher_dim: width of the teacher's features.
+        weight: of `pkd`. 1 is that of the loss in the public code, open-mmlab/mmrazor, whose
+            detectors take 6 or 10.
 
     Raises:
         ConfigError: a negative weight.
@@ -28,6 +36,9 @@ class PKD(Distiller):
     published = "PKD"
     group = "Feature"
     look = 5
+    sources: ClassVar[dict[str, str]] = {
+        "weight": "open-mmlab/mmrazor, the loss's own (its detectors: 6 or 10)"
+    }
 
     def __init__(self, *, student_dim: int, teacher_dim: int, weight: float = 1.0) -> None:
         super().__init__()

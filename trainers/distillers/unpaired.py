@@ -1,5 +1,7 @@
 """Distillation from teacher samples that belong to other samples: distributions are aligned."""
 
+from typing import ClassVar
+
 import torch.nn.functional as F
 from torch import Tensor
 from typing_extensions import override
@@ -18,7 +20,7 @@ CLIP_NORM = 5.0
 class Unpaired(Distiller):
     """Cross-modal distillation without paired data (Tran et al., ICML 2026, arXiv 2606.10504).
 
-    With x [N, D] the pooled features before the final ReLU, z the student's logits, y the labels,
+    With x [N, D] the features, z the student's logits, y the labels,
     P the identity or, where widths differ, a learned linear map, and the teacher's frozen
     classifier on P(the student's embedding) giving z':
 
@@ -46,6 +48,8 @@ class Unpaired(Distiller):
         head_steps: bilevel only.
         inner_rate: of the inner steps, a multiple of the learning rate; bilevel only.
 
+    Defaults are the paper's, but for `inner_rate`, which is ours.
+
     Raises:
         ConfigError: a value out of range; a teacher that is needed and was never attached.
     """
@@ -56,6 +60,16 @@ class Unpaired(Distiller):
     look = 8
     needs_pairs = False
     student_maps = True
+    sources: ClassVar[dict[str, str]] = {
+        "bilevel": "the paper",
+        "weight_fa": "the paper: both losses count once",
+        "weight_la": "the paper: both losses count once",
+        "epsilon": "the paper",
+        "iterations": "the paper",
+        "feature_steps": "the paper: n₁ = 2",
+        "head_steps": "the paper: n₂ = 1",
+        "inner_rate": "ours: the optimiser's own",
+    }
 
     teacher_weight: Tensor | None
     teacher_bias: Tensor | None

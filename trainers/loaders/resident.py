@@ -9,8 +9,7 @@ from fdsweep.trainers.preparation.reading import read_shard
 
 def nbytes(manifest: Manifest, modality: str) -> int:
     """Memory that `load` takes for `modality`, the reading aside."""
-    kind = modalities.find(manifest.payloads[modality])
-    return kind.nbytes(manifest.rows, manifest.pieces(modality))
+    return manifest.extent(modality).nbytes
 
 
 def load(storage: str, manifest: Manifest, modality: str) -> Inputs:
@@ -24,4 +23,4 @@ def load(storage: str, manifest: Manifest, modality: str) -> Inputs:
         read_shard(storage, manifest, number, [modality])[modality].to_pylist()
         for number in range(len(manifest.shards))
     )
-    return kind.hold(shards, manifest.rows, manifest.pieces(modality), usable_cores())
+    return kind.hold(shards, manifest.rows, manifest.extent(modality), usable_cores())

@@ -63,7 +63,8 @@ class Streamed:
         requests = [BatchRequest(*request) for request in zip(batches, numbers, strict=True)]
         largest = max(map(len, batches), default=1)
         cores = usable_cores()
-        ahead = depth(cores, kind.nbytes(largest, largest), AHEAD_BYTES)
+        extent = self.manifest.extent(self.modality)
+        ahead = depth(cores, -(-largest * extent.nbytes // extent.pieces), AHEAD_BYTES)
 
         def load(request: BatchRequest) -> Arrays:
             rows = request.samples.tolist()

@@ -6,11 +6,12 @@ never its name.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
-from fdsweep.trainers.modalities.base import Kind, Payload
+from fdsweep.trainers.modalities.base import Extent, Kind, Payload
 from fdsweep.trainers.registry import Registry
 
-__all__ = ["Kind", "Payload", "find", "find_all", "registry"]
+__all__ = ["Extent", "Kind", "Payload", "find", "find_all", "registry", "with_frame_side"]
 
 registry: Registry[Kind] = Registry(
     "kind of modality", "fdsweep.trainers.modalities", "fdsweep.modalities"
@@ -25,3 +26,13 @@ def find(payload: Payload) -> Kind:
 def find_all(payloads: Mapping[str, Payload]) -> dict[str, Kind]:
     """What each of `payloads` is, by modality; ConfigError naming the kinds there are."""
     return {modality: find(payload) for modality, payload in payloads.items()}
+
+
+def with_frame_side(payloads: Mapping[str, Payload], side: int | None) -> dict[str, Payload]:
+    """`payloads` with pictures whose short side is at most `side`; None leaves them as they are."""
+    if side is None:
+        return dict(payloads)
+    return {
+        modality: replace(payload, shape=(side,)) if find(payload).framed else payload
+        for modality, payload in payloads.items()
+    }

@@ -14,7 +14,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from fdsweep.trainers.distributed import place
-from fdsweep.trainers.modalities.base import Arrays, Inputs, Kind
+from fdsweep.trainers.modalities.base import Arrays, Extent, Inputs, Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +57,12 @@ class ArrayKind(Kind):
         return math.prod(self.shape)
 
     @override
-    def nbytes(self, samples: int, pieces: int) -> int:
-        return samples * self.numbers * np.dtype(self.dtype).itemsize
+    def extent(self, cell: Any) -> Extent:
+        return Extent(1, math.prod(self.shape) * np.dtype(self.dtype).itemsize)
 
     @override
     def hold(
-        self, shards: Iterable[Sequence[Any]], samples: int, pieces: int, threads: int
+        self, shards: Iterable[Sequence[Any]], samples: int, extent: Extent, threads: int
     ) -> Inputs:
         values, start = np.empty(0, self.dtype), 0
         for cells in shards:
@@ -71,7 +71,11 @@ class ArrayKind(Kind):
                 values = np.empty((samples, *part.shape[1:]), self.dtype)
             values[start : start + len(part)] = part
             start += len(part)
-        return Plain(torch.from_numpy(values))
+        return self.held(torch.from_numpy(values))
+
+    def held(self, values: Tensor) -> Inputs:
+        """Samples [N, ...] in memory as training asks for them."""
+        return Plain(values)
 
     @override
     def decode(self, cells: Sequence[Any], draws: Tensor | None) -> Arrays:

@@ -15,7 +15,7 @@ DRAWS = 24
 """Random numbers that a training view of one sample may use, uniform in [0, 1)."""
 
 Arrays = tuple[NDArray[Any], ...]
-"""What a kind decodes of a batch: arrays whose first axis is the batch's."""
+"""What a kind decodes of a batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,17 @@ class Payload:
 
     kind: str
     shape: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """What samples hold in all: pieces, of which a view shows one, and their bytes in memory."""
+
+    pieces: int = 0
+    nbytes: int = 0
+
+    def __add__(self, other: "Extent") -> "Extent":
+        return Extent(self.pieces + other.pieces, self.nbytes + other.nbytes)
 
 
 class Inputs(Protocol):
@@ -61,14 +72,15 @@ class Kind(ABC):
         beside: further columns that an importer fills when it has their values, and their types.
         shown: that one of them which people are shown, in place of the evaluated view.
         augmented: training views differ from time to time.
-        counted: samples consist of several pieces, which the manifest counts as `frames`.
+        framed: it holds pictures, and its shape is (the most that their short side may be,),
+            which `fdsweep prepare --frame-side` sets.
     """
 
     column: ClassVar[pa.DataType]
     beside: ClassVar[Mapping[str, pa.DataType]] = {}
     shown: ClassVar[str | None] = None
     augmented: ClassVar[bool] = False
-    counted: ClassVar[bool] = False
+    framed: ClassVar[bool] = False
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         self.shape = shape
@@ -85,10 +97,9 @@ class Kind(ABC):
         """About how many bytes `cell` takes in a shard; it decides how many rows a shard has."""
         return len(cell)
 
-    def pieces(self, cell: Any) -> int:
-        """How many pieces `cell` holds; asked where they are `counted`."""
-        del cell
-        return 1
+    @abstractmethod
+    def extent(self, cell: Any) -> Extent:
+        """How many pieces `cell` holds, and the bytes that they take in memory."""
 
     @property
     @abstractmethod
@@ -96,14 +107,13 @@ class Kind(ABC):
         """How many numbers one sample's view holds."""
 
     @abstractmethod
-    def nbytes(self, samples: int, pieces: int) -> int:
-        """Memory that `samples` with `pieces` in all (0 where they are not counted) take."""
-
-    @abstractmethod
     def hold(
-        self, shards: Iterable[Sequence[Any]], samples: int, pieces: int, threads: int
+        self, shards: Iterable[Sequence[Any]], samples: int, extent: Extent, threads: int
     ) -> Inputs:
-        """All samples in memory, decoded by `threads` from the cells of one shard after another."""
+        """All samples in memory, decoded by `threads` from the cells of one shard after another.
+
+        `samples` is their number, `extent` the sum over their cells.
+        """
 
     @abstractmethod
     def decode(self, cells: Sequence[Any], draws: Tensor | None) -> Arrays:

@@ -1,13 +1,11 @@
-"""Views of pictures: whole batches are cropped, flipped and normalised on the training device."""
+"""Views of pictures of any size, made on the training device."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-
-from fdsweep.trainers.modalities.base import CPU
 
 SIZE = 224
 """Height and width of a view."""
@@ -19,92 +17,66 @@ AREA, ASPECT, ATTEMPTS = (0.08, 1.0), (3 / 4, 4 / 3), 10
 """Of RandomResizedCrop (Szegedy et al., CVPR 2015): shares of the area, width by height."""
 
 
-def crop(frames: Tensor | Sequence[Tensor], aspects: Tensor, draws: Tensor) -> Tensor:
-    """A random crop of each frame, resized to SIZE, normalised, half flipped.
+def crop(frames: Sequence[Tensor], draws: Tensor) -> Tensor:
+    """A random crop [B, 3, SIZE, SIZE] of each frame [3, H, W] uint8, half mirrored, normalised.
 
-    The frames are [B, 3, H, W] uint8, or on a CPU B of [3, H, W] too.
-
-    The crop is that of RandomResizedCrop on a picture of the frame's own aspect [B]: the first of
-    ATTEMPTS boxes (area AREA, aspect ASPECT) that lies inside, else the middle with the nearest
-    aspect. `draws` [B, DRAWS] decide, the first of which is for the choice of the frame.
+    `draws` [B, DRAWS] decide, the first of which is for the choice of the frame.
     """
-    size = torch.stack(_box(aspects, draws[:, 1 : 1 + 2 * ATTEMPTS]), dim=1)
-    rest = draws[:, 1 + 2 * ATTEMPTS :]
-    corner = rest[:, :2] * (1 - size)
-    flip = rest[:, 2] < 0.5
-    if isinstance(frames, Tensor) and frames.device.type != "cpu":
-        return _cut_together(frames, corner, size, flip)
-    return _cut_each(frames, corner, size, flip)
+    sizes = torch.tensor([frame.shape[1:] for frame in frames])
+    cut = (
+        frame[:, y : y + height, x : x + width]
+        for frame, (x, y, width, height) in zip(frames, boxes(sizes, draws).tolist(), strict=True)
+    )
+    return _views(cut, (draws[:, 3 + 2 * ATTEMPTS] < 0.5).tolist(), frames[0].device)
 
 
-def whole(frames: Tensor) -> Tensor:
-    """Whole frames [B, 3, H, W] uint8 resized to SIZE x SIZE and normalised."""
-    return _normalise(_resize(frames if frames.device.type == "cpu" else frames.float()))
+def whole(frames: Sequence[Tensor]) -> Tensor:
+    """Whole frames [3, H, W] uint8, stretched to [B, 3, SIZE, SIZE] and normalised.
+
+    That is the published transform of evaluation: a resize to a square, not a crop of the middle.
+    """
+    return _views(frames, [False] * len(frames), frames[0].device)
 
 
-def _cut_each(
-    frames: Tensor | Sequence[Tensor], corner: Tensor, size: Tensor, flip: Tensor
-) -> Tensor:
-    """Boxes of whole pixels, one after the other: on a CPU three times as fast as all at once."""
-    height, width = frames[0].shape[1:]
-    pixels = torch.tensor([width, height])
-    scale, shift = _normalisation(CPU)
-    sizes = (size * pixels).round().long().clamp(min=1)
-    corners = (corner * pixels).round().long().minimum(pixels - sizes)
-    views = torch.empty(len(frames), 3, SIZE, SIZE)
-    boxes = zip(corners.tolist(), sizes.tolist(), flip.tolist(), strict=True)
-    for i, ((x, y), (w, h), mirrored) in enumerate(boxes):
-        view = _resize(frames[i][None, :, y : y + h, x : x + w])[0]
-        views[i].copy_(view.flip(-1) if mirrored else view).mul_(scale).add_(shift)
+def boxes(sizes: Tensor, draws: Tensor) -> Tensor:
+    """Left, top, width and height [B, 4] of crops, in pixels of pictures of `sizes` [B, (H, W)].
+
+    As torchvision's RandomResizedCrop: the first of ATTEMPTS boxes of whole pixels (area AREA,
+    aspect ASPECT) that is no larger than the picture, anywhere in it; if none is, the largest in
+    its middle with the nearest aspect.
+    """
+    drawn = draws.double()
+    heights, widths = sizes.unbind(1)
+    areas = AREA[0] + (AREA[1] - AREA[0]) * drawn[:, 1 : 1 + ATTEMPTS]
+    areas = areas * (heights * widths)[:, None]
+    low, high = (math.log(aspect) for aspect in ASPECT)
+    aspects = torch.exp(low + (high - low) * drawn[:, 1 + ATTEMPTS : 1 + 2 * ATTEMPTS])
+    wide = (areas * aspects).sqrt().round().long()
+    tall = (areas / aspects).sqrt().round().long()
+    inside = (wide > 0) & (wide <= widths[:, None]) & (tall > 0) & (tall <= heights[:, None])
+    found, first = inside.any(dim=1), inside.int().argmax(dim=1, keepdim=True)
+    widest = (heights * ASPECT[1]).round().long().minimum(widths)
+    tallest = (widths / ASPECT[0]).round().long().minimum(heights)
+    width = torch.where(found, wide.gather(1, first)[:, 0], widest)
+    height = torch.where(found, tall.gather(1, first)[:, 0], tallest)
+    right, down = drawn[:, 1 + 2 * ATTEMPTS : 3 + 2 * ATTEMPTS].unbind(1)
+    left = torch.where(found, (right * (widths - width + 1)).long(), (widths - width) // 2)
+    top = torch.where(found, (down * (heights - height + 1)).long(), (heights - height) // 2)
+    return torch.stack([left, top, width, height], dim=1)
+
+
+def _views(pictures: Iterable[Tensor], mirrored: Sequence[bool], device: torch.device) -> Tensor:
+    """Pictures [3, H, W] uint8 of any sizes as one batch, one after the other."""
+    mean, std = (torch.tensor(x, device=device).view(3, 1, 1) for x in (MEAN, STD))
+    scale, shift = 1 / (255 * std), -mean / std
+    views = torch.empty(len(mirrored), 3, SIZE, SIZE, device=device)
+    for view, picture, flipped in zip(views, pictures, mirrored, strict=True):
+        resized = _resize(picture[None])[0]
+        view.copy_(resized.flip(-1) if flipped else resized).mul_(scale).add_(shift)
     return views
 
 
-def _cut_together(frames: Tensor, corner: Tensor, size: Tensor, flip: Tensor) -> Tensor:
-    """All boxes at once, between pixels too, by interpolation without smoothing."""
-    (left, top), (width, height) = corner.unbind(1), size.unbind(1)
-    side = torch.where(flip, -width, width)
-    zero = torch.zeros_like(left)
-    rows = [
-        torch.stack([side, zero, 2 * left + width - 1], dim=1),
-        torch.stack([zero, height, 2 * top + height - 1], dim=1),
-    ]
-    where = F.affine_grid(
-        torch.stack(rows, dim=1).float(), [len(frames), 3, SIZE, SIZE], align_corners=False
-    )
-    sampled = F.grid_sample(frames.float(), where, padding_mode="border", align_corners=False)
-    return _normalise(sampled)
-
-
 def _resize(pictures: Tensor) -> Tensor:
-    return F.interpolate(
-        pictures, [SIZE, SIZE], mode="bilinear", antialias=True, align_corners=False
-    )
-
-
-def _box(aspects: Tensor, draws: Tensor) -> tuple[Tensor, Tensor]:
-    """Width and height [B] of each crop, as shares of the picture's, from draws [B, 2 ATTEMPTS]."""
-    area = AREA[0] + (AREA[1] - AREA[0]) * draws[:, :ATTEMPTS]
-    low, high = (math.log(x) for x in ASPECT)
-    shape = torch.exp(low + (high - low) * draws[:, ATTEMPTS:]) / aspects[:, None]
-    widths, heights = (area * shape).sqrt(), (area / shape).sqrt()
-    inside = (widths <= 1) & (heights <= 1)
-    first = inside.int().argmax(dim=1, keepdim=True)
-    width, height = widths.gather(1, first)[:, 0], heights.gather(1, first)[:, 0]
-    nearest = (aspects.clamp(*ASPECT) / aspects).to(width.dtype)
-    found = inside.any(dim=1)
-    return (
-        torch.where(found, width, nearest.clamp(max=1)),
-        torch.where(found, height, (1 / nearest).clamp(max=1)),
-    )
-
-
-def _normalise(pictures: Tensor) -> Tensor:
-    """From 0 to 255 to zero mean and unit variance of ImageNet's channels."""
-    scale, shift = _normalisation(pictures.device)
-    return pictures.float().mul_(scale).add_(shift)
-
-
-def _normalisation(device: torch.device) -> tuple[Tensor, Tensor]:
-    """Scale and shift [3, 1, 1] of values from 0 to 255."""
-    mean, std = (torch.tensor(x, device=device).view(3, 1, 1) for x in (MEAN, STD))
-    return 1 / (255 * std), -mean / std
+    """Smoothed where it makes them smaller; in bytes on a CPU, which has a kernel for them."""
+    values = pictures if pictures.device.type == "cpu" else pictures.float()
+    return F.interpolate(values, [SIZE, SIZE], mode="bilinear", antialias=True, align_corners=False)

@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import repeat
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,37 +17,38 @@ from torch import Tensor
 from typing_extensions import override
 
 from fdsweep.trainers.modalities import registry
-from fdsweep.trainers.modalities.base import CPU, Arrays, Inputs, Kind
+from fdsweep.trainers.modalities.base import CPU, Arrays, Extent, Inputs, Kind
 from fdsweep.trainers.modalities.crops import MEAN, SIZE, STD, crop, whole
 
-STORED = 256
-"""Height and width of a frame in memory, whatever its shape was; its aspect is kept beside."""
+FRAME_SIDE = 360
+"""Short side of a stored frame at most, where nothing else is asked for; CREMA-D's are 480x360."""
 
-FRAME, VIEW = (3, STORED, STORED), (3, SIZE, SIZE)
+QUALITY = 90
+VIEW = (3, SIZE, SIZE)
 
 
 @registry.register("frames")
 class Frames(Kind):
-    """A list of JPEG files, short side 256; views [3, SIZE, SIZE].
+    """A list of JPEG files of any sizes, short side at most `shape[0]`; views [3, SIZE, SIZE].
 
     A training view is a random crop of a random frame, the evaluated one the whole middle frame.
     """
 
     column: ClassVar = pa.list_(pa.binary())
     augmented: ClassVar = True
-    counted: ClassVar = True
+    framed: ClassVar = True
 
     @override
     def encode(self, value: Any) -> list[bytes]:
-        return list(value)
+        return [_jpeg(picture, self.shape[0]) for picture in value]
 
     @override
     def size(self, cell: Any) -> int:
         return sum(map(len, cell))
 
     @override
-    def pieces(self, cell: Any) -> int:
-        return len(cell)
+    def extent(self, cell: Any) -> Extent:
+        return Extent(len(cell), _total(_sizes(cell)))
 
     @property
     @override
@@ -54,34 +56,36 @@ class Frames(Kind):
         return math.prod(VIEW)
 
     @override
-    def nbytes(self, samples: int, pieces: int) -> int:
-        return pieces * math.prod(FRAME)
-
-    @override
     def hold(
-        self, shards: Iterable[Sequence[Any]], samples: int, pieces: int, threads: int
+        self, shards: Iterable[Sequence[Any]], samples: int, extent: Extent, threads: int
     ) -> Inputs:
-        frames, aspects = torch.empty(pieces, *FRAME, dtype=torch.uint8), torch.empty(pieces)
-        counts = [0]
+        pixels = torch.empty(extent.nbytes, dtype=torch.uint8)
+        sizes, counts, filled = [], [0], 0
         for clips in shards:
             jpegs = [jpeg for clip in clips for jpeg in clip]
-            part = slice(sum(counts), sum(counts) + len(jpegs))
-            unpack(jpegs, frames[part].numpy(), aspects[part].numpy(), threads)
+            sizes.append(_sizes(jpegs))
+            end = filled + _total(sizes[-1])
+            _unpack(jpegs, sizes[-1], pixels[filled:end].numpy(), threads)
+            filled = end
             counts += [len(clip) for clip in clips]
-        return Clips(frames=frames, aspects=aspects, starts=torch.tensor(counts).cumsum(0))
+        return Clips(
+            pixels=pixels, sizes=torch.cat(sizes), starts=torch.tensor(counts).cumsum(0)
+        )  # fmt: skip
 
     @override
     def decode(self, cells: Sequence[Any], draws: Tensor | None) -> Arrays:
         places = choose(torch.tensor([len(clip) for clip in cells]), draws).tolist()
         jpegs = [clip[place] for clip, place in zip(cells, places, strict=True)]
-        frames, aspects = np.empty((len(jpegs), *FRAME), np.uint8), np.empty(len(jpegs), np.float32)
-        unpack(jpegs, frames, aspects)
-        return frames, aspects
+        sizes = _sizes(jpegs)
+        pixels = np.empty(_total(sizes), np.uint8)
+        _unpack(jpegs, sizes, pixels)
+        return pixels, sizes.numpy()
 
     @override
     def view(self, decoded: Arrays, draws: Tensor | None, device: torch.device) -> Tensor:
-        frames, aspects = (torch.from_numpy(array).to(device) for array in decoded)
-        return whole(frames) if draws is None else crop(frames, aspects, draws.to(device))
+        pixels, sizes = map(torch.from_numpy, decoded)
+        frames = _cut(pixels.to(device), sizes)
+        return whole(frames) if draws is None else crop(frames, draws.cpu())
 
     @override
     def show(self, axes: Any, sample: Any) -> None:
@@ -93,17 +97,17 @@ class Clips:
     """Frames of N samples in memory.
 
     Attributes:
-        frames: [M, 3, STORED, STORED] uint8, each stretched to a square.
-        aspects: [M], width by height of each as it was.
+        pixels: uint8, one frame [3, H, W] after the other.
+        sizes: [M, 2], height and width of each frame.
         starts: [N + 1], where each sample's frames begin, in the order of time.
-        device: of the batches; the frames may stay in the memory of the host.
+        device: of the batches; the pixels may stay in the memory of the host.
     """
 
     augmented: ClassVar[bool] = True
     numbers: ClassVar[int] = math.prod(VIEW)
 
-    frames: Tensor
-    aspects: Tensor
+    pixels: Tensor
+    sizes: Tensor
     starts: Tensor
     device: torch.device = CPU
 
@@ -111,55 +115,87 @@ class Clips:
         self, order: Iterable[Tensor], draws: Iterable[Tensor] | None = None
     ) -> Iterator[Tensor]:
         """[B, 3, SIZE, SIZE] for each batch; the evaluated view is the whole middle frame."""
-        if draws is None:
-            for indices in order:
-                chosen = choose(self._counts(indices), None) + self._first(indices)
-                yield whole(self.frames[chosen].to(self.device))
-            return
-        for indices, numbers in zip(order, draws, strict=True):
-            chosen = choose(self._counts(indices), numbers.cpu()) + self._first(indices)
-            if self.device.type == "cpu":  # frames are cut where they lie
-                frames: Tensor | list[Tensor] = [self.frames[i] for i in chosen.tolist()]
+        ends = _bytes(self.sizes).cumsum(0)
+        drawn_of = repeat(None) if draws is None else draws
+        for samples, numbers in zip(order, drawn_of, strict=False):
+            indices, drawn = samples.cpu(), None if numbers is None else numbers.cpu()
+            first, counts = self.starts[indices], self.starts.diff()[indices]
+            chosen = first + choose(counts, drawn)
+            sizes = self.sizes[chosen]
+            parts = [
+                self.pixels[end - length : end]
+                for end, length in zip(ends[chosen].tolist(), _bytes(sizes).tolist(), strict=True)
+            ]
+            if self.pixels.device.type == self.device.type:
+                frames = _shaped(parts, sizes)
             else:
-                frames = self.frames[chosen].to(self.device)
-            aspects = self.aspects[chosen].to(self.device)
-            yield crop(frames, aspects, numbers.to(self.device))
+                frames = _cut(torch.cat(parts).to(self.device), sizes)
+            yield whole(frames) if drawn is None else crop(frames, drawn)
 
     def to(self, device: torch.device) -> "Clips":
         """The same samples; frames move to a GPU if they leave half of its free memory."""
-        frames = self.frames
-        if device.type == "cuda" and 2 * frames.nbytes < torch.cuda.mem_get_info(device)[0]:
-            frames = frames.to(device)
-        return replace(self, frames=frames, aspects=self.aspects.to(frames.device), device=device)
-
-    def _first(self, indices: Tensor) -> Tensor:
-        return self.starts[indices.cpu()].to(self.frames.device)
-
-    def _counts(self, indices: Tensor) -> Tensor:
-        places = indices.cpu()
-        return (self.starts[places + 1] - self.starts[places]).to(self.frames.device)
+        pixels = self.pixels
+        if device.type == "cuda" and 2 * pixels.nbytes < torch.cuda.mem_get_info(device)[0]:
+            pixels = pixels.to(device)
+        return replace(self, pixels=pixels, device=device)
 
 
 def choose(counts: Tensor, draws: Tensor | None) -> Tensor:
     """Which of each sample's `counts` [B] frames is shown: the middle one, or one by `draws`."""
     if draws is None:
         return counts // 2
-    return (draws[:, 0].to(counts.device) * counts).long()
+    return (draws[:, 0] * counts).long()
 
 
-def unpack(
-    jpegs: Sequence[bytes],
-    frames: NDArray[np.uint8],
-    aspects: NDArray[np.float32],
-    threads: int = 1,
+def _jpeg(picture: Image.Image, side: int) -> bytes:
+    """`picture` in RGB as a JPEG file, made smaller where its short side is longer than `side`."""
+    scale = side / min(picture.size)
+    content = io.BytesIO()
+    if scale < 1:
+        size = (round(picture.width * scale), round(picture.height * scale))
+        picture = picture.resize(size, Image.Resampling.BICUBIC)
+    picture.save(content, "JPEG", quality=QUALITY)
+    return content.getvalue()
+
+
+def _sizes(jpegs: Sequence[bytes]) -> Tensor:
+    """Height and width [n, 2] of pictures, from their headers."""
+    sizes = []
+    for jpeg in jpegs:
+        with Image.open(io.BytesIO(jpeg)) as picture:
+            sizes.append([picture.height, picture.width])
+    return torch.tensor(sizes, dtype=torch.long).view(-1, 2)
+
+
+def _bytes(sizes: Tensor) -> Tensor:
+    """How many bytes [n] frames of `sizes` [n, 2] take."""
+    return 3 * sizes.prod(dim=1)
+
+
+def _total(sizes: Tensor) -> int:
+    """How many bytes frames of `sizes` [n, 2] take together."""
+    return int(_bytes(sizes).sum())
+
+
+def _cut(pixels: Tensor, sizes: Tensor) -> list[Tensor]:
+    """The frames [3, H, W] of `sizes` [n, 2] that lie one after the other in `pixels`."""
+    return _shaped(pixels.split(_bytes(sizes).tolist()), sizes)
+
+
+def _shaped(parts: Sequence[Tensor], sizes: Tensor) -> list[Tensor]:
+    """The frames [3, H, W] that the bytes of each of `parts` are."""
+    return [part.view(3, *size) for part, size in zip(parts, sizes.tolist(), strict=True)]
+
+
+def _unpack(
+    jpegs: Sequence[bytes], sizes: Tensor, pixels: NDArray[np.uint8], threads: int = 1
 ) -> None:
-    """Fill `frames` [n, 3, STORED, STORED], stretched to squares, and `aspects` [n] before that."""
+    """Fill `pixels` with the frames of `sizes` [n, 2], one after the other."""
+    frames = _cut(torch.from_numpy(pixels), sizes)
 
     def decode(place: int) -> None:
         with Image.open(io.BytesIO(jpegs[place])) as picture:
-            aspects[place] = picture.width / picture.height
-            square = picture.convert("RGB").resize((STORED, STORED), Image.Resampling.BILINEAR)
-            frames[place] = np.asarray(square).transpose(2, 0, 1)
+            frames[place].numpy()[:] = np.asarray(picture.convert("RGB")).transpose(2, 0, 1)
 
     if threads == 1:
         for place in range(len(jpegs)):

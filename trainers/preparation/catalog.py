@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
-from fdsweep.search_spaces.errors import DataError
+from fdsweep.search_spaces.errors import ConfigError, DataError
 
 Split = Literal["train", "val", "test"]
 
@@ -15,12 +15,19 @@ class Options:
     """What a user may choose when preparing a data set; importers ignore the rest.
 
     `split_dir` holds published lists, `task` names one of several labellings, `tokenizer` is a
-    checkpoint (folder or hub name) in place of a vocabulary of our own.
+    checkpoint (folder or hub name) in place of a vocabulary of our own, `frame_side` the most that
+    the short side of a kept picture may be.
     """
 
     split_dir: Path | None = None
     task: str | None = None
     tokenizer: str | None = None
+    frame_side: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.frame_side is not None and self.frame_side < 1:
+            what = f"pictures of {self.frame_side} pixels asked for"
+            raise ConfigError(what, "--frame-side", "Give 1 or more")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

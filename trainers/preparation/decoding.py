@@ -15,7 +15,6 @@ class Importer(Protocol):
     """What is asked of a data set while it is decoded."""
 
     name: ClassVar[str]
-    payloads: ClassVar[dict[str, Payload]]
 
     def decode(self, raw: Path, item: Item, assets: Mapping[str, bytes]) -> dict[str, Any]:
         """What `item` holds of each modality; Damaged if one of its files is of no use."""
@@ -26,6 +25,7 @@ class Job:
     """What all shards of a preparation have in common; `folder` is the plan's key."""
 
     dataset: Importer
+    payloads: dict[str, Payload]
     raw: Path
     storage: str
     folder: str
@@ -49,9 +49,8 @@ def make_shard(job: Job, part: Part) -> None:
     """
     damaged: list[Skipped] = []
     notes: list[str] = []
-    payloads, name = job.dataset.payloads, job.dataset.name
-    rows = decoded_rows(job, part.items, damaged, notes)
-    shard = shards.write_shard(job.storage, name, job.folder, part.number, rows, payloads)
+    name, rows = job.dataset.name, decoded_rows(job, part.items, damaged, notes)
+    shard = shards.write_shard(job.storage, name, job.folder, part.number, rows, job.payloads)
     outcome = shards.Outcome(
         shard=shard, damaged=tuple(damaged), notes=tuple(sorted(set(notes))), files=part.files
     )
@@ -72,7 +71,7 @@ def decoded_rows(
             damaged.append(Skipped(item.sample_id, str(error)))
             continue
         notes += [f"{item.sample_id}: {warning.message}." for warning in caught]
-        yield shards.row(item, decoded, job.dataset.payloads)
+        yield shards.row(item, decoded, job.payloads)
 
 
 def find_outcome(job: Job, part: Part) -> shards.Outcome | None:

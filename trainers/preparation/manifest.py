@@ -5,15 +5,16 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.errors import DataError
+from fdsweep.search_spaces.fields import OWN, parse_variant
 from fdsweep.search_spaces.keys import content_key
 from fdsweep.search_spaces.records import Record, UnreadableRecord
 from fdsweep.search_spaces.storage import Storage
-from fdsweep.trainers.modalities import Payload
+from fdsweep.trainers.modalities import Extent, Payload
 from fdsweep.trainers.preparation.catalog import Catalog, Item, Skipped
 from fdsweep.trainers.preparation.shards import Outcome, Shard, digest
 from fdsweep.trainers.preparation.splits import SPLITS, shared_groups
 
-SCHEMA = "fdsweep.data/1"
+SCHEMA = "fdsweep.data/2"
 
 
 class Manifest(Record):
@@ -36,7 +37,8 @@ class Manifest(Record):
         damaged: samples that are there but could not be decoded.
         notes: whole sentences for people.
         assets: names of the files beside the shards, with their sha256.
-        split: which samples train and test, in a few words; empty where an older fdsweep prepared.
+        split: which samples train and test, in a few words; empty where nobody says.
+        variant: how the data set is read: in its own way, or as a code that is named.
     """
 
     name: str
@@ -55,16 +57,17 @@ class Manifest(Record):
     damaged: tuple[Skipped, ...]
     notes: tuple[str, ...]
     assets: dict[str, str]
-    split: str = ""
+    split: str
+    variant: str
 
     @property
     def rows(self) -> int:
         """Number of samples."""
         return sum(shard.rows for shard in self.shards)
 
-    def pieces(self, modality: str) -> int:
-        """Pieces of all samples of `modality`; 0 if its kind does not count them."""
-        return sum(shard.frames.get(modality, 0) for shard in self.shards)
+    def extent(self, modality: str) -> Extent:
+        """What all samples of `modality` hold."""
+        return sum((shard.extents[modality] for shard in self.shards), Extent())
 
 
 def make_manifest(
@@ -85,6 +88,7 @@ def make_manifest(
     groups = {split: {item.group for item in kept if item.split == split} for split in SPLITS}
     both = shared_groups([item.split for item in kept], [item.group for item in kept])
     shards = tuple(outcome.shard for outcome in outcomes)
+    _, variant = parse_variant(name)
     assets = {name: digest(content) for name, content in sorted(catalog.assets.items())}
     return Manifest(
         name=name,
@@ -98,7 +102,7 @@ def make_manifest(
         shared_groups={f"{one}/{other}": count for (one, other), count in both.items()},
         shards=shards,
         folder=folder,
-        fingerprint=fingerprint(shards, catalog.classes, payloads, version, assets),
+        fingerprint=fingerprint(shards, catalog.classes, payloads, version, assets, variant),
         version=version,
         decoders=decoders,
         options=options,
@@ -107,6 +111,7 @@ def make_manifest(
         notes=(*catalog.notes, *(note for outcome in outcomes for note in outcome.notes)),
         assets=assets,
         split=catalog.split,
+        variant=variant,
     )
 
 
@@ -116,6 +121,7 @@ def fingerprint(
     payloads: Mapping[str, Payload],
     version: int,
     assets: Mapping[str, str],
+    variant: str,
 ) -> str:
     """Key of what is in the shards and what it means."""
     return content_key(
@@ -124,6 +130,7 @@ def fingerprint(
         payloads=dict(payloads),
         version=version,
         assets=dict(assets),
+        variant=variant,
     )
 
 
@@ -151,7 +158,13 @@ def save_manifest(storage: str, manifest: Manifest) -> None:
 
 def prepare_again(name: str) -> str:
     """What to type for the data set `name`."""
-    return f"Type: fdsweep prepare {name} RAW_DIR"
+    return f"Type: {prepare_command(name)}"
+
+
+def prepare_command(name: str) -> str:
+    """The command that prepares the data set `name`, perhaps a variant."""
+    base, variant = parse_variant(name)
+    return f"fdsweep prepare {base} RAW_DIR" + f" --variant {variant}" * (variant != OWN)
 
 
 def _count(classes: Sequence[str], items: Iterable[Item]) -> dict[str, int]:

@@ -1,6 +1,5 @@
 """Sound, video and pictures from files, through PyAV and Pillow; whatever is wrong is `Damaged`."""
 
-import io
 import itertools
 import math
 import warnings
@@ -22,8 +21,6 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from fdsweep.trainers.preparation.catalog import Damaged
 
-SHORT_SIDE = 256
-QUALITY = 90
 POINTER = b"version https://git-lfs"
 SLACK_S = 0.002
 """Time stamps of FLV and Matroska count whole milliseconds."""
@@ -82,8 +79,8 @@ def frames(
     at_least: int = 3,
     start: float | None = None,
     end: float | None = None,
-) -> list[bytes]:
-    """Pictures of the first video stream in the order of time, as JPEG files.
+) -> list[Image.Image]:
+    """Pictures of the first video stream in the order of time, in RGB.
 
     They are those at 0, 1, 2, ... / `per_second` seconds after `start`. A clip too short for
     `at_least` of them gives as many from the middles of equal parts, all distinct if it has so
@@ -101,15 +98,15 @@ def frames(
     return [taken[number] for number in numbers]
 
 
-def image(path: Path) -> bytes:
-    """The picture in `path` as a JPEG file, upright.
+def image(path: Path) -> Image.Image:
+    """The picture in `path` in RGB, upright.
 
     Raises:
         Damaged: it cannot be decoded.
     """
     _check(path)
     with _refusals(), Image.open(path) as picture:
-        return _jpeg(ImageOps.exif_transpose(picture).convert("RGB"))
+        return ImageOps.exif_transpose(picture).convert("RGB")
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,12 +172,12 @@ def _decoded(source: _Source) -> Iterator[Any]:
 
 def _take(
     path: Path, start: float, end: float, is_due: Callable[[int, float], bool]
-) -> tuple[int, dict[int, bytes]]:
+) -> tuple[int, dict[int, Image.Image]]:
     """How many pictures lie between `start` and `end`, and those due, by their number.
 
     `is_due` is asked once for each picture in turn, with its number and its seconds from `start`.
     """
-    taken: dict[int, bytes] = {}
+    taken: dict[int, Image.Image] = {}
     count = 0
     first: float | None = None
     reached = 0.0
@@ -196,7 +193,7 @@ def _take(
             if seconds < start - SLACK_S:
                 continue
             if is_due(count, seconds - start):
-                taken[count] = _jpeg(frame.to_image())
+                taken[count] = frame.to_image()
             count += 1
     _check_length(reached, source.seconds, start, end)
     return count, taken
@@ -215,14 +212,6 @@ def _every(step: float) -> Callable[[int, float], bool]:
         return True
 
     return is_due
-
-
-def _jpeg(picture: Image.Image) -> bytes:
-    scale = SHORT_SIDE / min(picture.size)
-    size = (round(picture.width * scale), round(picture.height * scale))
-    content = io.BytesIO()
-    picture.resize(size, Image.Resampling.BICUBIC).save(content, "JPEG", quality=QUALITY)
-    return content.getvalue()
 
 
 def _check(path: Path) -> None:

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.records import Record, UnreadableRecord
 from fdsweep.search_spaces.storage import Storage
-from fdsweep.trainers.modalities import Kind, Payload, find_all
+from fdsweep.trainers.modalities import Extent, Kind, Payload, find_all
 from fdsweep.trainers.preparation.catalog import Item, Skipped
 
 ROWS_PER_GROUP = 8
@@ -30,14 +30,14 @@ ROWS_PER_GROUP = 8
 class Shard(Record):
     """A finished shard: the name of its file, its rows, bytes and sha256.
 
-    `frames` counts the pieces of each modality whose kind counts them.
+    `extents` says what its samples hold of each modality.
     """
 
     name: str
     rows: int
     bytes: int
     sha256: str
-    frames: dict[str, int]
+    extents: dict[str, Extent]
 
 
 class Outcome(Record):
@@ -103,8 +103,8 @@ def write_shard(
     """
     columns = schema(payloads)
     sink = pa.BufferOutputStream()
-    counted = {modality: kind for modality, kind in find_all(payloads).items() if kind.counted}
-    count, frames = 0, dict.fromkeys(counted, 0)
+    kinds = find_all(payloads)
+    count, extents = 0, dict.fromkeys(kinds, Extent())
     with pq.ParquetWriter(
         sink,
         columns,
@@ -116,11 +116,12 @@ def write_shard(
         for batch in _batches(rows, ROWS_PER_GROUP):
             writer.write_table(pa.Table.from_pylist(batch, columns))
             count += len(batch)
-            for modality, kind in counted.items():
-                frames[modality] += sum(kind.pieces(cells[modality]) for cells in batch)
+            for modality, kind in kinds.items():
+                held = (kind.extent(cells[modality]) for cells in batch)
+                extents[modality] = sum(held, extents[modality])
     content = sink.getvalue().to_pybytes()
     shard = Shard(
-        name=_file(number), rows=count, bytes=len(content), sha256=digest(content), frames=frames
+        name=_file(number), rows=count, bytes=len(content), sha256=digest(content), extents=extents
     )
     Storage(storage).write(layout.data_file(name, folder, shard.name), content)
     return shard

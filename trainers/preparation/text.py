@@ -188,6 +188,6 @@ def _fetched(name: str) -> Path:
         raise DataError(
             f"cannot be fetched from the hub ({cause.rstrip('.')})",
             f"--tokenizer {name}",
-            "Give a folder with its tokenizer.json or vocab.txt, or leave the option out for a "
-            "vocabulary trained on the training texts",
+            "Give a folder with its tokenizer.json or vocab.txt; the data set's own way without "
+            "--tokenizer trains a vocabulary on its texts",
         ) from None

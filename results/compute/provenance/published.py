@@ -7,6 +7,7 @@ from functools import cache
 from importlib import resources
 
 from fdsweep.search_spaces.errors import ConfigError, unknown
+from fdsweep.search_spaces.fields import parse_variant
 
 FOLDER = resources.files("fdsweep.results") / "paper"
 SETTING = "setting"
@@ -26,7 +27,8 @@ def look_up(
 ) -> Published | None:
     """The accuracy of one student in the paper's `table`; None if it has none.
 
-    `where` names the line by columns of the table, such as {"row": 7} or {"method": "DKD"}.
+    `where` names the line by columns of the table, such as {"row": 7} or {"method": "DKD"};
+    `dataset` may be a variant.
 
     Raises:
         ConfigError: no such table, no such column, or several lines that match.
@@ -38,7 +40,8 @@ def look_up(
     for column in where:
         if column not in lines[0]:
             raise unknown("column", column, lines[0], f"paper table {table}")
-    wanted = {**where, "dataset": dataset, "student_modality": student_modality}
+    base, _ = parse_variant(dataset)
+    wanted = {**where, "dataset": base, "student_modality": student_modality}
     found = [
         line
         for line in lines

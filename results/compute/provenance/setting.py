@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from fdsweep.results.compute.provenance.published import SETTING, read
 from fdsweep.results.records.manifest import Manifest
-from fdsweep.results.records.setting import OWN
+from fdsweep.search_spaces.fields import OWN, parse_variant
 
 INCOMPARABLE_MARK = "‡"
 NOT_COMPARABLE = "not comparable"
@@ -58,7 +58,7 @@ class Deviations:
 
 def deviations(manifest: Manifest) -> Deviations | None:
     """What `manifest` does otherwise than the paper; None on data that the paper does not use."""
-    theirs = _paper(manifest.dataset)
+    theirs = facts(manifest.dataset)
     if not theirs:
         return None
     task: list[str] = []
@@ -95,12 +95,16 @@ def sentences(found: Deviations) -> Iterator[str]:
         yield f"Not stated by the paper: {', '.join(found.unstated)}."
 
 
-def _paper(dataset: str) -> dict[tuple[str, str], Fact]:
-    """What is known of the paper's setting, by name and modality ("" for all)."""
+def facts(dataset: str) -> dict[tuple[str, str], Fact]:
+    """What is known of the paper's setting, by name and modality ("" for all).
+
+    `dataset` may be a variant; nothing is known of data that the paper does not use.
+    """
+    base, _ = parse_variant(dataset)
     return {
         (line["field"], line["modality"]): Fact(line["value"], line["standing"] == "assumed")
         for line in read(SETTING)
-        if line["dataset"] == dataset
+        if line["dataset"] == base
     }
 
 

@@ -29,7 +29,7 @@ COMMON = {
 }
 SURFACE = {
     "ablation": COMMON | {"--study", "--full", "--cutoff", "--aa"},
-    "compare": COMMON | {"--methods", "--pairing", "--aa"},
+    "compare": COMMON | {"--methods", "--pairing", "--paper", "--aa"},
     "run": COMMON | {"file", "--aa"},
     "search": COMMON
     | {
@@ -45,7 +45,7 @@ SURFACE = {
     | {"--objective", "--tuning-seeds", "--cutoff", "--aa"},
     "methods": {"--json"},
     "prepare": {"dataset", "raw", "--split-dir", "--task", "--tokenizer", "--shard-mb"}
-    | {"--allow-skips", "--storage", "--address", "--json"},
+    | {"--variant", "--frame-side", "--allow-skips", "--storage", "--address", "--json"},
     "datasets": {"--storage", "--json"},
     "datasets show": {"name", "--out", "--storage"},
     "analyze": COMMON | {"--cutoff"},
@@ -111,6 +111,14 @@ def test_the_surface_is_this_and_nothing_else():
         (["compare", "--methods", "kdd"], ["'kdd'", "fd-cmkd"]),
         (["compare", "--methods", "kd,kd"], ["'kd' stands twice"]),
         (["compare", "--pairing", "loose"], ["'loose'", "'same-class'"]),
+        (["compare", "--paper"], ["watch is not in the paper's Table 1", "crema-d"]),
+        (["compare", "--paper", "--methods", "kd"], ["--paper", "without --methods"]),
+        (
+            ["compare", "--paper", "--dataset", "ave"],
+            ["ave@c2kd is not prepared", "fdsweep prepare ave RAW_DIR --variant c2kd"],
+        ),
+        (["prepare", "crema-d", ".", "--variant", "c2kd"], ["'c2kd'", "Choose from: own"]),
+        (["prepare", "crema-d", ".", "--frame-side", "0"], ["--frame-side", "1 or more"]),
         (["ablation", "--study", "cutoffs", "--cutoff", "0.3"], ["no row of cutoffs"]),
         (["ablation", "--cutoff", "lern"], ["'lern'", "cutoff"]),
         (["search", "--space", "weights"], ["'weights'", "loss-weights", "YAML file"]),

@@ -3,6 +3,7 @@
 from PIL import Image
 
 from fdsweep.orchestrator.data import overview, preview
+from fdsweep.search_spaces.fields import parse_variant
 from fdsweep.trainers import datasets
 
 
@@ -14,7 +15,7 @@ def test_every_data_set_says_where_it_is_to_be_had(tmp_path):
         for fact in ("about", "licence", "url", "source", "modalities"):
             assert one[fact], (name, fact)
     for name in set(listed) - {"watch"}:
-        assert f"fdsweep prepare {name} RAW_DIR" in listed[name]["why_not"]
+        assert f"fdsweep prepare {parse_variant(name)[0]} RAW_DIR" in listed[name]["why_not"]
         for line in listed[name]["expects"].splitlines():
             assert line in overview.to_text([listed[name]])
     text = overview.to_text(list(listed.values()))

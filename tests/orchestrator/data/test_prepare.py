@@ -27,6 +27,7 @@ from fdsweep.search_spaces.errors import (
     StorageError,
 )
 from fdsweep.trainers.datasets.crema_d import CremaD
+from fdsweep.trainers.modalities import Extent, Payload
 from fdsweep.trainers.preparation.catalog import Options
 from fdsweep.trainers.preparation.manifest import load_manifest
 from fdsweep.trainers.preparation.reading import read_table
@@ -235,6 +236,18 @@ def test_other_options_replace_the_manifest(whole, tree, tmp_path):
     assert manifest.shared_groups["train/test"] > 0
     assert "groups stand in both train and test" in to_text(manifest)
     assert manifest.options["split_dir"] == str(tmp_path / "lists")
+
+
+def test_smaller_frames_are_other_data(whole, tree, tmp_path):
+    manifest = run(tree.raw, tmp_path, options=Options(frame_side=24))
+    assert manifest.payloads["visual"] == Payload("frames", (24,))
+    assert manifest.options["frame_side"] == "24"
+    assert manifest.fingerprint != whole[1].fingerprint
+    frames = 3 * len(tree.whole)
+    assert manifest.extent("visual") == Extent(frames, frames * 3 * 24 * 32)
+    assert whole[1].extent("visual") == Extent(frames, frames * 3 * 36 * 48)
+    table = read_table(str(tmp_path), manifest, ["audio"])
+    assert table == read_table(str(whole[0]), whole[1], ["audio"])
 
 
 def test_more_than_half_missing_stops(tree, tmp_path):

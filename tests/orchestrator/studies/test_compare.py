@@ -3,11 +3,30 @@
 import pytest
 
 from fdsweep.orchestrator.studies import methods
-from fdsweep.orchestrator.studies.compare import BASELINE, GROUPS, comparison
+from fdsweep.orchestrator.studies.compare import BASELINE, GROUPS, comparison, table_1
 from fdsweep.orchestrator.studies.plan import make_cells
-from fdsweep.search_spaces.errors import ConfigError
+from fdsweep.results.compute.provenance.published import look_up
+from fdsweep.search_spaces.errors import ConfigError, DataError
 from fdsweep.trainers import datasets, distillers
+from fdsweep.trainers.datasets import DataLocation
+from fdsweep.trainers.preparation.catalog import Catalog
+from fdsweep.trainers.preparation.manifest import make_manifest, save_manifest
 
+PAPER = {
+    "crema-d": ("crema-d", "lists of 6,698 train and 744 test clips", 6, ("audio", "visual")),
+    "ave": (
+        "ave@c2kd", "lists of 3,339 train, 402 val and 402 test events", 28, ("audio", "visual"),
+    ),
+    "vggsound": (
+        "vggsound@c2kd", "lists of 25,835 train and 2,500 test clips", 50, ("audio", "visual"),
+    ),
+    "crisismmd": (
+        "crisismmd@c2kd", "lists of 6,126 train, 998 val and 955 test pictures", 5,
+        ("text", "visual"),
+    ),
+}  # fmt: skip
+"""The paper's data sets: under which name, with which split, classes and modalities."""
+METHODS = ["none", "kd", "dist", "dkd", "feat", "pkd", "c2kd", "fd-cmkd"]
 WATCH = datasets.find("watch").info
 
 
@@ -21,8 +40,6 @@ def test_by_default_every_method_stands_in_its_group_behind_the_baseline():
 
 
 def test_every_line_of_the_papers_table_is_linked_to_its_number():
-    from fdsweep.results.compute.provenance.published import look_up
-
     sweep = comparison()
     linked = {row.name: row.paper for row in sweep.rows if row.paper}
     found = {
@@ -83,8 +100,95 @@ def test_the_list_tells_what_each_method_is():
     assert table["kd"]["trains"] == []
     assert table["feat"]["trains_if_widths_differ"] == ["project"]
     assert table["fd-cmkd"]["trains"] == ["classifiers", "band_heads"]
-    text = methods.to_text(list(table.values()))
+    about, defaults = methods.to_text(list(table.values())).split("\n\n")
     for name, one in table.items():
-        (line,) = [line for line in text.splitlines() if line.startswith(f"| {name} ")]
+        (line,) = [line for line in about.splitlines() if line.startswith(f"| {name} ")]
         assert one["paper"] in line
         assert one["level"] in line
+        lines = [line for line in defaults.splitlines() if line.startswith(f"| {name} ")]
+        for line, (option, known) in zip(lines, one["options"].items(), strict=True):
+            assert f" {option} " in line
+            assert known["source"] is None or known["source"] in line
+    assert table["dkd"]["options"]["beta"]["default"] == 8.0
+    assert table["none"]["options"] == {}
+
+
+def test_a_method_that_names_no_source_is_listed_all_the_same(monkeypatch):
+    monkeypatch.delattr(distillers.registry.get("kd").factory, "sources")
+    (kd,) = [one for one in methods.overview() if one["method"] == "kd"]
+    assert kd["options"]["temperature"] == {"default": 4.0, "source": None}
+    assert [cell.strip() for cell in methods.to_text([kd]).splitlines()[-1].split("|")] == [
+        "", "kd", "temperature", "4", "–", "",
+    ]  # fmt: skip
+
+
+def prepared(storage, name, split, classes, **options):
+    """The manifest of an empty data set, as if it was prepared."""
+    found = datasets.find(name)
+    catalog = Catalog(
+        items=(), missing=(), classes=tuple(map(str, range(classes))), split=split
+    )  # fmt: skip
+    manifest = make_manifest(
+        name, catalog, found.payloads, (), folder="f", version=2, decoders={}, options=options
+    )
+    save_manifest(str(storage), manifest)
+    return DataLocation(str(storage))
+
+
+@pytest.mark.parametrize("base", PAPER)
+def test_the_papers_table_has_its_methods_data_and_protocol(tmp_path, base):
+    name, split, classes, modalities = PAPER[base]
+    location = prepared(tmp_path, name, split, classes)
+    sweep = table_1(base, location)
+    assert [row.method for row in sweep.rows] == METHODS
+    assert (sweep.dataset, sweep.protocol, sweep.features) == (name, "published", "post-relu")
+    assert (sweep.epochs, sweep.batch_size) == (100, 64)
+    assert sweep == table_1(name, location)
+    is_text = "text" in modalities
+    assert sweep.pretrained == ({"text": "bert-base-uncased"} if is_text else {})
+    info = datasets.find(name, location).info
+    cells = make_cells(sweep, info)
+    assert len(cells) == 2 * len(METHODS)
+    assert {c.config.network.backbone for c in cells} == {
+        "bert-base" if is_text else "resnet18", "resnet18"
+    }  # fmt: skip
+    assert {c.config.network.protocol for c in cells} == {"published"}
+    for row in sweep.rows:
+        for modality in modalities:
+            assert look_up(sweep.paper_table, row.paper, sweep.dataset, modality)
+
+
+@pytest.mark.parametrize(
+    ("base", "changes", "what", "type_this"),
+    [
+        ("ave", None, "ave@c2kd is not prepared", "prepare ave RAW_DIR --variant c2kd"),
+        (
+            "crema-d", {"split": "speakers apart"}, "split: speakers apart, but lists of 6,698",
+            "prepare crema-d RAW_DIR --split-dir LISTS, where LISTS holds the published train.csv",
+        ),
+        (
+            "vggsound", {"split": "lists of 183,730 train and 15,446 test clips", "classes": 309},
+            "split: lists of 183,730", "prepare vggsound RAW_DIR --variant c2kd --split-dir LISTS",
+        ),
+        (
+            "crisismmd", {"task": "damage"}, "labelling: damage, but humanitarian",
+            "prepare crisismmd RAW_DIR --variant c2kd",
+        ),
+    ],
+)  # fmt: skip
+def test_other_data_than_the_papers_say_what_to_type(tmp_path, base, changes, what, type_this):
+    name, split, classes, _ = PAPER[base]
+    if changes is not None:
+        prepared(tmp_path, **{"name": name, "split": split, "classes": classes, **changes})
+    if base == "ave":
+        prepared(tmp_path, base, split, classes)  # the data set's own way is not the paper's
+    with pytest.raises(DataError) as error:
+        table_1(base, DataLocation(str(tmp_path)))
+    assert what in str(error.value)
+    assert f"Type: fdsweep {type_this}" in str(error.value)
+
+
+def test_data_that_the_paper_lacks_are_refused(tmp_path):
+    for name in ("watch", "ravdess"):
+        with pytest.raises(ConfigError, match=f"{name} is not in the paper's Table 1, which has"):
+            table_1(name, DataLocation(str(tmp_path)))

@@ -1,4 +1,3 @@
-import io
 import shutil
 from collections import Counter
 
@@ -6,10 +5,11 @@ import numpy as np
 import pytest
 from miniature import ave as mini
 from miniature.media_files import read_number
-from PIL import Image
+from scipy.signal import spectrogram
 
 from fdsweep.search_spaces.errors import DataError
-from fdsweep.trainers.datasets.ave import AVE
+from fdsweep.trainers.datasets.ave import AVE, AveC2KD
+from fdsweep.trainers.preparation import media
 from fdsweep.trainers.preparation.catalog import Damaged, Options
 
 
@@ -74,13 +74,43 @@ def test_sound_and_frames_are_those_of_the_event(raw, catalog):
         payload = AVE().decode(raw, item, catalog.assets)
         assert payload["audio"].shape == (257, 1004)
         assert payload["audio"].dtype == np.float16
-        numbers = [read_number(np.asarray(Image.open(io.BytesIO(j)))) for j in payload["visual"]]
+        numbers = [read_number(np.asarray(frame)) for frame in payload["visual"]]
         starts[item.parts["start"]] = numbers
     assert starts == {0: [0, 1, 2, 3], 5: [5, 6, 7, 8, 9]}
     item = next(i for i in catalog.items if catalog.classes[i.label] == "Bark")
     spectrum = AVE().decode(raw, item, {})["audio"].astype(float).mean(axis=1)
     expected = 500 * (1 + mini.CATEGORIES.index("Bark")) / bin_width
     assert spectrum.argmax() == pytest.approx(expected, abs=1)
+
+
+def test_a_video_is_a_sample_where_c2kd_reads_it(raw, catalog):
+    other = AveC2KD().catalog(raw, Options())
+    assert [item.sample_id for item in other.items] == sorted({i.group for i in catalog.items})
+    assert (other.classes, other.split) == (catalog.classes, catalog.split)
+    first = mini.events()[mini.TWICE[0]]
+    (item,) = [item for item in other.items if item.group == first[1]]
+    assert (other.classes[item.label], item.parts["start"], item.parts["end"]) == (
+        first[0], *first[2:],
+    )  # fmt: skip
+    assert {item.split for item in other.items} == {"train", "val", "test"}
+    assert "Further events of a video are left out: 2." in other.notes
+    assert "a sample is a video" in other.notes[0]
+
+
+def test_sound_and_frames_are_what_c2kd_makes_of_an_event(raw):
+    item = next(i for i in AveC2KD().catalog(raw, Options()).items if i.parts["end"] == 4)
+    payload = AveC2KD().decode(raw, item, {})
+    numbers = [read_number(np.asarray(frame)) for frame in payload["visual"]]
+    assert numbers == [0, 1, 2, 3, 4]  # the second at which it ends, too
+    signal = media.audio(raw / item.parts["video"], end=4.0)
+    _, _, power = spectrogram(np.tile(signal, 3)[:160000], fs=16000, nperseg=512, noverlap=353)
+    log = np.log(power + 1e-7)
+    flat = ((log - log.mean()) / log.std()).ravel()
+    assert payload["audio"].shape == (257, 1024)
+    assert payload["audio"].dtype == np.float16
+    for row, column in ((0, 0), (0, 1023), (1, 0), (128, 500), (256, 1023)):
+        expected = flat[(1024 * row + column) % (257 * 1004)]
+        assert payload["audio"][row, column] == pytest.approx(expected, abs=0.01)
 
 
 def test_an_event_without_length_takes_the_whole_video(catalog):

@@ -1,10 +1,8 @@
-import io
 import shutil
 from collections import Counter
 
 import pytest
 from miniature import crisismmd as mini
-from PIL import Image
 
 from fdsweep.search_spaces.errors import ConfigError, DataError
 from fdsweep.trainers.datasets.crisismmd import (
@@ -12,6 +10,7 @@ from fdsweep.trainers.datasets.crisismmd import (
     HUMANITARIAN,
     TOKENIZER,
     CrisisMMD,
+    CrisisMMDC2KD,
     near_duplicates,
 )
 from fdsweep.trainers.preparation import text
@@ -92,8 +91,8 @@ def test_tweets_are_cleaned_and_encoded(raw, catalog):
     ids = payload["text"]
     assert (ids[0], ids[-1]) == (tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]"))
     assert tokenizer.token_to_id("[UNK]") not in ids
-    (jpeg,) = payload["visual"]
-    assert min(Image.open(io.BytesIO(jpeg)).size) in (80, 256)
+    (picture,) = payload["visual"]
+    assert picture.size == (120, 80)
 
 
 def test_the_vocabulary_is_that_of_the_training_tweets_alone(raw, catalog, tmp_path):
@@ -118,6 +117,21 @@ def test_a_checkpoints_vocabulary_is_taken_or_refused(raw, catalog, tmp_path, mo
     monkeypatch.setattr("fdsweep.trainers.datasets.crisismmd.MAX_VOCABULARY", 10)
     with pytest.raises(DataError, match="word pieces, more than the 10"):
         CrisisMMD().catalog(raw, Options(tokenizer=str(tmp_path)))
+
+
+def test_c2kd_reads_tweets_for_bert_base(raw, catalog, tmp_path, monkeypatch):
+    (tmp_path / "tokenizer.json").write_bytes(catalog.assets[TOKENIZER])
+    dataset = CrisisMMDC2KD()
+    given = dataset.catalog(raw, Options(tokenizer=str(tmp_path)))
+    assert given.items == catalog.items
+    assert [modality.backbone for modality in dataset.modalities] == ["bert-base", "resnet18"]
+
+    def offline(*_args, **_how):
+        raise OSError("nobody answers")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", offline)
+    with pytest.raises(DataError, match="--tokenizer bert-base-uncased: cannot be fetched"):
+        dataset.catalog(raw, Options())
 
 
 def test_damaged_pictures_are_named(raw, catalog):

@@ -1,16 +1,18 @@
-import io
 import shutil
 from collections import Counter
 
 import numpy as np
 import pytest
+import torch
 from miniature import vggsound as mini
 from miniature.media_files import read_number
-from PIL import Image
 
 from fdsweep.search_spaces.errors import ConfigError, DataError
-from fdsweep.trainers.datasets.vggsound import VGGSound
+from fdsweep.trainers import modalities
+from fdsweep.trainers.datasets.vggsound import VGGSound, VGGSoundC2KD
+from fdsweep.trainers.preparation import media
 from fdsweep.trainers.preparation.catalog import Damaged, Options
+from fdsweep.trainers.preparation.spectrogram import log_stft
 from fdsweep.trainers.preparation.splits import shared_groups
 
 
@@ -72,9 +74,28 @@ def test_sound_and_frames_are_those_of_the_clip(raw, catalog):
         peak = payload["audio"].astype(float).mean(axis=1).argmax()
         expected = 500 * (1 + mini.LABELS.index(catalog.classes[item.label])) * 512 / 16000
         assert peak == pytest.approx(expected, abs=1)
-        numbers = [read_number(np.asarray(Image.open(io.BytesIO(j)))) for j in payload["visual"]]
+        numbers = [read_number(np.asarray(frame)) for frame in payload["visual"]]
         assert numbers == list(range(10))
     assert str(by_id[mini.stem(mini.SOUND_APART[0])].parts["audio"]).endswith(".wav")
+
+
+def test_five_seconds_are_heard_where_c2kd_reads_the_clip(raw, catalog):
+    dataset = VGGSoundC2KD()
+    assert dataset.catalog(raw, Options()) == catalog
+    item = next(item for item in catalog.items if item.sample_id == mini.stem(0))
+    heard = dataset.decode(raw, item, {})["audio"]
+    kind = modalities.find(dataset.payloads["audio"])
+    cells = [kind.encode(heard)]
+    signal = media.audio(raw / str(item.parts["audio"]))
+    for draw in (0.0, 0.3, 0.999):
+        (decoded,) = kind.decode(cells, torch.tensor([[draw]]))
+        start = int(draw * 626) * 128
+        alone = log_stft(signal[start : start + 5 * 16000])
+        assert decoded[0, 0].shape == alone.shape == (129, 626)
+        inner = slice(1, -1)  # whose segments lie inside the window
+        np.testing.assert_array_equal(decoded[0, 0][:, inner], alone[:, inner])
+    (middle,) = kind.decode(cells, None)
+    np.testing.assert_array_equal(middle[0, 0], heard[:, 312 : 312 + 626])
 
 
 def test_damaged_videos_are_named(raw, catalog):

@@ -8,45 +8,52 @@ from reference import (
     OTHER_DIM,
     Array,
     C,
+    N,
+    Sizes,
     arrays,
     batch,
     build,
+    build_on_maps,
     cross_entropy,
     divergence,
     linear,
     losses,
+    outputs_on_maps,
     refusal,
     softmax,
     weights,
 )
 from scipy.stats import kendalltau
+from torch import Tensor, nn
 from torch.testing import assert_close
 
 from fdsweep.trainers import distillers
-from fdsweep.trainers.distillers import Outputs
+from fdsweep.trainers.distillers import Distiller, Outputs
 from fdsweep.trainers.distillers.c2kd import kendall
 
 SIZE = 24
 DEFAULTS = distillers.resolve_options("c2kd", {})
 OPTIONS: list[dict[str, Any]] = [
     {},
-    {"threshold": 0.4, "label_class": "zeroed"},
-    {"threshold": -1.0, "temperature": 3.0},
-    {"threshold": -0.5, "temperature": 0.5, "label_class": "zeroed"},
+    {"threshold": 0.4, "label_class": "removed"},
+    {"threshold": -1.0, "temperature": 3.0, "label_class": "removed"},
+    {"threshold": -0.5, "temperature": 0.5},
     {"threshold": 1.0},
     {"weight_teacher": 0.5, "weight_proxy": 2.0, "weight_cross": 3.0},
     {"weight_teacher": 0.0, "weight_proxy": 0.0, "weight_cross": 0.0},
 ]
 EVERY_CASE = pytest.mark.parametrize("options", OPTIONS, ids=str)
 WIDTHS = pytest.mark.parametrize("teacher_dim", [DIM, OTHER_DIM])
+SOUNDS: Sizes = ((5, 9), (6, 7), (8, 5), (11, 3))
+PICTURES: Sizes = ((4, 8, 6), (8, 4, 3), (7, 2, 3), (9, 1, 2))
 
 
 class Reference:
-    """Terms and their gradients in numpy, for the weights of a c2kd and a batch."""
+    """Terms and their gradients in numpy, for the weights of a c2kd on features and a batch."""
 
     def __init__(self, options: dict[str, Any], teacher_dim: int) -> None:
         self.options = DEFAULTS | options
-        self.distiller = build("c2kd", teacher_dim, **options)
+        self.distiller = build("c2kd", teacher_dim, proxies="features", **options)
         self.student, self.teacher, self.labels = batch(teacher_dim, n=SIZE)
         self.x_s, self.z_s = arrays(self.student)
         self.x_t, self.z_t = arrays(self.teacher)
@@ -179,6 +186,99 @@ def test_every_term_moves_what_it_should_and_nothing_else(
                 assert gradient.shape == x.shape
 
 
+def branch(proxy: nn.Sequential, channels: int) -> nn.Sequential:
+    """The published proxy, layer by layer, with the weights of `proxy`."""
+    layers = nn.Sequential(
+        nn.AdaptiveAvgPool2d(1),
+        nn.Conv2d(channels, channels, 1, bias=False),
+        nn.BatchNorm2d(channels),
+        nn.LeakyReLU(0.1),
+        nn.Flatten(),
+        nn.Linear(channels, C),
+    )
+    convolution, norm, _, classifier = list(layers)[1:3] + list(layers)[4:]
+    with torch.no_grad():
+        convolution.weight.copy_(proxy[0].weight[:, :, None, None])
+        for own, copied in ((norm, proxy[1]), (classifier, proxy[3])):
+            own.weight.copy_(copied.weight)
+            own.bias.copy_(copied.bias)
+    return layers
+
+
+def published(distiller: Distiller, student: Outputs, teacher: Outputs, third: int) -> Tensor:
+    """The published loss, sample by sample."""
+    networks = (student, teacher)
+    proxies = (distiller.get_submodule("student_proxy"), distiller.get_submodule("teacher_proxy"))
+    ranks = []
+    for network, proxy in zip(networks, proxies, strict=True):
+        x = network.maps[third]
+        x = x if x.ndim == 4 else x[:, :, None]
+        ranks.append(branch(proxy, x.shape[1])(x))
+
+    def kl(target: Tensor, guess: Tensor) -> Tensor:
+        p = target.detach().softmax(-1)
+        return (p * (p.log() - guess.log_softmax(-1))).sum()
+
+    total = torch.zeros(())
+    for network, rank in zip(networks, ranks, strict=True):
+        for n, label in enumerate(LABELS):
+            z, r = network.logits[n], rank[n]
+            total = total - z.log_softmax(-1)[label] + kl(z, r) + kl(r, z)
+    for n, label in enumerate(LABELS):
+        s, t = (rank[n] for rank in ranks)
+        if kendalltau(s.detach(), t.detach()).statistic > 0:
+            others = torch.arange(C) != label
+            s, t = s * others, t * others
+            total = total + kl(t, s) + kl(s, t)
+    return total / N
+
+
+LABELS = torch.arange(N) % C
+
+
+@pytest.mark.parametrize("sizes", [(SOUNDS, PICTURES), (PICTURES, SOUNDS), (SOUNDS, SOUNDS)])
+@pytest.mark.parametrize("seed", [0, 7])
+def test_by_default_it_is_the_published_form(sizes: tuple[Sizes, Sizes], seed: int) -> None:
+    distiller = build_on_maps("c2kd", *sizes)
+    student, teacher = outputs_on_maps(sizes[0], seed), outputs_on_maps(sizes[1], seed + 1)
+    reached = [student.maps[2], teacher.maps[2], student.logits, teacher.logits]
+    found = losses(distiller, student, teacher, LABELS)
+    expected = published(distiller, student, teacher, 2)
+    assert_close(found["total"], expected, rtol=0, atol=1e-10)
+    gradients = (torch.autograd.grad(x, reached) for x in (found["total"], expected))
+    for own, other in zip(*gradients, strict=True):
+        assert other.any()
+        assert_close(own, other, rtol=0, atol=1e-10)
+    assert found["cross"] > 0
+
+
+@pytest.mark.parametrize("stages", [1, 2, 3])
+def test_without_a_third_stage_before_it_the_last_one_counts_after_its_relu(stages: int) -> None:
+    sizes = SOUNDS[4 - stages :]
+    distiller = build_on_maps("c2kd", sizes, sizes)
+    student, teacher = outputs_on_maps(sizes, 0), outputs_on_maps(sizes, 1)
+    after = (x._replace(maps=(*x.maps[:-1], x.maps[-1].relu())) for x in (student, teacher))
+    found = losses(distiller, student, teacher, LABELS)["total"]
+    assert_close(found, published(distiller, *after, -1), rtol=0, atol=1e-10)
+    pooled = (x._replace(features=x.embedding(), maps=None) for x in (student, teacher))
+    assert_close(losses(distiller, *pooled, LABELS)["total"], found, rtol=0, atol=1e-10)
+
+
+def test_proxies_start_as_published() -> None:
+    proxy = build_on_maps("c2kd", ((512, 2),), ((3, 2),)).get_submodule("student_proxy")
+    assert proxy[0].weight.std().item() == pytest.approx((2 / 512) ** 0.5, rel=0.01)
+    assert proxy[3].weight.abs().max().item() == pytest.approx(512**-0.5, rel=0.01)
+    assert proxy[3].bias.abs().max().item() <= 512**-0.5
+
+
+def test_maps_are_asked_for_only_where_they_are_read() -> None:
+    assert build("c2kd").student_maps
+    assert build("c2kd").teacher_maps
+    plain = build("c2kd", proxies="features")
+    assert not plain.student_maps
+    assert not plain.teacher_maps
+
+
 def test_some_samples_are_selected_and_others_are_not() -> None:
     shares = [Reference(options, DIM).agree().mean() for options in OPTIONS]
     assert shares[4] == 0
@@ -229,10 +329,11 @@ def test_a_rank_correlation_of_zero_is_exactly_zero() -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("label_class", ["removed", "zeroed"])
+@pytest.mark.parametrize("proxies", ["third-stage", "features"])
 @pytest.mark.parametrize("spread", [0.0, 1.0, 1e3])
 @pytest.mark.parametrize("classes", [2, 5])
 def test_values_and_gradients_stay_finite(
-    classes: int, spread: float, label_class: str, dtype: torch.dtype
+    classes: int, spread: float, proxies: str, label_class: str, dtype: torch.dtype
 ) -> None:
     draw = torch.Generator().manual_seed(0)
     distiller = distillers.build(
@@ -242,6 +343,7 @@ def test_values_and_gradients_stay_finite(
         teacher_dim=4,
         threshold=-1.0,
         label_class=label_class,
+        proxies=proxies,
     ).to(dtype)
 
     def outputs(dim: int) -> Outputs:
@@ -267,7 +369,8 @@ def test_values_and_gradients_stay_finite(
         ("weight_teacher", 2.0),
         ("weight_proxy", 2.0),
         ("weight_cross", 2.0),
-        ("label_class", "zeroed"),
+        ("label_class", "removed"),
+        ("proxies", "features"),
     ],
 )
 def test_every_option_matters(option: str, value: Any) -> None:
@@ -280,7 +383,6 @@ def test_the_teacher_moves() -> None:
     distiller = build("c2kd")
     assert distiller.moves_teacher
     assert distiller.needs_pairs
-    assert not distiller.teacher_maps
 
 
 @pytest.mark.parametrize(
@@ -300,6 +402,11 @@ def test_the_teacher_moves() -> None:
             "label_class",
             "kept",
             "label_class: unknown value 'kept'. Choose from: removed, zeroed.",
+        ),
+        (
+            "proxies",
+            "fourth-stage",
+            "proxies: unknown value 'fourth-stage'. Choose from: features, third-stage.",
         ),
     ],
 )

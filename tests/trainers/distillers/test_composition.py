@@ -68,7 +68,8 @@ def test_what_one_part_needs_all_need() -> None:
 
 
 def test_parts_hear_of_the_epoch() -> None:
-    composition = build("none+dkd", **{"dkd.warmup_epochs": 10})
+    composition = build("none+dkd")
+    composition.epochs = 60
     inputs = batch()
     first = losses(composition, *inputs)["total"]
     composition.epoch = 5

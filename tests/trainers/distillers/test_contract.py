@@ -13,6 +13,7 @@ from fdsweep.trainers.distillers import Outputs
 
 CONTRACT: list[tuple[str, dict[str, Any]]] = [
     *[(name, {}) for name in distillers.names()],
+    ("c2kd", {"proxies": "features"}),
     ("fd-cmkd", {"basis": "random"}),
     ("fd-cmkd", {"cutoff": "learn"}),
     ("fd-cmkd", {"cutoff": "learn", "basis": "random"}),
@@ -137,7 +138,7 @@ class TestEveryDistiller:
 def test_no_two_methods_look_alike() -> None:
     looks = [distillers.registry.get(name).factory.look for name in distillers.names()]
     known = [look for look in looks if look is not None]
-    assert sorted(known) == list(range(12))
+    assert sorted(known) == list(range(13))
 
 
 def build_teacher(dim: int) -> Any:

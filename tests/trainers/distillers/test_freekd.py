@@ -21,10 +21,11 @@ from reference import (
     weights,
 )
 from reference import build as build_pooled
+from reference import outputs_on_maps as outputs
 from torch.testing import assert_close
 
 from fdsweep.trainers import distillers
-from fdsweep.trainers.distillers import Distiller, Outputs
+from fdsweep.trainers.distillers import Distiller
 
 Array = NDArray[np.float64]
 
@@ -43,13 +44,6 @@ PAIRS: list[tuple[Sizes, Sizes]] = [
 
 def build(student: Sizes, teacher: Sizes, **options: Any) -> Distiller:
     return build_on_maps("freekd", student, teacher, **options)
-
-
-def outputs(sizes: Sizes, seed: int, dtype: torch.dtype = torch.float64) -> Outputs:
-    draw = torch.Generator().manual_seed(seed)
-    maps = tuple(torch.randn(N, *s, generator=draw).to(dtype).requires_grad_() for s in sizes)
-    logits = torch.randn(N, C, generator=draw).to(dtype).requires_grad_()
-    return Outputs(maps[-1].detach().flatten(2).mean(-1).requires_grad_(), logits, maps)
 
 
 def masked(guess: Array, target: Array, mask: bool) -> float:

@@ -18,7 +18,6 @@ from reference import (
 from torch import Tensor
 from torch.testing import assert_close
 
-from fdsweep.trainers import distillers
 from fdsweep.trainers.distillers import Outputs
 from fdsweep.trainers.distillers.dist import pearson
 from fdsweep.trainers.distillers.dkd import decouple
@@ -28,9 +27,11 @@ LOGIT_METHODS = (*METHODS, "figkd")
 TEMPERATURES = pytest.mark.parametrize("temperature", [0.5, 1.0, 4.0])
 
 
-def check(name: str, expected: dict[str, float], epoch: int = 0, **options: object) -> None:
+def check(
+    name: str, expected: dict[str, float], epoch: int = 0, epochs: int = 1, **options: object
+) -> None:
     distiller = build(name, **options)
-    distiller.epoch = epoch
+    distiller.epoch, distiller.epochs = epoch, epochs
     terms = losses(distiller, *batch())
     assert {k: v.item() for k, v in terms.items()} == pytest.approx(expected, rel=0, abs=1e-10)
 
@@ -74,15 +75,21 @@ def test_dkd_is_its_formula(alpha: float, beta: float, temperature: float) -> No
 
 
 @pytest.mark.parametrize(
-    ("warmup_epochs", "epoch", "factor"),
-    [(0, 0, 1.0), (20, 0, 0.05), (20, 9, 0.5), (20, 19, 1.0), (20, 50, 1.0), (1, 0, 1.0)],
+    ("options", "epochs", "epoch", "factor"),
+    [
+        *[({}, 240, epoch, share) for epoch, share in [(0, 0.05), (9, 0.5), (19, 1), (50, 1)]],
+        *[({}, 30, 0, 0.4), ({}, 30, 1, 0.8), ({}, 30, 2, 1), ({}, 1, 0, 1)],
+        *[({"warmup_share": 0.0}, 240, 0, 1), ({"warmup_share": 0.5}, 4, 0, 0.5)],
+    ],
 )
-def test_dkd_warms_up_linearly(warmup_epochs: int, epoch: int, factor: float) -> None:
+def test_dkd_warms_up_linearly(
+    options: dict[str, float], epochs: int, epoch: int, factor: float
+) -> None:
     task = soft(4.0)[2]
     tckd, nckd = (float(np.mean(part)) for part in parts_of_dkd(4.0))
     expected = {"task": task, "tckd": tckd, "nckd": nckd}
     expected["total"] = task + factor * (tckd + 8 * nckd)
-    check("dkd", expected, epoch=epoch, warmup_epochs=warmup_epochs)
+    check("dkd", expected, epoch, epochs, **options)
 
 
 @TEMPERATURES
@@ -203,7 +210,6 @@ def test_two_classes_leave_nothing_to_nckd() -> None:
         ("dkd", "alpha", 2.0),
         ("dkd", "beta", 2.0),
         ("dkd", "temperature", 2.0),
-        ("dkd", "warmup_epochs", 2),
         ("dist", "beta", 2.0),
         ("dist", "gamma", 2.0),
         ("dist", "temperature", 2.0),
@@ -213,14 +219,6 @@ def test_every_option_matters(name: str, option: str, value: float) -> None:
     total = losses(build(name), *batch())["total"].item()
     other = losses(build(name, **{option: value}), *batch())["total"].item()
     assert abs(other - total) > 1e-3
-
-
-def test_the_options_are_the_published_ones() -> None:
-    assert distillers.resolve_options("kd", {}) == {"weight": 1.0, "temperature": 4.0}
-    assert distillers.resolve_options("dkd", {}) == {
-        "alpha": 1.0, "beta": 8.0, "temperature": 4.0, "warmup_epochs": 0,
-    }  # fmt: skip
-    assert distillers.resolve_options("dist", {}) == {"beta": 1.0, "gamma": 1.0, "temperature": 4.0}
 
 
 @pytest.mark.parametrize(
@@ -233,8 +231,8 @@ def test_the_options_are_the_published_ones() -> None:
         ("dkd", {"temperature": -4.0}, "temperature: -4.0 is too small"),
         (
             "dkd",
-            {"warmup_epochs": -1},
-            "warmup_epochs: -1 is below 0. Give 0 or more.",
+            {"warmup_share": 20.0},
+            "warmup_share: 20.0 is not a share. Give a number from 0 to 1.",
         ),
         ("dist", {"beta": -1.0}, "beta: -1.0 is not a weight"),
         ("dist", {"gamma": -1.0}, "gamma: -1.0 is not a weight"),

@@ -1,87 +1,104 @@
-"""Views of pictures against torch's own slicing and resizing, and Pillow's."""
+"""Views of pictures against Python's own arithmetic and Pillow's resizing."""
 
-from collections.abc import Callable
+import math
 
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 from painted import draws, gradient, raw
-from PIL import Image
+from PIL import Image, ImageOps
+from torch import Tensor
 from torch.testing import assert_close
 
-from fdsweep.trainers.modalities.crops import (
-    ATTEMPTS,
-    SIZE,
-    _box,
-    _cut_each,
-    _cut_together,
-    crop,
-    whole,
-)
-from fdsweep.trainers.modalities.picture import STORED
+from fdsweep.trainers.modalities.base import DRAWS
+from fdsweep.trainers.modalities.crops import ATTEMPTS, SIZE, boxes, crop, whole
 
-Cut = Callable[..., torch.Tensor]
+SIZES = [(360, 480), (480, 360), (256, 256), (90, 400), (400, 90), (7, 5), (1, 1)]
+"""Heights and widths."""
+
+
+def random_resized_crop(height: int, width: int, drawn: list[float]) -> tuple[int, ...]:
+    """Left, top, width, height of the crop that torchvision documents, from numbers in [0, 1)."""
+    corner = drawn[1 + 2 * ATTEMPTS :]
+    for share, shape in zip(drawn[1 : 1 + ATTEMPTS], drawn[1 + ATTEMPTS :], strict=False):
+        area = height * width * (0.08 + 0.92 * share)
+        aspect = math.exp(math.log(3 / 4) + (math.log(4 / 3) - math.log(3 / 4)) * shape)
+        w, h = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
+        if 0 < w <= width and 0 < h <= height:
+            left, top = int(corner[0] * (width - w + 1)), int(corner[1] * (height - h + 1))
+            return left, top, w, h
+    w, h = width, height
+    if width / height < 3 / 4:
+        h = round(width / (3 / 4))
+    elif width / height > 4 / 3:
+        w = round(height * (4 / 3))
+    return (width - w) // 2, (height - h) // 2, w, h
+
+
+def by_hand(picture: Tensor, box: tuple[int, ...], mirrored: bool) -> np.ndarray:
+    """The box cut out, resized and mirrored by Pillow, [3, SIZE, SIZE] in 0 to 255."""
+    left, top, width, height = box
+    cut = Image.fromarray(picture.permute(1, 2, 0).numpy()).crop(
+        (left, top, left + width, top + height)
+    )
+    cut = cut.resize((SIZE, SIZE), Image.Resampling.BILINEAR)
+    return np.asarray(ImageOps.mirror(cut) if mirrored else cut, np.float32).transpose(2, 0, 1)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_boxes_are_those_of_random_resized_crop(size: tuple[int, int]) -> None:
+    numbers = draws(300, seed=size[0])
+    found = boxes(torch.tensor([size] * 300), numbers).tolist()
+    expected = [random_resized_crop(*size, row) for row in numbers.tolist()]
+    assert list(map(tuple, found)) == expected
+    if min(size) > 200:
+        areas = np.array([w * h for _, _, w, h in expected]) / math.prod(size)
+        assert 0.08 <= areas.min() < 0.15
+        assert areas.max() > 0.85
+
+
+def test_a_picture_that_no_box_fits_is_cut_in_the_middle_with_the_nearest_aspect() -> None:
+    numbers = torch.full([3, DRAWS], 1 - 1e-6)  # as large and as wide as it gets: too wide
+    numbers[:, 1 + 2 * ATTEMPTS :] = 0  # a corner that a middle does not ask for
+    found = boxes(torch.tensor([[90, 400], [400, 90], [100, 110]]), numbers)
+    assert found.tolist() == [[140, 0, 120, 90], [0, 140, 90, 120], [0, 0, 110, 100]]
+
+
+def test_a_view_is_its_box_of_the_frame_as_it_is() -> None:
+    """Frames of different sizes in one batch, against Pillow: no square in between."""
+    frames = [gradient(width, height) for height, width in SIZES[:5]]
+    stream = torch.Generator().manual_seed(3)
+    frames[0] = torch.randint(0, 256, frames[0].shape, generator=stream, dtype=torch.uint8)
+    numbers = draws(5)
+    views = raw(crop(frames, numbers))
+    for view, frame, row in zip(views, frames, numbers.tolist(), strict=True):
+        box = random_resized_crop(*frame.shape[1:], row)
+        expected = by_hand(frame, box, mirrored=row[-1] < 0.5)
+        assert_close(view, torch.tensor(expected), rtol=0, atol=1.01)
 
 
 def test_the_whole_picture_is_resized_as_pillow_does() -> None:
-    picture = gradient()
-    pil = Image.fromarray(picture.permute(1, 2, 0).numpy())
-    expected = np.asarray(pil.resize((SIZE, SIZE), Image.Resampling.BILINEAR)).transpose(2, 0, 1)
-    assert_close(raw(whole(picture[None]))[0], torch.tensor(expected).float(), rtol=0, atol=1.0)
+    frames = [gradient(480, 360), gradient(90, 400)]
+    for view, frame in zip(raw(whole(frames)), frames, strict=True):
+        expected = by_hand(frame, (0, 0, frame.shape[2], frame.shape[1]), mirrored=False)
+        assert_close(view, torch.tensor(expected), rtol=0, atol=1.01)
 
 
-@pytest.mark.parametrize("flip", [False, True])
-@pytest.mark.parametrize("cut", [_cut_each, _cut_together])
-def test_a_crop_is_its_box_cut_out_resized_and_flipped(cut: Cut, flip: bool) -> None:
-    left, top, width, height = 0.25, 0.125, 0.5, 0.375  # whole pixels
-    box = torch.tensor([[left, top]]), torch.tensor([[width, height]])
-    found = raw(cut(gradient()[None], *box, torch.tensor([flip])))[0]
-    middles = (torch.arange(SIZE) + 0.5) / SIZE
-    across = ((left + middles * width) * STORED - 0.5) * 255 / (STORED - 1)
-    down = ((top + middles * height) * STORED - 0.5) * 255 / (STORED - 1)
-    inner = slice(3, -3)  # the edge of a box knows no pixels beyond it
-    expected = across.flip(0) if flip else across
-    assert_close(found[0, 7, inner], expected[inner], rtol=0, atol=1.0)
-    assert_close(found[1, inner, 7], down[inner], rtol=0, atol=1.0)
-
-
-def test_both_ways_to_cut_agree(monkeypatch: pytest.MonkeyPatch) -> None:
-    frames, numbers, aspects = gradient().expand(8, -1, -1, -1), draws(8), torch.ones(8)
-    each = crop(frames, aspects, numbers)
-    monkeypatch.setattr("fdsweep.trainers.modalities.crops._cut_each", _cut_together)
-    together = crop(frames, aspects, numbers)
-    # boxes of whole pixels differ by up to half a pixel, a shade of 255 / 255
-    assert_close(raw(each), raw(together), rtol=0, atol=2.0)
-
-
-def test_boxes_are_those_of_random_resized_crop() -> None:
-    """Areas are uniform between 8 % and 100 % where shapes fit, aspects within 3/4 to 4/3."""
-    for aspect in (1.0, 4 / 3, 0.4):
-        aspects = torch.full([4000], aspect)
-        width, height = _box(aspects, draws(4000)[:, 1 : 1 + 2 * ATTEMPTS])
-        assert bool(((width > 0) & (width <= 1) & (height > 0) & (height <= 1)).all())
-        shape = width / height * aspects
-        assert bool(((shape > 0.749) & (shape < 1.334)).all())
-    width, height = _box(torch.ones(4000), draws(4000)[:, 1 : 1 + 2 * ATTEMPTS])
-    area = width * height
-    assert 0.08 <= float(area.min()) < 0.12
-    assert 0.45 < float(area.mean()) < 0.55
-
-
-def test_a_picture_no_box_fits_is_cut_in_the_middle_with_the_nearest_aspect() -> None:
-    numbers = torch.full([1, 2 * ATTEMPTS], 1 - 1e-6)  # as large and as wide as it gets: too wide
-    width, height = _box(torch.tensor([1.0]), numbers)
-    assert_close((width, height), (torch.ones(1), torch.ones(1)))
-    width, height = _box(torch.tensor([4.0]), torch.full([1, 2 * ATTEMPTS], 1 - 1e-6))
-    assert_close(height, torch.ones(1))
-    assert_close(width, torch.tensor([(4 / 3) / 4]))
+def test_a_crop_shows_more_of_a_larger_frame() -> None:
+    """Stripes of two pixels of a 480x360 picture: squeezed to 256 they were a grey."""
+    stripes = (torch.arange(480) // 2 % 2 * 255).byte().expand(3, 360, 480)
+    numbers = draws(32)
+    numbers[:, 1 : 1 + ATTEMPTS] = 0.05  # small crops
+    assert float(raw(crop([stripes] * 32, numbers)).std()) > 60
 
 
 def test_a_flip_is_as_likely_as_none() -> None:
-    mirrored = F.pad(torch.zeros(1, 3, STORED, STORED // 2), (0, STORED // 2), value=255).byte()
+    half = torch.zeros(3, 90, 120, dtype=torch.uint8)
+    half[:, :, :60] = 255
     numbers = draws(200)
     numbers[:, 1 : 1 + 2 * ATTEMPTS] = 0.5
-    seen = crop(mirrored.expand(200, -1, -1, -1), torch.ones(200), numbers)
+    numbers[:, 1 : 1 + ATTEMPTS] = 0.9
+    seen = crop([half] * 200, numbers)
     left_is_bright = seen[:, 0, :, 5].mean(1) > seen[:, 0, :, -5].mean(1)
-    assert torch.equal(left_is_bright, numbers[:, -1] < 0.5)
+    assert torch.equal(left_is_bright, numbers[:, -1] >= 0.5)
+    assert 70 < int(left_is_bright.sum()) < 130

@@ -1,6 +1,5 @@
 """The contract of every kind of modality: `SAMPLES` needs an example of a new one, no more."""
 
-import io
 from collections.abc import Callable
 from typing import Any
 
@@ -14,25 +13,26 @@ from PIL import Image
 
 from fdsweep.search_spaces.errors import ConfigError
 from fdsweep.trainers import modalities
-from fdsweep.trainers.modalities import Kind, Payload
+from fdsweep.trainers.modalities import Extent, Kind, Payload, with_frame_side
 from fdsweep.trainers.modalities.base import CPU, Inputs
 
 
-def jpegs(rng: np.random.Generator) -> list[bytes]:
-    """One to three pictures."""
-    files = [io.BytesIO() for _ in range(rng.integers(1, 4))]
-    for file in files:
-        Image.fromarray(rng.integers(0, 256, (40, 50, 3), np.uint8)).save(file, "JPEG")
-    return [file.getvalue() for file in files]
+def pictures(rng: np.random.Generator) -> list[Image.Image]:
+    """One to three pictures of one size, such as a clip's."""
+    size = (*rng.integers(30, 60, 2), 3)
+    count = rng.integers(1, 4)
+    return [Image.fromarray(rng.integers(0, 256, size, np.uint8)) for _ in range(count)]
 
 
 SAMPLES: dict[str, tuple[tuple[int, ...], Callable[[np.random.Generator], Any]]] = {
-    "frames": ((), jpegs),
+    "frames": ((40,), pictures),
     "signal": ((3, 20), lambda rng: rng.normal(size=(3, 20)).astype(np.float32)),
     "spectrogram": ((5, 7), lambda rng: rng.normal(size=(5, 7)).astype(np.float16)),
+    "spectrogram-window": ((5, 9, 4), lambda rng: rng.normal(size=(5, 9)).astype(np.float16)),
     "tokens": ((6,), lambda rng: rng.integers(1, 20, rng.integers(1, 7)).tolist()),
 }
 WRONG = {"signal": np.zeros((3, 19)), "spectrogram": np.zeros((5, 8)), "tokens": [1] * 7}
+SHOWN_IN_PART = {"frames", "spectrogram-window"}
 NAMES = sorted(SAMPLES)
 ORDER = [torch.tensor([6, 0, 4]), torch.tensor([2, 2])]
 
@@ -51,8 +51,8 @@ def cells(name: str, count: int = 7) -> list[Any]:
 def held(name: str) -> Inputs:
     """The cells in memory, from two shards."""
     kind, all_cells = find(name), cells(name)
-    pieces = sum(map(kind.pieces, all_cells)) if kind.counted else 0
-    return kind.hold([all_cells[:4], all_cells[4:]], len(all_cells), pieces, threads=2)
+    extent = sum(map(kind.extent, all_cells), Extent())
+    return kind.hold([all_cells[:4], all_cells[4:]], len(all_cells), extent, threads=2)
 
 
 def test_every_kind_has_an_example() -> None:
@@ -80,12 +80,13 @@ def test_what_is_said_of_memory_and_views_is_so(name: str) -> None:
     (views,) = inputs.batches([torch.arange(7)])
     assert kind.numbers == inputs.numbers == views[0].numel()
     assert kind.augmented == inputs.augmented
-    stored = inputs.frames if kind.counted else inputs.values  # type: ignore[attr-defined]
-    pieces = sum(map(kind.pieces, all_cells)) if kind.counted else 0
-    assert kind.nbytes(7, pieces) == stored.nbytes
+    stored = inputs.pixels if kind.framed else inputs.values  # type: ignore[attr-defined]
+    extent = sum(map(kind.extent, all_cells), Extent())
+    pieces = sum(map(len, all_cells)) if kind.framed else 7
+    assert extent == Extent(pieces, stored.nbytes)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "frames"])
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in SHOWN_IN_PART])
 def test_numbers_come_back_as_they_were(name: str) -> None:
     (views,) = held(name).batches([torch.arange(7)])
     for i, view in enumerate(views.reshape(7, -1)):
@@ -109,13 +110,41 @@ def test_the_size_is_about_that_of_the_cell(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "drawn"),
-    [("frames", "images"), ("spectrogram", "images"), ("signal", "lines"), ("tokens", "texts")],
+    [
+        ("frames", "images"),
+        ("spectrogram", "images"),
+        ("spectrogram-window", "images"),
+        ("signal", "lines"),
+        ("tokens", "texts"),
+    ],
 )
 def test_a_sample_is_drawn(name: str, drawn: str) -> None:
     axes = Figure().add_subplot()
     (views,) = held(name).batches([torch.tensor([0])])
     find(name).show(axes, "a tweet" if find(name).shown else views[0])
     assert len(getattr(axes, drawn)) == (3 if drawn == "lines" else 1)
+
+
+def test_a_window_lies_in_the_middle_or_anywhere() -> None:
+    kind, inputs = find("spectrogram-window"), held("spectrogram-window")
+    value = torch.tensor(SAMPLES["spectrogram-window"][1](np.random.default_rng(0)))
+    windows = [value[:, start : start + 4].float() for start in range(6)]  # 9 columns, 4 of them
+    (evaluated,) = inputs.batches([torch.tensor([0])])
+    assert torch.equal(evaluated[0, 0], windows[2])
+    numbers = draws(200)
+    (trained,) = inputs.batches([torch.zeros(200, dtype=torch.long)], [numbers])
+    starts = (numbers[:, 0] * 6).long().tolist()
+    assert set(starts) == set(range(6))
+    for view, start in zip(trained, starts, strict=True):
+        assert torch.equal(view[0], windows[start])
+    assert kind.numbers == 5 * 4
+
+
+def test_a_frame_side_is_that_of_pictures_alone() -> None:
+    payloads = {"seen": Payload("frames", (360,)), "heard": Payload("spectrogram", (5, 7))}
+    assert with_frame_side(payloads, None) == payloads
+    smaller = with_frame_side(payloads, 120)
+    assert smaller == {**payloads, "seen": Payload("frames", (120,))}
 
 
 def test_an_unknown_kind_is_answered_with_the_known_ones() -> None:

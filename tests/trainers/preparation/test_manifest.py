@@ -3,25 +3,17 @@
 import json
 
 import pytest
-from mini import make_items, prepare
+from mini import frame_sizes, make_items, prepare
 
 from fdsweep.search_spaces.errors import DataError
-from fdsweep.trainers.preparation.manifest import SCHEMA, load_manifest
+from fdsweep.trainers.modalities import Extent
+from fdsweep.trainers.preparation.manifest import SCHEMA, fingerprint, load_manifest
 from fdsweep.trainers.preparation.reading import read_table
 
 
 def test_a_manifest_survives_its_file(storage):
     manifest = prepare(storage, make_items(), damaged=("s003",))
     assert load_manifest(storage, "mini") == manifest
-
-
-def test_a_manifest_without_a_split_is_read_as_one_whose_split_is_unknown(tmp_path):
-    prepare(tmp_path, make_items())
-    path = tmp_path / "data/mini/manifest.json"
-    fields = json.loads(path.read_text())
-    del fields["split"]
-    path.write_text(json.dumps(fields))
-    assert load_manifest(str(tmp_path), "mini").split == ""
 
 
 def test_a_manifest_counts_what_is_in_the_shards(tmp_path):
@@ -39,15 +31,21 @@ def test_a_manifest_counts_what_is_in_the_shards(tmp_path):
     assert [skipped.sample_id for skipped in manifest.damaged] == ["s000", "s044"]
     assert manifest.notes == ("A note.", "Note 0.", "Note 1.", "Note 2.")
     assert manifest.split == "somebody's"
-    assert sum(shard.frames["visual"] for shard in manifest.shards) == sum(
-        1 + i % 3 for i in range(50) if i not in (0, 44)
-    )
+    kept = [i for i in range(50) if i not in (0, 44)]
+    frames = sum(1 + i % 3 for i in kept)
+    pixels = sum(width * height for i in kept for width, height in frame_sizes(i))
+    assert manifest.extent("visual") == Extent(frames, 3 * pixels)
+    assert manifest.extent("audio") == Extent(48, 48 * 15 * 2)
+    assert manifest.extent("words") == Extent(48, 48 * 4 * 8)
 
 
 def test_the_fingerprint_follows_content_and_meaning(tmp_path):
     base = prepare(tmp_path / "base", make_items())
     fewer = prepare(tmp_path / "fewer", make_items(), damaged=("s010",))
     version = prepare(tmp_path / "version", make_items(), version=2)
+    by_hand = (base.shards, base.classes, base.payloads, 1, base.assets)
+    assert fingerprint(*by_hand, "own") == base.fingerprint
+    assert fingerprint(*by_hand, "c2kd") != base.fingerprint
     elsewhere = prepare(tmp_path / "elsewhere", make_items(), folder="other", decoders={})
     assert len({base.fingerprint, fewer.fingerprint, version.fingerprint}) == 3
     assert elsewhere.fingerprint == base.fingerprint
@@ -77,8 +75,8 @@ def refusal(folder):
 
 def test_a_manifest_of_another_version_names_both(tmp_path):
     prepare(tmp_path, make_items())
-    spoil(tmp_path, schema="fdsweep.data/0")
-    assert "written as fdsweep.data/0, while this fdsweep reads fdsweep.data/1" in refusal(tmp_path)
+    spoil(tmp_path, schema="fdsweep.data/1")
+    assert "written as fdsweep.data/1, while this fdsweep reads fdsweep.data/2" in refusal(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,39 @@
+"""What trackers are told of replicates and of the lines of a table."""
+
+import math
+
+import pytest
+
+from fdsweep.orchestrator.tracking.runs import replicate_run, summaries
+from fdsweep.results.compute.tables import Table, TableRow
+from fdsweep.results.document import Report
+
+ROW = {
+    **{"row": "Feat", "method": "feat", "dataset": "watch", "seed": 0, "key": "k"},
+    **{"teacher_modality": "a", "student_modality": "b", "teacher_keys": ("t",)},
+    **{"status": "done", "study": "components", "epochs": 3, "device": "cpu", "config": "{}"},
+    **{"val_score": 0.5, "test_score": 0.4, "test_score_last": 0.3, "test_score_best": 0.6},
+    "wall_seconds": 1.0,
+}
+
+
+@pytest.mark.parametrize("nothing", [None, math.nan])
+def test_a_score_that_is_not_there_is_not_told(nothing):
+    """Without a validation split a row has no val_score: None, or NaN where pandas read it."""
+    told = {name for name, _, _ in replicate_run({**ROW, "val_score": nothing}, [], "x").metrics}
+    assert told == {"final_test_score", "final_test_score_last", "final_test_score_best"}
+    assert ("final_val_score", 0.5, 0) in replicate_run(ROW, [], "x").metrics
+
+
+@pytest.mark.parametrize("protocol", ["ours", "published"])
+def test_a_line_of_a_table_says_by_which_protocol_it_was_chosen(protocol):
+    row = TableRow(
+        **{"row": "Feat", "group": None, "pairing": None, "n": 1, "asked": 1, "failed": 0},
+        **{"teacher_modality": "a", "student_modality": "b", "mean": 60.0, "std": None},
+        **dict.fromkeys(("ci_low", "ci_high", "last", "test_selected", "gap", "paper")),
+        paper_note=None,
+    )
+    table = Table("t", (), (row,), (), protocol=protocol)
+    (line,) = summaries(Report("s", (table,)))
+    assert line.tags == {"fdsweep.protocol": protocol}
+    assert line.metrics == {"n": 1.0, "top1_mean": 60.0}
