@@ -4,7 +4,8 @@ results/<key>-<seed>.parquet        a replicate's row: it exists once this file 
 curves/<key>-<seed>.parquet         its metrics per epoch
 predictions/<key>-<seed>.parquet    what its task keeps of the test split
 cache/results.parquet               copies of rows of results/; may be deleted
-teachers/<key>/<seed>.safetensors   a trained teacher, with its record <seed>.json beside it
+teachers/<key>/<seed>.safetensors   a trained teacher, with its record <seed>.json beside it; also
+                                    a student, under its own key, that an analysis looked at
 checkpoints/<digest>.safetensors    pretrained weights that networks start from
 data/<name>/manifest.json           a prepared data set, its shards in a folder beside it
 reports/<sweep>/                    sweep.json, searches.json, analysis.json, reports, pictures
@@ -32,12 +33,12 @@ def replicate_file(key: str, seed: int) -> str:
 
 
 def teacher_weights(key: str, seed: int) -> str:
-    """A teacher's weights."""
+    """The weights of a teacher, or of a student that is kept."""
     return f"teachers/{key}/{seed}.safetensors"
 
 
 def teacher_record(key: str, seed: int) -> str:
-    """What is known of a teacher beside its weights."""
+    """What is known of such a network beside its weights."""
     return f"teachers/{key}/{seed}.json"
 
 

@@ -67,7 +67,8 @@ class TrialConfig:
     `kind` tells whether the network of `config` becomes a teacher in the storage or is itself
     what is measured. `group` names the seeds that were planned together, finished ones included:
     an interrupted trial finds its checkpoint by it. A snapshot is taken after an epoch when
-    `checkpoint_seconds` have passed since the last one, and after each replicate.
+    `checkpoint_seconds` have passed since the last one, and after each replicate. A teacher's
+    weights are always kept in the storage, a student's if `keeps_student` asks for it.
     """
 
     kind: TrialKind
@@ -78,6 +79,12 @@ class TrialConfig:
     storage: str
     checkpoint_seconds: float = 10.0
     loading: Loading = AUTO
+    keeps_student: bool = False
+
+    @property
+    def keeps_weights(self) -> bool:
+        """Whether the trained networks become part of the storage."""
+        return self.kind == "teacher" or self.keeps_student
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ def run_replicate(
     on_epoch: OnEpoch | None = None,
     resume: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Train replicate `seed` of `trial` on the device of `fold`; keep it if it is a teacher.
+    """Train replicate `seed` of `trial` on the device of `fold`; keep its weights where asked to.
 
     Returns:
         The history's fields, with `device` and `environment`: plain values only.
@@ -56,7 +56,7 @@ def run_replicate(
         trial.config, seed, fold, roles, on_epoch=on_epoch, resume=resume
     )
     outcome = asdict(history)
-    if trial.kind == "teacher" and runtime.rank == 0:
+    if trial.keeps_weights and runtime.rank == 0:
         facts = {name: outcome[name] for name in TEACHER_FACTS}
         teachers.save(trial.storage, trial.key, seed, weights, facts)
     return outcome | {"device": runtime.device_name, "environment": environment()}

@@ -35,7 +35,7 @@ class Teacher:
 
 
 def missing(storage: str, key: str, seeds: tuple[int, ...]) -> tuple[int, ...]:
-    """Those of `seeds` whose teacher `key` is not in the storage yet."""
+    """Those of `seeds` whose network `key` is not in the storage yet."""
     kept = Storage(storage)
     return tuple(seed for seed in seeds if not kept.exists(layout.teacher_weights(key, seed)))
 
@@ -43,7 +43,7 @@ def missing(storage: str, key: str, seeds: tuple[int, ...]) -> tuple[int, ...]:
 def save(
     storage: str, key: str, seed: int, weights: dict[str, Tensor], facts: dict[str, object]
 ) -> None:
-    """Keep a trained teacher: its `facts` (epochs and scores) as JSON, then its weights."""
+    """Keep a trained network: its `facts` (epochs and scores) as JSON, then its weights."""
     kept, text = Storage(storage), json.dumps(facts, sort_keys=True, indent=1)
     kept.write(layout.teacher_record(key, seed), text.encode())
     kept.write(layout.teacher_weights(key, seed), safetensors.torch.save(weights))
@@ -73,6 +73,22 @@ def build(
     return network
 
 
+def trained(
+    config: NetworkConfig, key: str, info: DatasetInfo, seed: int, storage: str
+) -> backbones.Backbone:
+    """The network of `config` with the weights that are kept under `key`, in evaluation mode.
+
+    Raises:
+        DataError: they are not in the storage.
+    """
+    kept, place = Storage(storage), layout.teacher_weights(key, seed)
+    if not kept.exists(place):
+        raise DataError("the network is gone", kept.uri(place), "Run the same command again")
+    network = build(config, info, seed, init_stream(config.modality), storage)
+    network.load_state_dict(safetensors.torch.load(kept.read(place)))
+    return network.requires_grad_(False).eval()
+
+
 def load(
     teacher: NetworkConfig, config: StudentConfig, info: DatasetInfo, seed: int, storage: str
 ) -> backbones.Backbone:
@@ -84,12 +100,10 @@ def load(
     Raises:
         DataError: the teacher is not in the storage.
     """
-    network = build(teacher, info, seed, init_stream(teacher.modality), storage)
     if config.teacher_state == "trained":
-        kept, place = Storage(storage), layout.teacher_weights(teacher.teacher_key, seed)
-        if not kept.exists(place):
-            raise DataError("the teacher is gone", kept.uri(place), "Run the same command again")
-        network.load_state_dict(safetensors.torch.load(kept.read(place)))
+        network = trained(teacher, teacher.teacher_key, info, seed, storage)
+    else:
+        network = build(teacher, info, seed, init_stream(teacher.modality), storage)
     if config.teacher_channels == "permuted":
         order = torch.randperm(network.dim, generator=rng.generator(seed, "channels"))
         network = _Permuted(network, order)

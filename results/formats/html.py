@@ -4,9 +4,9 @@ Pictures are data URIs, so that their ids cannot meet and nothing in them can ru
 """
 
 import base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from html import escape
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
@@ -15,11 +15,12 @@ from markupsafe import Markup
 from fdsweep.results.compute.words import of_metric
 from fdsweep.results.document import Report
 from fdsweep.results.formats.sections.effects import NAMES, effects_section
+from fdsweep.results.formats.sections.grid import Section
 from fdsweep.results.formats.sections.search import search_section
 from fdsweep.results.formats.sections.table import class_grids, table_section
 
 TEMPLATE = "report.html.j2"
-ROW_NAMES = ("Row", "Parameter", "Class", *NAMES)
+ROW_NAMES = ("Row", "Parameter", "Class", "Part", "Direction", *NAMES)
 """Headings of columns whose cells name their line."""
 
 KINDS = {".svg": "image/svg+xml", ".png": "image/png"}
@@ -56,12 +57,30 @@ class Picture:
 def to_html(report: Report, pictures: Mapping[str, bytes]) -> str:
     """`report` as a page, with the `pictures` (file name -> content, as `plots.render` gives)."""
     metric = report.tables[0].metric if report.tables else "accuracy"
+    caption = partial(_caption, score=of_metric(metric).name)
     return _template().render(
         sweep=report.sweep,
         tables=[(table_section(table), class_grids(table)) for table in report.tables],
         effects=[effects_section(effects) for effects in (report.effects,) if effects],
         searches=[search_section(search) for search in report.searches],
-        pictures=list(_pictures(pictures, of_metric(metric).name)),
+        pictures=list(_pictures(pictures, caption)),
+        names=ROW_NAMES,
+    )
+
+
+def to_page(
+    title: str,
+    sections: Sequence[Section],
+    pictures: Mapping[str, bytes],
+    caption: Callable[[str], str],
+) -> str:
+    """`sections` and `pictures` as a page; `caption` says what the picture of a name shows."""
+    return _template().render(
+        sweep=title,
+        tables=[(section, ()) for section in sections],
+        effects=(),
+        searches=(),
+        pictures=list(_pictures(pictures, caption)),
         names=ROW_NAMES,
     )
 
@@ -82,14 +101,14 @@ def _text(value: object) -> Markup:
     return value if isinstance(value, Markup) else Markup(escape(str(value).replace("->", "→")))
 
 
-def _pictures(files: Mapping[str, bytes], score: str) -> Iterator[Picture]:
+def _pictures(files: Mapping[str, bytes], caption: Callable[[str], str]) -> Iterator[Picture]:
     names = dict.fromkeys(
         file.removesuffix(kind) for file in files for kind in KINDS if file.endswith(kind)
     )
     for name in names:
         kind = next(kind for kind in KINDS if f"{name}{kind}" in files)
         content = base64.b64encode(files[f"{name}{kind}"]).decode()
-        yield Picture(KINDS[kind], content, _caption(name, score))
+        yield Picture(KINDS[kind], content, caption(name))
 
 
 def _caption(name: str, score: str) -> str:

@@ -28,7 +28,7 @@ def to_markdown(report: Report) -> str:
         *map(effects_section, effects),
         *map(search_section, report.searches),
     ]
-    return "\n".join(itertools.chain.from_iterable(map(_lines, sections)))
+    return "\n".join(itertools.chain.from_iterable(map(lines, sections)))
 
 
 def _fitting(table: Table) -> Section:
@@ -39,7 +39,8 @@ def _fitting(table: Table) -> Section:
     return table_section(table, without=(*ALWAYS_LEFT_OUT, *LEFT_OUT_TO_FIT))
 
 
-def _lines(section: Section) -> Iterator[str]:
+def lines(section: Section) -> Iterator[str]:
+    """The lines of `section`: its heading, its grids, its notes."""
     yield f"{'#' * section.level} {section.title}"
     yield ""
     for grid in section.grids:

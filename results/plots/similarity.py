@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from fdsweep.results.plots.style import BLUE, DARK, GREY, ORANGE, RED, legend, styled
-from fdsweep.results.records.analyses import Analysis, Comparison, Estimate
+from fdsweep.results.records.analyses import STAGES, Analysis, Comparison, Estimate
 
 LOOKS: Mapping[str, dict[str, Any]] = {
     "paired": {"color": BLUE, "marker": "o"},
@@ -58,7 +58,7 @@ def _spectrum(analysis: Analysis, group: Sequence[Comparison]) -> Figure:
     )
     for one, upper, lower in zip(group, *panels, strict=True):
         bins = np.arange(len(one.spectrum.energy))
-        upper.set_title(one.stage)
+        upper.set_title(_stage(one, analysis))
         for kind, look in LOOKS.items():
             estimates = getattr(one.spectrum, kind)
             if estimates is None:
@@ -105,7 +105,7 @@ def _bands(analysis: Analysis, group: Sequence[Comparison]) -> Figure:
                 **look,
             )
         axes.axvline(0, color=DARK, linewidth=0.8)
-        axes.set_title(one.stage)
+        axes.set_title(_stage(one, analysis))
         axes.set_yticks(
             rows, [f"{x.name}\n{100 * x.energy:.0f} % of energy" for x in one.quantities]
         )
@@ -113,6 +113,11 @@ def _bands(analysis: Analysis, group: Sequence[Comparison]) -> Figure:
         axes.set_xlabel("cosine similarity")
     _legend(figure, analysis)
     return figure
+
+
+def _stage(one: Comparison, analysis: Analysis) -> str:
+    """The panel's stage, and whether it is that of the features that networks give."""
+    return f"{one.stage}{' (distilled)' * (one.stage == STAGES[analysis.features])}"
 
 
 def _figure(title: str, analysis: Analysis, one: Comparison, height: float, columns: int) -> Figure:

@@ -1,16 +1,22 @@
-"""How alike the teachers' features of two modalities are: the record of `fdsweep analyze`.
+"""How alike the features of two modalities' networks are: the record of `fdsweep analyze`.
 
 Kept at `reports/<analysis>/analysis.json`; the same record gives the same bytes.
 """
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeAlias
 
+from fdsweep.results.records import older
 from fdsweep.results.records.record_file import RecordFile
 from fdsweep.results.records.store import Store
+from fdsweep.search_spaces.configs import FeaturePoint, Protocol
 from fdsweep.search_spaces.records import Record
 
+SILHOUETTES = ("by_modality", "by_modality_within_class", "by_class", "by_class_student")
 CONTROLS = ("shuffled", "permuted", "other_start")
 BEFORE, AFTER = "before ReLU", "after ReLU"
+STAGES: Mapping[FeaturePoint, str] = {"pre-relu": BEFORE, "post-relu": AFTER}
+"""What a network's feature point is called here."""
 
 
 class Estimate(Record):
@@ -68,10 +74,10 @@ class Spectrum(Record):
 class Comparison(Record):
     """Two modalities' features at one `stage` of their networks, on the same samples.
 
-    `stage` is BEFORE (the features that distillation works on) or AFTER (what the classifier
-    sees). The low band ends with bin `last_low_bin`. `samples` are counted once for each seed that
-    tests on them, `groups` (subjects or speakers) once. `same_start` is the share, 0..1, of the
-    second network's weights that were the same numbers in the first one before training.
+    `stage` is BEFORE or AFTER (what the classifier sees): where the last map is averaged. The low
+    band ends with bin `last_low_bin`. `samples` are counted once for each seed that tests on them,
+    `groups` (subjects or speakers) once. `same_start` is the share, 0..1, of the second network's
+    weights that were the same numbers in the first one before training.
     """
 
     first: str
@@ -95,11 +101,62 @@ class Teacher(Record):
     test_accuracy: float
 
 
+Point: TypeAlias = tuple[float, float]
+
+
+class Panel(Record):
+    """A teacher's features beside those of one student, on the same samples.
+
+    `method` trained the student, `key` names its weights, `test_score` is its score, a fraction.
+    `teacher` and `student` are each sample's place in the plane of t-SNE. Silhouettes are means
+    over the features of both networks (by modality: over all, and over those of each class on
+    their own; by class) or of the student alone, measured where the features come from and not in
+    the plane; None where they are not defined.
+    """
+
+    method: str
+    key: str
+    test_score: float
+    teacher: tuple[Point, ...]
+    student: tuple[Point, ...]
+    by_modality: float | None
+    by_modality_within_class: float | None
+    by_class: float | None
+    by_class_student: float | None
+
+
+class Embedding(Record):
+    """A direction, from modality `teacher` to modality `student`, before distillation and after.
+
+    `labels` are the samples' classes, by number. Both panels show the same samples and the same
+    teacher, each in a plane of its own, of the same `perplexity`.
+    """
+
+    teacher: str
+    student: str
+    seed: int
+    perplexity: float
+    labels: tuple[int, ...]
+    before: Panel
+    after: Panel
+
+    @property
+    def panels(self) -> dict[str, Panel]:
+        """Before distillation, and after."""
+        return {"before": self.before, "after": self.after}
+
+    @property
+    def picture(self) -> str:
+        """Name of its picture."""
+        return f"tsne-{self.teacher}-to-{self.student}"
+
+
 class Analysis(Record):
     """What `fdsweep analyze` found: teachers of `seeds`, each on the test split of its seed's fold.
 
-    `orders` of the channels were drawn for each seed, and `draws` for the bootstrap. `notes` are
-    sentences that a reader must not miss.
+    `features` says at which of the two stages networks give their features, which distillation
+    works on. `orders` of the channels were drawn for each seed, and `draws` for the bootstrap.
+    `classes` are named by number. `notes` are sentences that a reader must not miss.
     """
 
     name: str
@@ -107,15 +164,26 @@ class Analysis(Record):
     data_fingerprint: str
     seeds: tuple[int, ...]
     epochs: int
+    features: FeaturePoint
+    protocol: Protocol
     cutoff: float
     orders: int
     draws: int
+    classes: tuple[str, ...]
     teachers: tuple[Teacher, ...]
     comparisons: tuple[Comparison, ...]
+    embeddings: tuple[Embedding, ...]
     notes: tuple[str, ...]
 
 
-FILE = RecordFile("analysis.json", Analysis, "fdsweep.analysis/1", "analysis", "Run it again")
+FILE = RecordFile(
+    "analysis.json",
+    Analysis,
+    "fdsweep.analysis/2",
+    "analysis",
+    "Run it again",
+    {"fdsweep.analysis/1": older.analysis},
+)
 
 
 def save(store: Store, analysis: Analysis) -> None:
@@ -143,8 +211,15 @@ def to_json(analysis: Analysis) -> dict[str, Any]:
 
 
 def numbers(analysis: Analysis) -> dict[str, float]:
-    """The means of every part, paired and of the controls, by a name that MLflow allows."""
-    return {
+    """Means of every part, paired and of the controls, and silhouettes, by a name for MLflow."""
+    silhouettes = {
+        f"{one.teacher}-to-{one.student}/{when}/silhouette {name.replace('_', ' ')}": value
+        for one in analysis.embeddings
+        for when, panel in one.panels.items()
+        for name in SILHOUETTES
+        if (value := getattr(panel, name)) is not None
+    }
+    return silhouettes | {
         f"{one.first}-{one.second}/{one.stage}/{part.name}/{kind}": estimate.mean
         for one in analysis.comparisons
         for part in one.quantities

@@ -32,6 +32,16 @@ def replicates(table: pa.Table) -> pa.Table:
     return pa.table(columns)
 
 
+def analysis(fields: dict[str, Any]) -> dict[str, Any]:
+    """An analysis's fields from its `fields` under the schema fdsweep.analysis/1.
+
+    Features were those before the ReLU, epochs were chosen on validation, and of students nothing
+    was known.
+    """
+    known = {"features": "pre-relu", "protocol": "ours", "classes": (), "embeddings": ()}
+    return {**fields, **known}
+
+
 def manifest(fields: dict[str, Any]) -> dict[str, Any]:
     """A sweep's fields from its `fields` under the schema fdsweep.sweep/1.
 

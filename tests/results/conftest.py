@@ -13,7 +13,9 @@ from fdsweep.results.records.analyses import (
     BEFORE,
     Analysis,
     Comparison,
+    Embedding,
     Estimate,
+    Panel,
     Quantity,
     Spectrum,
     Teacher,
@@ -446,16 +448,54 @@ def comparison(quantity: Callable[..., Quantity]) -> Callable[..., Comparison]:
 
 
 @pytest.fixture
-def analysis(comparison: Callable[..., Comparison]) -> Analysis:
+def panel() -> Callable[..., Panel]:
+    """Teacher and student of four samples, apart in the plane."""
+
+    def make(method: str, **changes: Any) -> Panel:
+        corners = ((0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0))
+        plain = Panel(
+            method=method,
+            key="ss",
+            test_score=0.625,
+            teacher=corners,
+            student=tuple((x + 5, y) for x, y in corners),
+            by_modality=0.61,
+            by_modality_within_class=0.7,
+            by_class=-0.0449,
+            by_class_student=None,
+        )
+        return plain.replace(**changes)
+
+    return make
+
+
+@pytest.fixture
+def embedding(panel: Callable[..., Panel]) -> Embedding:
+    return Embedding(
+        teacher="accelerometer",
+        student="gyroscope",
+        seed=0,
+        perplexity=7 / 3,
+        labels=(0, 1, 1, 0),
+        before=panel("none"),
+        after=panel("fd-cmkd", by_modality=0.08),
+    )
+
+
+@pytest.fixture
+def analysis(comparison: Callable[..., Comparison], embedding: Embedding) -> Analysis:
     return Analysis(
         name="analysis-watch-aaaaaa",
         dataset="watch",
         data_fingerprint="dd",
         seeds=(0, 1),
         epochs=5,
+        features="post-relu",
+        protocol="ours",
         cutoff=0.5,
         orders=39,
         draws=2000,
+        classes=("walk", "run"),
         teachers=tuple(
             Teacher(modality=modality, seed=seed, key="tt", test_accuracy=accuracy)
             for modality, seed, accuracy in [
@@ -465,13 +505,14 @@ def analysis(comparison: Callable[..., Comparison]) -> Analysis:
             ]
         ),
         comparisons=(comparison(), comparison(AFTER)),
+        embeddings=(embedding,),
         notes=("Subjects are few.",),
     )
 
 
 @pytest.fixture
 def alone(analysis: Analysis, comparison: Callable[..., Comparison]) -> Analysis:
-    """The analysis of one seed and one person: no other start, no interval."""
+    """The analysis of one seed and one person: no other start, no interval, no plane."""
 
     def bare(found: Estimate) -> Estimate:
         return found.replace(low=None, high=None)
@@ -487,4 +528,4 @@ def alone(analysis: Analysis, comparison: Callable[..., Comparison]) -> Analysis
     paired = tuple(map(bare, whole.spectrum.paired))
     spectrum = whole.spectrum.replace(other_start=None, paired=paired)
     one = whole.replace(quantities=quantities, spectrum=spectrum, groups=1)
-    return analysis.replace(seeds=(3,), comparisons=(one,))
+    return analysis.replace(seeds=(3,), comparisons=(one,), embeddings=())

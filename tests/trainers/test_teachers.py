@@ -33,6 +33,22 @@ def test_a_teacher_is_kept_at_its_best_epoch(trained, fold):
     assert guess.tolist() == outcome["kept"]["prediction"]
 
 
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_a_student_is_kept_at_its_best_epoch_if_asked_for(tmp_path, fold, is_kept):
+    storage = str(tmp_path)
+    trial = replace(small_trial(storage), keeps_student=is_kept)
+    outcome = run_replicate(trial, INFO, fold, 0)
+    if not is_kept:
+        with pytest.raises(DataError, match="the network is gone"):
+            teachers.trained(trial.config.network, trial.key, INFO, 0, storage)
+        return
+    student = teachers.trained(trial.config.network, trial.key, INFO, 0, storage)
+    inputs = fold.inputs[trial.config.network.modality].values[fold.test]
+    assert outcome["best_head"] == "logits"
+    assert student(inputs).logits.argmax(1).tolist() == outcome["kept"]["prediction"]
+    assert not teachers.missing(storage, trial.key, (0,))
+
+
 def test_cached_outputs_are_the_teachers_own(trained, fold):
     config, _, storage = trained
     teacher = teachers.load(config.teachers[0], config, INFO, 0, storage)
@@ -64,7 +80,7 @@ def test_permuted_channels_are_one_permutation_for_all_samples(trained, fold):
 
 def test_a_missing_teacher_says_so(tmp_path, fold):
     config = replace(small_trial(str(tmp_path)).config, teacher_state="trained")
-    with pytest.raises(DataError, match="the teacher is gone"):
+    with pytest.raises(DataError, match="the network is gone"):
         teachers.load(config.teachers[0], config, INFO, 0, str(tmp_path))
 
 

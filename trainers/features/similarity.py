@@ -10,9 +10,9 @@ in common, and each has its control here:
 - A Fourier transform over channels has a meaning only if the order of the channels has one. The
   same number with the channels in another order says what an order is worth: compare with
   **permuted channels**.
-- Networks of the same shape that start from the same random numbers keep channels that correspond,
-  and no student has such a start in common with its teacher: compare with the second network of
-  another seed, the **other start**.
+- Networks of the same shape that start from the same numbers, as from one checkpoint, keep channels
+  that correspond: compare with the second network of another seed, the **other start**. It starts
+  from other random numbers, but from the same checkpoint where there is one.
 
 What is above 0 but not above shuffled pairs is the same for all samples; what lies within the
 range of the permuted channels any order of the channels would have given; what is gone with

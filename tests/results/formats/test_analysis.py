@@ -1,4 +1,7 @@
-from fdsweep.results.formats.analysis import to_markdown
+import re
+from html import unescape
+
+from fdsweep.results.formats.analysis import to_html, to_markdown
 
 
 def test_markdown_shows_every_part_with_its_controls_and_what_to_compare(analysis):
@@ -15,7 +18,8 @@ def test_markdown_shows_every_part_with_its_controls_and_what_to_compare(analysi
         "0.200 [0.190, 0.210]",
         "yes",
     ]
-    rows = [line for line in text.splitlines() if line.startswith("|")]
+    above, _ = text.split("## Teacher and student")
+    rows = [line for line in above.splitlines() if line.startswith("|")]
     assert len({len(row) for row in rows}) == 1
     for words in (
         "1,234 test samples of 4 subjects or speakers",
@@ -44,3 +48,60 @@ def test_nothing_is_said_of_networks_that_start_apart(analysis, comparison):
     text = to_markdown(analysis.replace(comparisons=(one,)))
     assert "Before training" not in text
     assert "too narrow" not in text
+
+
+def test_both_feature_points_stand_beside_each_other_and_one_is_named(analysis):
+    text = to_markdown(analysis)
+    before, after = "accelerometer and gyroscope, before ReLU", "accelerometer and gyroscope, after"
+    assert f"**{before} (8 channels)**" in text
+    assert f"**{after} ReLU (8 channels; what distillation compares)**" in text
+    other = to_markdown(analysis.replace(features="pre-relu"))
+    assert f"**{before} (8 channels; what distillation compares)**" in other
+    assert f"**{after} ReLU (8 channels)**" in other
+
+
+def test_silhouettes_stand_beside_the_perplexity(analysis):
+    text = to_markdown(analysis)
+    lines = [line for line in text.splitlines() if line.startswith("| accelerometer->gyroscope")]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    assert cells == [
+        ["accelerometer->gyroscope", "before (none)", "62.5", "0.610", "0.700", "-0.045", "–"],
+        ["accelerometer->gyroscope", "after (fd-cmkd)", "62.5", "0.080", "0.700", "-0.045", "–"],
+    ]
+    for words in (
+        "t-SNE: perplexity 2.33",
+        "Seed 0, 4 samples of its test split",
+        "features after ReLU",
+        "in the space of the features, not in the plane",
+        "networks that were trained apart lie apart whatever they know",
+    ):
+        assert words in text
+
+
+def test_without_planes_there_is_nothing_on_them(alone):
+    text = to_markdown(alone)
+    assert "t-SNE" not in text
+    assert "Silhouette" not in text
+
+
+def test_a_choice_on_test_is_called_optimistic(analysis):
+    assert "optimistic" not in to_markdown(analysis)
+    assert "that is optimistic" in to_markdown(analysis.replace(protocol="published"))
+
+
+def test_the_page_holds_the_same_cells_and_captions_with_the_perplexity(analysis):
+    page = to_html(analysis, {f"{name}.svg": b"<svg/>" for name in PICTURES})
+    words = unescape(re.sub(r"<[^>]*>", "\n", page)).replace("→", "->")
+    for line in to_markdown(analysis).splitlines():
+        if line.startswith("| ") and "--" not in line:
+            assert all(cell.strip() in words for cell in line.strip("|").split("|")), line
+    captions = re.findall("<figcaption>(.*?)</figcaption>", page)
+    assert [caption.split(" of the features")[0] for caption in captions[:2]] == [
+        "Cosine similarity"
+    ] * 2
+    assert "accelerometer → gyroscope: t-SNE" in captions[2]
+    assert "perplexity 2.33" in captions[2]
+    assert f"<h1>{analysis.name}</h1>" in page
+
+
+PICTURES = ("similarity-spectrum", "similarity-bands", "tsne-accelerometer-to-gyroscope")

@@ -17,6 +17,9 @@ def test_the_spectrum_shows_the_means_of_pairs_and_controls(analysis):
     ticks = [text.get_text() for text in figures["similarity-bands"].axes[0].get_yticklabels()]
     parts = [part.name for part in analysis.comparisons[0].quantities]
     assert [tick.split("\n")[0] for tick in ticks] == parts
+    for figure in figures.values():
+        titles = [axes.get_title(loc="left") for axes in figure.axes]
+        assert titles[:2] == ["before ReLU", "after ReLU (distilled)"]
 
 
 def test_pictures_are_the_same_bytes_each_time(alone):

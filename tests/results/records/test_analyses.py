@@ -23,10 +23,21 @@ def test_the_same_record_gives_the_same_bytes_of_plain_json(store, analysis):
     analyses.save(store, analyses.load(store, analysis.name))
     assert store.read_text("reports/analysis-watch-aaaaaa/analysis.json") == first
     assert json.loads(first) == analyses.to_json(analysis)
-    assert json.loads(first)["schema"] == "fdsweep.analysis/1"
+    assert json.loads(first)["schema"] == "fdsweep.analysis/2"
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"schema": "fdsweep.analysis/2"}', '{"name": 1}'])
+def test_what_an_older_fdsweep_wrote_is_read(store, analysis):
+    """Its features were those before the ReLU; it looked at no student."""
+    new = {"features", "protocol", "classes", "embeddings"}
+    fields = {k: v for k, v in analysis.model_dump(mode="json").items() if k not in new}
+    text = json.dumps({"schema": "fdsweep.analysis/1", **fields})
+    store.write_text(f"reports/{analysis.name}/analysis.json", text)
+    assert analyses.load(store, analysis.name) == analysis.replace(
+        features="pre-relu", protocol="ours", classes=(), embeddings=()
+    )
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"schema": "fdsweep.analysis/3"}', '{"name": 1}'])
 def test_a_damaged_record_says_so(store, text):
     store.write_text("reports/broken/analysis.json", text)
     with pytest.raises(StorageError, match=r"broken/analysis\.json: is no analysis"):
@@ -59,6 +70,7 @@ def test_what_stands_out_is_explained_by_no_control(quantity, changes, verdict):
 def test_numbers_have_names_that_mlflow_takes(analysis, alone):
     found = analyses.numbers(analysis)
     assert found["accelerometer-gyroscope/after ReLU/high/paired"] == 0.3
-    assert len(found) == 2 * 5 * 5
+    assert len(found) == 2 * 5 * 5 + 2 * 3
+    assert found["accelerometer-to-gyroscope/after/silhouette by modality"] == 0.08
     assert all(c.isalnum() or c in "/_- ." for name in found for c in name)
     assert len(analyses.numbers(alone)) == 5 * 4

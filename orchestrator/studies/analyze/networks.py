@@ -1,0 +1,63 @@
+"""The networks that an analysis looks at: whose they are, and their features on test samples."""
+
+import itertools
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from fdsweep.orchestrator.execution.cluster import local_device
+from fdsweep.orchestrator.studies.study import Study
+from fdsweep.results.records import analyses
+from fdsweep.search_spaces.configs import StudentConfig
+from fdsweep.search_spaces.fields import Direction
+from fdsweep.search_spaces.trials import Cell
+from fdsweep.trainers.backbones import Backbone
+from fdsweep.trainers.datasets import Fold
+from fdsweep.trainers.distributed import Runtime
+from fdsweep.trainers.features.outputs import Outputs
+from fdsweep.trainers.loaders import evaluated_views
+
+DISTILLED, ALONE = "fd-cmkd", "none"
+"""Methods of the students that are looked at beside their teachers: after distillation, before."""
+
+
+def looked_at(cells: Sequence[Cell]) -> dict[str, StudentConfig]:
+    """Each teaching modality -> the configuration of one of its students."""
+    taught = [cell for cell in cells if cell.config.method == DISTILLED]
+    return {cell.direction.teacher: cell.config for cell in taught}
+
+
+def pairs(cells: Sequence[Cell]) -> list[tuple[str, str]]:
+    """Modalities that stand in a cell together, each pair once."""
+    asked = {pair(cell.direction) for cell in cells}
+    found = itertools.combinations(looked_at(cells), 2)
+    return [two for two in found if frozenset(two) in asked]
+
+
+def pair(direction: Direction) -> frozenset[str]:
+    """The modalities of `direction`, whichever way it points."""
+    return frozenset((*direction.teachers, direction.student))
+
+
+def features_of(
+    study: Study, network: Backbone, fold: Fold, modality: str, samples: Tensor
+) -> dict[str, Tensor]:
+    """Stage -> pooled features [N, D] that `network` gives for `samples` [N] of `modality`."""
+    device = local_device(study.options.request)
+    placed = Runtime.here(device).place(network)
+    inputs = fold.inputs[modality].to(device)
+    with torch.inference_mode():
+        found = [stages(placed(own)) for own in evaluated_views(inputs, samples)]
+    return {stage: torch.cat([part[stage] for part in found]) for stage in found[0]}
+
+
+def stages(outputs: Outputs) -> dict[str, Tensor]:
+    """Stage -> features [N, D], the last map averaged before and after its ReLU.
+
+    Without maps the features that there are stand for both.
+    """
+    if outputs.maps is None:
+        return dict.fromkeys((analyses.BEFORE, analyses.AFTER), outputs.features)
+    before = outputs.maps[-1].flatten(2).mean(dim=-1)
+    return {analyses.BEFORE: before, analyses.AFTER: outputs.embedding()}
