@@ -85,10 +85,12 @@ def compare(
     paper: Annotated[
         bool, typer.Option("--paper", help="The paper's Table 1: its methods, data and protocol.")
     ] = False,
+    aa: Repeat = False,
 ) -> None:
     """Train methods on equal terms and print what each gains over `none`."""
     from fdsweep.orchestrator.studies.compare import comparison, table_1
     from fdsweep.search_spaces.errors import ConfigError
+    from fdsweep.search_spaces.sweep import with_aa
     from fdsweep.trainers.datasets import DataLocation
 
     sweep = comparison(methods, pairing)
@@ -98,7 +100,7 @@ def compare(
             raise ConfigError(what, "--paper", "Give it without --methods and --pairing")
         sweep = table_1(common.dataset or sweep.dataset, DataLocation(common.storage))
         common = replace(common, dataset=None)
-    _train(sweep, common)
+    _train(with_aa(sweep) if aa else sweep, common)
 
 
 @with_common
