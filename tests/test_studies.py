@@ -1,0 +1,76 @@
+"""The studies in docs/: their pages hold what their committed rows give, and nothing else."""
+
+import re
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from fdsweep.orchestrator.cli import app
+from fdsweep.results.document import SweepData
+from fdsweep.results.plots import forest, render
+from fdsweep.results.records.store import Store
+from fdsweep.results.report import load
+
+ROOT = Path(__file__).parent.parent
+STUDIES = ROOT / "docs" / "studies"
+PAGES = sorted(STUDIES.glob("*.md"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_page_regenerates_from_its_rows(page: Path) -> None:
+    words = ["report", "--storage", str(page.with_suffix("")), "--check", str(page)]
+    result = CliRunner().invoke(app, words)
+    assert (result.exit_code, "matches the data" in result.stdout) == (0, True), result.output
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_number_that_is_not_in_the_rows_is_found(page: Path, tmp_path: Path) -> None:
+    wrong = tmp_path / "page.md"
+    wrong.write_text(page.read_text().replace("74.9 ± 6.6", "75.9 ± 6.6"))
+    words = ["report", "--storage", str(page.with_suffix("")), "--check", str(wrong)]
+    assert CliRunner().invoke(app, words).exit_code == 1
+
+
+def test_every_picture_that_is_shown_is_there() -> None:
+    for page in (ROOT / "README.md", *PAGES):
+        for place in re.findall(r"!\[[^]]*\]\(([^)]+)\)", page.read_text()):
+            assert (page.parent / place).is_file(), place
+
+
+@pytest.fixture(scope="module")
+def watch() -> SweepData:
+    return load(Store.open(str(STUDIES / "watch")))
+
+
+def test_the_forest_plot_is_that_of_the_rows(watch: SweepData) -> None:
+    (kept,) = (STUDIES / "watch").rglob("forest.svg")
+    names = [row.row for row in watch.table.rows[1:9]]
+    figure = forest(watch)
+    assert figure is not None
+    drawn = render({"forest": figure})["forest.svg"].decode()
+    for text in (drawn, kept.read_text()):
+        assert all(name in text for name in names)
+    values = re.compile(r"[+\u2212]\d\.\d \[[^]]+\]")
+    assert values.findall(drawn) == values.findall(kept.read_text()) != []
+
+
+def test_what_the_page_says_of_rounding_is_so(watch: SweepData) -> None:
+    """5.8 points, another epoch in 14 of 40, 0.9 points at the last epoch."""
+    largest, at_the_end, others, count = 0.0, 0.0, 0, 0
+    for direction in {direction for _, direction in watch.cells}:
+        repeated, baseline = (watch.cells[row, direction].done for row in ("A/A", "Feat"))
+        largest = max(largest, (repeated.test_score - baseline.test_score).abs().max())
+        last = repeated.test_score_last - baseline.test_score_last
+        at_the_end = max(at_the_end, last.abs().max())
+        others += int((repeated.best_epoch != baseline.best_epoch).sum())
+        count += len(baseline)
+    assert (round(100 * largest, 1), others, count) == (5.8, 14, 40)
+    assert round(100 * at_the_end, 1) == 0.9
+
+
+def test_what_the_page_decides_is_so(watch: SweepData) -> None:
+    verdicts = {(row.row, row.verdict) for row in watch.table.rows if row.verdict}
+    assert {verdict for _, verdict in verdicts} == {"equivalent", "inconclusive"}
+    assert {name for name, verdict in verdicts if verdict == "equivalent"} == {"Freq"}
+    assert ("Freq", "inconclusive") not in verdicts
