@@ -23,10 +23,7 @@ def trains(define: Callable[..., "Sweep"]) -> Callable[..., None]:
 
     @functools.wraps(define)
     def act(common: Common, *, aa: bool, **given: object) -> None:
-        from fdsweep.search_spaces.sweep import with_aa
-
-        sweep = define(**given)
-        _train(with_aa(sweep) if aa else sweep, common)
+        _train(define(**given), common, aa=aa)
 
     own = inspect.signature(define).parameters.values()
     first = inspect.Parameter("common", inspect.Parameter.POSITIONAL_ONLY)
@@ -37,10 +34,13 @@ def trains(define: Callable[..., "Sweep"]) -> Callable[..., None]:
     return with_common(act)
 
 
-def _train(sweep: "Sweep", common: Common) -> None:
+def _train(sweep: "Sweep", common: Common, *, aa: bool) -> None:
     from fdsweep.orchestrator.studies import study as studies
     from fdsweep.results.report import to_markdown
+    from fdsweep.search_spaces.sweep import with_aa
 
+    if aa:
+        sweep = with_aa(sweep)
     study = studies.prepare(common.apply_to(sweep), common.study_options())
     if common.dry_run or study.plan.left:
         cost = studies.estimate_study(study)
@@ -85,6 +85,7 @@ def compare(
     paper: Annotated[
         bool, typer.Option("--paper", help="The paper's Table 1: its methods, data and protocol.")
     ] = False,
+    aa: Repeat = False,
 ) -> None:
     """Train methods on equal terms and print what each gains over `none`."""
     from fdsweep.orchestrator.studies.compare import comparison, table_1
@@ -98,7 +99,7 @@ def compare(
             raise ConfigError(what, "--paper", "Give it without --methods and --pairing")
         sweep = table_1(common.dataset or sweep.dataset, DataLocation(common.storage))
         common = replace(common, dataset=None)
-    _train(sweep, common)
+    _train(sweep, common, aa=aa)
 
 
 @with_common

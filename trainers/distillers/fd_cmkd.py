@@ -1,7 +1,7 @@
 """Frequency-decoupled cross-modal distillation, with a switch for each of its components."""
 
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -92,6 +92,21 @@ class FDCMKD(Distiller):
         *("Freq+Align+Scale", "+Heads"),
     )
     response_option = "cutoff"
+    sources: ClassVar[dict[str, str]] = {
+        "freq": "the paper, Table 2",
+        "align": "the paper, Table 2",
+        "scale": "the paper, Table 2",
+        "logmse": "the paper, Table 2",
+        "cutoff": "the paper: 1/2",
+        "weight_low": "the paper: 1",
+        "weight_high": "the paper: 1",
+        "weight_align": "the paper: 1",
+        "low_loss": "the paper: MSE below the cutoff",
+        "high_loss": "the paper: log-MSE above the cutoff, which `logmse` gives",
+        "reduction": "the paper: mean",
+        "band_heads": "the public code; the paper does not tell of them",
+        "basis": "the paper; `random` is ours",
+    }
     needs = MappingProxyType({"logmse": "freq", "band_heads": "freq"})
 
     cutoff: float | LearnedCutoff | None

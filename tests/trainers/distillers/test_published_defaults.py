@@ -36,7 +36,7 @@ def test_sources_are_of_options_that_exist(method: str) -> None:
     assert set(sources) <= set(distillers.resolve_options(method, {}))
 
 
-@pytest.mark.parametrize("method", {method for method, _ in TABLE})
+@pytest.mark.parametrize("method", sorted({method for method, _ in TABLE}))
 def test_docstrings_name_the_public_code(method: str) -> None:
     factory = distillers.registry.get(method).factory
     named = {line["source"] for (name, _), line in TABLE.items() if name == method}

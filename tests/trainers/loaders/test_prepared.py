@@ -148,7 +148,8 @@ def test_a_report_hears_of_shared_groups_skips_and_the_task(dataset: Callable[..
         update={
             "shared_groups": {"train/val": 0, "train/test": 91},
             "missing": (Skipped("s99", "no picture"),),
-            "options": {"task": "damage", "variant": "somebody's"},
+            "options": {"task": "damage"},
+            "variant": "somebody's",
             "split": "groups apart",
         }
     )
