@@ -108,7 +108,7 @@ def analyze(
     *,
     cutoff: Annotated[float, typer.Option(help="Between the low and the high band.")] = 0.5,
 ) -> None:
-    """Compare the teachers' features across modalities, band by band, beside controls."""
+    """Compare features across modalities: teachers' by band, a student's before and after."""
     from fdsweep.orchestrator.studies import analyze as analyzing
     from fdsweep.orchestrator.studies import study as studies
 

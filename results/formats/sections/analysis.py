@@ -107,8 +107,8 @@ def _reading_planes(analysis: Analysis) -> Iterator[str]:
     )
     yield (
         "The order of a network's channels is arbitrary, so networks that were trained apart lie "
-        "apart whatever they know. Any loss that pulls the student's features to the teacher's "
-        "brings them together: the table says that it did, not that anything was learnt by it."
+        "apart whatever they know. A loss that pulls the student's features to the teacher's may "
+        "bring them together: whether it did stands here, not whether anything was learnt by it."
     )
     yield f"t-SNE: {spell_tsne(one)}. Distances between groups and their sizes mean nothing there."
 
