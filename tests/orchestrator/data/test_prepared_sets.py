@@ -43,6 +43,7 @@ def fdsweep(*words):
     return CliRunner().invoke(app, [str(word) for word in words])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SETS)
 def test_from_the_raw_tree_to_a_table(cluster, tmp_path, name):
     raw, storage = tmp_path / "raw", ["--storage", tmp_path / "runs"]

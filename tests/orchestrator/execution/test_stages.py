@@ -97,7 +97,7 @@ def test_two_workers_give_the_curve_of_one(cluster, tmp_path):
         for name, outcome in (("one", one), ("two", two))
     }
     assert len(losses["one"]) == 2 * 6
-    assert losses["two"] == pytest.approx(losses["one"], rel=1e-4)
+    assert losses["two"] == pytest.approx(losses["one"], rel=5e-4)
     assert two["kept"]["sample_id"] == one["kept"]["sample_id"]
     guesses = (outcome["kept"]["prediction"] for outcome in (one, two))
     same = [a == b for a, b in zip(*guesses, strict=True)]
