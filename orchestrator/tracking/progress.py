@@ -18,7 +18,9 @@ LINE_EVERY_S = 10.0
 
 @dataclass
 class Counts:
-    """Replicates by what became of them, and the best student so far (validation accuracy).
+    """Replicates by what became of them, and the best student so far.
+
+    `best` is its score and its name, `chosen_on` the split whose score that is.
 
     In a search these are its trials, and some of them are pruned.
     """
@@ -29,6 +31,7 @@ class Counts:
     pruned: int = 0
     running: dict[Hashable, str] = field(default_factory=dict)
     best: tuple[float, str] | None = None
+    chosen_on: str = "val"
 
     @property
     def left(self) -> int:
@@ -51,7 +54,7 @@ class Counts:
             f"{max(self.left, 0)} left",
         ]
         if self.best:
-            parts.append(f"best val {100 * self.best[0]:.1f} ({self.best[1]})")
+            parts.append(f"best {self.chosen_on} {100 * self.best[0]:.1f} ({self.best[1]})")
         left = time_left(elapsed, ended, self.total)
         return " · ".join([*parts, *([f"ETA {left}"] if left else [])])
 
@@ -169,10 +172,10 @@ class Progress(Display):
         self.counts.running.pop(identity, None)
         self.show()
 
-    def reached(self, score: float, name: str) -> None:
+    def reached(self, score: float, name: str, split: str = "val") -> None:
         """A student called `name` ended with a score on the split that chooses."""
         if self.counts.best is None or score > self.counts.best[0]:
-            self.counts.best = (score, name)
+            self.counts.best, self.counts.chosen_on = (score, name), split
 
 
 class Steps(Display):

@@ -75,7 +75,8 @@ class Recorder:
         self.tracker.log(replicate_run(row.model_dump(), outcome["curves"], self._name(trial)))
         self.progress.counts.done += 1
         if trial.kind == "student":
-            self.progress.reached(outcome["best_score"], self._name(trial))
+            split = "test" if outcome["val_score"] is None else "val"
+            self.progress.reached(outcome["best_score"], self._name(trial), split)
         self._show_end(trial, seed)
 
     def failed(self, trial: TrialConfig, seed: int, error: str, traceback: str) -> None:

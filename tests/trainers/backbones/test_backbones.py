@@ -4,7 +4,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from fdsweep.search_spaces.configs import FeaturePoint
 from fdsweep.search_spaces.errors import ConfigError
 from fdsweep.trainers import backbones
 from fdsweep.trainers.backbones import Backbone
@@ -35,34 +34,27 @@ class TestEveryBackbone:
         assert outputs.features.shape == (4, network.dim)
         assert outputs.logits.shape == (4, 5)
 
-    @pytest.mark.parametrize("point", ["post-relu", "pre-relu"])
-    def test_logits_come_from_what_is_pooled_after_the_last_relu(
-        self, name: str, point: FeaturePoint
+    def test_logits_are_of_what_is_pooled_after_the_last_relu_and_features_as_asked(
+        self, name: str
     ) -> None:
         torch.manual_seed(0)
-        network = backbones.build(name, channels=3, num_classes=5, features=point)
-        outputs = network(inputs(name))
-        assert outputs.maps is not None
-        *earlier, last = outputs.maps
+        network = backbones.build(name, channels=3, num_classes=5, features="pre-relu").eval()
+        assert network.feature_point == "pre-relu"
+        given = inputs(name)
+        before = network(given)
+        network.feature_point = "post-relu"
+        after = network(given)
+        assert before.maps is not None
+        *earlier, last = before.maps
         assert (last < 0).any()
         if name in ("cnn1d", "resnet18"):
             assert all((x >= 0).all() for x in earlier)
-        assert tuple(x.shape[1] for x in outputs.maps) == network.map_dims
-        after = F.relu(last).flatten(2).mean(2)
-        assert_close(outputs.features, after if point == "post-relu" else last.flatten(2).mean(2))
-        assert_close(outputs.logits, network.classifier(after))
-
-    def test_the_feature_point_changes_nothing_but_the_features(self, name: str) -> None:
-        def built(point: FeaturePoint) -> Outputs:
-            torch.manual_seed(0)
-            network = backbones.build(name, channels=3, num_classes=5, features=point).eval()
-            return network(given)
-
-        given = inputs(name)
-        after, before = built("post-relu"), built("pre-relu")
-        assert torch.equal(after.logits, before.logits)
-        assert not torch.allclose(after.features, before.features)
-        assert (after.features >= 0).all()
+        assert tuple(x.shape[1] for x in before.maps) == network.map_dims
+        pooled = F.relu(last).flatten(2).mean(2)
+        assert_close(before.features, last.flatten(2).mean(2))
+        assert_close(after.features, pooled)
+        for outputs in (before, after):
+            assert_close(outputs.logits, network.classifier(pooled))
 
     def test_gradients_reach_every_weight(self, name: str) -> None:
         network = backbones.build(name, channels=3, num_classes=5)
