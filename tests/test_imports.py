@@ -22,8 +22,8 @@ FLOORS = {
     "results": ("check", "plots", "report", "formats", "document", "compute", "records"),
     "trainers": (
         *("worker", "trials", "replicate", "loop", "protocol", "teachers", "tasks", "datasets"),
-        *("loaders", "preparation", "distillers", "backbones", "modalities", "distributed"),
-        *("features", "frequency", "environment", "registry", "rng"),
+        *("loaders", "preparation", "distillers", "backbones", "modalities", "rooms"),
+        *("distributed", "features", "frequency", "environment", "registry", "rng"),
     ),
     "search_spaces": (
         *("presets", "spaces", "trials", "sweep", "configs", "fields", "keys", "layout"),

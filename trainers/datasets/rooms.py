@@ -5,7 +5,7 @@ yields  RGB [3, 48, 64], depth [1, 48, 64] and normals [3, 48, 64] from -1 to 1,
 splits  by the number of the room: a quarter is always test; validation, a fifth of the rest,
         rotates with the seed
 
-Rendered in memory, once per process: 400 rooms take about three seconds, which a copy in the
+Rendered in memory, once per process: 600 rooms take about four seconds, which a copy in the
 storage would save at the price of one more thing that can be stale.
 """
 
@@ -35,7 +35,7 @@ from fdsweep.trainers.modalities import Payload
 from fdsweep.trainers.rooms import KINDS, SEED, VERSION, render
 from fdsweep.trainers.rooms.sensor import HEIGHT, WIDTH
 
-ROOMS = 400
+ROOMS = 600
 TEST_IN = 4
 """One round of the kinds in this many is for testing."""
 TURNS = 5

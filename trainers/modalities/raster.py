@@ -1,4 +1,4 @@
-"""`raster`: a small picture of numbers from -1 to 1: float32 of `shape` [channels, height, width]."""
+"""`raster`: a small picture, numbers from -1 to 1: float32 of `shape` [channels, height, width]."""
 
 from typing import Any, ClassVar
 

@@ -143,7 +143,9 @@ def bed(rng: np.random.Generator) -> Piece:
     ]
     for x in (-wide / 4, wide / 4) if wide > 1.4 else (0.0,):
         half = (0.3, 0.2, 0.1)
-        solids.append(Solid("ellipsoid", "bed", (x, deep / 2 - 0.35, 0.55), half, pick(rng, WHITES)))
+        solids.append(
+            Solid("ellipsoid", "bed", (x, deep / 2 - 0.35, 0.55), half, pick(rng, WHITES))
+        )
     return Piece(tuple(solids), wide, deep)
 
 

@@ -33,7 +33,7 @@ DECIDING: Sequence[tuple[Sequence[Maker], Sequence[Maker]]] = (
 """What makes a kind of room what it is: against its walls, and in its middle."""
 
 ANYWHERE: Sequence[tuple[Maker, float]] = (
-    *((furniture.cabinet, 0.5), (furniture.lamp, 0.5), (furniture.plant, 0.5)),
+    *((furniture.cabinet, 0.3), (furniture.lamp, 0.5), (furniture.plant, 0.5)),
     *((furniture.chair, 0.5), (furniture.table, 0.3), (furniture.appliance, 0.1)),
     *((furniture.bookcase, 0.1), (furniture.picture, 0.5), (furniture.picture, 0.5)),
 )

@@ -14,7 +14,7 @@ HALF_WIDTH = 0.8
 """Of the picture at a distance of 1: a field of view of 77 degrees."""
 
 AMBIENT, DIRECT = 0.4, 1.0
-RGB_NOISE, NORMAL_NOISE = 0.08, 0.15
+RGB_NOISE, NORMAL_NOISE = 0.06, 0.15
 """Half-widths of triangular noise, of values to 1."""
 
 DISPARITY = 348.0
@@ -153,13 +153,16 @@ def holes(depth: Floats, facing: Floats) -> NDArray[np.bool_]:
 def _pattern(pattern: Pattern, cells: Floats) -> Floats:
     """How much [N] of the second colour there is at places [2 or 3, N] in cells."""
     index = np.floor(cells)
+    share: Floats
     if pattern == "plain":
-        return np.zeros(cells.shape[1])
-    if pattern == "stripes":
-        return index[0] % 2
-    if pattern == "checks":
-        return index.sum(axis=0) % 2
-    return (index[0] * 37 + np.floor(cells[-1] / 4) * 17) % 7 / 3 - 0.7
+        share = np.zeros(cells.shape[1])
+    elif pattern == "stripes":
+        share = index[0] % 2
+    elif pattern == "checks":
+        share = index.sum(axis=0) % 2
+    else:  # books of seven shades, four cells high
+        share = (index[0] * 37 + np.floor(cells[-1] / 4) * 17) % 7 / 3 - 0.7
+    return share
 
 
 def _noise(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:

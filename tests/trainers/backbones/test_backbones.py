@@ -9,7 +9,7 @@ from fdsweep.trainers import backbones
 from fdsweep.trainers.backbones import Backbone
 from fdsweep.trainers.features.outputs import Outputs
 
-SHAPES = {"cnn1d": (100,), "resnet18": (64, 64), "mobilenet-v2": (64, 64)}
+SHAPES = {"cnn1d": (100,), "cnn2d": (24, 32), "resnet18": (64, 64), "mobilenet-v2": (64, 64)}
 """Of a sample without its channels, per backbone that takes signals or pictures."""
 
 
@@ -47,7 +47,7 @@ class TestEveryBackbone:
         assert before.maps is not None
         *earlier, last = before.maps
         assert (last < 0).any()
-        if name in ("cnn1d", "resnet18"):
+        if name in ("cnn1d", "cnn2d", "resnet18"):
             assert all((x >= 0).all() for x in earlier)
         assert tuple(x.shape[1] for x in before.maps) == network.map_dims
         pooled = F.relu(last).flatten(2).mean(2)
@@ -98,9 +98,20 @@ def test_cnn1d_has_the_published_stages_and_takes_a_width() -> None:
     assert sum(p.numel() for p in network.parameters()) == 336 + 768 + 768 + 96 + 119
 
 
-def test_cnn1d_refuses_no_width() -> None:
+def test_cnn2d_halves_pictures_three_times() -> None:
+    network = backbones.build("cnn2d", channels=1, num_classes=5, width=16)
+    outputs = network(torch.randn(2, 1, 48, 66))
+    assert outputs.maps is not None
+    sizes = [tuple(x.shape[2:]) for x in outputs.maps]
+    assert sizes == [(24, 33), (12, 17), (6, 9), (6, 9)]
+    # convolutions 1·16·25, 16·16·9 three times; batch norm 2·16 four times; classifier 16·5 + 5
+    assert sum(p.numel() for p in network.parameters()) == 400 + 3 * 2304 + 128 + 85
+
+
+@pytest.mark.parametrize("name", ["cnn1d", "cnn2d"])
+def test_no_width_is_refused(name: str) -> None:
     with pytest.raises(ConfigError, match=r"a width of 0\. Give 1 or more"):
-        backbones.build("cnn1d", channels=3, num_classes=7, width=0)
+        backbones.build(name, channels=3, num_classes=7, width=0)
 
 
 @pytest.fixture(scope="module")

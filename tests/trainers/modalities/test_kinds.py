@@ -26,12 +26,18 @@ def pictures(rng: np.random.Generator) -> list[Image.Image]:
 
 SAMPLES: dict[str, tuple[tuple[int, ...], Callable[[np.random.Generator], Any]]] = {
     "frames": ((40,), pictures),
+    "raster": ((3, 4, 5), lambda rng: rng.uniform(-1, 1, (3, 4, 5)).astype(np.float32)),
     "signal": ((3, 20), lambda rng: rng.normal(size=(3, 20)).astype(np.float32)),
     "spectrogram": ((5, 7), lambda rng: rng.normal(size=(5, 7)).astype(np.float16)),
     "spectrogram-window": ((5, 9, 4), lambda rng: rng.normal(size=(5, 9)).astype(np.float16)),
     "tokens": ((6,), lambda rng: rng.integers(1, 20, rng.integers(1, 7)).tolist()),
 }
-WRONG = {"signal": np.zeros((3, 19)), "spectrogram": np.zeros((5, 8)), "tokens": [1] * 7}
+WRONG = {
+    "raster": np.zeros((1, 4, 5)),
+    "signal": np.zeros((3, 19)),
+    "spectrogram": np.zeros((5, 8)),
+    "tokens": [1] * 7,
+}
 SHOWN_IN_PART = {"frames", "spectrogram-window"}
 NAMES = sorted(SAMPLES)
 ORDER = [torch.tensor([6, 0, 4]), torch.tensor([2, 2])]
@@ -112,6 +118,7 @@ def test_the_size_is_about_that_of_the_cell(name: str) -> None:
     ("name", "drawn"),
     [
         ("frames", "images"),
+        ("raster", "images"),
         ("spectrogram", "images"),
         ("spectrogram-window", "images"),
         ("signal", "lines"),
