@@ -5,7 +5,7 @@ yields  RGB [3, 48, 64], depth [1, 48, 64] and normals [3, 48, 64] from -1 to 1,
 splits  by the number of the room: a quarter is always test; validation, a fifth of the rest,
         rotates with the seed
 
-Rendered in memory, once per process: 600 rooms take about four seconds, which a copy in the
+Rendered in memory, once per process: 600 rooms take under five seconds, which a copy in the
 storage would save at the price of one more thing that can be stale.
 """
 

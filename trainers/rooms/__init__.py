@@ -16,4 +16,4 @@ from fdsweep.trainers.rooms.sensor import View, render
 __all__ = ["KINDS", "LABELS", "SEED", "VERSION", "View", "render"]
 
 VERSION = 1
-"""Of the pictures: raise it when a byte of them changes."""
+"""Of the pictures: raise it when a byte of them changes, as a test will tell."""

@@ -20,6 +20,12 @@ from fdsweep.trainers.rooms.furniture import (
 
 KINDS = ("bedroom", "living room", "dining room", "kitchen", "study")
 SEED = 0
+Place = tuple[float, float, tuple[float, float]]
+"""Of a piece's foot: x, y, and how it is turned."""
+
+Foot = tuple[float, float, float, float]
+"""A rectangle on the floor: x from and to, y from and to."""
+
 TRIES = 25
 """Places tried for a piece before it is left out."""
 
@@ -104,7 +110,7 @@ def _arranged(
     rng: np.random.Generator, pieces: Sequence[tuple[Piece, bool]], wide: float, deep: float
 ) -> list[Solid]:
     """The solids of `pieces`, which stand against a wall or not, where they do not overlap."""
-    taken: list[tuple[float, float, float, float]] = []
+    taken: list[Foot] = []
     solids: list[Solid] = []
     for piece, at_wall in pieces:
         for _ in range(TRIES):
@@ -116,9 +122,6 @@ def _arranged(
                 solids += [solid.moved(x, y, turn) for solid in piece.solids]
                 break
     return solids
-
-
-Place = tuple[float, float, tuple[float, float]]
 
 
 def _at_wall(rng: np.random.Generator, piece: Piece, wide: float, deep: float) -> Place:
@@ -148,7 +151,5 @@ def _reach(piece: Piece, turn: tuple[float, float]) -> tuple[float, float]:
     return c * piece.wide + s * piece.deep, s * piece.wide + c * piece.deep
 
 
-def _overlap(
-    one: tuple[float, float, float, float], other: tuple[float, float, float, float]
-) -> bool:
+def _overlap(one: Foot, other: Foot) -> bool:
     return one[0] < other[1] and other[0] < one[1] and one[2] < other[3] and other[2] < one[3]
