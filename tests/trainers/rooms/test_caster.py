@@ -94,3 +94,4 @@ def test_a_box_under_a_lamp_casts_the_shadow_of_similar_triangles():
     assert not shaded([box], on_top, np.array([0.0, 0, 3]))[0]  # nothing shades itself
     above = column((0, 0, 2.9))
     assert not shaded([box], above, np.array([0.0, 0, 3]))[0]  # nor what is nearer to the lamp
+    assert not shaded([box], floor, np.array([0.0, 0, 0.5])).any()  # a box behind the lamp
