@@ -3,6 +3,7 @@
 Where and how a replicate runs is in `trials`: it changes no number, so it must not enter a key.
 """
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
@@ -22,7 +23,13 @@ AA_PERTURBATION = 1e-7
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OptimConfig:
-    """SGD with the polynomial decay of the FD-CMKD protocol, stepped once per epoch."""
+    """How weights are moved; by default as in the FD-CMKD protocol.
+
+    `optimizer` and `schedule` name parts of `trainers.optimisation`, and their versions are as in
+    `NetworkConfig`. The learning rate rises to `lr` over the first `warmup_epochs`, then falls
+    towards `final_lr` as the schedule says; `power` is that of polynomial decay. `weight_decay` is
+    what the optimiser makes of it, and 0 unless it is given, whichever the optimiser is.
+    """
 
     epochs: int = 100
     batch_size: int = 64
@@ -31,6 +38,11 @@ class OptimConfig:
     power: float = 0.9
     momentum: float = 0.9
     weight_decay: float = 0.0
+    optimizer: str = field(default="sgd", metadata={ABSENT_IF_UNSET: True})
+    optimizer_version: int = field(default=1, metadata={ABSENT_IF_UNSET: True})
+    schedule: str = field(default="polynomial", metadata={ABSENT_IF_UNSET: True})
+    schedule_version: int = field(default=1, metadata={ABSENT_IF_UNSET: True})
+    warmup_epochs: float = field(default=0.0, metadata={ABSENT_IF_UNSET: True})
 
     def __post_init__(self) -> None:
         if self.epochs < 1:
@@ -41,13 +53,21 @@ class OptimConfig:
             raise ConfigError(
                 f"the learning rate {self.lr} is not between final_lr ({self.final_lr}) and above",
                 "lr",
-                f"Give {self.final_lr} or more",
+                f"Give {self.final_lr} or more, or a lower final_lr",
             )
-
-    def lr_at(self, epoch: int) -> float:
-        """Learning rate of `epoch`, counted from 0 to epochs - 1."""
-        share: float = (1 - epoch / self.epochs) ** self.power
-        return self.final_lr + (self.lr - self.final_lr) * share
+        if not 0 <= self.warmup_epochs < self.epochs:
+            raise ConfigError(
+                f"{self.warmup_epochs:g} of {self.epochs} epochs are a warm-up",
+                "warmup_epochs",
+                f"Give 0 or more and less than {self.epochs}",
+            )
+        if not 0 <= self.momentum < 1:
+            raise ConfigError(
+                f"a momentum of {self.momentum:g}", "momentum", "Give 0 or more and less than 1"
+            )
+        for name, value in (("weight_decay", self.weight_decay), ("power", self.power)):
+            if not 0 <= value < math.inf:
+                raise ConfigError(f"{value:g} cannot be used", name, "Give a number of 0 or more")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

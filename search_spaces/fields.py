@@ -1,5 +1,6 @@
 """What people write: names, seeds, pairs and directions on a command line, fields in YAML files."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -114,16 +115,25 @@ def parse_pairs(texts: Sequence[str], where: str) -> dict[str, str]:
     return pairs
 
 
-def read_fields(
-    path: Path, model: type[Fields], loader: type[yaml.SafeLoader] = yaml.SafeLoader
-) -> dict[str, Any]:
+class _Loader(yaml.SafeLoader):
+    """YAML in which 1e-3 is a number; YAML 1.1 knows only 1.0e-3."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"),
+    list("-+0123456789"),
+)
+
+
+def read_fields(path: Path, model: type[Fields]) -> dict[str, Any]:
     """What stands in the YAML file `path`, the fields of a `model`.
 
     Raises:
         ConfigError: no such file, not YAML, or no fields in it.
     """
     try:
-        content = yaml.load(path.read_text(), loader)
+        content = yaml.load(path.read_text(), _Loader)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot be read ({error})", str(path), "Give a YAML file") from None
     except yaml.YAMLError as error:

@@ -50,7 +50,8 @@ class Sweep(Fields):
 
     The first row is the one that the others are compared with. What is None is the data set's
     own default; empty `directions` are all ordered pairs of its modalities. `pretrained` names a
-    checkpoint (folder, or name on the hub) to start a modality's network from; `features` and
+    checkpoint (folder, or name on the hub) to start a modality's network from. The fields from
+    `epochs` to `warmup_epochs` are as in `OptimConfig`, for students and teachers; `features` and
     `protocol` are as in `NetworkConfig`.
 
     Example:
@@ -70,6 +71,13 @@ class Sweep(Fields):
     epochs: Annotated[int, Field(ge=1)] | None = None
     batch_size: Annotated[int, Field(ge=1)] | None = None
     lr: Annotated[float, Field(gt=0)] | None = None
+    final_lr: Annotated[float, Field(gt=0)] | None = None
+    power: Annotated[float, Field(ge=0)] | None = None
+    momentum: Annotated[float, Field(ge=0, lt=1)] | None = None
+    weight_decay: Annotated[float, Field(ge=0)] | None = None
+    optimizer: str | None = None
+    schedule: str | None = None
+    warmup_epochs: Annotated[float, Field(ge=0)] | None = None
     features: FeaturePoint = "post-relu"
     protocol: Protocol = "ours"
 

@@ -23,7 +23,8 @@ FLOORS = {
     "trainers": (
         *("worker", "trials", "replicate", "loop", "protocol", "teachers", "tasks", "datasets"),
         *("loaders", "preparation", "distillers", "backbones", "modalities", "rooms"),
-        *("distributed", "features", "frequency", "environment", "registry", "rng"),
+        *("distributed", "features", "frequency", "environment", "optimisation"),
+        *("registry", "rng"),
     ),
     "search_spaces": (
         *("presets", "spaces", "trials", "sweep", "configs", "fields", "keys", "layout"),

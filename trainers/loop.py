@@ -1,11 +1,14 @@
 """Train one replicate: teachers, student, method and data to per-epoch records. Plain torch.
 
+The curve `lr` is the learning rate of each epoch's last step.
+
 Shape letters: N samples, B the global batch, D features, C outputs, H prediction heads.
 """
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -19,6 +22,7 @@ from fdsweep.trainers.distillers import Distiller
 from fdsweep.trainers.distributed import Placed
 from fdsweep.trainers.features.outputs import Outputs
 from fdsweep.trainers.loaders import Inputs, evaluated_views, training_views
+from fdsweep.trainers.optimisation import learning_rate, make_optimizer
 from fdsweep.trainers.protocol.history import Evaluation, History
 from fdsweep.trainers.protocol.lookahead import ahead
 from fdsweep.trainers.protocol.pairing import teacher_batches
@@ -30,6 +34,8 @@ LOOP_VERSION = 2
 
 Snapshot = Callable[[], dict[str, Any]]
 OnEpoch = Callable[[History, Snapshot], None]
+Rate = Callable[[int, int], float]
+"""The learning rate of a step, from its number and that of the epoch's steps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +122,7 @@ class Training:
     ) -> None:
         self.config, self.seed, self.fold, self.roles = config, seed, fold, roles
         self.trained = roles.trained()
-        self.optimizer = torch.optim.SGD(
-            self.trained.parameters(),
-            lr=config.network.optim.lr,
-            momentum=config.network.optim.momentum,
-            weight_decay=config.network.optim.weight_decay,
-        )
+        self.optimizer = make_optimizer(config.network.optim, self.trained.parameters())
         self.history = History(roles.task.metric)
         self.best_weights = _copy(roles.student.network)
         if resume is not None:
@@ -147,18 +148,18 @@ class Training:
     def run_epoch(self) -> None:
         """Train and evaluate for one epoch; ReplicateError if a loss is no longer finite."""
         config, fold, roles = self.config, self.fold, self.roles
-        epoch, lr = self.history.epochs, config.network.optim.lr_at(self.history.epochs)
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr
+        epoch = self.history.epochs
+        rate = partial(learning_rate, config.network.optim, epoch)
         with rng.seeded(self.seed, "noise", epoch, roles.student.runtime.rank):
-            losses = train_epoch(config, self.seed, epoch, fold, roles, self.optimizer)
+            losses = train_epoch(config, self.seed, epoch, fold, roles, self.optimizer, rate)
         if not all(torch.tensor(list(losses.values())).isfinite()):
             raise ReplicateError(
                 f"the loss is no longer finite in epoch {epoch} ({losses})",
                 f"{config.method}, seed {self.seed}",
                 "Lower the learning rate or the loss weights",
             )
-        measures = {"lr": lr, **{f"loss_{name}": x for name, x in losses.items()}}
+        last_rate = self.optimizer.param_groups[0]["lr"]
+        measures = {"lr": last_rate, **{f"loss_{name}": x for name, x in losses.items()}}
         inputs = fold.inputs[config.network.modality]
         val, test = (
             evaluate(roles, inputs, fold.labels, part) if len(part) else None
@@ -178,10 +179,12 @@ def train_epoch(
     fold: Fold,
     roles: Roles,
     optimizer: torch.optim.Optimizer,
+    rate: Rate | None = None,
 ) -> dict[str, float]:
     """One pass over the training split; the mean over its samples of every loss term.
 
-    The order of the batches depends on (seed, epoch) alone.
+    The order of the batches depends on (seed, epoch) alone. Without `rate` the learning rate is
+    what the optimiser has.
     """
     batches = epoch_batches(fold.train.cpu(), config.network.optim.batch_size, seed, epoch)
     pairing_stream = rng.generator(seed, "pairing", epoch)
@@ -191,7 +194,10 @@ def train_epoch(
     roles.trained().train()
     roles.distiller.epoch, roles.distiller.epochs = epoch, config.network.optim.epochs
     sums: dict[str, Tensor] = {}
-    for batch, own, taught in zip(batches, views, roles.teach(partners, epoch), strict=True):
+    trios = zip(batches, views, roles.teach(partners, epoch), strict=True)
+    for step, (batch, own, taught) in enumerate(trios):
+        if rate is not None:
+            _set_rate(optimizer, rate(step, len(batches)))
         truth = fold.labels[batch.to(fold.labels.device)]
         for name, value in train_step(own, taught, truth, roles, optimizer).items():
             sums[name] = sums.get(name, 0) + value * len(batch)
@@ -255,6 +261,11 @@ def evaluate(roles: Roles, inputs: Inputs, labels: Tensor, part: Tensor) -> Eval
     }
     metrics = {head: task.measure(guess, labels[part]) for head, guess in predictions.items()}
     return Evaluation(predictions, metrics)
+
+
+def _set_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = lr
 
 
 def _copy(network: nn.Module) -> dict[str, Tensor]:

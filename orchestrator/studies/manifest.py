@@ -8,7 +8,7 @@ from fdsweep.results.records import manifest as manifests
 from fdsweep.results.records.manifest import Manifest, ManifestRow
 from fdsweep.results.records.setting import Setting
 from fdsweep.results.records.store import Store
-from fdsweep.search_spaces.configs import StudentConfig
+from fdsweep.search_spaces.configs import OptimConfig, StudentConfig
 from fdsweep.search_spaces.fields import Direction
 from fdsweep.search_spaces.sweep import Sweep
 from fdsweep.search_spaces.trials import Cell, Plan
@@ -125,18 +125,29 @@ def _setting(sweep: Sweep, plan: Plan, info: DatasetInfo) -> Setting:
         for cell in plan.cells
         for network in (cell.config.network, *cell.config.teachers)
     }
+    optim = plan.cells[0].config.network.optim
     return Setting(
         split=info.split,
         labelling=info.labelling,
         variant=info.variant,
         classes=len(info.classes),
-        batch_size=plan.cells[0].config.network.optim.batch_size,
+        batch_size=optim.batch_size,
+        optimiser=_changed(optim, optim.optimizer, ("momentum", "weight_decay")),
+        schedule=_changed(optim, optim.schedule, ("warmup_epochs", "final_lr", "power")),
         backbones={modality: network.backbone for modality, network in networks.items()},
         pretraining={
             modality: PurePath(sweep.pretrained[modality]).name if network.pretrained else "none"
             for modality, network in networks.items()
         },
     )
+
+
+def _changed(optim: OptimConfig, name: str, parts: tuple[str, ...]) -> str:
+    """`name` with those `parts` of `optim` that are not as published: "adamw, momentum 0.8"."""
+    published = OptimConfig()
+    values = {part: getattr(optim, part) for part in parts}
+    changes = [f"{p} {x:g}" for p, x in values.items() if x != getattr(published, p)]
+    return ", ".join([name, *(change.replace("_", " ") for change in changes)])
 
 
 def _row(cell: Cell) -> ManifestRow:

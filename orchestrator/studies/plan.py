@@ -1,17 +1,17 @@
 """From a sweep to trials with content keys: what is done and what is left. Pure functions."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from types import MappingProxyType
 from typing import Any
 
-from fdsweep.search_spaces.configs import AA_PERTURBATION, NetworkConfig, StudentConfig
+from fdsweep.search_spaces.configs import AA_PERTURBATION, NetworkConfig, OptimConfig, StudentConfig
 from fdsweep.search_spaces.errors import ConfigError
 from fdsweep.search_spaces.fields import Direction
 from fdsweep.search_spaces.keys import content_key
 from fdsweep.search_spaces.sweep import Row, Sweep
 from fdsweep.search_spaces.trials import AUTO, Cell, Loading, Plan, TrialConfig, TrialKind
-from fdsweep.trainers import backbones, distillers, tasks
+from fdsweep.trainers import backbones, distillers, optimisation, tasks
 from fdsweep.trainers.datasets import DatasetInfo
 from fdsweep.trainers.loop import LOOP_VERSION
 
@@ -182,9 +182,9 @@ def _network(sweep: Sweep, info: DatasetInfo, modality: str) -> NetworkConfig:
         sweep.backbones.get(modality, info.modality(modality).backbone)
     )
     given: dict[str, Any] = {
-        name: getattr(sweep, name)
-        for name in ("epochs", "batch_size", "lr")
-        if getattr(sweep, name) is not None
+        field.name: getattr(sweep, field.name)
+        for field in fields(OptimConfig)
+        if getattr(sweep, field.name, None) is not None
     }
     return NetworkConfig(
         dataset=info.name,
@@ -193,7 +193,7 @@ def _network(sweep: Sweep, info: DatasetInfo, modality: str) -> NetworkConfig:
         backbone=backbone.name,
         backbone_version=backbone.version,
         loop_version=LOOP_VERSION,
-        optim=replace(info.optim, **given),
+        optim=optimisation.versioned(replace(info.optim, **given)),
         task=info.task,
         task_version=tasks.version(info.task),
         features=sweep.features,

@@ -11,7 +11,8 @@ class Setting(Record):
     What is empty or None is unknown: an older fdsweep did not write it down. `split` says in a few
     words which samples train and test, `labelling` which of several labels they have, `variant`
     how they were read (`own`, or whose way was asked for). `backbones` and `pretraining` (`none`,
-    or the name of a checkpoint) are by modality.
+    or the name of a checkpoint) are by modality. `optimiser` and `schedule` begin with a name; an
+    older fdsweep had no others than their defaults.
     """
 
     split: str = ""
@@ -19,6 +20,8 @@ class Setting(Record):
     variant: str = ""
     classes: int | None = None
     batch_size: int | None = None
+    optimiser: str = "sgd"
+    schedule: str = "polynomial"
     backbones: dict[str, str] = Field(default_factory=dict)
     pretraining: dict[str, str] = Field(default_factory=dict)
 

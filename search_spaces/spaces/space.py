@@ -3,12 +3,10 @@
 A space names options without a method, so one space serves many: each method searches what it has.
 """
 
-import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Self
 
-import yaml
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from fdsweep.search_spaces.configs import Option
@@ -102,7 +100,7 @@ def load_space(name: str) -> Space:
     if not path.is_file():
         fix = f"Choose from: {', '.join(spaces())}; or give a YAML file"
         raise ConfigError(f"unknown space {name!r}", "--space", fix)
-    content = read_fields(path, Space, _Loader)
+    content = read_fields(path, Space)
     content.setdefault("space", path.stem.lower().replace("_", "-"))
     content.setdefault("title", str(content["space"]))
     try:
@@ -134,17 +132,6 @@ def check_names(space: Space, known: Iterable[str]) -> None:
     for name in (*conditions, *compared):
         if name not in spelt:
             raise _unknown("option", name, options, space)
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML in which 1e-3 is a number; YAML 1.1 knows only 1.0e-3."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"),
-    list("-+0123456789"),
-)
 
 
 def _unknown(kind: str, name: str, options: Iterable[str], space: Space) -> ConfigError:

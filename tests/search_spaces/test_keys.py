@@ -86,19 +86,32 @@ def test_a_random_teacher_needs_no_trained_one():
     assert replace(student, teacher_state="random").teacher_keys == ()
 
 
-def test_the_learning_rate_decays_polynomially():
-    optim = OptimConfig(epochs=100)
-    assert optim.lr_at(0) == pytest.approx(0.01)
-    assert optim.lr_at(50) == pytest.approx(1e-4 + 0.0099 * 0.5**0.9)
-    assert optim.lr_at(99) == pytest.approx(1e-4 + 0.0099 * 0.01**0.9)
-
-
 @pytest.mark.parametrize(
-    "fault", [{"epochs": 0}, {"batch_size": 0}, {"lr": 1e-5}, {"final_lr": 0.0}]
+    "fault",
+    [
+        *({"epochs": 0}, {"batch_size": 0}, {"lr": 1e-5}, {"final_lr": 0.0}),
+        *({"warmup_epochs": 100.0}, {"warmup_epochs": -1.0}, {"momentum": 1.0}, {"momentum": -0.1}),
+        *({"weight_decay": -1e-4}, {"weight_decay": float("inf")}, {"power": -1.0}),
+    ],
 )
 def test_optimisation_that_makes_no_sense_is_refused(fault):
     with pytest.raises(ConfigError, match="Give"):
         OptimConfig(**fault)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *({"optimizer": "adamw"}, {"optimizer_version": 2}, {"warmup_epochs": 0.5}),
+        *({"schedule": "cosine"}, {"schedule_version": 2}),
+    ],
+)
+def test_optimiser_and_schedule_stand_in_a_key_only_if_they_are_not_the_first_there_were(change):
+    names = {"epochs", "batch_size", "lr", "final_lr", "power", "momentum", "weight_decay"}
+    assert json.loads(spell(OptimConfig())).keys() == names
+    changed = replace(NETWORK, optim=replace(NETWORK.optim, **change))
+    assert json.loads(spell(changed))["optim"].keys() == names | set(change)
+    assert changed.teacher_key != NETWORK.teacher_key
 
 
 def test_keys_of_results_with_one_teacher_or_none_are_those_of_before_there_could_be_several():

@@ -20,6 +20,14 @@ def test_a_users_sweep_is_read(tmp_path):
     assert override(sweep, epochs=4, dataset=None).epochs == 4
 
 
+def test_numbers_are_written_with_or_without_a_point(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(GOOD + "lr: 1e-3\nweight_decay: 5E-4\nfinal_lr: 1.0e-6\nwarmup_epochs: 2\n")
+    sweep = load_sweep(path)
+    assert (sweep.lr, sweep.weight_decay, sweep.final_lr) == (0.001, 0.0005, 0.000001)
+    assert repr(sweep.warmup_epochs) == "2.0"
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
@@ -32,6 +40,10 @@ def test_a_users_sweep_is_read(tmp_path):
         ("name: FD", "name: Feat", "row 'Feat' stands twice"),
         ("seeds: [0, 3]", "epochs: many", "epochs: .*integer, not 'many'"),
         ("seeds: [0, 3]", "epochs: 0", "epochs: .*not 0"),
+        ("seeds: [0, 3]", "weight_decay: -1e-4", "weight_decay: .*not -0.0001"),
+        ("seeds: [0, 3]", "momentum: 1", "momentum: .*less than 1, not 1"),
+        ("seeds: [0, 3]", "warmup_epochs: few", "warmup_epochs: .*number, not 'few'"),
+        ("seeds: [0, 3]", "schedule: 3", "schedule: .*string, not 3"),
         ("rows:", "rows: [", "is not YAML"),
         (GOOD, "", "holds no fields"),
     ],

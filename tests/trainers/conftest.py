@@ -2,8 +2,9 @@
 
 import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -50,7 +51,7 @@ def small_fold(seed: int = 0) -> Fold:
     )
 
 
-def network(modality: str, **optim: float) -> NetworkConfig:
+def network(modality: str, **optim: Any) -> NetworkConfig:
     return NetworkConfig(
         dataset="small",
         data_fingerprint="small",
@@ -64,7 +65,8 @@ def network(modality: str, **optim: float) -> NetworkConfig:
 
 def small_trial(storage: str, kind: str = "student", method: str = "fd-cmkd", **changes):
     """A trial from left to right; `changes` are fields of its StudentConfig or of its optim."""
-    optim = {name: changes.pop(name) for name in ("lr", "epochs") if name in changes}
+    names = {field.name for field in fields(OptimConfig)} & changes.keys()
+    optim = {name: changes.pop(name) for name in names}
     teachers = (network("left"),) * (method != "none")
     options = resolve_options(method, changes.pop("options", {}))
     config = StudentConfig(

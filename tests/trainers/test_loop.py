@@ -1,4 +1,5 @@
 import copy
+import io
 import json
 import math
 from dataclasses import replace
@@ -10,7 +11,7 @@ from conftest import INFO, small_fold, small_roles, small_trial
 from fdsweep.search_spaces.configs import AA_PERTURBATION
 from fdsweep.search_spaces.errors import ReplicateError
 from fdsweep.trainers import distillers
-from fdsweep.trainers.loop import epoch_batches, train_epoch
+from fdsweep.trainers.loop import epoch_batches, train_epoch, train_step
 from fdsweep.trainers.replicate import perturb, run_replicate
 
 TEST_ACCURACY = ("test", "accuracy")
@@ -137,6 +138,45 @@ def test_stopping_after_any_epoch_changes_nothing(fold, tmp_path, method):
     for stop in (1, 3):
         again = results(run_replicate(trial, INFO, fold, 0, resume=taken[stop]))
         assert again == whole
+
+
+WARM = {"schedule": "cosine", "warmup_epochs": 1.5, "epochs": 4}
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_stopping_under_a_schedule_by_steps_changes_nothing(fold, tmp_path, optimizer):
+    trial = small_trial(str(tmp_path), optimizer=optimizer, weight_decay=0.1, **WARM)
+    taken = {}
+
+    def keep(history, snapshot):
+        file = io.BytesIO()
+        torch.save(snapshot(), file)
+        file.seek(0)
+        taken[history.epochs] = torch.load(file, weights_only=True)
+
+    whole = results(run_replicate(trial, INFO, fold, 0, on_epoch=keep))
+    for stop in (1, 2):  # in the warm-up and after
+        assert results(run_replicate(trial, INFO, fold, 0, resume=taken[stop])) == whole
+
+
+def test_every_step_has_the_rate_of_its_schedule(fold, tmp_path, monkeypatch):
+    """70 samples in batches of 16 are 5 steps: 7.5 of warm-up, and a cosine over what is left."""
+    seen = []
+
+    def spy(*args):
+        seen.append(args[-1].param_groups[0]["lr"])
+        return train_step(*args)
+
+    monkeypatch.setattr("fdsweep.trainers.loop.train_step", spy)
+    trial = small_trial(str(tmp_path), method="none", lr=0.3, **WARM)
+    outcome = run_replicate(trial, INFO, fold, 0)
+    rising = [0.3 * step / 7.5 for step in range(1, 8)] + [0.3]
+    falling = [
+        1e-4 + (0.3 - 1e-4) * (1 + math.cos(math.pi * (step - 7.5) / 12.5)) / 2
+        for step in range(8, 20)
+    ]
+    assert seen == pytest.approx([*rising, *falling])
+    assert [v for _, _, name, v in outcome["curves"] if name == "lr"] == seen[4::5]
 
 
 def test_test_labels_never_choose(fold, tmp_path):

@@ -118,6 +118,8 @@ def _ours(manifest: Manifest) -> dict[tuple[str, str], str]:
         "variant": setting.variant,
         "epochs": str(manifest.epochs),
         "batch size": str(setting.batch_size or ""),
+        "optimiser": setting.optimiser,
+        "schedule": setting.schedule,
         "feature point": manifest.features,
         "selection": SELECTION[manifest.protocol],
     }

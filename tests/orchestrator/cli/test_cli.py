@@ -172,6 +172,26 @@ def test_a_bad_sweep_file_is_one_sentence(fdsweep, tmp_path, row, needles):
         assert needle in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("field", "needles"),
+    [
+        ("optimizer: adam", ["'adam'", "adamw, sgd"]),
+        ("schedule: linear", ["'linear'", "cosine, polynomial, polynomial-per-step"]),
+        ("warmup_epochs: 5", ["5 of 5 epochs", "less than 5"]),
+        ("weight_decay: -1e-4", ["weight_decay", "-0.0001"]),
+        ("lr: 1e-5", ["0.0001", "lower final_lr"]),
+    ],
+)
+def test_an_optimisation_that_cannot_be_is_one_sentence(fdsweep, tmp_path, field, needles):
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"rows: [{{name: x, method: feat}}]\n{field}\n")
+    result = fdsweep("run", path)
+    assert result.exit_code == 2
+    assert len(result.stderr.splitlines()) == 1
+    for needle in needles:
+        assert needle in result.stderr
+
+
 @pytest.mark.parametrize("place", ["file/runs", "/proc/fdsweep-runs"])
 def test_unwritable_storage_is_one_sentence(fdsweep, tmp_path, place):
     (tmp_path / "file").write_text("in the way")

@@ -89,6 +89,16 @@ def test_the_setting_is_written_down_for_who_compares_numbers(saved):
     assert (other.protocol, other.features) == ("published", "pre-relu")
 
 
+def test_the_optimisation_is_written_down_with_what_is_not_as_published(saved):
+    plain = saved().setting
+    assert (plain.optimiser, plain.schedule) == ("sgd", "polynomial")
+    other = saved(
+        optimizer="adamw", schedule="cosine", warmup_epochs=1.5, weight_decay=0.01, final_lr=1e-6
+    ).setting
+    assert other.optimiser == "adamw, weight decay 0.01"
+    assert other.schedule == "cosine, warmup epochs 1.5, final lr 1e-06"
+
+
 def test_an_aa_row_is_known_as_one(saved):
     rows = saved(directions=("accelerometer->gyroscope",)).rows
     assert [row.row for row in rows if row.control == "aa"] == ["A/A"]

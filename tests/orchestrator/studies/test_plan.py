@@ -6,7 +6,7 @@ from fdsweep.orchestrator.studies.plan import make_cells, make_plan, sweep_name
 from fdsweep.search_spaces.errors import ConfigError
 from fdsweep.search_spaces.presets import load_preset
 from fdsweep.search_spaces.sweep import override, validated, with_aa
-from fdsweep.trainers import datasets
+from fdsweep.trainers import datasets, optimisation
 
 INFO = datasets.find("watch").info
 
@@ -139,6 +139,10 @@ def test_a_row_that_cannot_run_is_refused_before_anything_runs(row, message):
     ("changes", "message"),
     [
         ({"backbones": {"gyroscope": "vgg"}}, "unknown backbone 'vgg'. Choose from: bert-base"),
+        ({"optimizer": "adam"}, "unknown optimizer 'adam'. Choose from: adamw, sgd"),
+        ({"schedule": "linear"}, "unknown schedule 'linear'. Choose from: cosine, polynomial, pol"),
+        ({"warmup_epochs": 5.0, "epochs": 5}, "5 of 5 epochs are a warm-up"),
+        ({"lr": 1e-5}, "or a lower final_lr"),
         ({"backbones": {"audio": "cnn1d"}}, "unknown modality 'audio'"),
         ({"directions": ("a->b",)}, "unknown direction 'a->b'"),
     ],
@@ -146,6 +150,36 @@ def test_a_row_that_cannot_run_is_refused_before_anything_runs(row, message):
 def test_unknown_parts_name_what_there_is(components, changes, message):
     with pytest.raises(ConfigError, match=message):
         make_cells(override(components, **changes), INFO)
+
+
+def test_the_optimisation_is_of_student_and_teacher_and_unset_changes_nothing(components):
+    plain = plan_of(components)
+    same = plan_of(override(components, optimizer="sgd", schedule="polynomial", warmup_epochs=0.0))
+    assert (same.sweep, same.cells) == (plain.sweep, plain.cells)
+    given = {
+        "optimizer": "adamw",
+        "schedule": "cosine",
+        "warmup_epochs": 1.5,
+        "weight_decay": 0.01,
+        "momentum": 0.8,
+        "final_lr": 1e-6,
+        "power": 2.0,
+    }
+    other = plan_of(override(components, **given))
+    assert other.sweep != plain.sweep
+    assert other.teachers
+    for trial in (*other.students, *other.teachers):
+        assert {name: getattr(trial.config.network.optim, name) for name in given} == given
+
+
+def test_a_raised_version_of_an_optimiser_makes_other_keys(components, monkeypatch):
+    plain = plan_of(components)
+    registry = optimisation.optimizers
+    raised = {**registry._entries, "sgd": replace(registry.get("sgd"), version=2)}
+    monkeypatch.setattr(registry, "_entries", raised)
+    keys = {trial.key for trial in (*plain.students, *plain.teachers)}
+    again = plan_of(components)
+    assert keys.isdisjoint(trial.key for trial in (*again.students, *again.teachers))
 
 
 def test_an_aa_row_repeats_the_first_row_from_other_weights(components):

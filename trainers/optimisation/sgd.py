@@ -1,0 +1,17 @@
+"""Stochastic gradient descent with momentum."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import nn
+
+from fdsweep.search_spaces.configs import OptimConfig
+from fdsweep.trainers.optimisation import optimizers
+
+
+@optimizers.register("sgd", version=1)
+def sgd(parameters: Iterable[nn.Parameter], optim: OptimConfig) -> torch.optim.SGD:
+    """As the published code has it; the decay of weights is added to the gradient."""
+    return torch.optim.SGD(
+        parameters, lr=optim.lr, momentum=optim.momentum, weight_decay=optim.weight_decay
+    )
