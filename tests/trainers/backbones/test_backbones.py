@@ -26,7 +26,7 @@ class TestEveryBackbone:
     bert-base is bert-small with other numbers, and slow.
     """
 
-    @pytest.mark.parametrize("channels", [1, 3, 7])
+    @pytest.mark.parametrize("channels", [1, 7])
     def test_shapes(self, name: str, channels: int) -> None:
         network = backbones.build(name, channels=channels, num_classes=5)
         outputs = network(inputs(name, channels))
