@@ -26,27 +26,28 @@ from fdsweep.trainers.replicate import run_replicate
 METHODS = ("none", "fd-cmkd", "c2kd", "unpaired", "kd+afd")
 CPU = torch.device("cpu")
 PATIENCE = timedelta(seconds=100)
-# The second process ends without the interpreter's own end: a gloo thread that lets go of its last
-# tensor during it aborts the process, seldom, and long after the work that is looked at here.
-SECOND = """
+# Another worker's process ends without the interpreter's own end: a gloo thread that lets go of its
+# last tensor during it aborts the process, seldom, and long after the work that is looked at here.
+OTHER = """
 import os, sys
 from pathlib import Path
 import test_distributed
-test_distributed.worker(1, Path(sys.argv[1]))
+place, rank, workers, samples = sys.argv[1], *map(int, sys.argv[2:])
+test_distributed.worker(Path(place), rank, workers, samples)
 os._exit(0)
 """
 
 
-def outcomes(place):
+def outcomes(place, samples=43):
     """Every method's outcome, and rows of which each worker brings some; of this worker.
 
-    Of 43 samples the third batch has 11, which two workers cannot share evenly.
+    Of 43 `samples` the third batch has 11, which two workers cannot share evenly.
     """
     torch.set_default_dtype(torch.float64)
     try:
         fold = small_fold()
         doubled = {name: Plain(x.values.double()) for name, x in fold.inputs.items()}
-        fold = replace(fold, inputs=doubled, train=fold.train[:43])
+        fold = replace(fold, inputs=doubled, train=fold.train[:samples])
         found = {}
         for method in METHODS:
             trial = small_trial(str(place), method=method, epochs=2, lr=0.05)
@@ -58,49 +59,75 @@ def outcomes(place):
     return json.loads(json.dumps(found)), rows.tolist()
 
 
-def worker(rank, place):
-    """What worker `rank` of two finds."""
+def worker(place, rank, workers=2, samples=43):
+    """What worker `rank` of all finds."""
     torch.set_num_threads(1)
     meeting = f"file://{place}/rendezvous"
-    dist.init_process_group("gloo", meeting, rank=rank, world_size=2, timeout=PATIENCE)
+    dist.init_process_group("gloo", meeting, rank=rank, world_size=workers, timeout=PATIENCE)
     try:
-        return outcomes(place)
+        return outcomes(place, samples)
     finally:
         dist.destroy_process_group()
 
 
-@pytest.fixture(scope="module")
-def both(tmp_path_factory):
-    """What one worker finds, and the first of two."""
-    threads, place = torch.get_num_threads(), tmp_path_factory.mktemp("two")
+def others(place, *, workers, samples):
+    """The processes of all workers but the first."""
     here = Path(__file__).parent
-    other = subprocess.Popen(
-        [sys.executable, "-c", SECOND, str(place)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(here), *sys.path])},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    return [
+        subprocess.Popen(
+            [sys.executable, "-c", OTHER, str(place), str(rank), str(workers), str(samples)],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(here), *sys.path])},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(1, workers)
+    ]
+
+
+def compared(tmp_path_factory, *, workers, samples):
+    """What one worker finds, and the first of several."""
+    threads, place = torch.get_num_threads(), tmp_path_factory.mktemp("several")
+    started = others(place, workers=workers, samples=samples)
     try:
         torch.set_num_threads(1)
-        alone = outcomes(tmp_path_factory.mktemp("one"))  # while the other starts
-        together = worker(0, place)
-        _, errors = other.communicate(timeout=100)
-        assert other.returncode == 0, errors
+        alone = outcomes(tmp_path_factory.mktemp("one"), samples)  # while the others start
+        together = worker(place, 0, workers, samples)
+        for other in started:
+            _, errors = other.communicate(timeout=100)
+            assert other.returncode == 0, errors
     finally:
-        other.kill()
+        for other in started:
+            other.kill()
         torch.set_num_threads(threads)
     return alone, together
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_two_workers_give_the_numbers_of_one(both, method):
-    one, two = (found[method] for found, _ in both)
+@pytest.fixture(scope="module")
+def both(tmp_path_factory):
+    return compared(tmp_path_factory, workers=2, samples=43)
+
+
+def check_equal(one, two):
     names = [point[:3] for point in one["curves"]]
     assert [point[:3] for point in two["curves"]] == names
     for mine, theirs in zip(one["curves"], two["curves"], strict=True):
         assert theirs[3] == pytest.approx(mine[3], rel=1e-9)
     for name in ("kept", "best_epoch", "best_head"):
         assert two[name] == one[name]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_two_workers_give_the_numbers_of_one(both, method):
+    one, two = (found[method] for found, _ in both)
+    check_equal(one, two)
+
+
+@pytest.mark.slow
+def test_a_worker_may_have_nothing_of_the_last_batch(tmp_path_factory):
+    """34 samples leave 2 for the third batch, and nothing of it for the third worker."""
+    (alone, _), (together, _) = compared(tmp_path_factory, workers=3, samples=34)
+    for method in METHODS:
+        check_equal(alone[method], together[method])
 
 
 def test_rows_of_different_number_come_in_order_of_rank(both):
