@@ -89,7 +89,8 @@ def make_roles(
     """
     task = tasks.find(config.network.task)
     student = teachers.build(config.network, info, seed, init_stream, storage)
-    perturb(student, config.perturbation, rng.generator(seed, "perturbation"))
+    if config.perturbation:
+        perturb(student, config.perturbation, rng.generator(seed, "perturbation"))
     networks = [teachers.load(one, config, info, seed, storage) for one in config.teachers]
     distiller = _distiller(config, task.num_outputs(info), seed, student, networks or [student])
     for network in networks:
