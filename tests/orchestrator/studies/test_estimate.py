@@ -14,7 +14,7 @@ from fdsweep.orchestrator.studies.options import StudyOptions
 from fdsweep.search_spaces.presets import load_preset
 from fdsweep.search_spaces.sweep import override
 from fdsweep.trainers import backbones
-from fdsweep.trainers.backbones.cnn1d import CNN1d
+from fdsweep.trainers.backbones.cnn import CNN1d
 
 NOTHING = pd.DataFrame(columns=["dataset", "wall_seconds", "epochs"])
 

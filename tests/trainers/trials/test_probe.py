@@ -5,7 +5,7 @@ import torch
 from conftest import INFO, small_fold, small_trial
 
 from fdsweep.trainers.backbones import pretrained
-from fdsweep.trainers.backbones.cnn1d import CNN1d
+from fdsweep.trainers.backbones.cnn import CNN1d
 from fdsweep.trainers.trials import probe
 from fdsweep.trainers.trials.probe import seconds_per_epoch
 

@@ -20,7 +20,7 @@ from fdsweep.results.records.schema import Replicate
 from fdsweep.search_spaces.errors import ConfigError, ReplicateError
 from fdsweep.search_spaces.sweep import override
 from fdsweep.trainers import backbones, rng, teachers
-from fdsweep.trainers.backbones.cnn1d import CNN1d
+from fdsweep.trainers.backbones.cnn import CNN1d
 from fdsweep.trainers.features.outputs import Outputs
 from fdsweep.trainers.frequency import split
 
