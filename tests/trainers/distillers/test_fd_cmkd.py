@@ -252,7 +252,7 @@ def test_equal_settings_are_spelt_equally() -> None:
 
 
 def test_stored_keys_stay_valid_as_the_defaults_are_spelt_as_ever() -> None:
-    assert distillers.resolve_options("fd-cmkd", {}) == {
+    assert distillers.told_options("fd-cmkd", {}) == {
         "freq": True,
         "align": True,
         "scale": True,
