@@ -28,7 +28,7 @@ FLOORS = {
     ),
     "search_spaces": (
         *("presets", "spaces", "trials", "sweep", "configs", "fields", "keys", "layout"),
-        *("records", "storage", "errors"),
+        *("palette", "records", "storage", "errors"),
     ),
 }
 ONLY_IN = {

@@ -17,11 +17,11 @@ from torch import Tensor, nn
 from fdsweep.search_spaces.configs import StudentConfig
 from fdsweep.search_spaces.errors import ReplicateError
 from fdsweep.trainers import rng
-from fdsweep.trainers.datasets import Fold
+from fdsweep.trainers.datasets import SCENE, Fold
 from fdsweep.trainers.distillers import Distiller
 from fdsweep.trainers.distributed import Placed
 from fdsweep.trainers.features.outputs import Outputs
-from fdsweep.trainers.loaders import Inputs, evaluated_views, training_views
+from fdsweep.trainers.loaders import evaluation_batches, training_views
 from fdsweep.trainers.optimisation import learning_rate, make_optimizer
 from fdsweep.trainers.protocol.history import Evaluation, History
 from fdsweep.trainers.protocol.lookahead import ahead
@@ -160,9 +160,9 @@ class Training:
             )
         last_rate = self.optimizer.param_groups[0]["lr"]
         measures = {"lr": last_rate, **{f"loss_{name}": x for name, x in losses.items()}}
-        inputs = fold.inputs[config.network.modality]
+        modality = config.network.modality
         val, test = (
-            evaluate(roles, inputs, fold.labels, part) if len(part) else None
+            evaluate(roles, fold, modality, part) if len(part) else None
             for part in (fold.val, fold.test)
         )
         if self.history.add(measures | roles.distiller.measures(), val, test):
@@ -190,15 +190,15 @@ def train_epoch(
     pairing_stream = rng.generator(seed, "pairing", epoch)
     partners = teacher_batches(batches, fold.labels.cpu(), config.pairing, pairing_stream)
     modality = config.network.modality
-    views = training_views(fold.inputs[modality], batches, seed, modality, epoch)
+    views = training_views(fold.inputs[modality], batches, seed, fold.stream(modality), epoch)
     roles.trained().train()
     roles.distiller.epoch, roles.distiller.epochs = epoch, config.network.optim.epochs
     sums: dict[str, Tensor] = {}
-    trios = zip(batches, views, roles.teach(partners, epoch), strict=True)
-    for step, (batch, own, taught) in enumerate(trios):
+    known = training_labels(fold, batches, seed, epoch)
+    given = zip(batches, views, roles.teach(partners, epoch), known, strict=True)
+    for step, (batch, own, taught, truth) in enumerate(given):
         if rate is not None:
             _set_rate(optimizer, rate(step, len(batches)))
-        truth = fold.labels[batch.to(fold.labels.device)]
         for name, value in train_step(own, taught, truth, roles, optimizer).items():
             sums[name] = sums.get(name, 0) + value * len(batch)
     means = torch.stack(list(sums.values())) / len(fold.train)
@@ -212,7 +212,7 @@ def train_step(
     roles: Roles,
     optimizer: torch.optim.Optimizer,
 ) -> dict[str, Tensor]:
-    """One step on this worker's `inputs` of the batch with `labels` [B]; its detached losses."""
+    """One step on this worker's `inputs` of the batch with `labels` [B, ...]; detached losses."""
     student, distiller = roles.student, roles.distiller
 
     def outputs() -> Outputs:
@@ -242,24 +242,41 @@ def epoch_batches(train: Tensor, batch_size: int, seed: int, epoch: int) -> tupl
     return (*full, last)
 
 
+def training_labels(
+    fold: Fold, batches: Sequence[Tensor], seed: int, epoch: int
+) -> Iterator[Tensor]:
+    """What the epoch's `batches`, samples [B] each, are trained on, whole for every worker.
+
+    Labels [B] or, where the task predicts every pixel, [B, H, W].
+    """
+    if fold.label_maps is None:
+        return labels_of(fold, batches)
+    return training_views(fold.label_maps, batches, seed, SCENE, epoch, whole=True)
+
+
+def labels_of(fold: Fold, batches: Sequence[Tensor]) -> Iterator[Tensor]:
+    """What is known of each of `batches`, samples [B] each, as they are evaluated."""
+    if fold.label_maps is not None:
+        return fold.label_maps.batches(batches)
+    return (fold.labels[batch.to(fold.labels.device)] for batch in batches)
+
+
 @torch.inference_mode()
-def evaluate(roles: Roles, inputs: Inputs, labels: Tensor, part: Tensor) -> Evaluation:
-    """Every head's predictions and metrics on the samples `part` [n] of those with `labels` [N]."""
+def evaluate(roles: Roles, fold: Fold, modality: str, part: Tensor) -> Evaluation:
+    """Every head's predictions and metrics on the samples `part` [n] of `fold`."""
     task, student, distiller = roles.task, roles.student, roles.distiller
     student.network.eval()
     distiller.eval()
-    mine = student.runtime.shard(part)
-    truth, done = labels[mine], 0
+    inputs = fold.inputs[modality]
+    batches = evaluation_batches(inputs, student.runtime.shard(part))
     rows: dict[str, list[Tensor]] = {}
-    for own in evaluated_views(inputs, mine):
-        known = truth[done : done + len(own)]
-        done += len(own)
+    for own, known in zip(inputs.batches(batches), labels_of(fold, batches), strict=True):
         for head, logits in distiller.heads(student(own)).items():
             rows.setdefault(head, []).append(task.predict(logits, known))
     predictions = {
         head: student.runtime.gather_rows(torch.cat(parts)) for head, parts in rows.items()
     }
-    metrics = {head: task.measure(guess, labels[part]) for head, guess in predictions.items()}
+    metrics = {head: task.measure(guess, fold.labels[part]) for head, guess in predictions.items()}
     return Evaluation(predictions, metrics)
 
 

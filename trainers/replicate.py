@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from fdsweep.search_spaces.configs import Protocol, StudentConfig
 from fdsweep.search_spaces.trials import TrialConfig
@@ -15,7 +15,7 @@ from fdsweep.trainers.datasets import DatasetInfo, Fold
 from fdsweep.trainers.distillers import Distiller
 from fdsweep.trainers.distributed import Runtime
 from fdsweep.trainers.environment import environment
-from fdsweep.trainers.loop import OnEpoch, Roles, train_replicate
+from fdsweep.trainers.loop import OnEpoch, Roles, labels_of, train_replicate
 from fdsweep.trainers.teachers import Teacher
 
 TEACHER_FACTS = ("epochs", "best_epoch", "metric", "val_score", "test_score")
@@ -55,6 +55,9 @@ def run_replicate(
     history, weights = train_replicate(
         trial.config, seed, fold, roles, on_epoch=on_epoch, resume=resume
     )
+    if history.kept and roles.task.examples:
+        modality = trial.config.network.modality
+        history.kept["picture"] = illustrated(roles, fold, modality, weights, history.kept)
     outcome = asdict(history)
     if trial.keeps_weights and runtime.rank == 0:
         facts = {name: outcome[name] for name in TEACHER_FACTS}
@@ -114,6 +117,24 @@ def as_protocol_says(fold: Fold, protocol: Protocol) -> Fold:
     return replace(fold, train=train, val=fold.val[:0])
 
 
+@torch.inference_mode()
+def illustrated(
+    roles: Roles, fold: Fold, modality: str, weights: dict[str, Tensor], kept: dict[str, list[Any]]
+) -> list[str | None]:
+    """Pictures of the first test samples by the student with `weights`: a column beside `kept`.
+
+    A picture stands in the first row of its sample, and is of what the student's own logits say.
+    """
+    samples = fold.test[: roles.task.examples].cpu()
+    network = roles.student.network
+    network.load_state_dict(weights)
+    network.eval()
+    (views,), (labels,) = fold.inputs[modality].batches([samples]), labels_of(fold, [samples])
+    pictures = roles.task.illustrate(views, labels, roles.student(views).logits)
+    left = {fold.sample_ids[i]: x for i, x in zip(samples.tolist(), pictures, strict=True)}
+    return [left.pop(sample_id, None) for sample_id in kept["sample_id"]]
+
+
 @torch.no_grad()
 def perturb(network: nn.Module, relative: float, generator: torch.Generator) -> None:
     """Add to every parameter w of `network` w * `relative` * z, z drawn from a standard normal."""
@@ -129,7 +150,7 @@ def _teacher(
     inputs, maps = fold.inputs[modality], distiller.teacher_maps
     if not (distiller.moves_teacher or maps or inputs.augmented):
         return Teacher(modality, teachers.cached(placed, inputs, fold.train))
-    teach = teachers.live(placed, inputs, seed, modality, maps=maps)
+    teach = teachers.live(placed, inputs, seed, fold.stream(modality), maps=maps)
     return Teacher(modality, teach, placed if distiller.moves_teacher else None)
 
 

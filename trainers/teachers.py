@@ -131,15 +131,15 @@ def cached(network: Placed, inputs: Inputs, train: Tensor) -> Teach:
     return teach
 
 
-def live(network: Placed, inputs: Inputs, seed: int, modality: str, *, maps: bool) -> Teach:
+def live(network: Placed, inputs: Inputs, seed: int, stream: str, *, maps: bool) -> Teach:
     """Outputs of `network` on each batch of `inputs`, of which each worker runs its part.
 
     Gradients flow where the network's parameters ask for them; `maps` says whether the outputs
-    carry the stages' maps.
+    carry the stages' maps, `stream` what the training views are drawn from.
     """
 
     def teach(batches: Sequence[Tensor], epoch: int) -> Iterator[Outputs]:
-        views = training_views(inputs, batches, seed, modality, epoch)
+        views = training_views(inputs, batches, seed, stream, epoch)
         for own, batch in zip(views, batches, strict=True):
             yield network.on_batch(own, len(batch), maps=maps)
 

@@ -145,6 +145,10 @@ def _student(
     """What `row` trains in `direction`, of `networks` by modality."""
     options = distillers.resolve_options(row.method, row.options)
     method = distillers.specimen(row.method, options)
+    dense = tasks.find(networks[direction.student].task).dense
+    if (dense and not method.on_maps) or (method.dense_only and not dense):
+        what = f"{row.method} is {'not ' if dense else ''}for data sets whose pixels have labels"
+        raise ConfigError(what, f"row {row.name}", "Leave it out, or name another method")
     if method.needs_teacher and len(direction.teachers) > method.max_teachers:
         what = f"{row.method} learns from {method.max_teachers} teacher"
         raise ConfigError(what, f"--direction {direction}", "Name one teaching modality")
@@ -181,6 +185,11 @@ def _network(sweep: Sweep, info: DatasetInfo, modality: str) -> NetworkConfig:
     backbone = backbones.registry.get(
         sweep.backbones.get(modality, info.modality(modality).backbone)
     )
+    dense = getattr(backbone.factory, "dense", False)
+    if dense != tasks.find(info.task).dense:
+        what = f"{backbone.name} predicts {'every pixel' if dense else 'whole samples'}"
+        fix = f"Name one such as {info.modality(modality).backbone}"
+        raise ConfigError(f"{what}, which is not the task of {info.name}", "backbones", fix)
     given: dict[str, Any] = {
         field.name: getattr(sweep, field.name)
         for field in fields(OptimConfig)

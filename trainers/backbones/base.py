@@ -1,12 +1,14 @@
 """What every backbone is, and how its weights start."""
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fdsweep.search_spaces.configs import FeaturePoint
 from fdsweep.search_spaces.errors import ConfigError
+from fdsweep.trainers.features.maps import on_channels
 from fdsweep.trainers.features.outputs import Outputs
 
 
@@ -16,11 +18,15 @@ class Backbone(nn.Module, ABC):
     Attributes:
         dim: D, the width of the features.
         map_dims: channels of each stage's map; empty if there are no maps.
-        classifier: the layer from the pooled last map after ReLU [N, D] to the logits [N, C].
+        dense: it predicts every pixel: nothing is pooled, features are [N, D, h, w] and logits
+            [N, C, h, w], with h and w the input's height and width or a fraction of them.
+        classifier: the layer from the pooled last map after ReLU [N, D] to the logits [N, C]; at
+            every position of the map, where it is dense.
         feature_point: whether the features are pooled after the last block's ReLU, as those of
             FD-CMKD's published code in fact are, or before it, as that code intends.
     """
 
+    dense: ClassVar[bool] = False
     dim: int
     feature_point: FeaturePoint = "post-relu"
     map_dims: tuple[int, ...] = ()
@@ -40,6 +46,10 @@ class Backbone(nn.Module, ABC):
             maps: [N, channels, ...] each, the last one [N, D, ...] before its final ReLU.
         """
         last = maps[-1]
+        if self.dense:
+            after = F.relu(last)
+            features = after if self.feature_point == "post-relu" else last
+            return Outputs(features, on_channels(self.classifier, after), maps)
         places = tuple(range(2, last.ndim))
         pooled = F.relu(last).mean(dim=places)
         features = pooled if self.feature_point == "post-relu" else last.mean(dim=places)

@@ -21,6 +21,8 @@ from fdsweep.trainers.modalities import Payload
 from fdsweep.trainers.registry import Registry
 
 SIGNAL = Payload("signal")
+SCENE = "scene"
+"""What the stream of an augmentation is called that all modalities share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,9 @@ class DatasetInfo:
     """What is known of a data set before it is read.
 
     `fingerprint` names the content and its preparation: other numbers, other fingerprint. `notes`
-    are sentences that a report should not leave out, `task` is what its labels are for.
+    are sentences that a report should not leave out, `task` is what its labels are for. `classes`
+    are those of the samples or, where the task predicts every pixel, those of the pixels; then
+    `scenes` are the samples' own.
 
     What a paper's numbers may differ in: `split` says in a few words which samples train and test
     (empty where unknown), `labelling` which of several labels they have, `variant` how they are
@@ -56,6 +60,12 @@ class DatasetInfo:
     split: str = ""
     labelling: str = ""
     variant: str = OWN
+    scenes: tuple[str, ...] = ()
+
+    @property
+    def sample_classes(self) -> tuple[str, ...]:
+        """Names of the values of `Fold.labels`."""
+        return self.scenes or self.classes
 
     def modality(self, name: str) -> Modality:
         """The modality `name`; ConfigError for another."""
@@ -84,7 +94,9 @@ class Fold:
     """One seed's view: inputs per modality, labels [N], and who is in which split.
 
     `train`, `val` and `test` index the samples; `groups` (subject or speaker) and `sample_ids`
-    name them. What is standardised with statistics of the data uses those of `train`.
+    name them. What is standardised with statistics of the data uses those of `train`. Where a task
+    predicts every pixel, `label_maps` hold the pixels' classes, in batches [B, H, W] of int64 with
+    `pixels.IGNORE` where there is none, and `labels` are the scenes, which nothing is trained on.
     """
 
     num_classes: int
@@ -95,6 +107,11 @@ class Fold:
     train: Tensor
     val: Tensor
     test: Tensor
+    label_maps: Inputs | None = None
+
+    def stream(self, modality: str) -> str:
+        """Name of the stream of `modality`'s augmentation: label maps move with their pictures."""
+        return modality if self.label_maps is None else SCENE
 
     def to(self, device: torch.device) -> "Fold":
         """The same fold with its tensors on `device`."""
@@ -107,6 +124,7 @@ class Fold:
             train=self.train.to(device),
             val=self.val.to(device),
             test=self.test.to(device),
+            label_maps=self.label_maps and self.label_maps.to(device),
         )
 
 

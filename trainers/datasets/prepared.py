@@ -100,7 +100,9 @@ class Prepared(Dataset):
             labels=torch.tensor(known["label"]),
             groups=tuple(known["group"]),
             sample_ids=tuple(known["sample_id"]),
-            **parts,
+            train=parts["train"],
+            val=parts["val"],
+            test=parts["test"],
         )
         return lambda _seed: fold  # the manifest's splits for every seed
 

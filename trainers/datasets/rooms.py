@@ -1,7 +1,8 @@
-"""`rooms`: five kinds of room, rendered. Synthetic: no such room was ever built or photographed.
+"""`rooms` and `room-kinds`: rendered rooms. Synthetic: none was ever built or photographed.
 
 takes   nothing: `trainers/rooms` draws room n and what a colour camera and a depth sensor see of it
-yields  RGB [3, 48, 64], depth [1, 48, 64] and normals [3, 48, 64] from -1 to 1, the kind of room
+yields  RGB [3, 48, 64], depth [1, 48, 64] and normals [3, 48, 64] from -1 to 1; `rooms` has a class
+        for every pixel, `room-kinds` the kind of the room
 splits  by the number of the room: a quarter is always test; validation, a fifth of the rest,
         rotates with the seed
 
@@ -9,9 +10,10 @@ Rendered in memory, once per process: 600 rooms take under five seconds, which a
 storage would save at the price of one more thing that can be stale.
 """
 
+from abc import abstractmethod
 from collections.abc import Callable, Collection
 from functools import cache
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -30,9 +32,9 @@ from fdsweep.trainers.datasets import (
     Modality,
     registry,
 )
-from fdsweep.trainers.loaders import Plain
+from fdsweep.trainers.loaders import Inputs, Plain
 from fdsweep.trainers.modalities import Payload
-from fdsweep.trainers.rooms import KINDS, SEED, VERSION, render
+from fdsweep.trainers.rooms import KINDS, LABELS, SEED, VERSION, render
 from fdsweep.trainers.rooms.sensor import HEIGHT, WIDTH
 
 ROOMS = 600
@@ -43,10 +45,28 @@ TURNS = 5
 FARTHEST = 6000
 """Millimetres that become 1; a hole, 0 millimetres, becomes -1."""
 
+SYNTHETIC = (
+    "{} is synthetic: a ray caster's pictures of rooms drawn at random; what helps there need not "
+    "help on photographs."
+)
+SPLIT = "test rooms fixed"
+SOURCE = "synthetic: rendered by fdsweep's trainers/rooms"
+
+
+class Rendered(NamedTuple):
+    """Every room: its `views` [ROOMS, channels, HEIGHT, WIDTH] by modality and its kind [ROOMS].
+
+    `labels` [ROOMS, HEIGHT, WIDTH] are the classes of the pixels.
+    """
+
+    views: dict[str, Tensor]
+    kinds: Tensor
+    labels: Tensor
+
 
 @cache
-def rendered() -> tuple[dict[str, Tensor], Tensor]:
-    """Every room's modalities [ROOMS, channels, HEIGHT, WIDTH] and its kind [ROOMS]."""
+def rendered() -> Rendered:
+    """What there is of every room."""
     views = [render(number) for number in range(ROOMS)]
     rgb = np.stack([view.rgb for view in views]).transpose(0, 3, 1, 2)
     depth = np.stack([view.depth for view in views])[:, None]
@@ -57,7 +77,8 @@ def rendered() -> tuple[dict[str, Tensor], Tensor]:
         "normals": normals / np.float32(127),
     }
     values = {name: torch.from_numpy(np.ascontiguousarray(x)) for name, x in scaled.items()}
-    return values, torch.tensor([view.kind for view in views])
+    labels = torch.from_numpy(np.stack([view.labels for view in views]).astype(np.int64))
+    return Rendered(values, torch.tensor([view.kind for view in views]), labels)
 
 
 def split_rooms(seed: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -75,55 +96,98 @@ def split_rooms(seed: int) -> tuple[Tensor, Tensor, Tensor]:
     return rest[~is_val].flatten(), rest[is_val].flatten(), rounds[is_test].flatten()
 
 
-@registry.register("rooms")
-class Rooms(Dataset):
-    """The embedded, synthetic data set."""
-
-    modalities: ClassVar = tuple(
-        Modality(name, channels, "cnn2d", Payload("raster", (channels, HEIGHT, WIDTH)))
-        for name, channels in {"rgb": 3, "depth": 1, "normals": 3}.items()
+def _modalities(backbone: str, **channels: int) -> tuple[Modality, ...]:
+    return tuple(
+        Modality(name, count, backbone, Payload("raster", (count, HEIGHT, WIDTH)))
+        for name, count in channels.items()
     )
-    about: ClassVar = f"five kinds of room, {ROOMS} pictures of 48 x 64; synthetic, ray-cast"
-    source: ClassVar = "synthetic: rendered by fdsweep's trainers/rooms"
+
+
+def _fingerprint(**labelling: object) -> str:
+    return content_key(
+        rendering=VERSION, seed=SEED, rooms=ROOMS, size=[HEIGHT, WIDTH], farthest=FARTHEST,
+        test_in=TEST_IN, turns=TURNS, version=1, **labelling,
+    )  # fmt: skip
+
+
+class _Rooms(Dataset):
+    """What the data sets of rendered rooms share."""
+
+    source: ClassVar = SOURCE
     licence: ClassVar = "Apache-2.0, as fdsweep"
     url: ClassVar = "fdsweep itself; nothing is downloaded"
-    info = DatasetInfo(
-        name="rooms",
-        modalities=modalities,
-        classes=KINDS,
-        fingerprint=content_key(
-            rendering=VERSION, seed=SEED, rooms=ROOMS, size=[HEIGHT, WIDTH], farthest=FARTHEST,
-            test_in=TEST_IN, turns=TURNS, version=1,
-        ),
-        optim=OptimConfig(epochs=8, batch_size=16),
-        source=source,
-        notes=(
-            "rooms is synthetic: a ray caster's pictures of rooms drawn at random; what helps "
-            "there need not help on photographs.",
-        ),
-        split="test rooms fixed",
-    )  # fmt: skip
 
     def __init__(self, location: DataLocation = HERE) -> None:
         del location  # it is rendered
 
+    @abstractmethod
+    def label_maps(self, found: Rendered) -> Inputs | None:
+        """The classes of the pixels, where they are to be learnt."""
+
     @override
     def folds(self, modalities: Collection[str] | None = None) -> Callable[[int], Fold]:
         del modalities  # a ray's hit gives all
-        values, kinds = rendered()
+        found = rendered()
         numbers = tuple(f"{number:03d}" for number in range(ROOMS))
 
         def fold(seed: int) -> Fold:
             train, val, test = split_rooms(seed)
             return Fold(
-                num_classes=len(KINDS),
-                inputs={name: Plain(x) for name, x in values.items()},
-                labels=kinds,
+                num_classes=len(self.info.classes),
+                inputs={m.name: Plain(found.views[m.name]) for m in self.modalities},
+                labels=found.kinds,
                 groups=numbers,
                 sample_ids=numbers,
                 train=train,
                 val=val,
                 test=test,
+                label_maps=self.label_maps(found),
             )
 
         return fold
+
+
+@registry.register("rooms")
+class Rooms(_Rooms):
+    """The embedded, synthetic data set whose pixels have classes."""
+
+    modalities: ClassVar = _modalities("unet", rgb=3, depth=1)
+    about: ClassVar = f"what stands in {ROOMS} rooms, pictures of 48 x 64; synthetic, ray-cast"
+    info = DatasetInfo(
+        name="rooms",
+        modalities=modalities,
+        classes=LABELS,
+        fingerprint=_fingerprint(labels=LABELS),
+        optim=OptimConfig(epochs=12, batch_size=16, lr=0.05),
+        source=SOURCE,
+        notes=(SYNTHETIC.format("rooms"),),
+        task="segmentation",
+        split=SPLIT,
+        scenes=KINDS,
+    )
+
+    @override
+    def label_maps(self, found: Rendered) -> Inputs:
+        return Plain(found.labels)
+
+
+@registry.register("room-kinds")
+class RoomKinds(_Rooms):
+    """The embedded, synthetic data set of kinds of room."""
+
+    modalities: ClassVar = _modalities("cnn2d", rgb=3, depth=1, normals=3)
+    about: ClassVar = f"five kinds of room, {ROOMS} pictures of 48 x 64; synthetic, ray-cast"
+    info = DatasetInfo(
+        name="room-kinds",
+        modalities=modalities,
+        classes=KINDS,
+        fingerprint=_fingerprint(),
+        optim=OptimConfig(epochs=8, batch_size=16),
+        source=SOURCE,
+        notes=(SYNTHETIC.format("room-kinds"),),
+        split=SPLIT,
+    )
+
+    @override
+    def label_maps(self, found: Rendered) -> None:
+        return None

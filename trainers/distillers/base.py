@@ -12,9 +12,11 @@ from torch import Tensor, nn
 from fdsweep.search_spaces.errors import ConfigError, unknown
 from fdsweep.trainers.backbones import Backbone, init_weights
 from fdsweep.trainers.features.outputs import Outputs
+from fdsweep.trainers.features.pixels import samples
 
 REDUCTIONS = ("mean", "sum")
 Group = Literal["Uni", "Logit", "Feature", "Cross", "Combined"]
+OnMaps = Literal["pixels", "maps", ""]
 TaskLoss = Callable[[Outputs, Tensor], Tensor]
 """From a student's outputs and the labels to the scalar that its task asks to lower."""
 
@@ -62,6 +64,10 @@ class Distiller(nn.Module, ABC):
         moves_teacher: the teacher trains along; gradients then flow into its outputs.
         student_maps: `forward` reads the student's maps.
         teacher_maps: `forward` reads the teacher's maps, so its outputs cannot be kept.
+        on_maps: what it sees where networks predict every pixel: labelled "pixels" as the samples
+            of a batch, or the outputs as "maps", features [N, D, h, w] and logits [N, C, h, w]
+            with labels [N, H, W]; empty if it cannot be used there.
+        dense_only: it can be used there alone.
         clip_norm: largest norm of the gradient of all that is trained; None leaves it as it is.
         epoch: the running epoch, from 0; the training loop sets it.
         epochs: how many there are in all; the training loop sets it before the first one.
@@ -83,6 +89,8 @@ class Distiller(nn.Module, ABC):
     moves_teacher: bool = False
     student_maps: bool = False
     teacher_maps: bool = False
+    on_maps: OnMaps = "pixels"
+    dense_only: bool = False
     clip_norm: float | None = None
     epoch: int = 0
     epochs: int = 1
@@ -117,8 +125,16 @@ class Distiller(nn.Module, ABC):
         are rounded in that order: it decides numbers.
         """
         own = task(student, labels)
-        terms = self.distil(student, teachers, labels)
+        terms = self.distil(*self.seen(student, teachers, labels))
         return {"task": own, **terms, "total": self.combine(own, terms)}
+
+    def seen(
+        self, student: Outputs, teachers: tuple[Outputs, ...], labels: Tensor
+    ) -> tuple[Outputs, tuple[Outputs, ...], Tensor]:
+        """What `distil` is given of a batch: of dense outputs what `on_maps` says."""
+        if labels.ndim == 1 or self.on_maps == "maps":
+            return student, teachers, labels
+        return samples(student, teachers, labels)
 
     def combine(self, task: Tensor, terms: dict[str, Tensor]) -> Tensor:
         """The total, task + Σ weight · term, from left to right.

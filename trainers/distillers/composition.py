@@ -30,6 +30,8 @@ class Composition(Distiller):
         self.moves_teacher = any(part.moves_teacher for part in methods)
         self.student_maps = any(part.student_maps for part in methods)
         self.teacher_maps = any(part.teacher_maps for part in methods)
+        self.on_maps = "maps" if all(part.on_maps for part in methods) else ""
+        self.dense_only = any(part.dense_only for part in methods)
         norms = [part.clip_norm for part in methods if part.clip_norm is not None]
         self.clip_norm = min(norms, default=None)
         drawn = [f"{n}.{part.response_option}" for n, part in parts.items() if part.response_option]
@@ -65,7 +67,9 @@ class Composition(Distiller):
     ) -> dict[str, Tensor]:
         """Those of all parts."""
         parts = self.methods().items()
-        return _union({name: part.distil(student, teachers, labels) for name, part in parts})
+        return _union(
+            {name: part.distil(*part.seen(student, teachers, labels)) for name, part in parts}
+        )
 
     @override
     def losses(

@@ -11,8 +11,8 @@ class Outputs(NamedTuple):
 
     Attributes:
         features: [N, D], global average pool of the last block's output, after its final ReLU or
-            before: see `Backbone.feature_point`.
-        logits: [N, C].
+            before: see `Backbone.feature_point`. Of a dense network [N, D, h, w], not pooled.
+        logits: [N, C]; of a dense network [N, C, h, w].
         maps: output of each stage, [N, channels, ...], first stage first; the last one's is the
             output before the final ReLU. None if there are none.
     """

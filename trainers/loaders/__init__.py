@@ -9,30 +9,47 @@ from fdsweep.trainers import distributed, rng
 from fdsweep.trainers.modalities.arrays import Plain
 from fdsweep.trainers.modalities.base import DRAWS, Inputs
 
-__all__ = ["Inputs", "Plain", "evaluated_views", "training_views"]
+__all__ = ["Inputs", "Plain", "evaluated_views", "evaluation_batches", "training_views"]
 
 EVAL_SAMPLES, EVAL_NUMBERS = 512, 2**23
 """What a forward pass without gradient takes at most."""
 
 
 def training_views(
-    inputs: Inputs, batches: Sequence[Tensor], seed: int, modality: str, epoch: int
+    inputs: Inputs,
+    batches: Sequence[Tensor],
+    seed: int,
+    stream: str,
+    epoch: int,
+    *,
+    whole: bool = False,
 ) -> Iterator[Tensor]:
     """This worker's part of each of the epoch's `batches`, samples [B] each, as training views.
 
-    What is drawn depends on (seed, modality, epoch) and the place in the epoch, not on how many
-    workers share a batch.
+    What is drawn depends on (seed, stream, epoch) and the place in the epoch, not on how many
+    workers share a batch. With `whole` every worker is given all of it.
     """
-    order = [distributed.shard(batch) for batch in batches]
+    part = _itself if whole else distributed.shard
+    order = [part(batch) for batch in batches]
     if not inputs.augmented:
         return inputs.batches(order)
-    stream = rng.generator(seed, "augmentation", modality, epoch)
     sizes = [len(batch) for batch in batches]
-    draws = torch.rand([sum(sizes), DRAWS], generator=stream).split(sizes)
-    return inputs.batches(order, [distributed.shard(numbers) for numbers in draws])
+    generator = rng.generator(seed, "augmentation", stream, epoch)
+    draws = torch.rand([sum(sizes), DRAWS], generator=generator).split(sizes)
+    return inputs.batches(order, [part(numbers) for numbers in draws])
 
 
 def evaluated_views(inputs: Inputs, samples: Tensor) -> Iterator[Tensor]:
     """The evaluated view of all `samples` [N], in batches for passes without gradient."""
+    return inputs.batches(evaluation_batches(inputs, samples))
+
+
+def evaluation_batches(inputs: Inputs, samples: Tensor) -> tuple[Tensor, ...]:
+    """All `samples` [N] in order, as many at a time as a pass without gradient takes."""
     size = max(1, min(EVAL_SAMPLES, EVAL_NUMBERS // inputs.numbers))
-    return inputs.batches(samples.cpu().split(size))
+    batches: tuple[Tensor, ...] = samples.cpu().split(size)
+    return batches
+
+
+def _itself(batch: Tensor) -> Tensor:
+    return batch

@@ -15,9 +15,13 @@ class Task(ABC):
     Attributes:
         metric: the score's name among the metrics: a fraction, the higher the better. On validation
             it chooses the epoch and the head.
+        dense: every pixel has a label: labels are maps [N, H, W] and logits [N, C, h, w].
+        examples: of how many test samples `illustrate` is asked for a picture.
     """
 
     metric: ClassVar[str]
+    dense: ClassVar[bool] = False
+    examples: ClassVar[int] = 0
 
     @abstractmethod
     def num_outputs(self, info: DatasetInfo) -> int:
@@ -25,11 +29,11 @@ class Task(ABC):
 
     @abstractmethod
     def loss(self, student: Outputs, labels: Tensor) -> Tensor:
-        """The scalar that is trained beside the distillation terms, from outputs and labels [N]."""
+        """The scalar that is trained beside the distillation terms: outputs and labels [N, ...]."""
 
     @abstractmethod
     def predict(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """What is known of N samples when a head gave `logits` [N, C]: a row each, [N, ...].
+        """What is known of N samples when a head gave `logits` [N, C, ...]: a row each, [N, ...].
 
         This is all that `measure` and `keep` see. `labels` [N, ...] are there for tasks whose
         predictions are too large to keep, which give what their metrics need instead.
@@ -37,7 +41,10 @@ class Task(ABC):
 
     @abstractmethod
     def measure(self, predictions: Tensor, labels: Tensor) -> dict[str, float]:
-        """Metrics by name over a split, `metric` and any others; each becomes a curve."""
+        """Metrics by name over a split, `metric` and any others; each becomes a curve.
+
+        `labels` [N] are those of `Fold.labels`; a dense task's predictions hold all it needs.
+        """
 
     @abstractmethod
     def keep(self, predictions: Tensor, fold: Fold) -> dict[str, list[Any]]:
@@ -47,3 +54,14 @@ class Task(ABC):
             predictions: of the test split, by the head and at the epoch that validation chose.
             fold: the data; `fold.test` names the samples.
         """
+
+    def illustrate(self, inputs: Tensor, labels: Tensor, logits: Tensor) -> list[str]:
+        """A small picture of each of N samples: a PNG file in base64, kept beside their rows.
+
+        Args:
+            inputs: [N, channels, H, W], what the network was shown.
+            labels: [N, ...].
+            logits: [N, C, ...].
+        """
+        del inputs, labels, logits
+        return []

@@ -62,6 +62,6 @@ def _measure(config: StudentConfig, dataset: Dataset, storage: str, device: torc
     training = (steps(count) if count else first) * math.ceil(len(fold.train) / size)
     few = fold.val[:SAMPLES]
     start = time.perf_counter()
-    evaluate(roles, fold.inputs[config.network.modality], fold.labels, few)
+    evaluate(roles, fold, config.network.modality, few)
     per_sample = (time.perf_counter() - start) / len(few)
     return training + per_sample * (len(fold.val) + len(fold.test))

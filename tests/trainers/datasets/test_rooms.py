@@ -10,14 +10,15 @@ FEW = 20
 
 @pytest.fixture
 def folds(monkeypatch):
-    """The folds of the first FEW rooms."""
+    """The folds of the first FEW rooms, by data set."""
     monkeypatch.setattr(rooms, "ROOMS", FEW)
-    monkeypatch.setattr(rooms, "rendered", rooms.rendered.__wrapped__)
-    return datasets.find("rooms").folds()
+    found = rooms.rendered.__wrapped__()
+    monkeypatch.setattr(rooms, "rendered", lambda: found)
+    return {name: datasets.find(name).folds() for name in ("rooms", "room-kinds")}
 
 
 def test_modalities_are_the_views_from_minus_one_to_one(folds):
-    fold = folds(0)
+    fold = folds["room-kinds"](0)
     shapes = {name: tuple(x.values.shape[1:]) for name, x in fold.inputs.items()}
     assert shapes == {"rgb": (3, 48, 64), "depth": (1, 48, 64), "normals": (3, 48, 64)}
     view: View = render(7)
@@ -32,6 +33,21 @@ def test_modalities_are_the_views_from_minus_one_to_one(folds):
     assert torch.equal(((depth[0] + 1) * 3000).round().int(), millimetres.clamp(max=6000))
     assert (normals[:, millimetres == 0] == 0).all()
     assert fold.labels[7] == 7 % 5 == view.kind
+    assert fold.label_maps is None
+
+
+def test_pixels_have_the_classes_of_what_is_seen(folds):
+    fold = folds["rooms"](0)
+    info = datasets.find("rooms").info
+    assert set(fold.inputs) == {"rgb", "depth"}
+    assert fold.inputs["rgb"].values is folds["room-kinds"](0).inputs["rgb"].values
+    (maps,) = fold.label_maps.batches([torch.tensor([7, 3])])
+    assert maps.dtype == torch.int64
+    assert torch.equal(maps[0], torch.tensor(render(7).labels).long())
+    every = fold.label_maps.values.unique()
+    assert every.tolist() == list(range(len(info.classes)))  # all are there, and none is void
+    assert info.scenes == KINDS
+    assert fold.labels[7] == 7 % 5
 
 
 @pytest.mark.parametrize("seed", [0, 3, 7, 123])
@@ -52,7 +68,8 @@ def test_test_rooms_are_fixed_and_five_seeds_validate_every_other_room_once():
     assert not torch.equal(splits[0][1], splits[5][1])
 
 
-def test_it_says_that_it_is_synthetic():
-    found = datasets.find("rooms")
+@pytest.mark.parametrize("name", ["rooms", "room-kinds"])
+def test_it_says_that_it_is_synthetic(name):
+    found = datasets.find(name)
     for text in (found.about, found.source, *found.info.notes):
         assert "synthetic" in text

@@ -42,7 +42,7 @@ def test_an_epoch_is_its_steps_and_its_evaluations(tmp_path, monkeypatch):
     def train(config, seed, epoch, fold, roles, optimizer):
         now[0] += 3 * math.ceil(len(fold.train) / 16)
 
-    def evaluate(roles, inputs, labels, part):
+    def evaluate(roles, fold, modality, part):
         now[0] += len(part)
 
     monkeypatch.setattr(probe, "train_epoch", train)
