@@ -219,14 +219,14 @@ class CIRKDv2(Distiller):
             teacher: features [N, D_t, h', w'] and logits [N, C, h', w'].
             labels: [N, H, W], classes or `IGNORE`.
         """
-        logits = match(student.logits, teacher.logits.detach())
+        logits, taught = match(student.logits, teacher.logits.detach())
         maps = (self._at_stride(x, labels) for x in (student.features, teacher.features.detach()))
         own, other = match(*maps)
         size = other.shape[2:]
         own, other = self.context(_rows(own)), _rows(other)
         stream = self._next_stream()
         return {
-            "kd": soft_divergence(*(_rows(x).flatten(0, 1) for x in logits), self.temperature),
+            "kd": soft_divergence(_rows(logits), _rows(taught), self.temperature),
             "feature": F.mse_loss(self.mimic(own), other),
             "pixel": divergence_of_pairs(
                 F.normalize(own, dim=-1), F.normalize(other, dim=-1), self.similarity_temperature
@@ -272,9 +272,7 @@ class CIRKDv2(Distiller):
             drawn = torch.randperm(len(places), generator=stream)[: self.pixels_per_image]
             self.pixels.push(label, embeddings[places[drawn] if self.pixels_of_class else drawn])
 
-    def _channels(
-        self, own: Tensor, other: Tensor, stream: torch.Generator
-    ) -> dict[str, Tensor]:
+    def _channels(self, own: Tensor, other: Tensor, stream: torch.Generator) -> dict[str, Tensor]:
         """The three terms of maps [N, D_s, h, w] and [N, D_t, h, w]."""
         pooled = (_rows(F.avg_pool2d(x, self.channel_pool, ceil_mode=True)) for x in (own, other))
         guess, target = pooled
@@ -335,4 +333,4 @@ def _rows(x: Tensor) -> Tensor:
 def _on_rows(layers: nn.Module, rows: Tensor) -> Tensor:
     """`layers` that normalise over a batch, on rows [N, R, C] of all its samples."""
     out: Tensor = layers(rows.flatten(0, 1))
-    return out.unflatten(0, rows.shape[:2])
+    return out.view(*rows.shape[:2], -1)
