@@ -38,7 +38,7 @@ def divergence_of_relations(
     """
 
     def block(s: Tensor, t: Tensor, v: Tensor, u: Tensor) -> Tensor:
-        return divergence(s @ v.T / temperature, t @ u.T / temperature).sum()
+        return divergence((s / temperature) @ v.T, (t / temperature) @ u.T).sum()
 
     parts = _by_block(block, (guess, target), (guess_keys, target_keys))
     return torch.stack(parts).sum() / max(1, len(guess))
