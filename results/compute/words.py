@@ -42,7 +42,7 @@ METRICS = {
         of_class="IoU",
         drawn="images",
         kinds="images or scenes",
-        samples="all seeds' test pixels together",
+        samples="the test pixels of all seeds",
     ),
 }
 OPTIONS = {

@@ -36,6 +36,7 @@ CAPTIONS = {
     "paper": "The paper's numbers against those measured here.",
     "gap": "What choosing the epoch on test instead of validation would gain.",
     "confusion": "What samples of each class are taken for.",
+    "examples": "Test images as each row sees them: input, truth, prediction.",
     "best-so-far": "The best validation {score} so far, by trial of the search.",
     "importance": "How much each parameter matters for the validation {score}.",
     "slice": "Validation {score} of the trials against one parameter.",
