@@ -25,8 +25,11 @@ from fdsweep.search_spaces.palette import VOID, palette, spell
 WIDTH = 2.4
 """Inches that a picture is wide."""
 
-NAMES, TOP, LEGEND_LINE, LEGEND_COLUMNS = 1.5, 0.75, 0.19, 5
-"""Inches left of the pictures, above them, and of a line of the legend, which has so many entries."""
+NAMES, TOP, LEGEND_LINE = 1.5, 0.75, 0.19
+"""Inches left of the pictures, above them, and of a line of the legend."""
+
+LEGEND_COLUMNS = 5
+"""Entries in a line of the legend."""
 
 PICTURE = "picture"
 """The column of `predictions/`."""
