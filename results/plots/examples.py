@@ -14,6 +14,7 @@ from fdsweep.results.compute.tables import TableRow
 from fdsweep.results.document import SweepData
 from fdsweep.results.plots.style import (
     DARK,
+    LEGEND_COLUMNS,
     by_direction,
     direction_name,
     legend,
@@ -27,9 +28,6 @@ WIDTH = 2.4
 
 NAMES, TOP, LEGEND_LINE = 1.5, 0.75, 0.19
 """Inches left of the pictures, above them, and of a line of the legend."""
-
-LEGEND_COLUMNS = 5
-"""Entries in a line of the legend."""
 
 PICTURE = "picture"
 """The column of `predictions/`."""
