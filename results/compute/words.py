@@ -7,11 +7,19 @@ from fdsweep.search_spaces.presets import SWITCHES
 
 @dataclass(frozen=True, slots=True)
 class MetricWords:
-    """`heading` stands above a column, `name` in a sentence, `on_test` opens one."""
+    """`heading` stands above a column, `name` in a sentence, `on_test` opens one.
+
+    `of_class` is what it is of a single class. When others are drawn, `drawn` says what they are,
+    `kinds` what they may be, and `samples` what they are looked at over.
+    """
 
     heading: str
     name: str
     on_test: str
+    of_class: str = "accuracy"
+    drawn: str = "people"
+    kinds: str = "subjects, speakers or videos"
+    samples: str = "test samples"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +37,13 @@ class OptionWords:
 
 METRICS = {
     "accuracy": MetricWords("Top-1", "accuracy", "Top-1 test accuracy"),
-    "miou": MetricWords("mIoU", "mIoU", "Test mIoU"),
+    "miou": MetricWords(
+        *("mIoU", "mIoU", "Test mIoU"),
+        of_class="IoU",
+        drawn="images",
+        kinds="images or scenes",
+        samples="the test pixels of all seeds",
+    ),
 }
 OPTIONS = {
     "cutoff": OptionWords(

@@ -326,7 +326,7 @@ def full(line: Callable[..., TableRow], search: Search) -> Report:
             teacher_modality=row.teacher_modality,
             label=label,
             n=80,
-            accuracy=50.0 + label,
+            score=50.0 + label,
         )
         for row in rows
         if row.n
