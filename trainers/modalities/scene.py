@@ -64,13 +64,12 @@ class SceneKind(ArrayKind):
     @override
     def encode(self, value: Any) -> bytes:
         array = np.asarray(value)
-        expected = ("height", "width", self.channels)[: 3 if self.channels > 1 else 2]
-        if array.dtype != self.stored or array.ndim != len(expected) or (
-            self.channels > 1 and array.shape[2] != self.channels
-        ):  # fmt: skip
-            named = np.dtype(self.stored).name
+        last = (self.channels,) if self.channels > 1 else ()
+        if array.shape != (*array.shape[:2], *last) or array.dtype != self.stored:
+            named = ", ".join(map(str, ("height", "width", *last)))
             raise ValueError(
-                f"a scene's {array.dtype} of shape {array.shape}, not {named} of {expected}"
+                f"a scene of shape {array.shape} in {array.dtype}, not ({named}) in "
+                f"{np.dtype(self.stored)}"
             )
         content = io.BytesIO()
         Image.fromarray(array).save(content, "PNG")
@@ -102,11 +101,12 @@ class SceneKind(ArrayKind):
         return self.views(torch.from_numpy(decoded[0]).to(device), draws)
 
     def views(self, values: Tensor, draws: Tensor | None) -> Tensor:
-        """What of the pictures [B, channels, H, W] is seen; `draws` [B, DRAWS] of training views."""
+        """What is seen of pictures [B, channels, H, W]; `draws` [B, DRAWS] as for `decode`."""
         whole = self.ready(values)
         if draws is None:
             return self.finished(whole)
-        grid = places(*values.shape[2:], self.shape, draws.cpu()).to(values.device)
+        height, width = values.shape[2:]
+        grid = places(height, width, self.shape, draws.cpu()).to(values.device)
         seen = F.grid_sample(
             whole, grid, mode=self.resized, padding_mode="border", align_corners=False
         )

@@ -1,6 +1,6 @@
 """NYU-Depth V2 as CMX, DFormer and others share it: a picture file per frame and modality."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,45 +28,47 @@ def listing(raw: Path, depth: str, lists: Path) -> Listing:
     """
     files = {name: _files(raw / name) for name in (RGB, depth, LABEL)}
     splits = in_one_list({split: _read(lists / name) for split, name in LISTS.items()}, str(lists))
-    frames, missing = [], []
-    for name in splits:
-        lacking = [f"{folder}/{name}" for folder, found in files.items() if name not in found]
-        if lacking:
+    parts: dict[str, dict[str, str]] = {}
+    missing = []
+    for name in sorted(splits):
+        if lacking := [f"{folder}/{name}" for folder, found in files.items() if name not in found]:
             missing.append(Skipped(name, f"no {' and no '.join(lacking)}"))
-            continue
-        paths = {folder: found[name].relative_to(raw).as_posix() for folder, found in files.items()}
-        parts = {"rgb": paths[RGB], "depth": paths[depth], "labels": paths[LABEL]}
-        frames.append(Frame(sample_id=name, scene=name, kind="room", parts={**parts}))
-    size = _first_size(raw, frames)
-    for frame in frames:
-        frame.parts.update(size)
+        else:
+            paths = (found[name].relative_to(raw).as_posix() for found in files.values())
+            parts[name] = dict(zip(("rgb", "depth", "labels"), paths, strict=True))
+    size = _first_size(raw, parts.values())
+    frames = tuple(
+        Frame(sample_id=name, scene=name, kind="room", parts={**own, **size})
+        for name, own in parts.items()
+    )
     named = {path.stem for path in files[RGB].values()}
     notes = [
         "Pictures are as they lie in the folders, with whatever border they have.",
         "The folders tell neither scenes nor kinds of room: each frame is a group of its own.",
         "Train and test are those of the lists; validation is carved from train.",
     ]
-    if depth != HHA and _has_eight_bits(raw, frames):
+    if depth != HHA and _has_eight_bits(raw, parts.values()):
         notes.append(
             f"Depth has eight bits and no unit: 255 is taken for {EIGHT_BITS_MM / 1000:g} m."
         )
     if left_out := len(named - splits.keys()):
         notes.append(f"Left out for standing on neither list: {left_out} frames.")
     return Listing(
-        frames=tuple(frames),
+        frames=frames,
         splits=splits,
-        missing=tuple(sorted(missing, key=lambda one: one.sample_id)),
+        missing=tuple(missing),
         notes=tuple(notes),
     )
 
 
 def decode(raw: Path, parts: Mapping[str, str | float | int]) -> dict[str, Any]:
     """The frame that `parts` name; Damaged if a file cannot be decoded or is of another size."""
-    depth = raw / str(parts["depth"])
+    rgb, depth, labels = (Path(str(parts[name])) for name in ("rgb", "depth", "labels"))
+    is_hha = depth.parts[0] == HHA
     frame = {
-        "rgb": np.asarray(media.image(raw / str(parts["rgb"]))),
-        "depth": np.asarray(media.image(depth)) if HHA in depth.parts else _millimetres(depth),
-        LABEL_MAP: classes(media.raster(raw / str(parts["labels"]))),
+        "rgb": np.asarray(media.image(raw / rgb)),
+        "depth": np.asarray(media.image(raw / depth)) if is_hha else _millimetres(raw / depth),
+        LABEL_MAP: classes(media.raster(raw / labels)),
     }
     for name, pixels in frame.items():
         if pixels.shape[:2] != (parts["height"], parts["width"]):
@@ -105,21 +107,21 @@ def _read(path: Path) -> list[str]:
     return [Path(line.split()[0]).stem for line in text.splitlines() if line.strip()]
 
 
-def _first_size(raw: Path, frames: list[Frame]) -> dict[str, int]:
+def _first_size(raw: Path, frames: Iterable[dict[str, str]]) -> dict[str, int]:
     """Height and width of the first picture that can be decoded; the others must have them too."""
     for frame in frames:
         try:
-            picture = media.image(raw / str(frame.parts["rgb"]))
+            picture = media.image(raw / frame["rgb"])
         except Damaged:
             continue
         return {"height": picture.height, "width": picture.width}
     return {}
 
 
-def _has_eight_bits(raw: Path, frames: list[Frame]) -> bool:
+def _has_eight_bits(raw: Path, frames: Iterable[dict[str, str]]) -> bool:
     for frame in frames:
         try:
-            return media.raster(raw / str(frame.parts["depth"])).dtype == np.uint8
+            return media.raster(raw / frame["depth"]).dtype == np.uint8
         except Damaged:
             continue
     return False

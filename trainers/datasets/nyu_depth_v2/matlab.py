@@ -6,7 +6,7 @@ running fastest, so HDF5 has their axes in reverse: images [frame, channel, colu
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -67,7 +67,7 @@ def listing(raw: Path, lists: Path | None) -> Listing:
         for number, scene in enumerate(scenes, start=1)
         if _id(number) in splits
     )
-    there = {frame.sample_id for frame in frames}
+    missing = sorted(splits.keys() - {frame.sample_id for frame in frames})
     notes = [
         "Pictures are cut to their valid part (of 480 x 640 rows 45 to 471, columns 41 to 601): "
         "around it they are white.",
@@ -79,7 +79,7 @@ def listing(raw: Path, lists: Path | None) -> Listing:
     return Listing(
         frames=frames,
         splits=splits,
-        missing=tuple(Skipped(x, f"no such frame of {count}") for x in splits if x not in there),
+        missing=tuple(Skipped(name, f"not one of {count} frames") for name in missing),
         notes=tuple(notes),
         assets={ASSET: json.dumps(_mapping(_found(MAPPING, raw, lists), known)).encode()},
     )
@@ -140,7 +140,7 @@ def _found(name: str, raw: Path, lists: Path | None) -> Path:
     raise DataError(f"lacks {name}", str(raw), "Put it beside the data, or name --split-dir")
 
 
-def _variables(path: Path, names: Sequence[str]) -> dict[str, list[int]]:
+def _variables(path: Path, names: list[str]) -> dict[str, list[int]]:
     """Vectors of whole numbers in a file of MATLAB v5; DataError if it is none or lacks one."""
     from scipy.io import loadmat
 
