@@ -32,7 +32,7 @@ class SceneDepth(SceneKind):
 
     @override
     def ready(self, values: Tensor) -> Tensor:
-        return ((values.float() - MEAN) / STD).masked_fill(values == 0, 0.0)
+        return values.float().sub_(MEAN).div_(STD).masked_fill_(values == 0, 0.0)
 
     @override
     def show(self, axes: Any, sample: Any) -> None:

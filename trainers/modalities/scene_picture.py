@@ -22,7 +22,7 @@ class ScenePicture(SceneKind):
     @override
     def ready(self, values: Tensor) -> Tensor:
         mean, std = (torch.tensor(x, device=values.device).view(3, 1, 1) for x in (MEAN, STD))
-        return (values / 255 - mean) / std
+        return (values * (1 / (255 * std))).sub_(mean / std)
 
     @override
     def show(self, axes: Any, sample: Any) -> None:

@@ -105,6 +105,11 @@ def build_folders(folder: Path, depth: str = "Depth") -> None:
     (folder / "test.txt").write_text("".join(f"RGB/{n}.jpg Label/{n}.png\n" for n in TEST))
 
 
+def build_hha(folder: Path) -> None:
+    """The extracted tree of `nyu-depth-v2@hha`."""
+    build_folders(folder, "HHA")
+
+
 def hha() -> np.ndarray:
     """uint8 [HEIGHT, WIDTH, 3], other than RGB in every channel."""
     return np.stack([millimetres() // 16 + 10 * channel for channel in range(3)], -1).astype(

@@ -75,7 +75,7 @@ class NYUDepthV2(Prepared):
     expects: ClassVar = """\
 RAW_DIR/
   nyu_depth_v2_labeled.mat            (2.8 GB, MATLAB v7.3; needs h5py: pip install 'fdsweep[nyu]')
-  splits.mat                          (from the same page; or in --split-dir)
+  splits.mat                          (of the same authors; or in --split-dir)
   classMapping40.mat                  (Gupta et al. 2013; or in --split-dir)
 or, as extracted by others:
 RAW_DIR/
