@@ -192,6 +192,7 @@ def analysis(study: Study, seeds: Sequence[int]) -> analyses.Analysis:
         epochs=network.optim.epochs,
         features=network.features,
         protocol=network.protocol,
+        metric=tasks.metric(info.task),
         cutoff=cutoff,
         orders=ORDERS,
         draws=DRAWS,
@@ -236,7 +237,7 @@ def _teacher(store: Store, config: StudentConfig, seed: int) -> analyses.Teacher
         modality=teacher.modality,
         seed=seed,
         key=teacher.teacher_key,
-        test_accuracy=test_score(store, teacher.teacher_key, seed),
+        test_score=test_score(store, teacher.teacher_key, seed),
     )
 
 
