@@ -6,19 +6,17 @@ from fdsweep.orchestrator.data import overview, preview
 from fdsweep.search_spaces.fields import parse_variant
 from fdsweep.trainers import datasets
 
+EMBEDDED = {"room-kinds", "rooms", "watch"}
+
 
 def test_every_data_set_says_where_it_is_to_be_had(tmp_path):
     listed = {one["dataset"]: one for one in overview.overview(str(tmp_path))}
     assert tuple(listed) == datasets.names()
-    assert {name for name, one in listed.items() if one["ready"]} == {
-        "room-kinds",
-        "rooms",
-        "watch",
-    }
+    assert {name for name, one in listed.items() if one["ready"]} == EMBEDDED
     for name, one in listed.items():
         for fact in ("about", "licence", "url", "source", "modalities"):
             assert one[fact], (name, fact)
-    for name in set(listed) - {"room-kinds", "rooms", "watch"}:
+    for name in set(listed) - EMBEDDED:
         assert f"fdsweep prepare {parse_variant(name)[0]} RAW_DIR" in listed[name]["why_not"]
         for line in listed[name]["expects"].splitlines():
             assert line in overview.to_text([listed[name]])
