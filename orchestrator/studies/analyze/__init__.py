@@ -37,8 +37,9 @@ from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.configs import StudentConfig
 from fdsweep.search_spaces.errors import ReplicateError, StorageError
 from fdsweep.search_spaces.sweep import Sweep, validated
-from fdsweep.trainers import teachers
+from fdsweep.trainers import tasks, teachers
 from fdsweep.trainers.features import similarity
+from fdsweep.trainers.features.positions import COLUMNS, ROWS
 from fdsweep.trainers.features.similarity import DRAWS, ORDERS
 
 CUTOFF = "cutoff"
@@ -197,6 +198,7 @@ def analysis(study: Study, seeds: Sequence[int]) -> analyses.Analysis:
         orders=ORDERS,
         draws=DRAWS,
         classes=info.classes,
+        positions=ROWS * COLUMNS if tasks.find(info.task).dense else 0,
         teachers=tuple(
             _teacher(study.store, config, seed) for config in configs.values() for seed in seeds
         ),
