@@ -15,7 +15,7 @@ from torch import Tensor
 from fdsweep.search_spaces.errors import ConfigError
 from fdsweep.search_spaces.palette import VOID, palette, spell
 from fdsweep.trainers import modalities
-from fdsweep.trainers.datasets import Dataset, DatasetInfo, Fold
+from fdsweep.trainers.datasets import Dataset, Fold
 from fdsweep.trainers.features.pixels import IGNORE
 from fdsweep.trainers.loaders import Inputs, evaluated_views
 

@@ -19,9 +19,10 @@ from fdsweep.search_spaces.keys import content_key
 from fdsweep.search_spaces.spaces import LR, Dimension, Space, check_names, dimensions
 from fdsweep.search_spaces.sweep import Row, Sweep, validated
 from fdsweep.search_spaces.trials import Cell, Plan
-from fdsweep.trainers import distillers
+from fdsweep.trainers import distillers, tasks
 
-OBJECTIVES = ("accuracy", "accuracy,cost", "directions", "directions,cost")
+SCORE, DIRECTIONS, COST = "score", "directions", "cost"
+OBJECTIVES = (SCORE, f"{SCORE},{COST}", DIRECTIONS, f"{DIRECTIONS},{COST}")
 FIRST_FRESH = 100
 """Where a count of fresh seeds begins, far from the seeds of other studies."""
 
@@ -31,8 +32,9 @@ class SearchSettings:
     """What is searched, and how.
 
     `options` are set for every method that has them, and not searched. `objective` is one of
-    OBJECTIVES: accuracy in each direction by itself, or the accuracies of all directions at once;
-    with cost, the Pareto front of accuracy and seconds per training epoch. `minutes` is the time
+    OBJECTIVES: the score in each direction by itself, or the scores of all directions at once;
+    with cost, the Pareto front of scores and seconds per training epoch. The name of the data
+    set's metric may stand for "score", as it does once a search is planned. `minutes` is the time
     after which no new trial begins. `trials` is the budget of each method in each direction.
     `pruner` stops hopeless trials where there is a single objective. `aa` adds an A/A row to the
     study on fresh seeds that a search ends with.
@@ -48,7 +50,7 @@ class SearchSettings:
     minutes: float | None = None
     sampler: str = "tpe"
     pruner: str = pruners.DEFAULT
-    objective: str = "accuracy"
+    objective: str = SCORE
     tuning_seeds: tuple[int, ...] = (0, 1)
     aa: bool = False
 
@@ -56,9 +58,6 @@ class SearchSettings:
         check_trials(self.sampler, self.trials)
         if self.pruner not in pruners.PRUNERS:
             raise unknown("pruner", self.pruner, pruners.PRUNERS, "--pruner")
-        if self.objective not in OBJECTIVES:
-            fix = f"Choose from: {'; '.join(OBJECTIVES)}"
-            raise ConfigError(f"unknown objective {self.objective!r}", "--objective", fix)
         if self.minutes is not None and self.minutes <= 0:
             raise ConfigError(f"{self.minutes} minutes", "--timeout", "Give more than 0")
         for name in set(self.options):
@@ -118,14 +117,19 @@ class SearchStudy:
         return f"tuning-{self.settings.space.space}-{self.defaults.info.name}-{digits}"
 
     @property
+    def metric(self) -> str:
+        """What scores are."""
+        return tasks.metric(self.defaults.info.task)
+
+    @property
     def pruner(self) -> str:
         """What stops hopeless trials; nothing where there are several objectives."""
-        return self.settings.pruner if self.settings.objective == "accuracy" else pruners.NONE
+        return self.settings.pruner if self.settings.objective == self.metric else pruners.NONE
 
     @property
     def with_cost(self) -> bool:
         """Whether seconds per training epoch are an objective too."""
-        return "cost" in self.settings.objective
+        return COST in self.settings.objective
 
     def configs(self, search: PlannedSearch, point: Point) -> tuple[StudentConfig, ...]:
         """What `point` trains in each direction of `search`."""
@@ -184,10 +188,11 @@ def prepare(settings: SearchSettings, sweep: Sweep, options: StudyOptions) -> Se
     if not study.store.is_local:
         what = "Optuna's SQLite file cannot lie in object storage"
         raise StorageError(what, study.store.root, "Give a folder as --storage")
+    settings = replace(settings, objective=_named(settings.objective, study))
     found = []
     for method in dict.fromkeys(settings.methods):
         cells = tuple(cell for cell in study.plan.cells if cell.row.method == method)
-        groups = [cells] if "directions" in settings.objective else [(cell,) for cell in cells]
+        groups = [cells] if DIRECTIONS in settings.objective else [(cell,) for cell in cells]
         found += [_search(settings, method, group) for group in groups]
     return SearchStudy(settings=settings, searches=tuple(found), defaults=study)
 
@@ -251,6 +256,18 @@ def tuning_plan(study: SearchStudy) -> Plan:
     sweep = fresh.sweep.model_copy(update={"seeds": study.settings.tuning_seeds})
     whole_trials = replace(fresh.options, seeds_per_trial=None)
     return studies.plan_missing(sweep, fresh.plan.cells, fresh.store, whole_trials)
+
+
+def _named(objective: str, study: Study) -> str:
+    """`objective` with the name of the data set's metric for "score"; ConfigError for another."""
+    metric = tasks.metric(study.info.task)
+    named = {one.replace(SCORE, metric) for one in OBJECTIVES}
+    found = objective if objective in named else objective.replace(SCORE, metric)
+    if found not in named:
+        what = f"no objective {objective!r} for {study.info.name}, whose score is {metric}"
+        choices = dict.fromkeys((*OBJECTIVES, *sorted(named)))
+        raise ConfigError(what, "--objective", f"Choose from: {'; '.join(choices)}")
+    return found
 
 
 def _search(settings: SearchSettings, method: str, cells: tuple[Cell, ...]) -> PlannedSearch:

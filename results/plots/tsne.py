@@ -49,7 +49,8 @@ def _figure(one: Embedding, analysis: Analysis) -> Figure:
     figure.suptitle(
         f"t-SNE of teacher's and student's features: {direction}, {analysis.dataset}\n"
         f"seed {one.seed}, {len(one.labels):,} test {of_samples(analysis.positions).samples}, "
-        f"features {STAGES[analysis.features]} with mean 0 and length 1, perplexity {one.perplexity:.3g}",
+        f"features {STAGES[analysis.features]} with mean 0 and length 1, "
+        f"perplexity {one.perplexity:.3g}",
         x=0.01,
         ha="left",
     )

@@ -38,9 +38,9 @@ from fdsweep.search_spaces.configs import StudentConfig
 from fdsweep.search_spaces.errors import ReplicateError, StorageError
 from fdsweep.search_spaces.sweep import Sweep, validated
 from fdsweep.trainers import tasks, teachers
-from fdsweep.trainers.features import similarity
-from fdsweep.trainers.features.positions import COLUMNS, ROWS
-from fdsweep.trainers.features.similarity import DRAWS, ORDERS
+from fdsweep.trainers.features.analysis import similarity
+from fdsweep.trainers.features.analysis.positions import COLUMNS, ROWS
+from fdsweep.trainers.features.analysis.similarity import DRAWS, ORDERS
 
 CUTOFF = "cutoff"
 """fd-cmkd's option; the sweep's first row holds it."""

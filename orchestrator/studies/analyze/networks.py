@@ -17,8 +17,8 @@ from fdsweep.search_spaces.trials import Cell
 from fdsweep.trainers.backbones import Backbone
 from fdsweep.trainers.datasets import Fold
 from fdsweep.trainers.distributed import Runtime
+from fdsweep.trainers.features.analysis.positions import Positions
 from fdsweep.trainers.features.outputs import Outputs
-from fdsweep.trainers.features.positions import Positions
 from fdsweep.trainers.loaders import evaluated_views
 
 DISTILLED, ALONE = "fd-cmkd", "none"

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from fdsweep.trainers import rng
 from fdsweep.trainers.datasets import Fold
+from fdsweep.trainers.features.analysis.positions import Positions, draw_positions
 from fdsweep.trainers.features.pixels import IGNORE
-from fdsweep.trainers.features.positions import Positions, draw_positions
 from fdsweep.trainers.loaders import evaluated_views
 
 

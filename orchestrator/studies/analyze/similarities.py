@@ -15,8 +15,8 @@ from fdsweep.search_spaces.configs import StudentConfig
 from fdsweep.trainers import teachers
 from fdsweep.trainers.backbones import Backbone
 from fdsweep.trainers.datasets import Fold
-from fdsweep.trainers.features import similarity
-from fdsweep.trainers.features.similarity import QUANTITIES, Estimates, Sums
+from fdsweep.trainers.features.analysis import similarity
+from fdsweep.trainers.features.analysis.similarity import QUANTITIES, Estimates, Sums
 from fdsweep.trainers.frequency import last_low_bin
 
 STAGES = (analyses.BEFORE, analyses.AFTER)
@@ -48,9 +48,7 @@ def comparisons(
         for first, second, stage in kinds:
             stranger = others[second][stage] if others else None
             both = own[first][stage], own[second][stage]
-            part = similarity.measure(
-                *both, stranger, samples.groups, seed, cutoff, samples.places
-            )
+            part = similarity.measure(*both, stranger, samples.groups, seed, cutoff, samples.places)
             sums[first, second, stage].append(part)
     return tuple(
         _comparison(study, kind, similarity.pool(parts), cutoff) for kind, parts in sums.items()

@@ -21,8 +21,8 @@ from fdsweep.search_spaces.trials import Cell, Plan, TrialConfig
 from fdsweep.trainers import teachers
 from fdsweep.trainers.backbones import Backbone
 from fdsweep.trainers.datasets import Fold
-from fdsweep.trainers.features import embedding
-from fdsweep.trainers.features.embedding import Array
+from fdsweep.trainers.features.analysis import embedding
+from fdsweep.trainers.features.analysis.embedding import Array
 
 SAMPLES = 500
 """Samples that a picture shows at most: a point for each of both networks."""

@@ -3,8 +3,8 @@ import pytest
 import torch
 
 from fdsweep.search_spaces.errors import ConfigError
-from fdsweep.trainers.features import similarity
-from fdsweep.trainers.features.similarity import (
+from fdsweep.trainers.features.analysis import similarity
+from fdsweep.trainers.features.analysis.similarity import (
     ORDERS,
     QUANTITIES,
     Sums,
