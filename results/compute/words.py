@@ -62,9 +62,9 @@ SAMPLES = SampleWords(
 POSITIONS = SampleWords(
     samples="positions",
     shuffled="each position with the partners at the same position of all other pictures",
-    group="scene",
-    groups="scenes",
-    people="scenes",
+    group="image or scene",
+    groups="images or scenes",
+    people="images",
 )
 
 

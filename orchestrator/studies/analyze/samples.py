@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from fdsweep.search_spaces.errors import ConfigError
 from fdsweep.trainers import rng
 from fdsweep.trainers.datasets import Fold
 from fdsweep.trainers.features.analysis.positions import Positions, draw_positions
@@ -51,11 +52,14 @@ class Samples:
         return replace(part, kept=self.kept[chosen])
 
 
-def tested(fold: Fold, seed: int) -> Samples:
+def samples_of(fold: Fold, seed: int) -> Samples:
     """The test samples of `fold`, or labelled places of its test pictures, drawn from `seed`.
 
     The places are the same in every picture, so that each has its like in the others; one that
     fewer than two pictures have labelled has none, and is left out.
+
+    Raises:
+        ConfigError: all are left out.
     """
     groups = tuple(fold.groups[i] for i in fold.test.tolist())
     if fold.label_maps is None:
@@ -69,6 +73,9 @@ def tested(fold: Fold, seed: int) -> Samples:
     labels = torch.cat(parts)
     known = labels != IGNORE
     kept = (known & (known.sum(dim=0) > 1)).flatten().nonzero().flatten()
+    if not len(kept):
+        what = f"no position is labelled in two of {len(labels)} test pictures"
+        raise ConfigError(what, "features", "Give a larger test split")
     return Samples(
         inputs=fold.test,
         labels=labels.flatten()[kept],

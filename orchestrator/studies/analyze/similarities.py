@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from fdsweep.orchestrator.studies.analyze.networks import features_of, looked_at, pairs
-from fdsweep.orchestrator.studies.analyze.samples import Samples, tested
+from fdsweep.orchestrator.studies.analyze.samples import Samples, samples_of
 from fdsweep.orchestrator.studies.study import Study
 from fdsweep.results.records import analyses
 from fdsweep.search_spaces.configs import StudentConfig
@@ -36,7 +36,7 @@ def comparisons(
     sums: dict[tuple[str, str, str], list[Sums]] = {kind: [] for kind in kinds}
     for seed, other in zip(seeds, [*seeds[1:], seeds[0]], strict=True):
         fold = fold_of(seed)
-        samples = tested(fold, seed)
+        samples = samples_of(fold, seed)
         own = {
             name: _features(study, config, fold, samples, seed) for name, config in configs.items()
         }

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from fdsweep.orchestrator.studies.analyze.networks import ALONE, DISTILLED, features_of
-from fdsweep.orchestrator.studies.analyze.samples import tested
+from fdsweep.orchestrator.studies.analyze.samples import samples_of
 from fdsweep.orchestrator.studies.study import Study
 from fdsweep.results.records import analyses
 from fdsweep.results.records.store import Store
@@ -64,7 +64,7 @@ def embeddings(
 def _embedding(study: Study, cells: dict[str, Cell], fold: Fold, seed: int) -> analyses.Embedding:
     config = cells[DISTILLED].config
     (taught_by,) = config.teachers
-    samples = tested(fold, seed).some(SAMPLES, seed)
+    samples = samples_of(fold, seed).some(SAMPLES, seed)
     labels = samples.labels.tolist()
     stage = analyses.STAGES[config.network.features]
 
