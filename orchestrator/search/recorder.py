@@ -17,7 +17,6 @@ from fdsweep.orchestrator.tracking.tracker import Tracker
 from fdsweep.results.records.searches import COST, Dimension, Search, SearchTrial, State
 from fdsweep.results.records.store import Store
 from fdsweep.search_spaces import layout
-from fdsweep.search_spaces.spaces import default_point
 from fdsweep.trainers.protocol.reports import PointReport
 
 STATES: dict[TrialState, State] = {
@@ -152,7 +151,7 @@ def to_record(study: SearchStudy, search: PlannedSearch, proposer: Proposer) -> 
         importance_epoch=importance_epoch,
         trials=trials,
         chosen=max(eligible, key=rank).number if eligible else None,
-        default=0 if default_point(search.dimensions) and not search.options else None,
+        default=0 if search.starts_at_default else None,
         front=front,
         infeasible=proposer.infeasible(),
     )

@@ -9,6 +9,7 @@ from fdsweep.orchestrator.search.optuna_study import Point, check_trials
 from fdsweep.orchestrator.studies import study as studies
 from fdsweep.orchestrator.studies.estimate import Estimate, estimate
 from fdsweep.orchestrator.studies.options import StudyOptions
+from fdsweep.orchestrator.studies.pixels import for_pixels
 from fdsweep.orchestrator.studies.plan import make_cells
 from fdsweep.orchestrator.studies.study import Study
 from fdsweep.orchestrator.tracking.progress import clock
@@ -16,7 +17,14 @@ from fdsweep.results.compute.notes import spell_seeds
 from fdsweep.search_spaces.configs import Option, StudentConfig
 from fdsweep.search_spaces.errors import ConfigError, StorageError, unknown
 from fdsweep.search_spaces.keys import content_key
-from fdsweep.search_spaces.spaces import LR, Dimension, Space, check_names, dimensions
+from fdsweep.search_spaces.spaces import (
+    LR,
+    Dimension,
+    Space,
+    check_names,
+    default_point,
+    dimensions,
+)
 from fdsweep.search_spaces.sweep import Row, Sweep, validated
 from fdsweep.search_spaces.trials import Cell, Plan
 from fdsweep.trainers import distillers, tasks
@@ -69,7 +77,8 @@ class SearchSettings:
 class PlannedSearch:
     """One study that is to be made: a method's, in the directions of its `cells`.
 
-    The cells are those of the method's own defaults, without what was set for all.
+    The cells are those of the method's defaults on these data, without what was set for all;
+    `options` are what both set.
     """
 
     name: str
@@ -83,6 +92,12 @@ class PlannedSearch:
     def directions(self) -> tuple[str, ...]:
         """Such as "audio->visual"."""
         return tuple(str(cell.direction) for cell in self.cells)
+
+    @property
+    def starts_at_default(self) -> bool:
+        """Whether the first trial is the method's default: it lies in the space as it is."""
+        is_own = dict(self.options) == dict(self.cells[0].row.options)
+        return is_own and default_point(self.dimensions) is not None
 
     @property
     def words(self) -> str:
@@ -185,6 +200,8 @@ def prepare(settings: SearchSettings, sweep: Sweep, options: StudyOptions) -> Se
     }
     check_names(settings.space, {LR, *known})
     study = studies.prepare(sweep, options)
+    if for_pixels(sweep, study.info) != sweep:
+        study = studies.prepare(for_pixels(sweep, study.info), options)
     if not study.store.is_local:
         what = "Optuna's SQLite file cannot lie in object storage"
         raise StorageError(what, study.store.root, "Give a folder as --storage")
@@ -271,7 +288,7 @@ def _named(objective: str, study: Study) -> str:
 
 
 def _search(settings: SearchSettings, method: str, cells: tuple[Cell, ...]) -> PlannedSearch:
-    options = _own(method, settings.options)
+    options = {**cells[0].row.options, **_own(method, settings.options)}
     resolved = distillers.resolve_options(method, options)
     distillers.specimen(method, resolved)  # refuses values out of range before Ray starts
     lr = cells[0].config.network.optim.lr

@@ -21,6 +21,7 @@ from fdsweep.orchestrator.studies.analyze.similarities import comparisons, fresh
 from fdsweep.orchestrator.studies.analyze.tsne import embeddings, missing_students
 from fdsweep.orchestrator.studies.estimate import Estimate
 from fdsweep.orchestrator.studies.options import StudyOptions
+from fdsweep.orchestrator.studies.pixels import for_pixels
 from fdsweep.orchestrator.studies.study import Study
 from fdsweep.orchestrator.tracking.progress import Progress, clock
 from fdsweep.orchestrator.tracking.recorder import Failure, Recorder
@@ -79,7 +80,8 @@ def base_sweep(cutoff: float = 0.5) -> Sweep:
 def prepare(sweep: Sweep, options: StudyOptions) -> Study:
     """Check everything that can be checked before Ray starts, and plan the missing networks.
 
-    Both modalities of a direction are looked at, whichever way it points.
+    Both modalities of a direction are looked at, whichever way it points. Where every pixel is
+    predicted, the student distils as the paper's does there.
 
     Args:
         sweep: of `base_sweep`, with what the user says of data, networks, epochs and seeds.
@@ -89,10 +91,13 @@ def prepare(sweep: Sweep, options: StudyOptions) -> Study:
         FdsweepError: anything that a person must put right first.
     """
     study = studies.prepare(sweep, options)
+    sweep = for_pixels(sweep, study.info)
     asked = {pair(direction) for direction in study.info.directions(sweep.directions)}
     both = tuple(str(one) for one in study.info.directions() if pair(one) in asked)
     if set(both) != set(sweep.directions or both):
-        study = studies.prepare(sweep.model_copy(update={"directions": both}), options)
+        sweep = sweep.model_copy(update={"directions": both})
+    if sweep != study.sweep:
+        study = studies.prepare(sweep, options)
     plan = studies.plan_missing(study.sweep, study.plan.cells, study.store, options)
     configs = looked_at(plan.cells)
     for two in pairs(plan.cells):

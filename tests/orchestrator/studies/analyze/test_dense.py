@@ -4,85 +4,27 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import tiles
 import torch
 import torch.nn.functional as F
-from torch import nn
+from tiles import CHANNELS, HEIGHT, TEST, WIDTH
 
 from fdsweep.orchestrator.execution.cluster import ResourceRequest
 from fdsweep.orchestrator.studies import analyze
 from fdsweep.orchestrator.studies.analyze.samples import samples_of
 from fdsweep.orchestrator.studies.options import StudyOptions
-from fdsweep.search_spaces.configs import OptimConfig
 from fdsweep.search_spaces.errors import ConfigError
 from fdsweep.search_spaces.sweep import override
-from fdsweep.trainers import backbones, datasets, teachers
-from fdsweep.trainers.backbones import Backbone
-from fdsweep.trainers.datasets import Dataset, DatasetInfo, Fold, Modality
+from fdsweep.trainers import teachers
 from fdsweep.trainers.features.analysis import embedding
 from fdsweep.trainers.features.pixels import IGNORE
-from fdsweep.trainers.loaders import Plain
-
-PICTURES, TEST, WIDTH = 8, 4, 8
-HEIGHT, BREADTH = 6, 8
-
-
-class Coarse(Backbone):
-    """One convolution, a position for every two by two pixels."""
-
-    dense = True
-    dim, map_dims = WIDTH, (WIDTH,)
-
-    def __init__(self, channels, num_classes):
-        super().__init__()
-        self.stage = nn.Conv2d(channels, WIDTH, 2, stride=2)
-        self.classifier = nn.Linear(WIDTH, num_classes)
-
-    def forward(self, x):
-        return self.outputs(self.stage(x))
-
-
-class Tiles(Dataset):
-    """Two classes of pixels, drawn at random; one corner of every picture has none."""
-
-    modalities = (Modality("left", 2, "coarse"), Modality("right", 3, "coarse"))
-    info = DatasetInfo(
-        name="tiles", modalities=modalities, classes=("a", "b"), fingerprint="tiles",
-        optim=OptimConfig(epochs=1, batch_size=4), source="drawn", task="segmentation",
-        scenes=("in", "out"),
-    )  # fmt: skip
-
-    def __init__(self, location=None):
-        del location
-
-    def folds(self, modalities=None):
-        draw = torch.Generator().manual_seed(0)
-        inputs = {
-            m.name: Plain(torch.randn(PICTURES, m.channels, HEIGHT, BREADTH, generator=draw))
-            for m in self.modalities
-        }
-        labels = torch.randint(2, (PICTURES, HEIGHT, BREADTH), generator=draw)
-        labels[:, 0, 0] = IGNORE
-        labels[:-1, 5, 7] = IGNORE  # one picture alone has this pixel labelled
-        labels[-2, 2:4] = IGNORE
-        fold = Fold(
-            num_classes=2, inputs=inputs, labels=torch.arange(PICTURES) % 2,
-            groups=tuple("aabbccdd"), sample_ids=tuple(map(str, range(PICTURES))),
-            train=torch.arange(2), val=torch.arange(2, 4), test=torch.arange(4, PICTURES),
-            label_maps=Plain(labels),
-        )  # fmt: skip
-        return lambda seed: fold
 
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
     """As after training, with networks that never were."""
     with pytest.MonkeyPatch.context() as patch:
-        for registry, name, one in (
-            (datasets.registry, "tiles", Tiles),
-            (backbones.registry, "coarse", Coarse),
-        ):
-            patch.setattr(registry, "_entries", dict(registry._entries))
-            registry.register(name)(one)
+        tiles.register(patch)
         patch.setattr(embedding, "plane", lambda features: features[:, :2].round(3))
         sweep = override(analyze.base_sweep(), dataset="tiles", seeds=(0, 1), epochs=1)
         storage = str(tmp_path_factory.mktemp("runs"))
@@ -116,7 +58,7 @@ def at_all_pixels(study, modality, seed):
     fold = study.dataset.folds()(seed)
     with torch.no_grad():
         maps = untrained(study, trial, seed)(fold.inputs[modality].values[fold.test]).maps[-1]
-    return F.interpolate(F.relu(maps), [HEIGHT, BREADTH], mode="bilinear").double().numpy()
+    return F.interpolate(F.relu(maps), [HEIGHT, WIDTH], mode="bilinear").double().numpy()
 
 
 def cosine(a, b):
@@ -129,7 +71,7 @@ def test_positions_are_compared_with_the_same_position_of_other_pictures(study, 
     paired, shuffled = [], []
     for seed in (0, 1):
         first, second = (at_all_pixels(study, name, seed) for name in ("left", "right"))
-        for y, x in np.ndindex(HEIGHT, BREADTH):
+        for y, x in np.ndindex(HEIGHT, WIDTH):
             known = np.flatnonzero(labels[:, y, x] != IGNORE)
             for i in known if len(known) > 1 else ():
                 paired.append(cosine(first[i, :, y, x], second[i, :, y, x]))
@@ -141,7 +83,7 @@ def test_positions_are_compared_with_the_same_position_of_other_pictures(study, 
     assert comparison.samples == len(paired) == 2 * (4 * 6 * 8 - 4 - 4 - 16)
     assert raw.paired.mean == pytest.approx(np.mean(paired), abs=1e-6)
     assert raw.shuffled.mean == pytest.approx(np.mean(shuffled), abs=1e-6)
-    assert (comparison.groups, comparison.dim, found.positions) == (2, WIDTH, 48)
+    assert (comparison.groups, comparison.dim, found.positions) == (2, CHANNELS, 48)
 
 
 def test_classes_are_those_of_the_pixels(study, found):
@@ -171,12 +113,17 @@ def test_both_networks_stand_in_the_plane_and_scores_are_those_of_the_task(study
     assert len(one.before.teacher) == len(one.before.student) == len(one.labels)
     features = np.moveaxis(at_all_pixels(study, "left", 0), 1, -1)
     samples = samples_of(study.dataset.folds()(0), 0)
-    mine = features.reshape(TEST, -1, WIDTH).reshape(-1, WIDTH)[samples.kept]
+    mine = features.reshape(-1, CHANNELS)[samples.kept]
     mine = mine - mine.mean(axis=1, keepdims=True)
     mine /= np.linalg.norm(mine, axis=1, keepdims=True)
     np.testing.assert_allclose(one.before.teacher, mine[:, :2], atol=2e-3)
     assert found.metric == "miou"
     assert {teacher.test_score for teacher in found.teachers} == {0.25}
+
+
+def test_the_student_distils_as_the_paper_does_on_pixels(study):
+    options = next(c.config.options for c in study.plan.cells if c.config.method == "fd-cmkd")
+    assert (options["align"], options["band_heads"], options["cutoff"]) == (False, False, 0.5)
 
 
 def test_words_say_positions_and_miou(found):
