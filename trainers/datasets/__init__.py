@@ -6,8 +6,7 @@ read (`info`), and `folds()` reads it once and gives one `Fold` per seed.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import torch
@@ -65,7 +64,7 @@ class DatasetInfo:
     labelling: str = ""
     variant: str = OWN
     scenes: tuple[str, ...] = ()
-    suited: Mapping[str, Mapping[str, Option]] = MappingProxyType({})
+    suited: Mapping[str, Mapping[str, Option]] = field(default_factory=dict)
 
     @property
     def sample_classes(self) -> tuple[str, ...]:
