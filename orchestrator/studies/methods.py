@@ -11,7 +11,7 @@ from fdsweep.search_spaces.errors import ConfigError
 from fdsweep.trainers import distillers
 from fdsweep.trainers.distillers import Distiller
 
-WIDE = 200
+WIDE = 240
 """Columns of the printed table at most; no paper's name is cut."""
 
 
