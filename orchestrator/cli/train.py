@@ -163,8 +163,9 @@ def search(
         str, typer.Option(help=f"What --prune stops them by: {one_of(pruners.PRUNERS)}.")
     ] = pruners.DEFAULT,
     objective: Annotated[
-        str, typer.Option(help="accuracy; accuracy,cost; directions; directions,cost.")
-    ] = "accuracy",
+        str,
+        typer.Option(help="score, or its name: accuracy, miou; score,cost; directions[,cost]."),
+    ] = "score",
     tuning_seeds: Annotated[
         str, typer.Option(help="A count, or a list; --seeds are the fresh ones.")
     ] = "2",
@@ -173,7 +174,7 @@ def search(
     ] = None,
     aa: Repeat = False,
 ) -> None:
-    """Tune on validation accuracy, then compare with the default on fresh seeds."""
+    """Tune on the validation score, then compare with the default on fresh seeds."""
     from fdsweep.orchestrator.search import settings as planning
     from fdsweep.orchestrator.search.run import run as run_search
     from fdsweep.results.report import to_markdown

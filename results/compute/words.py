@@ -35,6 +35,20 @@ class OptionWords:
     start: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class SampleWords:
+    """What an analysis compares features of: "test `samples` of `groups`", one of them a `group`.
+
+    `people` is a short word for the groups; `shuffled` says what is paired with what for a control.
+    """
+
+    samples: str
+    shuffled: str
+    group: str
+    groups: str
+    people: str
+
+
 METRICS = {
     "accuracy": MetricWords("Top-1", "accuracy", "Top-1 test accuracy"),
     "miou": MetricWords(
@@ -50,6 +64,27 @@ OPTIONS = {
         "the frequency cutoff", "cutoff [share of the bins above DC]", ends=(0.0, 1.0), start=0.5
     ),
 }
+
+
+SAMPLES = SampleWords(
+    samples="samples",
+    shuffled="each sample with every other sample's partner",
+    group="subject or speaker",
+    groups="subjects or speakers",
+    people="people",
+)
+POSITIONS = SampleWords(
+    samples="positions",
+    shuffled="each position with the partners at the same position of all other pictures",
+    group="image or scene",
+    groups="images or scenes",
+    people="images",
+)
+
+
+def of_samples(positions: int) -> SampleWords:
+    """The words for whole samples, or for `positions` of every picture where there are some."""
+    return POSITIONS if positions else SAMPLES
 
 
 def of_metric(metric: str) -> MetricWords:

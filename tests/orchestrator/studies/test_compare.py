@@ -167,6 +167,11 @@ def test_the_list_tells_what_each_method_is():
         for line, (option, known) in zip(lines, one["options"].items(), strict=True):
             assert f" {option} " in line
             assert known["source"] is None or known["source"] in line
+    assert {one["on_maps"] for one in table.values()} <= {"pixels", "maps", ""}
+    assert table["kd"]["on_maps"] == "pixels"
+    assert not table["kd"]["dense_only"]
+    dense = {**table["kd"], "on_maps": "maps", "dense_only": True}
+    assert "| maps, only these |" in methods.to_text([dense])
     assert table["dkd"]["options"]["beta"]["default"] == 8.0
     assert table["none"]["options"] == {}
 
