@@ -1,0 +1,140 @@
+"""What a method takes where networks predict every pixel: `python benchmarks/maps.py`.
+
+Each method runs in a process of its own: on made-up outputs of student and teacher, logits,
+features and maps of three stages at stride 4, one forward and backward pass of all losses, the
+task's cross-entropy of upsampled logits included, on one thread of the CPU or on the GPU. Memory is
+the process's largest resident set (`ru_maxrss`, of Linux), on a GPU the largest sum of allocated
+tensors; what a method adds is its peak less that of `none`, which has the same outputs, their
+gradients and the task's loss. All of a method's own state counts, empty queues too.
+
+    python benchmarks/maps.py --height 120 --width 160 --batch 2 cirkd-v2 freekd
+
+Prints a table for people, then one JSON line.
+"""
+
+import argparse
+import json
+import platform
+import resource
+import subprocess
+import sys
+import time
+
+import torch
+
+from fdsweep.orchestrator.studies.compare import BASELINE
+from fdsweep.trainers import distillers, tasks
+from fdsweep.trainers.distillers import Outputs
+from fdsweep.trainers.features.pixels import IGNORE
+from fdsweep.trainers.registry import JOIN
+
+STRIDE, VOID = 4, 0.1
+OPTIONS = {"fd-cmkd": {"align": False, "band_heads": False}}
+"""Of methods that `fdsweep compare` does not give their defaults for pixels."""
+
+GIB = 2**30
+SIZES = {"height": 480, "width": 640, "batch": 8, "classes": 40, "dim": 256}
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Memory and time of methods on maps.")
+    for name, default in SIZES.items():
+        parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--alone", help=argparse.SUPPRESS)
+    parser.add_argument("methods", nargs="*", help="all that can be used on maps by default")
+    return parser.parse_args()
+
+
+def options(name: str) -> dict[str, bool]:
+    """Those of a method, or of several joined by "+"."""
+    parts = name.split(JOIN)
+    return {
+        option if len(parts) == 1 else f"{part}.{option}": value
+        for part in parts
+        for option, value in OPTIONS.get(part, {}).items()
+    }
+
+
+def usable(name: str) -> bool:
+    """Whether the method can be used where networks predict every pixel."""
+    return bool(distillers.specimen(name, options(name)).on_maps)
+
+
+def outputs(sizes: argparse.Namespace, device: torch.device, asks: bool) -> Outputs:
+    """Of a network with three stages; all of them ask for gradients or none."""
+    height, width = -(-sizes.height // STRIDE), -(-sizes.width // STRIDE)
+
+    def draw(channels: int) -> torch.Tensor:
+        x = torch.randn(sizes.batch, channels, height, width, device=device)
+        return x.requires_grad_(asks)
+
+    maps = tuple(draw(dim) for dim in map_dims(sizes.dim))
+    return Outputs(maps[-1].relu(), draw(sizes.classes), maps)
+
+
+def map_dims(dim: int) -> tuple[int, ...]:
+    return (dim // 4, dim // 2, dim)
+
+
+def measure(name: str, sizes: argparse.Namespace) -> dict[str, float]:
+    """Seconds and bytes of one pass of the method `name`, in this process."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    distiller = distillers.build(
+        name,
+        num_classes=sizes.classes,
+        student_dim=sizes.dim,
+        teacher_dim=sizes.dim,
+        student_map_dims=map_dims(sizes.dim),
+        teacher_map_dims=map_dims(sizes.dim),
+        **options(name),
+    ).to(device)
+    for memory in distiller.buffers():
+        memory += 0  # untouched zeros take no memory yet
+    student = outputs(sizes, device, asks=True)
+    teacher = outputs(sizes, device, asks=distiller.moves_teacher)
+    coarse = torch.randint(sizes.classes, (sizes.batch, 1, 6, 8), device=device).float()
+    labels = torch.nn.functional.interpolate(coarse, (sizes.height, sizes.width))[:, 0].long()
+    labels[torch.rand(labels.shape, device=device) < VOID] = IGNORE
+    teachers = (teacher,) if distiller.needs_teacher else ()
+    start = time.perf_counter()
+    losses = distiller.losses(student, teachers, labels, tasks.find("segmentation").loss)
+    losses["total"].backward()
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+        peak = torch.cuda.max_memory_allocated()
+    else:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return {"seconds": time.perf_counter() - start, "peak": peak}
+
+
+def run_alone(name: str) -> dict[str, float]:
+    """`measure` in a new process with the arguments of this one."""
+    command = [sys.executable, *sys.argv, "--alone", name]
+    found = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    result: dict[str, float] = json.loads(found.stdout)
+    return result
+
+
+def main() -> None:
+    args = arguments()
+    if args.alone:
+        print(json.dumps(measure(args.alone, args)))
+        return
+    names = args.methods or [name for name in distillers.names() if usable(name)]
+    results = {name: run_alone(name) for name in dict.fromkeys((BASELINE, *names))}
+    kind = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.machine()
+    print(
+        f"{kind}, torch {torch.__version__}, {args.batch} pictures of {args.height} x {args.width},"
+        f" {args.classes} classes, {args.dim} features at stride {STRIDE}"
+    )
+    print("| method | s per pass | peak GiB | GiB above none |\n| --- | ---: | ---: | ---: |")
+    for name, one in results.items():
+        above = (one["peak"] - results[BASELINE]["peak"]) / GIB
+        print(f"| {name} | {one['seconds']:.1f} | {one['peak'] / GIB:.2f} | {above:.2f} |")
+    print(json.dumps({"device": kind, "methods": results, "command": sys.argv}))
+
+
+if __name__ == "__main__":
+    main()
