@@ -17,6 +17,9 @@ from fdsweep.search_spaces.configs import (
 from fdsweep.search_spaces.fields import Fields, read_fields, refusal
 
 Control = Literal["", "aa"]
+DATASET = "watch"
+"""What is studied unless another data set is named."""
+
 AA = "A/A"
 """Name of the row that repeats the baseline."""
 
@@ -63,7 +66,7 @@ class Sweep(Fields):
     title: str
     rows: Annotated[tuple[Row, ...], Field(min_length=1, strict=False)]
     paper_table: str | None = None
-    dataset: str = "watch"
+    dataset: str = DATASET
     directions: Annotated[tuple[str, ...], Field(strict=False)] = ()
     seeds: Annotated[tuple[int, ...], Field(min_length=1, strict=False)] = tuple(range(8))
     backbones: dict[str, str] = Field(default_factory=dict)

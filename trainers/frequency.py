@@ -1,7 +1,8 @@
-"""Features cut into a low and a high band of a Fourier transform over their channels.
+"""Features cut into a low and a high band of a Fourier transform.
 
 FD-CMKD (arXiv 2511.19887): f = rfft(x) over the D channels has bins 0 (DC, the mean) to
-K = D // 2. The low band is bins 1 to floor(cutoff * K), the high band the bins above.
+K = D // 2. The low band is bins 1 to floor(cutoff * K), the high band the bins above. On maps
+`split_positions` does so over the two axes of positions.
 """
 
 import math
@@ -11,6 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fdsweep.search_spaces.errors import ConfigError
+
+ROUNDING = 1e-6
+"""Of a frequency in float32, so that one at the very edge is in the low band."""
 
 
 def split(features: Tensor, cutoff: float = 0.5, keep_dc: bool = False) -> tuple[Tensor, Tensor]:
@@ -51,6 +55,30 @@ def split_in_basis(
     with torch.autocast(x.device.type, enabled=False):
         low = (x @ directions.T) @ directions
     return _complete(x, low, keep_dc)
+
+
+def split_positions(
+    maps: Tensor, cutoff: float = 0.5, keep_dc: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Low and high band of `maps` [..., h, w] over their positions, each of the same shape.
+
+    With fy and fx the frequencies of rfft2, in cycles over the h rows and the w columns, the low
+    band is where max(|fy| / (h / 2), |fx| / (w / 2)) <= cutoff, but for DC, the high band is the
+    rest. low + high = maps - mean over positions, and low · high = 0. With `keep_dc` the low band
+    holds the mean as well. Half precision is computed, and returned, in float32.
+
+    Raises:
+        ConfigError: `cutoff` is not between 0 and 1.
+    """
+    check_cutoff(cutoff)
+    x = _full_precision(maps)
+    rows, columns = x.shape[-2:]
+    fy = torch.fft.fftfreq(rows, device=x.device).abs()
+    fx = torch.fft.rfftfreq(columns, device=x.device)
+    is_low = torch.maximum(fy[:, None], fx) <= cutoff / 2 + ROUNDING
+    is_low[0, 0] = False
+    low = torch.fft.irfft2(torch.fft.rfft2(x) * is_low, s=(rows, columns))
+    return _complete(x, low, keep_dc, axes=(-2, -1))
 
 
 def soft_split(
@@ -146,6 +174,8 @@ def _low_shares(x: Tensor, bins: Tensor, cutoff: Tensor, temperature: float) -> 
     return torch.sigmoid((edge - bins) / temperature)
 
 
-def _complete(x: Tensor, low: Tensor, keep_dc: bool) -> tuple[Tensor, Tensor]:
-    mean = x.mean(dim=-1, keepdim=True)
+def _complete(
+    x: Tensor, low: Tensor, keep_dc: bool, axes: tuple[int, ...] = (-1,)
+) -> tuple[Tensor, Tensor]:
+    mean = x.mean(dim=axes, keepdim=True)
     return (low + mean if keep_dc else low), x - mean - low

@@ -82,7 +82,7 @@ def show_dataset(
     out: Annotated[Path | None, typer.Option(help="(default: NAME.png)")] = None,
     storage: Storage = DEFAULT_STORAGE,
 ) -> None:
-    """Draw a contact sheet: samples of every modality and how many there are of each class."""
+    """Draw a contact sheet: samples of every modality, label maps, and what there is of a class."""
     with for_people():
         from fdsweep.orchestrator.data.preview import draw
         from fdsweep.search_spaces.trials import STREAMING

@@ -83,22 +83,29 @@ def compare(
         str, typer.Option(help="Teacher samples: paired, same-class or unpaired.")
     ] = "paired",
     paper: Annotated[
-        bool, typer.Option("--paper", help="The paper's Table 1: its methods, data and protocol.")
+        bool,
+        typer.Option("--paper", help="The paper's table of the data set, as it was made there."),
+    ] = False,
+    align: Annotated[
+        bool,
+        typer.Option("--align", help="On pixels: fd-cmkd aligns classes, unlike in the paper."),
     ] = False,
     aa: Repeat = False,
 ) -> None:
     """Train methods on equal terms and print what each gains over `none`."""
-    from fdsweep.orchestrator.studies.compare import comparison, table_1
+    from fdsweep.orchestrator.studies.compare import comparison, papers_table, task_of
     from fdsweep.search_spaces.errors import ConfigError
+    from fdsweep.search_spaces.sweep import DATASET
     from fdsweep.trainers.datasets import DataLocation
 
-    sweep = comparison(methods, pairing)
+    dataset, location = common.dataset or DATASET, DataLocation(common.storage)
     if paper:
-        if methods or pairing != "paired":
-            what = "the rows are those of the paper's Table 1, and its pairs are paired"
-            raise ConfigError(what, "--paper", "Give it without --methods and --pairing")
-        sweep = table_1(common.dataset or sweep.dataset, DataLocation(common.storage))
-        common = replace(common, dataset=None)
+        if methods or pairing != "paired" or align:
+            what = "the rows are those of the paper's table, and its pairs are paired"
+            raise ConfigError(what, "--paper", "Give it without --methods, --pairing and --align")
+        sweep, common = papers_table(dataset, location), replace(common, dataset=None)
+    else:
+        sweep = comparison(methods, pairing, task_of(dataset, location), align=align)
     _train(sweep, common, aa=aa)
 
 
@@ -156,8 +163,9 @@ def search(
         str, typer.Option(help=f"What --prune stops them by: {one_of(pruners.PRUNERS)}.")
     ] = pruners.DEFAULT,
     objective: Annotated[
-        str, typer.Option(help="accuracy; accuracy,cost; directions; directions,cost.")
-    ] = "accuracy",
+        str,
+        typer.Option(help="score, or its name: accuracy, miou; score,cost; directions[,cost]."),
+    ] = "score",
     tuning_seeds: Annotated[
         str, typer.Option(help="A count, or a list; --seeds are the fresh ones.")
     ] = "2",
@@ -166,7 +174,7 @@ def search(
     ] = None,
     aa: Repeat = False,
 ) -> None:
-    """Tune on validation accuracy, then compare with the default on fresh seeds."""
+    """Tune on the validation score, then compare with the default on fresh seeds."""
     from fdsweep.orchestrator.search import settings as planning
     from fdsweep.orchestrator.search.run import run as run_search
     from fdsweep.results.report import to_markdown

@@ -3,7 +3,7 @@
 from typing import Any
 
 from fdsweep.search_spaces.errors import ConfigError, DataError
-from fdsweep.trainers import datasets
+from fdsweep.trainers import datasets, tasks
 
 
 def overview(storage: str) -> list[dict[str, Any]]:
@@ -37,7 +37,10 @@ def _describe(name: str, storage: str) -> dict[str, Any]:
         **told,
         "samples": counts,
         "backbones": {modality.name: modality.backbone for modality in info.modalities},
+        "task": info.task,
+        "metric": tasks.metric(info.task),
         "classes": list(info.classes),
+        "scenes": list(info.scenes),
         "fingerprint": info.fingerprint,
         "variant": info.variant,
         "split": info.split,
@@ -50,7 +53,10 @@ def _paragraph(one: dict[str, Any]) -> str:
         return f"{one['dataset']}: {one['error']}"
     lines = [f"{one['dataset']}: {one['about']}", f"  modalities: {', '.join(one['modalities'])}"]
     if one["ready"]:
-        lines.append(f"  classes: {', '.join(one['classes'])}")
+        kind = f"  task: {one['task']}, scored by {one['metric']}"
+        lines += [kind, f"  classes: {', '.join(one['classes'])}"]
+        if one["scenes"]:
+            lines.append(f"  scenes: {', '.join(one['scenes'])}")
         if one["samples"] is None:
             lines.append("  ready: comes with fdsweep")
         else:

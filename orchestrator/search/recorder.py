@@ -17,7 +17,6 @@ from fdsweep.orchestrator.tracking.tracker import Tracker
 from fdsweep.results.records.searches import COST, Dimension, Search, SearchTrial, State
 from fdsweep.results.records.store import Store
 from fdsweep.search_spaces import layout
-from fdsweep.search_spaces.spaces import default_point
 from fdsweep.trainers.protocol.reports import PointReport
 
 STATES: dict[TrialState, State] = {
@@ -37,6 +36,7 @@ class PointRecorder:
         store: where logs go.
         tracker: is told of every trial.
         name: of the searches together, the folder of their logs.
+        metric: what scores are.
     """
 
     def __init__(
@@ -46,9 +46,10 @@ class PointRecorder:
         store: Store,
         tracker: Tracker,
         name: str,
+        metric: str,
     ) -> None:
         self.words, self.proposers, self.store, self.tracker = words, proposers, store, tracker
-        self.name = name
+        self.name, self.metric = name, metric
         self.progress = Progress(sum(proposer.total for proposer in proposers))
         self.failures: list[Failure] = []
         self.curves: dict[str, list[tuple[str, float, int]]] = {}
@@ -63,7 +64,7 @@ class PointRecorder:
     def epoch(self, proposer: Proposer, proposal: Proposal, report: PointReport) -> None:
         """Show the epoch."""
         value = fmean(report["values"])
-        self.curves[proposal.key].append(("val_accuracy", value, report["epoch"]))
+        self.curves[proposal.key].append((f"val_{self.metric}", value, report["epoch"]))
         reached = f"epoch {report['epoch']}/{report['epochs']}, val {100 * value:.1f}"
         self.progress.running(proposal.key, f"{self._name(proposer, proposal)}: {reached}")
 
@@ -84,7 +85,7 @@ class PointRecorder:
                     "fdsweep.state": state,
                 },
                 params=proposal.point,
-                metrics=[*curve, *(("final_val_accuracy", curve[-1][1], 0) for _ in curve[:1])],
+                metrics=[*curve, *((f"final_{name}", value, 0) for name, value, _ in curve[-1:])],
                 seconds=end.report["seconds"] if end.report else 0.0,
                 done=end.failure is None,
             )
@@ -115,8 +116,9 @@ class PointRecorder:
 def to_record(study: SearchStudy, search: PlannedSearch, proposer: Proposer) -> Search:
     """The record of `search`, which `proposer` carried out."""
     single = len(search.cells) == 1
-    accuracies = ("accuracy",) if single else tuple(f"accuracy {d}" for d in search.directions)
-    objectives = (*accuracies, COST) if study.with_cost else accuracies
+    metric = study.metric
+    scores = (metric,) if single else tuple(f"{metric} {d}" for d in search.directions)
+    objectives = (*scores, COST) if study.with_cost else scores
     trials = tuple(map(_trial, proposer.trials()))
     complete = [trial for trial in trials if trial.values]
     front = tuple(trial.number for trial in complete) if len(objectives) > 1 else ()
@@ -127,7 +129,7 @@ def to_record(study: SearchStudy, search: PlannedSearch, proposer: Proposer) -> 
     importances, importance_epoch = proposer.importances()
 
     def rank(trial: SearchTrial) -> tuple[float, int]:
-        return fmean(trial.values[: len(accuracies)]), -trial.number
+        return fmean(trial.values[: len(scores)]), -trial.number
 
     return Search(
         name=proposer.name,
@@ -149,7 +151,7 @@ def to_record(study: SearchStudy, search: PlannedSearch, proposer: Proposer) -> 
         importance_epoch=importance_epoch,
         trials=trials,
         chosen=max(eligible, key=rank).number if eligible else None,
-        default=0 if default_point(search.dimensions) and not search.options else None,
+        default=0 if search.starts_at_default else None,
         front=front,
         infeasible=proposer.infeasible(),
     )

@@ -83,7 +83,7 @@ def _tune(study: SearchStudy, lanes: "Sequence[Lane]", tracker: Tracker) -> tupl
         )
     words = {lane.proposer.name: s.words for lane, s in zip(lanes, study.searches, strict=True)}
     observer = PointRecorder(
-        words, [lane.proposer for lane in lanes], fresh.store, tracker, study.name
+        words, [lane.proposer for lane in lanes], fresh.store, tracker, study.name, study.metric
     )
     deadline = None if settings.minutes is None else time.monotonic() + 60 * settings.minutes
     with observer.progress:
@@ -123,8 +123,7 @@ def _lanes(study: SearchStudy) -> "list[Lane]":
             cost = report["seconds"] / report["epoch"] / replicates
             return (*values, cost) if study.with_cost else tuple(values)
 
-        accuracies = len(search.cells)
-        goals: tuple[Goal, ...] = tuple("maximize" for _ in range(accuracies))
+        goals: tuple[Goal, ...] = tuple("maximize" for _ in search.cells)
         if study.with_cost:
             goals = (*goals, "minimize")
         epochs = search.cells[0].config.network.optim.epochs
@@ -146,7 +145,7 @@ def _lanes(study: SearchStudy) -> "list[Lane]":
 
 
 def _known(study: SearchStudy, configs: Sequence[StudentConfig]) -> tuple[float, ...] | None:
-    """Mean validation accuracy of each configuration, if replicates of all seeds are stored."""
+    """Mean validation score of each configuration, if replicates of all seeds are stored."""
     rows = study.defaults.store.replicates({config.key for config in configs})
     rows = rows[(rows["status"] == "done") & rows["seed"].isin(study.settings.tuning_seeds)]
     known = dict(list(rows.groupby("key")["val_score"]))

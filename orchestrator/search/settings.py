@@ -9,6 +9,7 @@ from fdsweep.orchestrator.search.optuna_study import Point, check_trials
 from fdsweep.orchestrator.studies import study as studies
 from fdsweep.orchestrator.studies.estimate import Estimate, estimate
 from fdsweep.orchestrator.studies.options import StudyOptions
+from fdsweep.orchestrator.studies.pixels import for_pixels
 from fdsweep.orchestrator.studies.plan import make_cells
 from fdsweep.orchestrator.studies.study import Study
 from fdsweep.orchestrator.tracking.progress import clock
@@ -16,12 +17,20 @@ from fdsweep.results.compute.notes import spell_seeds
 from fdsweep.search_spaces.configs import Option, StudentConfig
 from fdsweep.search_spaces.errors import ConfigError, StorageError, unknown
 from fdsweep.search_spaces.keys import content_key
-from fdsweep.search_spaces.spaces import LR, Dimension, Space, check_names, dimensions
+from fdsweep.search_spaces.spaces import (
+    LR,
+    Dimension,
+    Space,
+    check_names,
+    default_point,
+    dimensions,
+)
 from fdsweep.search_spaces.sweep import Row, Sweep, validated
 from fdsweep.search_spaces.trials import Cell, Plan
-from fdsweep.trainers import distillers
+from fdsweep.trainers import distillers, tasks
 
-OBJECTIVES = ("accuracy", "accuracy,cost", "directions", "directions,cost")
+SCORE, DIRECTIONS, COST = "score", "directions", "cost"
+OBJECTIVES = (SCORE, f"{SCORE},{COST}", DIRECTIONS, f"{DIRECTIONS},{COST}")
 FIRST_FRESH = 100
 """Where a count of fresh seeds begins, far from the seeds of other studies."""
 
@@ -31,8 +40,9 @@ class SearchSettings:
     """What is searched, and how.
 
     `options` are set for every method that has them, and not searched. `objective` is one of
-    OBJECTIVES: accuracy in each direction by itself, or the accuracies of all directions at once;
-    with cost, the Pareto front of accuracy and seconds per training epoch. `minutes` is the time
+    OBJECTIVES: the score in each direction by itself, or the scores of all directions at once;
+    with cost, the Pareto front of scores and seconds per training epoch. The name of the data
+    set's metric may stand for "score", as it does once a search is planned. `minutes` is the time
     after which no new trial begins. `trials` is the budget of each method in each direction.
     `pruner` stops hopeless trials where there is a single objective. `aa` adds an A/A row to the
     study on fresh seeds that a search ends with.
@@ -48,7 +58,7 @@ class SearchSettings:
     minutes: float | None = None
     sampler: str = "tpe"
     pruner: str = pruners.DEFAULT
-    objective: str = "accuracy"
+    objective: str = SCORE
     tuning_seeds: tuple[int, ...] = (0, 1)
     aa: bool = False
 
@@ -56,9 +66,6 @@ class SearchSettings:
         check_trials(self.sampler, self.trials)
         if self.pruner not in pruners.PRUNERS:
             raise unknown("pruner", self.pruner, pruners.PRUNERS, "--pruner")
-        if self.objective not in OBJECTIVES:
-            fix = f"Choose from: {'; '.join(OBJECTIVES)}"
-            raise ConfigError(f"unknown objective {self.objective!r}", "--objective", fix)
         if self.minutes is not None and self.minutes <= 0:
             raise ConfigError(f"{self.minutes} minutes", "--timeout", "Give more than 0")
         for name in set(self.options):
@@ -70,7 +77,8 @@ class SearchSettings:
 class PlannedSearch:
     """One study that is to be made: a method's, in the directions of its `cells`.
 
-    The cells are those of the method's own defaults, without what was set for all.
+    The cells are those of the method's defaults on these data, without what was set for all;
+    `options` are what both set.
     """
 
     name: str
@@ -84,6 +92,12 @@ class PlannedSearch:
     def directions(self) -> tuple[str, ...]:
         """Such as "audio->visual"."""
         return tuple(str(cell.direction) for cell in self.cells)
+
+    @property
+    def starts_at_default(self) -> bool:
+        """Whether the first trial is the method's default: it lies in the space as it is."""
+        is_own = dict(self.options) == dict(self.cells[0].row.options)
+        return is_own and default_point(self.dimensions) is not None
 
     @property
     def words(self) -> str:
@@ -118,14 +132,19 @@ class SearchStudy:
         return f"tuning-{self.settings.space.space}-{self.defaults.info.name}-{digits}"
 
     @property
+    def metric(self) -> str:
+        """What scores are."""
+        return tasks.metric(self.defaults.info.task)
+
+    @property
     def pruner(self) -> str:
         """What stops hopeless trials; nothing where there are several objectives."""
-        return self.settings.pruner if self.settings.objective == "accuracy" else pruners.NONE
+        return self.settings.pruner if self.settings.objective == self.metric else pruners.NONE
 
     @property
     def with_cost(self) -> bool:
         """Whether seconds per training epoch are an objective too."""
-        return "cost" in self.settings.objective
+        return COST in self.settings.objective
 
     def configs(self, search: PlannedSearch, point: Point) -> tuple[StudentConfig, ...]:
         """What `point` trains in each direction of `search`."""
@@ -181,13 +200,16 @@ def prepare(settings: SearchSettings, sweep: Sweep, options: StudyOptions) -> Se
     }
     check_names(settings.space, {LR, *known})
     study = studies.prepare(sweep, options)
+    if for_pixels(sweep, study.info) != sweep:
+        study = studies.prepare(for_pixels(sweep, study.info), options)
     if not study.store.is_local:
         what = "Optuna's SQLite file cannot lie in object storage"
         raise StorageError(what, study.store.root, "Give a folder as --storage")
+    settings = replace(settings, objective=_named(settings.objective, study))
     found = []
     for method in dict.fromkeys(settings.methods):
         cells = tuple(cell for cell in study.plan.cells if cell.row.method == method)
-        groups = [cells] if "directions" in settings.objective else [(cell,) for cell in cells]
+        groups = [cells] if DIRECTIONS in settings.objective else [(cell,) for cell in cells]
         found += [_search(settings, method, group) for group in groups]
     return SearchStudy(settings=settings, searches=tuple(found), defaults=study)
 
@@ -253,8 +275,20 @@ def tuning_plan(study: SearchStudy) -> Plan:
     return studies.plan_missing(sweep, fresh.plan.cells, fresh.store, whole_trials)
 
 
+def _named(objective: str, study: Study) -> str:
+    """`objective` with the name of the data set's metric for "score"; ConfigError for another."""
+    metric = tasks.metric(study.info.task)
+    named = {one.replace(SCORE, metric) for one in OBJECTIVES}
+    found = objective if objective in named else objective.replace(SCORE, metric)
+    if found not in named:
+        what = f"no objective {objective!r} for {study.info.name}, whose score is {metric}"
+        choices = dict.fromkeys((*OBJECTIVES, *sorted(named)))
+        raise ConfigError(what, "--objective", f"Choose from: {'; '.join(choices)}")
+    return found
+
+
 def _search(settings: SearchSettings, method: str, cells: tuple[Cell, ...]) -> PlannedSearch:
-    options = _own(method, settings.options)
+    options = {**cells[0].row.options, **_own(method, settings.options)}
     resolved = distillers.resolve_options(method, options)
     distillers.specimen(method, resolved)  # refuses values out of range before Ray starts
     lr = cells[0].config.network.optim.lr

@@ -1,18 +1,20 @@
-"""The comparison of methods: every one on equal terms, in the groups of the paper's Table 1."""
+"""The comparison of methods: every one on equal terms, in the order of the paper's tables."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from fdsweep.results.compute.provenance import published, setting
+from fdsweep.results.records.schema import CLASSIFICATION
 from fdsweep.search_spaces.errors import ConfigError, DataError
 from fdsweep.search_spaces.fields import parse_names, parse_variant
 from fdsweep.search_spaces.sweep import Sweep, validated
-from fdsweep.trainers import datasets, distillers
+from fdsweep.trainers import datasets, distillers, tasks
 from fdsweep.trainers.datasets import DataLocation, DatasetInfo
 from fdsweep.trainers.datasets.prepared import Prepared
 from fdsweep.trainers.preparation.manifest import prepare_command
+from fdsweep.trainers.registry import JOIN
 
-BASELINE = "none"
-TABLE = "table1_classification"
+BASELINE, FD_CMKD = "none", "fd-cmkd"
 PROTOCOLS = {"validation": "ours", "test": "published"}
 """How epoch and head are chosen, by what they are chosen on."""
 
@@ -20,55 +22,102 @@ NONE = "none"
 GROUPS = ("Uni", "Logit", "Feature", "Cross", "Combined")
 
 
-def comparison(methods: str | None = None, pairing: str = "paired") -> Sweep:
+@dataclass(frozen=True, slots=True)
+class PaperTable:
+    """One of the paper's tables: its file in `results/paper/`, the study's name, the title."""
+
+    name: str
+    study: str
+    title: str
+
+
+TABLE_1 = PaperTable("table1_classification", "table-1", "The paper's Table 1")
+TABLE_3 = PaperTable("table3_segmentation", "table-3", "The paper's Table 3")
+LINES_OF_TABLE_3 = {
+    "none": "Uni",
+    "dist": "DIST",
+    "dkd": "DKD",
+    "c2kd": "C2KD",
+    FD_CMKD: "FD-CMKD",
+    "cirkd-v2": "CIRKDv2",
+    "cirkd-v2+fd-cmkd": "CIRKDv2+FD-CMKD",
+}
+"""Methods in the order of Table 3, and what they are called there."""
+
+CHECKPOINTS = {"resnet-18": "microsoft/resnet-18"}
+"""Where a checkpoint of the paper's setting is found, if not under its own name."""
+
+
+def comparison(
+    methods: str | None = None,
+    pairing: str = "paired",
+    task: str = CLASSIFICATION,
+    *,
+    align: bool = False,
+) -> Sweep:
     """The study of `methods` against `none`, each with its default options.
 
     Args:
-        methods: names joined by commas; "+" adds up several methods to one. All by default,
-            those of installed packages included.
+        methods: names joined by commas; "+" adds up several methods to one. By default those of
+            Table 3 where every pixel has a label, elsewhere all that can be used, those of
+            installed packages included.
         pairing: which teacher sample stands beside a student sample, in every row.
+        task: of the data set.
+        align: where every pixel has a label, fd-cmkd aligns the classes of its bands, which it
+            does not in Table 3.
 
     Raises:
-        ConfigError: a method or pairing that does not exist, or a method that is named twice.
+        ConfigError: a method or pairing that does not exist, a method that is named twice, or
+            `align` where samples have one label each.
     """
-    names = distillers.names() if methods is None else parse_names(methods, "--methods")
-    rows = [_row(name, pairing) for name in dict.fromkeys((BASELINE, *names))]
-    order = {group: number for number, group in enumerate(GROUPS)}
-    rows.sort(key=lambda row: order.get(str(row["group"]), len(order)))
-    title = "Methods compared" if pairing == "paired" else f"Methods compared, {pairing}"
-    content = {"study": "compare", "title": title, "rows": rows}
-    return validated({**content, "paper_table": TABLE}, "compare")
+    is_dense = tasks.find(task).dense
+    if align and not is_dense:
+        what = "is for data sets whose pixels have labels; on others fd-cmkd aligns unasked"
+        raise ConfigError(what, "--align", "Leave it out")
+    names = _all(is_dense) if methods is None else parse_names(methods, "--methods")
+    names = tuple(dict.fromkeys((BASELINE, *names)))
+    if is_dense:
+        rows = [_row_of_pixels(name, pairing, align=align) for name in names]
+    else:
+        order = {group: number for number, group in enumerate(GROUPS)}
+        rows = [_row(name, pairing) for name in names]
+        rows.sort(key=lambda row: order.get(str(row["group"]), len(order)))
+    said = ["Methods compared", *([pairing] if pairing != "paired" else [])]
+    content = {
+        "study": "compare",
+        "title": ", ".join([*said, "aligned by pixel"] if align else said),
+        "rows": rows,
+        "paper_table": (TABLE_3 if is_dense else TABLE_1).name,
+    }
+    return validated(content, "compare")
 
 
-def table_1(dataset: str, location: DataLocation) -> Sweep:
-    """The paper's Table 1 on `dataset`, in the paper's setting (`provenance.setting`).
+def task_of(dataset: str, location: DataLocation) -> str:
+    """What is learnt on `dataset`; DataError if it must be prepared first."""
+    return datasets.find(dataset, location).info.task
+
+
+def papers_table(dataset: str, location: DataLocation) -> Sweep:
+    """The paper's table that has `dataset`, in the paper's setting (`provenance.setting`).
 
     Raises:
         ConfigError: the paper does not use the data set.
         DataError: it is not prepared as the paper has it; the command that does so is named.
     """
     base, _ = parse_variant(dataset)
-    lines = [line for line in published.read(TABLE) if line["dataset"] == base]
-    if not lines:
-        theirs = ", ".join(sorted({line["dataset"] for line in published.read(TABLE)}))
-        what = f"{base} is not in the paper's Table 1, which has {theirs}"
-        raise ConfigError(what, "--paper", "Leave it out to compare methods on other data")
+    table = _table_with(base)
     facts = {key: fact.value for key, fact in setting.facts(base).items()}
-    info = _prepared(datasets.with_variant(base, facts["variant", ""]), facts, location)
-    order = list(dict.fromkeys(line["method"] for line in lines))
-    lines_of = {name: distillers.specimen(name, {}).published for name in distillers.names()}
-    methods = sorted(
-        (name for name, line in lines_of.items() if line in order),
-        key=lambda name: order.index(lines_of[name]),
-    )
+    name = datasets.with_variant(base, facts["variant", ""])
+    info = _prepared(name, facts, location, table.title)
+    pretrained = _of_networks(info, facts, "pretraining")
     content = {
-        "study": "table-1",
-        "title": "The paper's Table 1",
-        "rows": [_row(name, "paired") for name in methods],
-        "paper_table": TABLE,
+        "study": table.study,
+        "title": table.title,
+        "rows": _rows_of(table, base),
+        "paper_table": table.name,
         "dataset": info.name,
         "backbones": _of_networks(info, facts, "backbone"),
-        "pretrained": _of_networks(info, facts, "pretraining"),
+        "pretrained": {m: CHECKPOINTS.get(name, name) for m, name in pretrained.items()},
         "epochs": int(facts["epochs", ""]),
         "batch_size": int(facts["batch size", ""]),
         "features": facts["feature point", ""],
@@ -77,8 +126,43 @@ def table_1(dataset: str, location: DataLocation) -> Sweep:
     return validated(content, "--paper")
 
 
+def _all(is_dense: bool) -> tuple[str, ...]:
+    """What is compared unless methods are named."""
+    if is_dense:
+        return tuple(LINES_OF_TABLE_3)
+    return tuple(
+        name for name in distillers.names() if not distillers.specimen(name, {}).dense_only
+    )
+
+
+def _table_with(dataset: str) -> PaperTable:
+    known = {
+        table: sorted({line["dataset"] for line in published.read(table.name)})
+        for table in (TABLE_1, TABLE_3)
+    }
+    for table, names in known.items():
+        if dataset in names:
+            return table
+    theirs = " and ".join(", ".join(names) for names in known.values())
+    what = f"{dataset} is not in the paper's Tables 1 and 3, which have {theirs}"
+    raise ConfigError(what, "--paper", "Leave it out to compare methods on other data")
+
+
+def _rows_of(table: PaperTable, dataset: str) -> list[dict[str, object]]:
+    if table is TABLE_3:
+        return [_row_of_pixels(name, "paired") for name in LINES_OF_TABLE_3]
+    lines = [line for line in published.read(table.name) if line["dataset"] == dataset]
+    order = list(dict.fromkeys(line["method"] for line in lines))
+    lines_of = {name: distillers.specimen(name, {}).published for name in distillers.names()}
+    methods = sorted(
+        (name for name, line in lines_of.items() if line in order),
+        key=lambda name: order.index(lines_of[name]),
+    )
+    return [_row(name, "paired") for name in methods]
+
+
 def _prepared(
-    name: str, facts: Mapping[tuple[str, str], str], location: DataLocation
+    name: str, facts: Mapping[tuple[str, str], str], location: DataLocation, table: str
 ) -> DatasetInfo:
     """What the data set `name` is; DataError if it is not prepared as `facts` of the paper say."""
     dataset = datasets.find(name, location)
@@ -94,7 +178,7 @@ def _prepared(
     for fact, value in ours.items():
         wanted = facts.get((fact, ""), value)
         if value != wanted:
-            what = f"{fact}: {value or 'unknown'}, but {wanted} in the paper's Table 1"
+            what = f"{fact}: {value or 'unknown'}, but {wanted} in {table[:1].lower()}{table[1:]}"
             raise DataError(what, name, fix)
     return info
 
@@ -111,3 +195,16 @@ def _row(name: str, pairing: str) -> dict[str, object]:
     method = distillers.specimen(name, {})
     paper = {"method": method.published} if method.published else None
     return {"name": name, "method": name, "group": method.group, "pairing": pairing, "paper": paper}
+
+
+def _row_of_pixels(name: str, pairing: str, *, align: bool = False) -> dict[str, object]:
+    """The row where every pixel has a label: fd-cmkd is as in Table 3, but for `align`."""
+    line = LINES_OF_TABLE_3.get(name)
+    parts = name.split(JOIN)
+    options = {
+        option if len(parts) == 1 else f"{part}.{option}": value
+        for part in parts
+        if part == FD_CMKD
+        for option, value in {"align": align, "band_heads": False}.items()
+    }
+    return {**_row(name, pairing), "options": options, "paper": {"method": line} if line else None}

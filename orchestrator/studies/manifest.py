@@ -108,6 +108,7 @@ def save_manifest(sweep: Sweep, plan: Plan, info: DatasetInfo, store: Store) -> 
         looks=facts.looks,
         response_options=facts.response_options,
         factors=crossed_switches(plan.cells),
+        class_names=info.classes if tasks.find(network.task).dense else (),
     )
     if plan.sweep in manifests.list_sweeps(store):
         new = manifests.merge(manifests.load(store, plan.sweep), new)

@@ -11,7 +11,7 @@ from fdsweep.search_spaces.errors import ConfigError
 from fdsweep.trainers import distillers
 from fdsweep.trainers.distillers import Distiller
 
-WIDE = 200
+WIDE = 240
 """Columns of the printed table at most; no paper's name is cut."""
 
 
@@ -19,7 +19,9 @@ def overview() -> list[dict[str, Any]]:
     """A dictionary per method, by name; one that cannot be loaded has an `error` alone.
 
     `trains` names what is trained beside the student, `trains_if_widths_differ` what comes on top
-    where the features of student and teacher differ in width. `options` has the `default` and the
+    where the features of student and teacher differ in width. `on_maps` says what it sees where
+    every pixel is predicted ("pixels" as samples, "maps", or empty if it cannot be used there),
+    `dense_only` that it is for such networks alone. `options` has the `default` and the
     `source` of each option, None where the method declares none.
     """
     return [{"method": name, **_describe(name)} for name in distillers.names()]
@@ -32,25 +34,32 @@ def to_text(methods: list[dict[str, Any]]) -> str:
 
 def _table(methods: list[dict[str, Any]]) -> Table:
     table = Table(
-        *("method", "group", "distils", "moves teacher", "needs pairs"),
+        *("method", "group", "distils", "dense networks", "moves teacher", "needs pairs"),
         *("trains beside the student", "paper"),
         box=box.MARKDOWN,
     )
     for one in methods:
         if "error" in one:
-            table.add_row(one["method"], "", "", "", "", "", one["error"])
+            table.add_row(one["method"], *("" for _ in range(6)), one["error"])
             continue
         extra = [*one["trains"], *(f"{x} if widths differ" for x in one["trains_if_widths_differ"])]
         table.add_row(
             one["method"],
             one["group"],
             one["level"],
+            _dense(one),
             "yes" if one["moves_teacher"] else "no",
             "yes" if one["needs_pairs"] else "no",
             ", ".join(extra) or "–",
             one["paper"] or "–",
         )
     return table
+
+
+def _dense(one: dict[str, Any]) -> str:
+    """What the method takes from networks that predict every pixel."""
+    taken = {"pixels": "per pixel", "maps": "maps", "": "no"}[one["on_maps"]]
+    return f"{taken}, only these" if one["dense_only"] else taken
 
 
 def _defaults(methods: list[dict[str, Any]]) -> Table:
@@ -88,6 +97,8 @@ def _describe(name: str) -> dict[str, Any]:
         "moves_teacher": method.moves_teacher,
         "needs_teacher": method.needs_teacher,
         "needs_pairs": method.needs_pairs,
+        "on_maps": method.on_maps,
+        "dense_only": method.dense_only,
         "trains": trains,
         "trains_if_widths_differ": [x for x in _trained(widths_differ) if x not in trains],
         "paper": method.paper,

@@ -143,7 +143,7 @@ def _student(
     row: Row, direction: Direction, networks: Mapping[str, NetworkConfig]
 ) -> StudentConfig:
     """What `row` trains in `direction`, of `networks` by modality."""
-    options = distillers.resolve_options(row.method, row.options)
+    options = distillers.told_options(row.method, row.options)
     method = distillers.specimen(row.method, options)
     dense = tasks.find(networks[direction.student].task).dense
     if (dense and not method.on_maps) or (method.dense_only and not dense):

@@ -51,8 +51,8 @@ class Facts:
     scores (fractions, one per seed) by modality, `learnt` the values of response options, one per
     seed, by key of the row. `margin` is that of equivalence, in points; `chance` the score in
     percent that failed seeds are given in the `worst` case, a difference in points by key of the
-    row. `people` says of each cell with predictions how many subjects, speakers or videos it
-    tested.
+    row. `people` says of each cell with predictions how many it tested: subjects, speakers,
+    videos, or images.
     """
 
     seeds: tuple[int, ...]
@@ -76,7 +76,7 @@ def write(manifest: Manifest, facts: Facts) -> tuple[str, ...]:
         *_reading(manifest, facts),
         *_certainty(manifest, facts),
         *_noise(facts),
-        *_people(facts),
+        *_people(manifest, facts),
         *_learnt(manifest, facts),
         *_gaps(facts),
         *_origin(manifest, facts),
@@ -152,21 +152,22 @@ def _noise(facts: Facts) -> Iterator[str]:
     )
 
 
-def _people(facts: Facts) -> Iterator[str]:
+def _people(manifest: Manifest, facts: Facts) -> Iterator[str]:
     tested = [people for people in facts.people if people]
     if not tested or not facts.pairs:
         return
+    words = of_metric(manifest.metric)
     said = " to ".join(map(str, sorted({min(tested), max(tested)})))
     if max(tested) < MIN_PEOPLE:
         yield (
-            f"New people? {said} subjects, speakers or videos were tested; an interval that draws "
-            f"them anew needs at least {MIN_PEOPLE}, for over fewer it covers too little."
+            f"New {words.drawn}? {said} {words.kinds} were tested; an interval that draws them "
+            f"anew needs at least {MIN_PEOPLE}, for over fewer it covers too little."
         )
     else:
         yield (
-            "New seeds? The interval of Δ. New people? The difference over test samples with the "
-            f"95 % percentile interval of a paired bootstrap over {said} subjects, speakers or "
-            f"videos ({DRAWS:,} draws), which holds the seeds as they are."
+            f"New seeds? The interval of Δ. New {words.drawn}? The difference over {words.samples} "
+            f"with the 95 % percentile interval of a paired bootstrap over {said} {words.kinds} "
+            f"({DRAWS:,} draws), which holds the seeds as they are."
         )
 
 

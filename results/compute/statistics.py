@@ -2,7 +2,7 @@
 
 Why t-intervals and not a bootstrap, and why sign flips: with 3 to 10 seeds percentile and BCa
 intervals cover far less than they say, and a sign-flip test holds its level at any n. A bootstrap
-is for people, of whom there are more.
+is for people or images, of which there are more.
 """
 
 import math
@@ -151,12 +151,13 @@ def paired_bootstrap(
     generator: np.random.Generator,
     level: float = 0.95,
 ) -> Vector:
-    """Percentile intervals of differences in accuracy when other people are drawn: [rows, 2].
+    """Percentile intervals of differences in score when other people are drawn: [rows, 2].
 
-    All four arrays are counts [rows, people]: how many test samples each person has in a row and
-    in its baseline, and how many of them are right. A draw takes as many people as there are,
-    with replacement, the same for every row and its baseline. Seeds are not drawn: pool their
-    counts. Where all seeds test the same samples, this is the mean over seeds of the differences.
+    All four arrays are counts [rows, people, parts]: how many test samples each person has in a row
+    and in its baseline, and how many of them are right. The score of a draw is the `mean_share` of
+    its parts' sums. A draw takes as many people as there are, with replacement, the same for every
+    row and its baseline. Seeds are not drawn: pool their counts. With one part, where all seeds
+    test the same samples, this is the mean over seeds of the differences.
 
     Raises:
         ValueError: the shapes differ, fewer than 10 people, or a row in which one has no sample.
@@ -165,21 +166,39 @@ def paired_bootstrap(
         np.asarray(each, dtype=np.float64)
         for each in (hits, samples, baseline_hits, baseline_samples)
     ]
-    rows, people = counts[0].shape
-    if people < MIN_PEOPLE or any(each.shape != (rows, people) for each in counts):
+    rows, people, parts = counts[0].shape
+    if people < MIN_PEOPLE or any(each.shape != (rows, people, parts) for each in counts):
         shapes = ", ".join(str(each.shape) for each in counts)
         raise ValueError(f"counts {shapes} are not of {MIN_PEOPLE} people or more, the same")
-    if not (counts[1].all() and counts[3].all()):
+    if not (counts[1].any(axis=2).all() and counts[3].any(axis=2).all()):
         raise ValueError("a person without a test sample cannot be drawn")
-    columns = np.concatenate(counts).T
+    columns = np.moveaxis(np.stack(counts), 2, 0).reshape(people, -1)
     size = max(1, AT_ONCE // max(columns.shape))
     differences = np.empty((DRAWS, rows))
     for start in range(0, DRAWS, size):
-        drawn = _draw_people(min(size, DRAWS - start), people, generator) @ columns
-        right, asked, theirs_right, theirs_asked = np.split(drawn, 4, axis=1)
-        differences[start : start + size] = right / asked - theirs_right / theirs_asked
+        sums = _draw_people(min(size, DRAWS - start), people, generator) @ columns
+        right, asked, theirs_right, theirs_asked = np.moveaxis(
+            sums.reshape(-1, 4, rows, parts), 1, 0
+        )
+        differences[start : start + size] = mean_share(right, asked) - mean_share(
+            theirs_right, theirs_asked
+        )
     ends: Vector = np.quantile(differences, [(1 - level) / 2, (1 + level) / 2], axis=0).T
     return ends
+
+
+def mean_share(hits: ArrayLike, samples: ArrayLike) -> Vector:
+    """Mean over the parts that have samples of hits / samples, both [..., parts]; the result [...].
+
+    The accuracy of people is that of one part. Their mIoU has a part for each class, whose samples
+    are the pixels of its union and whose hits those of its intersection: a class that is neither in
+    the labels nor in the predictions does not count.
+    """
+    right, asked = np.asarray(hits, dtype=np.float64), np.asarray(samples, dtype=np.float64)
+    there = asked > 0
+    shares = np.divide(right, asked, out=np.zeros(right.shape), where=there)
+    means: Vector = shares.sum(axis=-1) / there.sum(axis=-1)
+    return means
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -7,11 +7,19 @@ from fdsweep.search_spaces.presets import SWITCHES
 
 @dataclass(frozen=True, slots=True)
 class MetricWords:
-    """`heading` stands above a column, `name` in a sentence, `on_test` opens one."""
+    """`heading` stands above a column, `name` in a sentence, `on_test` opens one.
+
+    `of_class` is what it is of a single class. When others are drawn, `drawn` says what they are,
+    `kinds` what they may be, and `samples` what they are looked at over.
+    """
 
     heading: str
     name: str
     on_test: str
+    of_class: str = "accuracy"
+    drawn: str = "people"
+    kinds: str = "subjects, speakers or videos"
+    samples: str = "test samples"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +35,56 @@ class OptionWords:
     start: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class SampleWords:
+    """What an analysis compares features of: "test `samples` of `groups`", one of them a `group`.
+
+    `people` is a short word for the groups; `shuffled` says what is paired with what for a control.
+    """
+
+    samples: str
+    shuffled: str
+    group: str
+    groups: str
+    people: str
+
+
 METRICS = {
     "accuracy": MetricWords("Top-1", "accuracy", "Top-1 test accuracy"),
-    "miou": MetricWords("mIoU", "mIoU", "Test mIoU"),
+    "miou": MetricWords(
+        *("mIoU", "mIoU", "Test mIoU"),
+        of_class="IoU",
+        drawn="images",
+        kinds="images or scenes",
+        samples="the test pixels of all seeds",
+    ),
 }
 OPTIONS = {
     "cutoff": OptionWords(
         "the frequency cutoff", "cutoff [share of the bins above DC]", ends=(0.0, 1.0), start=0.5
     ),
 }
+
+
+SAMPLES = SampleWords(
+    samples="samples",
+    shuffled="each sample with every other sample's partner",
+    group="subject or speaker",
+    groups="subjects or speakers",
+    people="people",
+)
+POSITIONS = SampleWords(
+    samples="positions",
+    shuffled="each position with the partners at the same position of all other pictures",
+    group="image or scene",
+    groups="images or scenes",
+    people="images",
+)
+
+
+def of_samples(positions: int) -> SampleWords:
+    """The words for whole samples, or for `positions` of every picture where there are some."""
+    return POSITIONS if positions else SAMPLES
 
 
 def of_metric(metric: str) -> MetricWords:

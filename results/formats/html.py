@@ -17,7 +17,7 @@ from fdsweep.results.document import Report
 from fdsweep.results.formats.sections.effects import NAMES, effects_section
 from fdsweep.results.formats.sections.grid import Section
 from fdsweep.results.formats.sections.search import search_section
-from fdsweep.results.formats.sections.table import class_grids, table_section
+from fdsweep.results.formats.sections.table import class_section, table_section
 
 TEMPLATE = "report.html.j2"
 ROW_NAMES = ("Row", "Parameter", "Class", "Part", "Direction", *NAMES)
@@ -36,6 +36,7 @@ CAPTIONS = {
     "paper": "The paper's numbers against those measured here.",
     "gap": "What choosing the epoch on test instead of validation would gain.",
     "confusion": "What samples of each class are taken for.",
+    "examples": "Test images as each row sees them: input, truth, prediction.",
     "best-so-far": "The best validation {score} so far, by trial of the search.",
     "importance": "How much each parameter matters for the validation {score}.",
     "slice": "Validation {score} of the trials against one parameter.",
@@ -60,7 +61,7 @@ def to_html(report: Report, pictures: Mapping[str, bytes]) -> str:
     caption = partial(_caption, score=of_metric(metric).name)
     return _template().render(
         sweep=report.sweep,
-        tables=[(table_section(table), class_grids(table)) for table in report.tables],
+        tables=[(table_section(table), class_section(table)) for table in report.tables],
         effects=[effects_section(effects) for effects in (report.effects,) if effects],
         searches=[search_section(search) for search in report.searches],
         pictures=list(_pictures(pictures, caption)),
@@ -77,7 +78,7 @@ def to_page(
     """`sections` and `pictures` as a page; `caption` says what the picture of a name shows."""
     return _template().render(
         sweep=title,
-        tables=[(section, ()) for section in sections],
+        tables=[(section, None) for section in sections],
         effects=(),
         searches=(),
         pictures=list(_pictures(pictures, caption)),

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from fdsweep.results.compute.tables import Table
+from fdsweep.results.compute.words import of_metric
 from fdsweep.results.document import Report
 from fdsweep.results.records import searches
 
@@ -37,8 +38,15 @@ def to_json_text(report: Report) -> str:
 
 
 def _table(table: Table) -> dict[str, Any]:
-    """`table` with lists for tuples."""
+    """`table` with lists for tuples; what a class scores goes by its own name, such as `iou`."""
     content: dict[str, Any] = json.loads(json.dumps(asdict(table)))
+    of_class = of_metric(table.metric).of_class.lower()
+    content["per_class"] = [
+        {of_class if name == "score" else name: value for name, value in row.items()}
+        for row in content["per_class"]
+    ]
+    if not table.class_names:
+        del content["class_names"]
     if table.metric == UNSAID:
         del content["metric"]
     return content

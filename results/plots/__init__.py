@@ -10,6 +10,7 @@ from fdsweep.results.document import SweepData
 from fdsweep.results.plots.confusion import confusions
 from fdsweep.results.plots.curves import learning_curves
 from fdsweep.results.plots.effects import effects
+from fdsweep.results.plots.examples import examples
 from fdsweep.results.plots.forest import forest
 from fdsweep.results.plots.levels import gap, paper
 from fdsweep.results.plots.matrix import matrix
@@ -21,6 +22,7 @@ __all__ = [
     "confusions",
     "drawn",
     "effects",
+    "examples",
     "forest",
     "gap",
     "learning_curves",
@@ -39,7 +41,7 @@ def pictures(data: SweepData) -> dict[str, Figure]:
 
     `forest`, `effects` where the sweep crosses switches, the learning curves of each direction,
     `matrix` where it compares methods, the pictures of its searches, `<option>-response`, `paper`,
-    `gap` and `confusion`.
+    `gap` and `confusion`, and of each direction the `examples` where the task draws some.
 
     Raises:
         StorageError: the storage cannot be read.
@@ -54,5 +56,6 @@ def pictures(data: SweepData) -> dict[str, Figure]:
         "paper": paper(data),
         "gap": gap(data),
         "confusion": confusions(data),
+        **examples(data),
     }
     return {name: figure for name, figure in figures.items() if figure is not None}

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from fdsweep.results.compute.words import of_samples
 from fdsweep.results.plots.style import BLUE, DARK, GREY, ORANGE, RED, legend, styled
 from fdsweep.results.records.analyses import STAGES, Analysis, Comparison, Estimate
 
@@ -121,10 +122,12 @@ def _stage(one: Comparison, analysis: Analysis) -> str:
 
 
 def _figure(title: str, analysis: Analysis, one: Comparison, height: float, columns: int) -> Figure:
+    words = of_samples(analysis.positions)
     figure = Figure(figsize=(SIZE * columns, height), layout="constrained")
     figure.suptitle(
         f"{title}: {one.first} and {one.second}, {analysis.dataset}\n"
-        f"{len(analysis.seeds)} seeds, {one.samples:,} test samples of {one.groups} people",
+        f"{len(analysis.seeds)} seeds, {one.samples:,} test {words.samples} of {one.groups} "
+        f"{words.people}",
         x=0.01,
         ha="left",
     )
@@ -133,8 +136,9 @@ def _figure(title: str, analysis: Analysis, one: Comparison, height: float, colu
 
 def _legend(figure: Figure, analysis: Analysis) -> None:
     legend(figure)
+    people = of_samples(analysis.positions).people
     figure.legends[0].set_title(
-        "intervals: 95 % over people; permuted channels: smallest to largest of "
+        f"intervals: 95 % over {people}; permuted channels: smallest to largest of "
         f"{analysis.orders} orders"
     )
 

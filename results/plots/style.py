@@ -61,6 +61,9 @@ ROW_PANEL = 3.1
 BELOW = 0.24
 """How far below its line something is drawn that says less, in lines."""
 
+LEGEND_COLUMNS = 5
+"""Entries in a line of a legend below the panels."""
+
 Handles: TypeAlias = Sequence[Artist]
 
 styled = style.context(STYLE, after_reset=True)
@@ -180,4 +183,6 @@ def legend(figure: Figure, handles: Handles = ()) -> None:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
     }
     entries |= {str(handle.get_label()): handle for handle in handles}
-    figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=5)
+    figure.legend(
+        entries.values(), entries.keys(), loc="outside lower center", ncols=LEGEND_COLUMNS
+    )

@@ -8,8 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.typing import ColorType
 
+from fdsweep.results.compute.words import of_samples
 from fdsweep.results.plots.style import DARK, HUES, SHADES, arrows, legend, mark, styled
 from fdsweep.results.records.analyses import STAGES, Analysis, Embedding, Panel
+from fdsweep.search_spaces.palette import palette, spell
 
 NAMED = (*HUES, *SHADES)
 """Colours of classes that a legend can name; more classes have a place in a colour map each."""
@@ -32,8 +34,10 @@ def planes(analysis: Analysis) -> dict[str, Figure]:
     return {one.picture: _figure(one, analysis) for one in analysis.embeddings}
 
 
-def colours(count: int) -> Sequence[ColorType]:
-    """One for each of `count` classes."""
+def colours(count: int, *, of_pixels: bool = False) -> Sequence[ColorType]:
+    """One for each of `count` classes; those of label maps for classes `of_pixels`."""
+    if of_pixels:
+        return [spell(one) for one in palette(count)]
     if count <= len(NAMED):
         return NAMED[:count]
     return [tuple(one) for one in matplotlib.colormaps["turbo"](np.linspace(0, 1, count))]
@@ -44,12 +48,13 @@ def _figure(one: Embedding, analysis: Analysis) -> Figure:
     direction = arrows(f"{one.teacher}->{one.student}")
     figure.suptitle(
         f"t-SNE of teacher's and student's features: {direction}, {analysis.dataset}\n"
-        f"seed {one.seed}, {len(one.labels):,} test samples, features {STAGES[analysis.features]} "
-        f"with mean 0 and length 1, perplexity {one.perplexity:.3g}",
+        f"seed {one.seed}, {len(one.labels):,} test {of_samples(analysis.positions).samples}, "
+        f"features {STAGES[analysis.features]} with mean 0 and length 1, "
+        f"perplexity {one.perplexity:.3g}",
         x=0.01,
         ha="left",
     )
-    hues = colours(len(analysis.classes))
+    hues = colours(len(analysis.classes), of_pixels=analysis.positions > 0)
     panels = figure.subplots(1, 2)
     for (when, panel), axes in zip(one.panels.items(), panels, strict=True):
         _draw(axes, panel, [hues[label] for label in one.labels])

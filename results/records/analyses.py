@@ -93,12 +93,12 @@ class Comparison(Record):
 
 
 class Teacher(Record):
-    """A trained network that was looked at; `test_accuracy` is a fraction of 0..1."""
+    """A trained network that was looked at; `test_score` is a fraction of 0..1."""
 
     modality: str
     seed: int
     key: str
-    test_accuracy: float
+    test_score: float
 
 
 Point: TypeAlias = tuple[float, float]
@@ -155,8 +155,10 @@ class Analysis(Record):
     """What `fdsweep analyze` found: teachers of `seeds`, each on the test split of its seed's fold.
 
     `features` says at which of the two stages networks give their features, which distillation
-    works on. `orders` of the channels were drawn for each seed, and `draws` for the bootstrap.
-    `classes` are named by number. `notes` are sentences that a reader must not miss.
+    works on. Scores are of `metric`. `orders` of the channels were drawn for each seed, and `draws`
+    for the bootstrap. `classes` are named by number. `positions` are the places of each test
+    picture that are the samples, at most; 0 where a network has one feature of an input. `notes`
+    are sentences that a reader must not miss.
     """
 
     name: str
@@ -166,10 +168,12 @@ class Analysis(Record):
     epochs: int
     features: FeaturePoint
     protocol: Protocol
+    metric: str
     cutoff: float
     orders: int
     draws: int
     classes: tuple[str, ...]
+    positions: int
     teachers: tuple[Teacher, ...]
     comparisons: tuple[Comparison, ...]
     embeddings: tuple[Embedding, ...]
@@ -179,10 +183,10 @@ class Analysis(Record):
 FILE = RecordFile(
     "analysis.json",
     Analysis,
-    "fdsweep.analysis/2",
+    "fdsweep.analysis/3",
     "analysis",
     "Run it again",
-    {"fdsweep.analysis/1": older.analysis},
+    {"fdsweep.analysis/1": older.teachers_alone, "fdsweep.analysis/2": older.accuracies},
 )
 
 
@@ -206,7 +210,7 @@ def load(store: Store, name: str) -> Analysis:
 
 
 def to_json(analysis: Analysis) -> dict[str, Any]:
-    """`analysis` in JSON types; similarities and accuracies are fractions, null for none."""
+    """`analysis` in JSON types; similarities and scores are fractions, null for none."""
     return {"schema": FILE.schema, **analysis.model_dump(mode="json")}
 
 

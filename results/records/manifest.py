@@ -51,6 +51,7 @@ class Manifest(Record):
     gives each teaching modality its teacher's key. `data_notes` are sentences on the data.
     `metric` is the task's headline metric. `protocol` and `features` are as in `NetworkConfig`
     (an empty `features`: unknown), `setting` is what else a paper's numbers may differ in.
+    `class_names` are those of the labels; empty where reports call classes by number.
 
     What methods say of themselves: `looks` gives rows and methods, by their casefolded names,
     their place among the looks of pictures; `response_options` gives methods, as they stand in
@@ -79,6 +80,7 @@ class Manifest(Record):
     looks: dict[str, int] = Field(default_factory=dict)
     response_options: dict[str, str] = Field(default_factory=dict)
     factors: tuple[str, ...] = ()
+    class_names: tuple[str, ...] = ()
 
 
 OLDER = {"fdsweep.sweep/1": older.manifest}

@@ -32,14 +32,25 @@ def replicates(table: pa.Table) -> pa.Table:
     return pa.table(columns)
 
 
-def analysis(fields: dict[str, Any]) -> dict[str, Any]:
+def teachers_alone(fields: dict[str, Any]) -> dict[str, Any]:
     """An analysis's fields from its `fields` under the schema fdsweep.analysis/1.
 
     Features were those before the ReLU, epochs were chosen on validation, and of students nothing
     was known.
     """
     known = {"features": "pre-relu", "protocol": "ours", "classes": (), "embeddings": ()}
-    return {**fields, **known}
+    return accuracies({**fields, **known})
+
+
+def accuracies(fields: dict[str, Any]) -> dict[str, Any]:
+    """An analysis's fields from its `fields` under the schema fdsweep.analysis/2.
+
+    KeyError, TypeError or AttributeError where there are no such fields.
+    """
+    teachers = [
+        {SCORES.get(name, name): value for name, value in one.items()} for one in fields["teachers"]
+    ]
+    return {**fields, "teachers": teachers, "metric": METRIC, "positions": 0}
 
 
 def manifest(fields: dict[str, Any]) -> dict[str, Any]:

@@ -65,6 +65,27 @@ CLASSIFICATION = "classification"
 PREDICTIONS = pa.schema([*SAMPLES, ("label", pa.int32()), ("prediction", pa.int32())])
 """`predictions/` of a classification: the test split at the selected epoch."""
 
+SEGMENTATION = "segmentation"
+REGIONS = pa.schema(
+    [
+        *SAMPLES,
+        ("label", pa.int32()),
+        ("intersection", pa.int64()),
+        ("union", pa.int64()),
+        ("labelled", pa.int64()),
+        ("picture", pa.string()),
+    ]
+)
+"""`predictions/` of a segmentation: a row per test image and class at the selected epoch.
+
+Pixels whose label and prediction are the class (`intersection`), that have it as either (`union`,
+above 0) and as label (`labelled`). `picture` is a PNG file in base64 in the first row of the images
+that are shown, null in all others: input, truth and prediction side by side.
+"""
+
+KEPT = {CLASSIFICATION: PREDICTIONS, SEGMENTATION: REGIONS}
+"""Task -> columns of `predictions/`; other tasks keep what they like beside `SAMPLES`."""
+
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
 

@@ -23,9 +23,10 @@ import pyarrow.parquet as pq
 
 from fdsweep.results.records import older
 from fdsweep.results.records.schema import (
-    CLASSIFICATION,
     CURVES,
+    KEPT,
     PREDICTIONS,
+    REGIONS,
     REPLICATES,
     SAMPLES,
     Replicate,
@@ -103,10 +104,10 @@ class Store(Storage):
         """Write one replicate; its row comes last and makes it count.
 
         The rows of `curves` and `predictions` hold the columns of their schema; `key` and `seed`
-        are the replicate's own and may be left out. A task other than classification keeps other
-        columns beside those of `schema.SAMPLES`; they are stored as they are. A done replicate is
-        never overwritten, a failed one is superseded. Of two writers at the same instant one whole
-        file stays.
+        are the replicate's own and may be left out. A task that `schema.KEPT` does not know keeps
+        other columns beside those of `schema.SAMPLES`; they are stored as they are. A done
+        replicate is never overwritten, a failed one is superseded. Of two writers at the same
+        instant one whole file stays.
 
         Returns:
             False if the replicate was done already, and nothing was written.
@@ -253,8 +254,8 @@ def _column(rows: Rows, name: str) -> "pa.ChunkedArray | list[object]":
 
 def _kept(rows: Rows, replicate: Replicate) -> pa.Table:
     """What the task of `replicate` keeps of test samples, as a table of its own."""
-    if replicate.task == CLASSIFICATION:
-        return _owned(rows, PREDICTIONS, replicate)
+    if replicate.task in KEPT:
+        return _owned(rows, KEPT[replicate.task], replicate)
     table = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist(list(rows))
     return _appended(_owned(table if len(table) else [], SAMPLES, replicate), table)
 
@@ -276,7 +277,10 @@ def _samples(table: pa.Table) -> pa.Table:
     """`table` of `predictions/`: the columns of its task, whatever else it holds behind them."""
     if table.schema.equals(PREDICTIONS):
         return table
-    schema = PREDICTIONS if "label" in table.column_names else SAMPLES
+    if {"label", "intersection", "union"} <= {*table.column_names}:
+        schema = REGIONS
+    else:
+        schema = PREDICTIONS if "label" in table.column_names else SAMPLES
     return _appended(_conform(table, schema), table)
 
 

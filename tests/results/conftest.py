@@ -326,7 +326,7 @@ def full(line: Callable[..., TableRow], search: Search) -> Report:
             teacher_modality=row.teacher_modality,
             label=label,
             n=80,
-            accuracy=50.0 + label,
+            score=50.0 + label,
         )
         for row in rows
         if row.n
@@ -492,13 +492,15 @@ def analysis(comparison: Callable[..., Comparison], embedding: Embedding) -> Ana
         epochs=5,
         features="post-relu",
         protocol="ours",
+        metric="accuracy",
         cutoff=0.5,
         orders=39,
         draws=2000,
         classes=("walk", "run"),
+        positions=0,
         teachers=tuple(
-            Teacher(modality=modality, seed=seed, key="tt", test_accuracy=accuracy)
-            for modality, seed, accuracy in [
+            Teacher(modality=modality, seed=seed, key="tt", test_score=score)
+            for modality, seed, score in [
                 ("accelerometer", 0, 0.8),
                 ("accelerometer", 1, 0.9),
                 ("gyroscope", 0, 0.7),

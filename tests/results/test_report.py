@@ -97,17 +97,30 @@ def test_json_holds_every_field(full: Report) -> None:
             for name, value in content.items()
         }
     assert table["rows"][1]["people_ci"] == [0.51, 5.49]
-    assert table["per_class"] == [dataclasses.asdict(one) for one in made.per_class]
+    assert table["per_class"] == [
+        {
+            ("accuracy" if name == "score" else name): x
+            for name, x in dataclasses.asdict(one).items()
+        }
+        for one in made.per_class
+    ]
+    assert "class_names" not in table
     assert table["margin"] == 1.0
 
 
 def test_other_metrics_have_their_own_words(
     store: Store, manifest: Callable[..., Manifest], outcomes: Callable[..., list[Replicate]]
 ) -> None:
-    save(store, manifest(["Feat", "Freq"], task="segmentation", metric="miou"))
+    sweep = {"task": "segmentation", "metric": "miou", "class_names": ("floor", "lamp")}
+    save(store, manifest(["Feat", "Freq"], **sweep))
+    sizes = {"intersection": 3, "union": 4, "labelled": 4, "picture": None}
     for one in outcomes({"Feat.gyroscope": BASE, "Freq.gyroscope": BETTER}):
-        kept = {"sample_id": "s", "group": "g", "union": 4, "intersection": 3}
-        store.put(one.replace(task="segmentation", metric="miou"), [], [kept])
+        kept = [
+            {"sample_id": image, "group": image, "label": label, **sizes}
+            for image in map(str, range(10))
+            for label in (0, 1)
+        ]
+        store.put(one.replace(task="segmentation", metric="miou"), [], kept)
     made = report(store)
     assert "| mIoU ± SD |" in to_markdown(made)
     assert "Test mIoU in %, seeds 0-4" in to_markdown(made)
@@ -117,9 +130,18 @@ def test_other_metrics_have_their_own_words(
     for form in FORMATS:
         text = to_text(made, form)
         assert not re.search("top-1|accurac", text, re.IGNORECASE)
+    assert "IoU per class, in % over all seeds" in page
+    assert '<th scope="row" class="words">lamp</th><td>75.0</td>' in page
+    assert "Δ [95 % CI], new images?" in page
+    assert "The difference over the test pixels of all seeds with" in to_markdown(made)
+    assert "a paired bootstrap over 10 images or scenes (2,000 draws)" in page
     (table,) = to_json(made)["tables"]
-    assert (table["metric"], table["per_class"]) == ("miou", [])
-    assert {row["people_delta"] for row in table["rows"]} == {None}
+    assert (table["metric"], table["class_names"]) == ("miou", ["floor", "lamp"])
+    assert {(one["label"], one["n"], one["iou"]) for one in table["per_class"]} == {
+        (0, 5 * 10 * 4, 75.0),
+        (1, 5 * 10 * 4, 75.0),
+    }
+    assert [row["people_ci"] for row in table["rows"] if row["pairs"]] == [[0.0, 0.0]]
     save(store, manifest(["Feat", "Freq"], task="counting", metric="f1"))
     assert "| f1 ± SD |" in to_markdown(report(store))
 

@@ -12,6 +12,7 @@ from fdsweep.trainers.frequency import (
     soft_split_in_basis,
     split,
     split_in_basis,
+    split_positions,
 )
 
 DIMS = pytest.mark.parametrize("dim", [1, 2, 3, 7, 64, 127, 128, 257, 512])
@@ -133,6 +134,36 @@ def test_soft_bands_overlap_and_the_low_one_grows_with_the_cutoff(dim: int) -> N
     assert torch.stack(energies).diff(dim=0).min() > 0
 
 
+@pytest.mark.parametrize("size", [(1, 1), (1, 6), (5, 1), (4, 6), (5, 7), (8, 5)])
+@CUTOFFS
+@pytest.mark.parametrize("keep_dc", [False, True])
+def test_positions_agree_with_numpy_and_lose_only_the_mean(
+    size: tuple[int, int], cutoff: float, keep_dc: bool
+) -> None:
+    x = torch.from_numpy(np.random.default_rng(3).normal(1.5, 1, (2, 3, *size)))
+    low, high = split_positions(x, cutoff, keep_dc)
+
+    spectrum = np.fft.fft2(x.numpy())
+    for i, j in np.ndindex(*size):
+        y, z = min(i, size[0] - i), min(j, size[1] - j)
+        if max(y / (size[0] / 2), z / (size[1] / 2)) > cutoff or (i == j == 0 and not keep_dc):
+            spectrum[..., i, j] = 0
+    exact(low, torch.from_numpy(np.fft.ifft2(spectrum).real))
+    exact(low + high, x if keep_dc else x - x.mean((-2, -1), keepdim=True))
+    exact((low * high).sum((-2, -1)), torch.zeros(2, 3, dtype=torch.float64))
+
+
+def test_the_halves_of_positions_by_hand() -> None:
+    """Of 4 x 4 positions, waves of one cycle are low at 1/2 and alternations are high."""
+    wave = torch.tensor([1.0, 0.0, -1.0, 0.0]).expand(4, 4)
+    alternating = torch.tensor([1.0, -1.0, 1.0, -1.0]).expand(4, 4)
+    for x in (wave, wave.T, wave + wave.T, wave * wave.T):
+        exact(split_positions(x)[0], x)
+    for x in (alternating, alternating.T, alternating * wave.T):
+        exact(split_positions(x)[1], x)
+    assert torch.equal(split_positions(wave, 0.49)[0], torch.zeros(4, 4))
+
+
 def test_512_channels_cut_in_the_middle_give_128_and_128_bins() -> None:
     low, high = split(features(512), 0.5)
     filled = [(np.abs(np.fft.rfft(band.numpy())) > 1e-6).all(0) for band in (low, high)]
@@ -178,10 +209,13 @@ def test_half_precision_is_computed_in_float32(dtype: torch.dtype) -> None:
     def soft(x: Tensor, cutoff: Tensor) -> list[Tensor]:
         return [*soft_split(x, cutoff, 0.5), *soft_split_in_basis(x, basis, cutoff, 0.5)]
 
+    def hard(x: Tensor) -> list[Tensor]:
+        return [*split(x), *split_in_basis(x, basis), *split_positions(x)]
+
     with torch.autocast("cpu", torch.bfloat16):
-        bands = [*split(x), *split_in_basis(x, basis), *soft(x, cutoff)]
+        bands = [*hard(x), *soft(x, cutoff)]
     whole = x.double()
-    expected = [*split(whole), *split_in_basis(whole, basis), *soft(whole, cutoff.double())]
+    expected = [*hard(whole), *soft(whole, cutoff.double())]
     for band, reference in zip(bands, expected, strict=True):
         assert band.dtype == torch.float32
         assert_close(band, reference.float(), rtol=0, atol=1e-5)
@@ -192,6 +226,8 @@ def test_gradients_are_right(keep_dc: bool) -> None:
     x, basis = features(9, rows=2).requires_grad_(), random_basis(9)
     assert torch.autograd.gradcheck(lambda x: split(x, 0.5, keep_dc), x)
     assert torch.autograd.gradcheck(lambda x: split_in_basis(x, basis, 0.5, keep_dc), x)
+    maps = x.reshape(2, 3, 3)
+    assert torch.autograd.gradcheck(lambda x: split_positions(x, 0.7, keep_dc), maps)
 
 
 @pytest.mark.parametrize("keep_dc", [False, True])
@@ -230,6 +266,8 @@ def test_a_cutoff_outside_is_refused(cutoff: float) -> None:
         split(features(8), cutoff)
     with pytest.raises(ConfigError, match=message):
         split_in_basis(features(8), random_basis(8), cutoff)
+    with pytest.raises(ConfigError, match=message):
+        split_positions(features(8), cutoff)
 
 
 def test_rounding_moves_no_bin() -> None:

@@ -1,10 +1,18 @@
 """ResNets for images and spectrograms, built by transformers and never downloaded."""
 
+from typing import TYPE_CHECKING, ClassVar
+
 from torch import Tensor, nn
 from typing_extensions import override
 
 from fdsweep.trainers.backbones import Backbone, init_weights, pretrained, registry
 from fdsweep.trainers.features.outputs import Outputs
+
+if TYPE_CHECKING:
+    from transformers import ResNetModel
+
+WIDTHS = (64, 128, 256, 512)
+STRIDES = (4, 8, 16, 32)
 
 
 @registry.register("resnet18")
@@ -20,21 +28,12 @@ class ResNet18(Backbone):
     """
 
     def __init__(self, *, channels: int, num_classes: int) -> None:
-        from transformers import ResNetConfig, ResNetModel  # slow to import
-
         super().__init__()
-        config = ResNetConfig(
-            num_channels=channels,
-            layer_type="basic",
-            depths=[2, 2, 2, 2],
-            embedding_size=64,
-            hidden_sizes=[64, 128, 256, 512],
-        )
-        network = ResNetModel(config)
+        network = _network(channels)
         self.stem = network.embedder
         self.stages = network.encoder.stages
         self.stages[-1].layers[-1].activation = nn.Identity()
-        self.map_dims = tuple(config.hidden_sizes)
+        self.map_dims = WIDTHS
         self.dim = self.map_dims[-1]
         self.classifier = nn.Linear(self.dim, num_classes)
         init_weights(self)
@@ -54,3 +53,65 @@ class ResNet18(Backbone):
         encoder = nn.ModuleDict({"stages": self.stages})
         body = nn.ModuleDict({"embedder": self.stem, "encoder": encoder})
         pretrained.adopt(body, weights, "resnet.", "resnet18")
+
+
+class Encoder(nn.Module):
+    """The stem and the stages of ResNet-18 under a dense network's head.
+
+    Args:
+        channels: of the input, any number.
+        output_stride: of the last stage's map, 8, 16 or 32; see `dilate`.
+
+    Attributes:
+        network: which has the weights.
+        prefix: of their names in a checkpoint.
+        map_dims: channels of the maps.
+    """
+
+    prefix: ClassVar = "resnet."
+
+    def __init__(self, channels: int, output_stride: int) -> None:
+        super().__init__()
+        self.output_stride = output_stride
+        self.network = _network(channels)
+        dilate(self.network.encoder.stages, output_stride)
+        self.map_dims = WIDTHS
+
+    def maps(self, x: Tensor) -> tuple[Tensor, ...]:
+        """The four stages' outputs after ReLU for inputs [N, channels, H, W]."""
+        _stem, *maps = self.network(x, output_hidden_states=True).hidden_states
+        return tuple(maps)
+
+
+def dilate(stages: nn.ModuleList, output_stride: int) -> None:
+    """Let no stage have a stride above `output_stride`, and every weight keep its meaning.
+
+    Where a stage stepped over every other position, all that follows takes its neighbours twice as
+    far away instead (DeepLab's atrous convolution). At every second or fourth position it then
+    gives what it gave.
+    """
+    dilation = 1
+    for stage, stride in zip(stages, STRIDES, strict=True):
+        if stride <= output_stride:
+            continue
+        for layer in stage.modules():
+            if isinstance(layer, nn.Conv2d):
+                steps = layer.stride == (2, 2)
+                reach = dilation if steps else 2 * dilation
+                layer.stride = (1, 1)
+                layer.dilation = (reach, reach)
+                layer.padding = tuple(reach * (size // 2) for size in layer.kernel_size)
+        dilation *= 2
+
+
+def _network(channels: int) -> "ResNetModel":
+    from transformers import ResNetConfig, ResNetModel  # slow to import
+
+    config = ResNetConfig(
+        num_channels=channels,
+        layer_type="basic",
+        depths=[2, 2, 2, 2],
+        embedding_size=64,
+        hidden_sizes=list(WIDTHS),
+    )
+    return ResNetModel(config)

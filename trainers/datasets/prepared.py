@@ -29,7 +29,10 @@ from fdsweep.trainers.preparation.catalog import Catalog, Item, Options
 from fdsweep.trainers.preparation.manifest import Manifest, load_manifest
 from fdsweep.trainers.preparation.reading import read_rows, read_table
 
-__all__ = ["FRAMES", "Payload", "Prepared"]
+__all__ = ["FRAMES", "LABEL_MAP", "Payload", "Prepared"]
+
+LABEL_MAP = "label_map"
+"""The payload beside the modalities' that holds the classes of a sample's pixels."""
 
 FRAMES = Payload("frames", (FRAME_SIDE,))
 """Pictures, unless `--frame-side` asks for others."""
@@ -40,7 +43,9 @@ class Prepared(Dataset):
 
     Attributes:
         name: as users type it, and the name it is registered under; `ave@c2kd` is a variant.
-        payloads: how each modality lies in a shard, by its name.
+        payloads: how each modality lies in a shard, by its name, and LABEL_MAP where pixels have
+            classes.
+        pixel_classes: of the pixels, where they have any; a sample's own is then its scene.
         optim: how its networks are trained by default.
         lists: what `--split-dir` must hold for the published split, where the tree lacks it.
         default_task: the labelling that `--task` replaces, where there are several.
@@ -49,6 +54,7 @@ class Prepared(Dataset):
 
     name: ClassVar[str]
     payloads: ClassVar[dict[str, Payload]]
+    pixel_classes: ClassVar[tuple[str, ...]] = ()
     optim: ClassVar[OptimConfig] = OptimConfig()
     lists: ClassVar[str] = ""
     default_task: ClassVar[str] = ""
@@ -71,14 +77,16 @@ class Prepared(Dataset):
                 replace(modality, payload=self.manifest.payloads[modality.name])
                 for modality in self.modalities
             ),
-            classes=self.manifest.classes,
+            classes=self.pixel_classes or self.manifest.classes,
             fingerprint=self.manifest.fingerprint,
             optim=self.optim,
             source=self.source,
             notes=tuple(self._facts()),
+            task="segmentation" if self.pixel_classes else "classification",
             split=self.manifest.split,
             labelling=self.labelling,
             variant=self.manifest.variant,
+            scenes=self.manifest.classes if self.pixel_classes else (),
         )
 
     @override
@@ -94,15 +102,18 @@ class Prepared(Dataset):
         for split, part in parts.items():
             if not len(part):
                 raise DataError(f"no sample is in the {split} split", self.name, "Prepare it again")
+        read = [*names, LABEL_MAP] if self.pixel_classes else names
+        inputs = {name: self._inputs(name, self._streams(read)) for name in read}
         fold = Fold(
-            num_classes=len(self.manifest.classes),
-            inputs={name: self._inputs(name, self._streams(names)) for name in names},
+            num_classes=len(self.info.classes),
+            inputs={name: inputs[name] for name in names},
             labels=torch.tensor(known["label"]),
             groups=tuple(known["group"]),
             sample_ids=tuple(known["sample_id"]),
             train=parts["train"],
             val=parts["val"],
             test=parts["test"],
+            label_maps=inputs.get(LABEL_MAP),
         )
         return lambda _seed: fold  # the manifest's splits for every seed
 
@@ -136,12 +147,12 @@ class Prepared(Dataset):
         if left_out:
             yield f"{left_out} listed samples were missing or damaged and are left out."
 
-    def _streams(self, modalities: Collection[str]) -> bool:
+    def _streams(self, payloads: Collection[str]) -> bool:
         """Whether the data are too large to hold in memory."""
         loading = self.location.loading
         if loading.mode != "auto":
             return loading.mode == "streaming"
-        needed = sum(resident.nbytes(self.manifest, name) for name in modalities)
+        needed = sum(resident.nbytes(self.manifest, name) for name in payloads)
         return needed / 1e9 + READING_GB > loading.memory_gb
 
     def _inputs(self, modality: str, streams: bool) -> Inputs:

@@ -26,6 +26,7 @@ __all__ = [
     "registry",
     "resolve_options",
     "specimen",
+    "told_options",
     "version",
 ]
 
@@ -104,6 +105,29 @@ def resolve_options(name: str, options: Mapping[str, object]) -> dict[str, Any]:
         for part, own in parts.items()
         for option, value in _resolve_one(part, own).items()
     }
+
+
+def told_options(name: str, options: Mapping[str, object]) -> dict[str, Any]:
+    """`resolve_options` as they are spelt in a key: without those absent if unset, and are.
+
+    Raises:
+        ConfigError: as `resolve_options`.
+
+    Example:
+        >>> told_options("freekd", {"prompts": 0})
+        {'weight_low': 1.0, 'weight_high': 1.0, 'levels': 3, 'mask': True}
+        >>> told_options("freekd", {"prompts": 6})["prompts"]
+        6
+    """
+    several = JOIN in name
+    later = {
+        f"{part}.{option}" if several else option
+        for part in name.split(JOIN)
+        for option in getattr(registry.get(part).factory, "absent_if_unset", ())
+    }
+    unset = resolve_options(name, {k: value for k, value in options.items() if k not in later})
+    resolved = resolve_options(name, options)
+    return {k: value for k, value in resolved.items() if k not in later or value != unset[k]}
 
 
 def specimen(name: str, options: Mapping[str, Any]) -> Distiller:

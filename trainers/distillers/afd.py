@@ -53,6 +53,7 @@ class AFD(Distiller):
     look = 7
     student_maps = True
     teacher_maps = True
+    on_maps = "maps"
     sources: ClassVar[dict[str, str]] = {
         "weight": "clovaai/attention-feature-distillation, CIFAR-100 (there beside 0.9 kd)",
         "qk_dim": "clovaai/attention-feature-distillation",
@@ -118,7 +119,7 @@ def _embed_all(layers: nn.ModuleList, outputs: Outputs) -> Tensor:
 
 def _energies(outputs: Outputs, count: int) -> tuple[Tensor, ...]:
     """Each stage's squares [N, 1, ...], averaged over channels."""
-    if outputs.maps is None:
+    if outputs.maps is None and outputs.features.ndim == 2:
         return (outputs.features.square()[:, None],)
     return tuple(x.square().mean(dim=1, keepdim=True) for x in stages(outputs, count))
 

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal, NamedTuple
 
 import torch.nn.functional as F
 from torch import Tensor, nn
+from typing_extensions import override
 
 from fdsweep.search_spaces.errors import ConfigError, unknown
 from fdsweep.trainers.backbones import Backbone, init_weights
@@ -50,6 +51,8 @@ class Distiller(nn.Module, ABC):
         paper: where it was published, for people.
         published: its line in Table 1 of the FD-CMKD paper; empty if it has none.
         sources: where the default of each option is from; "ours" if it is from nowhere.
+        absent_if_unset: options that came later than results under the method's version: while
+            they have their defaults, keys are spelt without them.
         group: its part of the comparison's table.
         level: what carries the teacher's knowledge: logits, features, maps or several of these.
         look: its place among the 48 looks of the pictures, which no other method of ours has; None
@@ -76,6 +79,7 @@ class Distiller(nn.Module, ABC):
     paper: ClassVar[str] = ""
     published: ClassVar[str] = ""
     sources: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    absent_if_unset: ClassVar[tuple[str, ...]] = ()
     look: ClassVar[int | None] = None
     variants: ClassVar[tuple[str, ...]] = ()
     group: Group = "Cross"
@@ -161,6 +165,38 @@ class Distiller(nn.Module, ABC):
     def attach(self, teacher: Backbone) -> None:
         """Take from a teacher, before training, what its outputs do not show."""
         del teacher
+
+
+class WithClassifier(Distiller):
+    """A method that reads the teacher's classifier: it has a frozen copy, taken by `attach`."""
+
+    teacher_weight: Tensor | None
+    teacher_bias: Tensor | None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("teacher_weight", None)
+        self.register_buffer("teacher_bias", None)
+
+    @override
+    def attach(self, teacher: Backbone) -> None:
+        """Copy the teacher's classifier."""
+        self.teacher_weight = teacher.classifier.weight.detach().clone()
+        self.teacher_bias = teacher.classifier.bias.detach().clone()
+
+    def taught(self, embedding: Tensor) -> Tensor:
+        """The teacher's logits [N, C] for an embedding [N, D_t].
+
+        Raises:
+            ConfigError: no teacher was attached.
+        """
+        if self.teacher_weight is None:
+            raise ConfigError(
+                "the teacher's classifier is missing",
+                type(self).__name__.lower(),
+                "Call attach(teacher) first",
+            )
+        return F.linear(embedding, self.teacher_weight, self.teacher_bias)
 
 
 def linear(inputs: int, outputs: int) -> nn.Linear:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import ClassVar
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from typing_extensions import override
@@ -18,12 +19,16 @@ from fdsweep.trainers.distillers.base import (
     soft_divergence,
 )
 from fdsweep.trainers.distillers.dkd import non_target
+from fdsweep.trainers.features.pixels import samples
 
 LABEL_CLASS = ("zeroed", "removed")
 PROXIES = ("third-stage", "features")
 STAGE = 3
 SLOPE = 0.1
 """Of the proxies' leaky ReLU below 0."""
+
+AT_ONCE = 2**22
+"""Pairs of classes whose order is held in memory at a time, over all samples."""
 
 
 @registry.register("c2kd", version=2)
@@ -51,8 +56,12 @@ class C2KD(Distiller):
     fewer stages gives its last one, and one without maps its features; a last stage counts after
     the final ReLU. The proxies "features" are linear layers on the features.
 
-    All this and the defaults are those of the authors' public code, huofushuo/C2KD, in which T
-    and the weights cannot be chosen but are 1.
+    Where networks predict every pixel, each labelled one is a sample: N is their number, z and r
+    are taken at the positions of z_s, and h is the third stage's map as it is, so that a proxy
+    stands at every position of it (BN over all of them) and r are its logits, resized bilinearly.
+
+    All this but for pixels, and the defaults, are those of the authors' public code,
+    huofushuo/C2KD, in which T and the weights cannot be chosen but are 1.
 
     Args:
         num_classes: C.
@@ -78,6 +87,7 @@ class C2KD(Distiller):
     group = "Cross"
     level = "logits"
     moves_teacher = True
+    on_maps = "maps"
     look = 3
     sources: ClassVar[dict[str, str]] = {
         "threshold": "huofushuo/C2KD",
@@ -135,12 +145,15 @@ class C2KD(Distiller):
 
     @override
     def forward(self, student: Outputs, teacher: Outputs, labels: Tensor) -> dict[str, Tensor]:
-        student_logits = self.student_proxy(self._input(student))
-        teacher_logits = self.teacher_proxy(self._input(teacher))
-        teacher_task = F.cross_entropy(teacher.logits, labels)
-        student_proxy = self._tie(student.logits, student_logits)
-        teacher_proxy = self._tie(teacher.logits, teacher_logits)
-        cross = self._cross(student_logits, teacher_logits, labels)
+        # proxies' logits stand where features do, to be made samples of in one go
+        own = student._replace(features=_everywhere(self.student_proxy, self._input(student)))
+        other = teacher._replace(features=_everywhere(self.teacher_proxy, self._input(teacher)))
+        if labels.ndim > 1:
+            own, (other,), labels = samples(own, (other,), labels)
+        teacher_task = F.cross_entropy(other.logits, labels)
+        student_proxy = self._tie(own.logits, own.features)
+        teacher_proxy = self._tie(other.logits, other.features)
+        cross = self._cross(own.features, other.features, labels)
         return {
             "teacher_task": teacher_task,
             "student_proxy": student_proxy,
@@ -158,12 +171,12 @@ class C2KD(Distiller):
         return total + weights["cross"] * terms["cross"]
 
     def _input(self, outputs: Outputs) -> Tensor:
-        """[N, D], what a network's proxy sees."""
+        """[N, D], what a network's proxy sees; of a dense network [N, D, h, w]."""
         if not self.on_stage:
             return outputs.features
-        if outputs.maps is None or len(outputs.maps) <= STAGE:
-            return outputs.embedding()
-        return outputs.maps[STAGE - 1].flatten(2).mean(dim=-1)
+        maps = (outputs.features,) if outputs.maps is None else outputs.maps
+        x = maps[STAGE - 1] if len(maps) > STAGE else F.relu(maps[-1])
+        return x if x.ndim == outputs.logits.ndim else x.flatten(2).mean(dim=-1)
 
     def _tie(self, logits: Tensor, proxy: Tensor) -> Tensor:
         """Divergence both ways, each side learning from the other as it is: a scalar."""
@@ -180,12 +193,19 @@ class C2KD(Distiller):
         return self.temperature**2 * (agree * both).mean()
 
 
+def _everywhere(proxy: nn.Module, x: Tensor) -> Tensor:
+    """[N, C, ...], the logits of `proxy` at every position of x [N, D, ...], if there are any."""
+    last = x.movedim(1, -1)
+    logits: Tensor = proxy(last.flatten(0, -2)).unflatten(0, last.shape[:-1])
+    return logits.movedim(-1, 1)
+
+
 def _third(map_dims: tuple[int, ...]) -> int:
     return map_dims[:STAGE][-1]
 
 
 def _proxy(dim: int, num_classes: int) -> nn.Sequential:
-    """From a stage's average [N, dim] to logits; of one position, a 1 x 1 convolution is linear."""
+    """From a stage at one position, [N, dim], to logits: a 1 x 1 convolution is linear there."""
     layer = nn.Linear(dim, dim, bias=False)
     nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
     # only ever in training, so statistics of the batch are all it needs
@@ -196,8 +216,14 @@ def _proxy(dim: int, num_classes: int) -> nn.Sequential:
 def kendall(a: Tensor, b: Tensor) -> Tensor:
     """Kendall's tau-b of each row of a [N, C] with that of b: [N]; 0 if one is constant.
 
-    It takes memory for N C² numbers.
+    It takes memory for C² numbers a row, of as many rows at a time as make it `AT_ONCE`.
     """
+    rows = max(1, AT_ONCE // a.shape[-1] ** 2)
+    pairs = zip(a.split(rows), b.split(rows), strict=True)
+    return torch.cat([_kendall(*pair) for pair in pairs])
+
+
+def _kendall(a: Tensor, b: Tensor) -> Tensor:
     signs_a, signs_b = _orders(a), _orders(b)
     untied = signs_a.abs().sum(dim=-1) * signs_b.abs().sum(dim=-1)
     return (signs_a * signs_b).sum(dim=-1) / untied.sqrt().clamp(min=1)

@@ -19,17 +19,26 @@ from fdsweep.trainers.distillers.base import (
     project,
 )
 from fdsweep.trainers.features.learned_cutoff import LearnedCutoff
+from fdsweep.trainers.features.maps import on_channels
+from fdsweep.trainers.features.pixels import IGNORE, labels_at, resized, rows
 from fdsweep.trainers.features.standardise import standardise
-from fdsweep.trainers.frequency import check_cutoff, random_basis, split, split_in_basis
+from fdsweep.trainers.frequency import (
+    check_cutoff,
+    random_basis,
+    split,
+    split_in_basis,
+    split_positions,
+)
 
 LOSSES = ("mse", "logmse")
 BASES = ("fourier", "random")
+AXES = ("channels", "positions")
 LEARN = "learn"
 FLOOR = 1e-8
 
 
 class Bands(NamedTuple):
-    """Parts of features, each [N, D]; `high` is None where the features are left whole."""
+    """Parts of features, each as they are; `high` is None where the features are left whole."""
 
     low: Tensor
     high: Tensor | None
@@ -51,6 +60,13 @@ class FDCMKD(Distiller):
     std(x) = (x - mean x) / max(|x - mean x|, 1e-8) and σ(x) = sign(x) log(1 + |x|). A term that is
     switched off is zero; there is no `heads` without band heads. Classifiers Φ and band heads start
     as torch initialises a linear layer, as those of the published code do.
+
+    Where networks predict every pixel, x is that of each labelled one, and all is as above with
+    these as the samples. With axes="positions" the bands are those of each channel's map over its
+    positions (`frequency.split_positions`), the student's channels mapped to the teacher's at every
+    position: std is over the positions of a channel, void ones too, and a squared error is the mean
+    over N and D of the mean or sum over positions. Classifiers Φ and band heads see the bands'
+    channels at every position, and their errors are of labelled pixels.
 
     With cutoff="learn" (the paper's future work) one scalar θ is trained along. Of the bins 1 to
     K = D // 2, bin k goes into the low band with the share
@@ -75,13 +91,17 @@ class FDCMKD(Distiller):
         weight_align: λ₃.
         low_loss: "mse", or "logmse" for σ on the low band as well.
         high_loss: "mse" or "logmse" whatever `logmse` says; None leaves it to `logmse`.
-        reduction: squared errors are the mean over N of the "mean" or "sum" over D.
+        reduction: squared errors are the mean over N of the "mean" or "sum" over D (or over
+            positions, where these are the axes).
         band_heads: the student's own classifiers on its bands, as in the published code. They
             predict too, on unmapped features, and exist only with `freq`.
         basis: "fourier", or "random" for the control that splits in a random orthonormal basis.
+        axes: what the bands are taken over, "channels" as in the paper, or "positions", which only
+            networks that predict every pixel have.
 
     Raises:
-        ConfigError: a value out of range, or logMSE on the high band without `freq`.
+        ConfigError: a value out of range, logMSE on the high band without `freq`, or a random basis
+            or a learned cutoff of positions.
     """
 
     paper = "FD-CMKD, AAAI 2026, arXiv 2511.19887"
@@ -106,7 +126,9 @@ class FDCMKD(Distiller):
         "reduction": "the paper: mean",
         "band_heads": "the public code; the paper does not tell of them",
         "basis": "the paper; `random` is ours",
+        "axes": "the paper; `positions` is ours",
     }
+    absent_if_unset = ("axes",)
     needs = MappingProxyType({"logmse": "freq", "band_heads": "freq"})
 
     cutoff: float | LearnedCutoff | None
@@ -132,6 +154,7 @@ class FDCMKD(Distiller):
         reduction: str = "mean",
         band_heads: bool = True,
         basis: str = "fourier",
+        axes: str = "channels",
     ) -> None:
         super().__init__()
         if high_loss is None:
@@ -144,12 +167,21 @@ class FDCMKD(Distiller):
         check_choice("high_loss", high_loss, LOSSES)
         check_choice("reduction", reduction, REDUCTIONS)
         check_choice("basis", basis, BASES)
+        check_choice("axes", axes, AXES)
         if not freq and (logmse or high_loss == "logmse"):
             raise ConfigError(
                 "logMSE acts on the high band, and freq=false leaves none",
                 "fd-cmkd",
                 "Give logmse=false (it is on by default) and no high_loss beside freq=false",
             )
+        if axes == "positions" and (basis == "random" or cutoff == LEARN):
+            raise ConfigError(
+                "a random basis and a learned cutoff are of channels",
+                "fd-cmkd",
+                "Give axes=channels, or a Fourier basis and a number as the cutoff",
+            )
+        self.over_positions = self.dense_only = axes == "positions"
+        self.on_maps = "maps" if self.over_positions else "pixels"
         self.cutoff = edge if freq else None
         self.scale = scale
         self.low_loss, self.high_loss, self.reduction = low_loss, high_loss, reduction
@@ -193,14 +225,17 @@ class FDCMKD(Distiller):
         self, student: Outputs, teacher: Outputs, labels: Tensor
     ) -> tuple[dict[str, Tensor], list[Tensor]]:
         """The terms but `heads`, and the cross-entropy of each head."""
+        if self.over_positions:
+            student, teacher, labels = _at_logits(student, teacher, labels)
         own = self._bands(student.features, self.student_basis)
         guess = own
         if self.widths_differ:
-            guess = self._bands(self.project(student.features), self.teacher_basis)
+            mapped = on_channels(self.project, student.features)
+            guess = self._bands(mapped, self.teacher_basis)
         target = self._bands(teacher.features.detach(), self.teacher_basis)
 
         heads = [
-            F.cross_entropy(logits, labels) for logits in _classify(self.band_heads, own).values()
+            _cross_entropy(logits, labels) for logits in _classify(self.band_heads, own).values()
         ]
         zero = student.logits.new_zeros(())
         low = self._error(guess.low, target.low, self.low_loss)
@@ -210,7 +245,7 @@ class FDCMKD(Distiller):
         align = zero
         for bands in (guess, target):
             for logits in _classify(self.classifiers, bands).values():
-                align = align + F.cross_entropy(logits, labels)
+                align = align + _cross_entropy(logits, labels)
         return {"low": low, "high": high, "align": align}, heads
 
     @override
@@ -228,16 +263,29 @@ class FDCMKD(Distiller):
         return {"cutoff": self.cutoff().item()} if isinstance(self.cutoff, LearnedCutoff) else {}
 
     def _bands(self, features: Tensor, basis: Tensor | None) -> Bands:
+        """Those of features [N, D], or of a dense network's [N, D, h, w]."""
         if self.cutoff is None:
             return Bands(features, None)
+        if self.over_positions or features.ndim == 2:
+            return Bands(*self._split(features, basis))
+        low, high = self._split(features.movedim(1, -1), basis)
+        return Bands(low.movedim(-1, 1), high.movedim(-1, 1))
+
+    def _split(self, features: Tensor, basis: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Bands over the last axis, [..., D], or over positions, [N, D, h, w]."""
         keep_dc = not self.scale
         if isinstance(self.cutoff, LearnedCutoff):
-            return Bands(*self.cutoff.split(features, basis, self.epoch, self.epochs, keep_dc))
+            return self.cutoff.split(features, basis, self.epoch, self.epochs, keep_dc)
+        assert self.cutoff is not None
+        if self.over_positions:
+            return split_positions(features, self.cutoff, keep_dc)
         if basis is None:
-            return Bands(*split(features, self.cutoff, keep_dc))
-        return Bands(*split_in_basis(features, basis, self.cutoff, keep_dc))
+            return split(features, self.cutoff, keep_dc)
+        return split_in_basis(features, basis, self.cutoff, keep_dc)
 
     def _error(self, guess: Tensor, target: Tensor, loss: str) -> Tensor:
+        if self.over_positions:
+            guess, target = guess.flatten(2), target.flatten(2)
         if self.scale:
             guess, target = standardise(guess, FLOOR), standardise(target, FLOOR)
         if loss == "logmse":
@@ -256,7 +304,27 @@ def _read_cutoff(cutoff: float | str) -> float | LearnedCutoff:
 
 
 def _classify(classifiers: nn.ModuleDict, bands: Bands) -> dict[str, Tensor]:
-    return {part: layer(F.relu(getattr(bands, part))) for part, layer in classifiers.items()}
+    return {
+        part: on_channels(layer, F.relu(getattr(bands, part)))
+        for part, layer in classifiers.items()
+    }
+
+
+def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """Of samples [N, C], or of the labelled pixels of [N, C, h, w]: the mean, a scalar."""
+    if labels.ndim > 1:
+        labelled = labels != IGNORE
+        logits, labels = rows(logits, labelled), labels[labelled]
+    return F.cross_entropy(logits, labels)
+
+
+def _at_logits(
+    student: Outputs, teacher: Outputs, labels: Tensor
+) -> tuple[Outputs, Outputs, Tensor]:
+    """Both networks' features, and the labels, at the positions of the student's logits."""
+    size = student.logits.shape[2:]
+    own, other = (x._replace(features=resized(x.features, *size)) for x in (student, teacher))
+    return own, other, labels_at(labels, *size)
 
 
 def _compress(x: Tensor) -> Tensor:

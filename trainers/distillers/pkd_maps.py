@@ -47,6 +47,7 @@ class PKDMaps(Distiller):
     look = 12
     student_maps = True
     teacher_maps = True
+    on_maps = "maps"
     sources: ClassVar[dict[str, str]] = {
         "weight": "open-mmlab/mmrazor, the loss's own (its detectors: 6 or 10)"
     }

@@ -6,10 +6,14 @@ import torch.nn.functional as F
 from torch import Tensor
 from typing_extensions import override
 
-from fdsweep.search_spaces.errors import ConfigError
-from fdsweep.trainers.backbones import Backbone
-from fdsweep.trainers.distillers import Distiller, InnerStep, Outputs, registry
-from fdsweep.trainers.distillers.base import check_count, check_positive, check_weight, project
+from fdsweep.trainers.distillers import InnerStep, Outputs, registry
+from fdsweep.trainers.distillers.base import (
+    WithClassifier,
+    check_count,
+    check_positive,
+    check_weight,
+    project,
+)
 from fdsweep.trainers.features.sinkhorn import sinkhorn
 
 FLOOR = 1e-8
@@ -17,7 +21,7 @@ CLIP_NORM = 5.0
 
 
 @registry.register("unpaired", version=1)
-class Unpaired(Distiller):
+class Unpaired(WithClassifier):
     """Cross-modal distillation without paired data (Tran et al., ICML 2026, arXiv 2606.10504).
 
     With x [N, D] the features, z the student's logits, y the labels,
@@ -35,6 +39,9 @@ class Unpaired(Distiller):
     reports the inner losses.
 
     Single-level: the terms `fa` and `la`, with the norm of the gradient clipped at 5.
+
+    Networks that predict every pixel are refused: pixels as samples would make Π a matrix of all
+    pixels of a batch by all, and those of one picture are no independent draws to transport.
 
     Args:
         student_dim: width of the student's features.
@@ -60,6 +67,7 @@ class Unpaired(Distiller):
     look = 8
     needs_pairs = False
     student_maps = True
+    on_maps = ""
     sources: ClassVar[dict[str, str]] = {
         "bilevel": "the paper",
         "weight_fa": "the paper: both losses count once",
@@ -70,9 +78,6 @@ class Unpaired(Distiller):
         "head_steps": "the paper: n₂ = 1",
         "inner_rate": "ours: the optimiser's own",
     }
-
-    teacher_weight: Tensor | None
-    teacher_bias: Tensor | None
 
     def __init__(
         self,
@@ -103,14 +108,6 @@ class Unpaired(Distiller):
         self.feature_steps, self.head_steps = feature_steps, head_steps
         self.inner_rate = inner_rate
         self.project = project(student_dim, teacher_dim)
-        self.register_buffer("teacher_weight", None)
-        self.register_buffer("teacher_bias", None)
-
-    @override
-    def attach(self, teacher: Backbone) -> None:
-        """Copy the teacher's classifier."""
-        self.teacher_weight = teacher.classifier.weight.detach().clone()
-        self.teacher_bias = teacher.classifier.bias.detach().clone()
 
     @override
     def forward(self, student: Outputs, teacher: Outputs, labels: Tensor) -> dict[str, Tensor]:
@@ -145,12 +142,7 @@ class Unpaired(Distiller):
             ConfigError: no teacher was attached.
         """
         del teacher
-        if self.teacher_weight is None:
-            raise ConfigError(
-                "the teacher's classifier is missing", "unpaired", "Call attach(teacher) first"
-            )
-        embedding = self.project(student.embedding())
-        taught = F.linear(embedding, self.teacher_weight, self.teacher_bias)
+        taught = self.taught(self.project(student.embedding()))
         taught_error = F.cross_entropy(taught, labels, reduction="none")
         kappa = (-taught_error).exp().detach()
         own_error = F.cross_entropy(student.logits, labels, reduction="none")

@@ -1,10 +1,11 @@
 """Haar's wavelet transform: sums and differences of neighbours, over and over.
 
-Both functions here are orthonormal and scale by 1/√2, one by a division and one by a product: the
+Both transforms here are orthonormal and scale by 1/√2, one by a division and one by a product: the
 last bit differs, and stored numbers rest on either.
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -39,6 +40,27 @@ def haar_bands(x: Tensor, levels: int, axis: int = 2) -> tuple[Tensor, list[Tens
         low = bands[0]
         high.append(torch.stack(bands[1:]))
     return low[None], high
+
+
+def from_haar_bands(
+    low: Tensor, high: Sequence[Tensor], positions: Sequence[int], axis: int = 2
+) -> Tensor:
+    """The x whose `haar_bands` these are; `positions` are the sizes of its axes from `axis` on."""
+    whole = low[0]
+    sizes = [tuple(positions), *(bands.shape[axis + 1 :] for bands in high[:-1])]
+    for bands, size in zip(reversed(high), reversed(sizes), strict=True):
+        parts = [whole, *bands]
+        for i in reversed(range(axis, whole.ndim)):
+            pairs = zip(parts[::2], parts[1::2], strict=True)
+            parts = [_joined(*pair, i).narrow(i, 0, size[i - axis]) for pair in pairs]
+        (whole,) = parts
+    return whole
+
+
+def _joined(sums: Tensor, differences: Tensor, axis: int) -> Tensor:
+    """What `_halves` made these of, with the zero that it may have added."""
+    x: Tensor = torch.stack((sums + differences, sums - differences), dim=axis + 1) * 0.5**0.5
+    return x.flatten(axis, axis + 1)
 
 
 def _halves(x: Tensor, axis: int) -> tuple[Tensor, Tensor]:

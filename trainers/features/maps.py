@@ -8,8 +8,11 @@ from fdsweep.trainers.features.outputs import Outputs
 
 
 def stages(outputs: Outputs, count: int) -> tuple[Tensor, ...]:
-    """The last `count` maps; where there are none, the features as one map of one position."""
-    return (outputs.features[..., None],) if outputs.maps is None else outputs.maps[-count:]
+    """The last `count` maps; where there are none the features, of one position if pooled."""
+    if outputs.maps is not None:
+        return outputs.maps[-count:]
+    features = outputs.features
+    return (features[..., None] if features.ndim == 2 else features,)
 
 
 def match(x: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:

@@ -109,6 +109,20 @@ def image(path: Path) -> Image.Image:
         return ImageOps.exif_transpose(picture).convert("RGB")
 
 
+def raster(path: Path) -> NDArray[Any]:
+    """The numbers [H, W] of a picture of one channel: uint8, or of more bits; indices of a palette.
+
+    Raises:
+        Damaged: it cannot be decoded, or has several channels.
+    """
+    _check(path)
+    with _refusals(), Image.open(path) as picture:
+        values = np.asarray(picture)
+    if values.ndim != 2:
+        raise Damaged(f"{values.shape[2]} channels, not one number for each pixel")
+    return values
+
+
 @dataclass(frozen=True, slots=True)
 class _Source:
     """An open file, one of its streams, and the length it states (None: it does not say)."""

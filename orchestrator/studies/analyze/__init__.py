@@ -21,6 +21,7 @@ from fdsweep.orchestrator.studies.analyze.similarities import comparisons, fresh
 from fdsweep.orchestrator.studies.analyze.tsne import embeddings, missing_students
 from fdsweep.orchestrator.studies.estimate import Estimate
 from fdsweep.orchestrator.studies.options import StudyOptions
+from fdsweep.orchestrator.studies.pixels import for_pixels
 from fdsweep.orchestrator.studies.study import Study
 from fdsweep.orchestrator.tracking.progress import Progress, clock
 from fdsweep.orchestrator.tracking.recorder import Failure, Recorder
@@ -37,9 +38,10 @@ from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.configs import StudentConfig
 from fdsweep.search_spaces.errors import ReplicateError, StorageError
 from fdsweep.search_spaces.sweep import Sweep, validated
-from fdsweep.trainers import teachers
-from fdsweep.trainers.features import similarity
-from fdsweep.trainers.features.similarity import DRAWS, ORDERS
+from fdsweep.trainers import tasks, teachers
+from fdsweep.trainers.features.analysis import similarity
+from fdsweep.trainers.features.analysis.positions import COLUMNS, ROWS
+from fdsweep.trainers.features.analysis.similarity import DRAWS, ORDERS
 
 CUTOFF = "cutoff"
 """fd-cmkd's option; the sweep's first row holds it."""
@@ -78,7 +80,8 @@ def base_sweep(cutoff: float = 0.5) -> Sweep:
 def prepare(sweep: Sweep, options: StudyOptions) -> Study:
     """Check everything that can be checked before Ray starts, and plan the missing networks.
 
-    Both modalities of a direction are looked at, whichever way it points.
+    Both modalities of a direction are looked at, whichever way it points. Where every pixel is
+    predicted, the student distils as the paper's does there.
 
     Args:
         sweep: of `base_sweep`, with what the user says of data, networks, epochs and seeds.
@@ -88,10 +91,13 @@ def prepare(sweep: Sweep, options: StudyOptions) -> Study:
         FdsweepError: anything that a person must put right first.
     """
     study = studies.prepare(sweep, options)
+    sweep = for_pixels(sweep, study.info)
     asked = {pair(direction) for direction in study.info.directions(sweep.directions)}
     both = tuple(str(one) for one in study.info.directions() if pair(one) in asked)
     if set(both) != set(sweep.directions or both):
-        study = studies.prepare(sweep.model_copy(update={"directions": both}), options)
+        sweep = sweep.model_copy(update={"directions": both})
+    if sweep != study.sweep:
+        study = studies.prepare(sweep, options)
     plan = studies.plan_missing(study.sweep, study.plan.cells, study.store, options)
     configs = looked_at(plan.cells)
     for two in pairs(plan.cells):
@@ -192,10 +198,12 @@ def analysis(study: Study, seeds: Sequence[int]) -> analyses.Analysis:
         epochs=network.optim.epochs,
         features=network.features,
         protocol=network.protocol,
+        metric=tasks.metric(info.task),
         cutoff=cutoff,
         orders=ORDERS,
         draws=DRAWS,
         classes=info.classes,
+        positions=ROWS * COLUMNS if tasks.find(info.task).dense else 0,
         teachers=tuple(
             _teacher(study.store, config, seed) for config in configs.values() for seed in seeds
         ),
@@ -236,7 +244,7 @@ def _teacher(store: Store, config: StudentConfig, seed: int) -> analyses.Teacher
         modality=teacher.modality,
         seed=seed,
         key=teacher.teacher_key,
-        test_accuracy=test_score(store, teacher.teacher_key, seed),
+        test_score=test_score(store, teacher.teacher_key, seed),
     )
 
 

@@ -4,9 +4,11 @@ import itertools
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from fdsweep.orchestrator.execution.cluster import local_device
+from fdsweep.orchestrator.studies.analyze.samples import Samples
 from fdsweep.orchestrator.studies.study import Study
 from fdsweep.results.records import analyses
 from fdsweep.search_spaces.configs import StudentConfig
@@ -15,6 +17,7 @@ from fdsweep.search_spaces.trials import Cell
 from fdsweep.trainers.backbones import Backbone
 from fdsweep.trainers.datasets import Fold
 from fdsweep.trainers.distributed import Runtime
+from fdsweep.trainers.features.analysis.positions import Positions
 from fdsweep.trainers.features.outputs import Outputs
 from fdsweep.trainers.loaders import evaluated_views
 
@@ -41,23 +44,38 @@ def pair(direction: Direction) -> frozenset[str]:
 
 
 def features_of(
-    study: Study, network: Backbone, fold: Fold, modality: str, samples: Tensor
+    study: Study, network: Backbone, fold: Fold, modality: str, samples: Samples
 ) -> dict[str, Tensor]:
-    """Stage -> pooled features [N, D] that `network` gives for `samples` [N] of `modality`."""
+    """Stage -> features [M, D] that `network` gives for the M `samples` of `modality`."""
     device = local_device(study.options.request)
     placed = Runtime.here(device).place(network)
     inputs = fold.inputs[modality].to(device)
+    views = evaluated_views(inputs, samples.inputs)
     with torch.inference_mode():
-        found = [stages(placed(own)) for own in evaluated_views(inputs, samples)]
-    return {stage: torch.cat([part[stage] for part in found]) for stage in found[0]}
+        found = [stages(placed(own), samples.positions) for own in views]
+    features = {stage: torch.cat([part[stage] for part in found]) for stage in found[0]}
+    if samples.kept is None:
+        return features
+    kept = samples.kept.to(device)
+    return {stage: each.flatten(0, 1)[kept] for stage, each in features.items()}
 
 
-def stages(outputs: Outputs) -> dict[str, Tensor]:
+def stages(outputs: Outputs, positions: Positions | None = None) -> dict[str, Tensor]:
     """Stage -> features [N, D], the last map averaged before and after its ReLU.
 
-    Without maps the features that there are stand for both.
+    At `positions`, [N, P, D], nothing is averaged. Without maps the features that there are stand
+    for both.
     """
+    if positions is None:
+        if outputs.maps is None:
+            return dict.fromkeys((analyses.BEFORE, analyses.AFTER), outputs.features)
+        before = outputs.maps[-1].flatten(2).mean(dim=-1)
+        return {analyses.BEFORE: before, analyses.AFTER: outputs.embedding()}
     if outputs.maps is None:
-        return dict.fromkeys((analyses.BEFORE, analyses.AFTER), outputs.features)
-    before = outputs.maps[-1].flatten(2).mean(dim=-1)
-    return {analyses.BEFORE: before, analyses.AFTER: outputs.embedding()}
+        features = positions.of_maps(outputs.features)
+        return dict.fromkeys((analyses.BEFORE, analyses.AFTER), features)
+    last = outputs.maps[-1]
+    return {
+        analyses.BEFORE: positions.of_maps(last),
+        analyses.AFTER: positions.of_maps(F.relu(last)),
+    }

@@ -8,14 +8,15 @@ import torch
 from torch import Tensor
 
 from fdsweep.orchestrator.studies.analyze.networks import features_of, looked_at, pairs
+from fdsweep.orchestrator.studies.analyze.samples import Samples, samples_of
 from fdsweep.orchestrator.studies.study import Study
 from fdsweep.results.records import analyses
 from fdsweep.search_spaces.configs import StudentConfig
 from fdsweep.trainers import teachers
 from fdsweep.trainers.backbones import Backbone
 from fdsweep.trainers.datasets import Fold
-from fdsweep.trainers.features import similarity
-from fdsweep.trainers.features.similarity import QUANTITIES, Estimates, Sums
+from fdsweep.trainers.features.analysis import similarity
+from fdsweep.trainers.features.analysis.similarity import QUANTITIES, Estimates, Sums
 from fdsweep.trainers.frequency import last_low_bin
 
 STAGES = (analyses.BEFORE, analyses.AFTER)
@@ -35,17 +36,19 @@ def comparisons(
     sums: dict[tuple[str, str, str], list[Sums]] = {kind: [] for kind in kinds}
     for seed, other in zip(seeds, [*seeds[1:], seeds[0]], strict=True):
         fold = fold_of(seed)
-        groups = [fold.groups[i] for i in fold.test.tolist()]
-        own = {name: _features(study, config, fold, seed) for name, config in configs.items()}
+        samples = samples_of(fold, seed)
+        own = {
+            name: _features(study, config, fold, samples, seed) for name, config in configs.items()
+        }
         others = {
-            name: _features(study, configs[name], fold, other)
+            name: _features(study, configs[name], fold, samples, other)
             for name in {second for _, second, _ in kinds}
             if other != seed
         }
         for first, second, stage in kinds:
             stranger = others[second][stage] if others else None
             both = own[first][stage], own[second][stage]
-            part = similarity.measure(*both, stranger, groups, seed, cutoff)
+            part = similarity.measure(*both, stranger, samples.groups, seed, cutoff, samples.places)
             sums[first, second, stage].append(part)
     return tuple(
         _comparison(study, kind, similarity.pool(parts), cutoff) for kind, parts in sums.items()
@@ -73,11 +76,13 @@ def same_start(study: Study, first: str, second: str) -> float:
     return same / sum(weight.numel() for weight in drawn.values())
 
 
-def _features(study: Study, config: StudentConfig, fold: Fold, seed: int) -> dict[str, Tensor]:
-    """Stage -> features [N, D] of the teacher of `config` on the test split."""
+def _features(
+    study: Study, config: StudentConfig, fold: Fold, samples: Samples, seed: int
+) -> dict[str, Tensor]:
+    """Stage -> features [M, D] that the teacher of `config` and `seed` gives for `samples`."""
     (teacher,) = config.teachers
     network = teachers.load(teacher, config, study.info, seed, study.store.root)
-    return features_of(study, network, fold, teacher.modality, fold.test)
+    return features_of(study, network, fold, teacher.modality, samples)
 
 
 def _comparison(

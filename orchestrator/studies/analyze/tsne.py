@@ -11,17 +11,18 @@ import torch
 from torch import Tensor
 
 from fdsweep.orchestrator.studies.analyze.networks import ALONE, DISTILLED, features_of
+from fdsweep.orchestrator.studies.analyze.samples import samples_of
 from fdsweep.orchestrator.studies.study import Study
 from fdsweep.results.records import analyses
 from fdsweep.results.records.store import Store
 from fdsweep.results.records.teachers import test_score
 from fdsweep.search_spaces.fields import Direction
 from fdsweep.search_spaces.trials import Cell, Plan, TrialConfig
-from fdsweep.trainers import rng, teachers
+from fdsweep.trainers import teachers
 from fdsweep.trainers.backbones import Backbone
 from fdsweep.trainers.datasets import Fold
-from fdsweep.trainers.features import embedding
-from fdsweep.trainers.features.embedding import Array
+from fdsweep.trainers.features.analysis import embedding
+from fdsweep.trainers.features.analysis.embedding import Array
 
 SAMPLES = 500
 """Samples that a picture shows at most: a point for each of both networks."""
@@ -63,9 +64,8 @@ def embeddings(
 def _embedding(study: Study, cells: dict[str, Cell], fold: Fold, seed: int) -> analyses.Embedding:
     config = cells[DISTILLED].config
     (taught_by,) = config.teachers
-    order = torch.randperm(len(fold.test), generator=rng.generator(seed, "embedding-samples"))
-    samples = fold.test[order[:SAMPLES].sort().values]
-    labels = fold.labels[samples].tolist()
+    samples = samples_of(fold, seed).some(SAMPLES, seed)
+    labels = samples.labels.tolist()
     stage = analyses.STAGES[config.network.features]
 
     def features(network: Backbone, modality: str) -> Tensor:

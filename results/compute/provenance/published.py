@@ -14,9 +14,13 @@ SETTING = "setting"
 """Not a table of the paper's, but how its numbers were made: see `provenance.setting`."""
 
 
+SCORES = ("top1_accuracy", "miou")
+"""Columns of the tables, or units in a column `value`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A published top-1 accuracy in percent; `doubt` says what is not certain about its row."""
+    """A published accuracy or mIoU in percent; `doubt` says what is not certain about its row."""
 
     value: float
     doubt: str | None
@@ -25,7 +29,7 @@ class Published:
 def look_up(
     table: str, where: Mapping[str, object], dataset: str, student_modality: str
 ) -> Published | None:
-    """The accuracy of one student in the paper's `table`; None if it has none.
+    """The score of one student in the paper's `table`; None if it has none.
 
     `where` names the line by columns of the table, such as {"row": 7} or {"method": "DKD"};
     `dataset` may be a variant.
@@ -62,6 +66,7 @@ def read(name: str) -> list[dict[str, str]]:
 
 
 def _published(line: Mapping[str, str]) -> Published | None:
-    value = line["value"] if line.get("unit") == "top1_accuracy" else line.get("top1_accuracy")
+    named = next(filter(None, map(line.get, SCORES)), None)
+    value = line["value"] if line.get("unit") in SCORES else named
     certain = line.get("components_certain", "yes")
     return Published(float(value), None if certain == "yes" else certain) if value else None

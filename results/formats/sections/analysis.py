@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from statistics import fmean
 
 from fdsweep.results.compute.notes import spell_seeds
+from fdsweep.results.compute.words import of_metric, of_samples
 from fdsweep.results.formats.sections.grid import NOTHING, Grid, Section
 from fdsweep.results.records.analyses import (
     AFTER,
@@ -42,27 +43,42 @@ def analysis_sections(analysis: Analysis) -> tuple[Section, ...]:
 
 def _reading(analysis: Analysis) -> Iterator[str]:
     """What the numbers are and what to compare, written from the record alone."""
-    one = analysis.comparisons[0]
+    one, words = analysis.comparisons[0], of_samples(analysis.positions)
     yield (
-        f"Mean over {one.samples:,} test samples of {one.groups} subjects or speakers: the test "
-        f"split of each seed's fold, seeds {spell_seeds(analysis.seeds)}."
+        f"Mean over {one.samples:,} test {words.samples} of {one.groups} {words.groups}: the "
+        f"test split of each seed's fold, seeds {spell_seeds(analysis.seeds)}."
     )
-    yield f"Teachers ({analysis.epochs} epochs), test accuracy: {_accuracies(analysis.teachers)}."
+    if analysis.positions:
+        yield (
+            f"Positions: {analysis.positions} of each picture at most, one drawn in each of as "
+            "many tiles, the same in all pictures of a seed. Both networks' maps are read there "
+            "bilinearly, as if brought to the picture's size; unlabelled pixels are left out."
+        )
+    yield (
+        f"Teachers ({analysis.epochs} epochs), test {of_metric(analysis.metric).name}: "
+        f"{_scores(analysis.teachers)}."
+    )
     if analysis.protocol == "published":
         yield "Their epoch was chosen on the test split, as published: that is optimistic."
     if one.groups < 2:
-        yield "With a single subject or speaker there is no interval."
+        yield f"With a single {words.group} there is no interval."
     else:
         narrow = f"; with {one.groups} of them it is too narrow" if one.groups < MIN_GROUPS else ""
         yield (
-            f"[ ]: 95 % bootstrap interval over subjects or speakers ({analysis.draws:,} draws), "
+            f"[ ]: 95 % bootstrap interval over {words.groups} ({analysis.draws:,} draws), "
             f"with seeds and networks held as they are{narrow}."
         )
     yield (
-        "Shuffled pairs: each sample with every other sample's partner. Compare with them, not "
-        "with 0: what all samples have in common, such as the sign of DC, is no knowledge of "
-        f"the pair. {AFTER.replace('a', 'A')} no channel is negative, so DC always agrees."
+        f"Shuffled pairs: {words.shuffled}. Compare with them, not with 0: what all "
+        f"{words.samples} have in common, such as the sign of DC, is no knowledge of the pair. "
+        f"{AFTER.replace('a', 'A')} no channel is negative, so DC always agrees."
     )
+    if analysis.positions:
+        yield (
+            "So what a position has in common with itself in other pictures (floors lie below, "
+            "edges are padded) counts as shuffled, and paired - shuffled is what both networks "
+            "know of this picture there."
+        )
     yield (
         f"Permuted channels: mean, and in [ ] smallest and largest, of {analysis.orders} random "
         "orders of the second network's channels (others for each seed). A paired value in that "
@@ -73,7 +89,7 @@ def _reading(analysis: Analysis) -> Iterator[str]:
     else:
         yield (
             "Other start: the second network is that of another seed, which may have been trained "
-            "on these subjects or speakers. What is gone with it came from the start in common."
+            f"on these {words.groups}. What is gone with it came from the start in common."
         )
     yield (
         "Stands out: the interval of paired - shuffled is above 0, and those of paired and of "
@@ -92,10 +108,10 @@ def _reading(analysis: Analysis) -> Iterator[str]:
 
 def _reading_planes(analysis: Analysis) -> Iterator[str]:
     """How the planes and the silhouettes were made, and what not to take from them."""
-    one = analysis.embeddings[0]
+    one, words = analysis.embeddings[0], of_samples(analysis.positions)
     yield (
-        f"Seed {one.seed}, {len(one.labels):,} samples of its test split, each in both networks; "
-        f"features {STAGES[analysis.features]}. Before: a student that learnt alone "
+        f"Seed {one.seed}, {len(one.labels):,} {words.samples} of its test split, each in both "
+        f"networks; features {STAGES[analysis.features]}. Before: a student that learnt alone "
         f"({one.before.method}); after: one that learnt from this teacher by {one.after.method}."
     )
     yield (
@@ -118,11 +134,11 @@ def spell_tsne(one: Embedding) -> str:
     return f"perplexity {one.perplexity:.3g}, started from two principal components"
 
 
-def _accuracies(teachers: Sequence[Teacher]) -> str:
-    """Mean test accuracy of each modality's teachers, with the smallest and the largest."""
+def _scores(teachers: Sequence[Teacher]) -> str:
+    """Mean test score of each modality's teachers, with the smallest and the largest."""
     found: dict[str, list[float]] = {}
     for teacher in teachers:
-        found.setdefault(teacher.modality, []).append(100 * teacher.test_accuracy)
+        found.setdefault(teacher.modality, []).append(100 * teacher.test_score)
     return ", ".join(
         f"{modality} {fmean(values):.1f} %"
         + (f" ({min(values):.1f} to {max(values):.1f})" if len(values) > 1 else "")
@@ -140,8 +156,8 @@ def _silhouettes(analysis: Analysis) -> Grid:
     return Grid(
         title="Silhouettes",
         headings=(
-            *("Direction", "Student", "Accuracy %", "By modality", "By modality in a class"),
-            *("By class", "By class, student alone"),
+            *("Direction", "Student", f"Test {of_metric(analysis.metric).name} %"),
+            *("By modality", "By modality in a class", "By class", "By class, student alone"),
         ),
         words=(True, True, *(False for _ in range(5))),
         lines=tuple(

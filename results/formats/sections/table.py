@@ -46,12 +46,18 @@ def table_section(table: Table, without: Collection[str] = ()) -> Section:
     return Section(title=table.title, level=2, grids=tuple(grids), notes=table.notes)
 
 
-def class_grids(table: Table) -> tuple[Grid, ...]:
-    """Accuracy per class, a grid for each direction: a line per class, a column per row."""
+def class_section(table: Table) -> Section | None:
+    """Scores per class, a grid for each direction: a line per class, a column per row.
+
+    None where nothing is known of classes.
+    """
     groups = itertools.groupby(
         table.per_class, lambda one: (one.teacher_modality, one.student_modality)
     )
-    return tuple(_class_grid(direction, list(group)) for direction, group in groups)
+    of_class = of_metric(table.metric).of_class
+    grids = tuple(_class_grid(way, list(group), table.class_names) for way, group in groups)
+    title = f"{of_class[:1].upper()}{of_class[1:]} per class, in % over all seeds"
+    return Section(title=title, level=2, grids=grids, notes=()) if grids else None
 
 
 def _shown(table: Table, without: Collection[str]) -> list[Column]:
@@ -89,16 +95,21 @@ def _heading(column: Column, columns: Sequence[Column]) -> str:
     return f"{column.heading}, new seeds?" if both and column.name == "delta" else column.heading
 
 
-def _class_grid(direction: tuple[str, str], found: Sequence[ClassRow]) -> Grid:
+def _class_grid(
+    direction: tuple[str, str], found: Sequence[ClassRow], classes: Sequence[str]
+) -> Grid:
     names = list(dict.fromkeys(one.row for one in found))
     labels = sorted({one.label for one in found})
-    accuracies = {(one.label, one.row): one.accuracy for one in found}
+    scores = {(one.label, one.row): one.score for one in found}
     return Grid(
         title=" -> ".join(direction),
         headings=("Class", *names),
-        words=(False,) * (len(names) + 1),
+        words=(bool(classes), *(False for _ in names)),
         lines=tuple(
-            (str(label), *(spell_number(accuracies.get((label, name))) for name in names))
+            (
+                classes[label] if classes else str(label),
+                *(spell_number(scores.get((label, name))) for name in names),
+            )
             for label in labels
         ),
     )
@@ -164,7 +175,7 @@ def _columns(words: MetricWords) -> tuple[Column, ...]:
         Column("gap", "gap", lambda row: _or_none(row.gap, "+")),
         Column("paper", "paper", _paper),
         Column("paper_verdict", "paper is", _paper_verdict, words=True),
-        Column("people_delta", "Δ [95 % CI], new people?", _people_delta),
+        Column("people_delta", f"Δ [95 % CI], new {words.drawn}?", _people_delta),
         Column("detectable", "could detect ≥", lambda row: _or_none(row.detectable)),
         Column("effect_size", "d_z", lambda row: _or_none(row.effect_size, "+")),
         Column("p_better", "P(better)", lambda row: _share(row.p_better)),

@@ -29,7 +29,7 @@ COMMON = {
 }
 SURFACE = {
     "ablation": COMMON | {"--study", "--full", "--cutoff", "--aa"},
-    "compare": COMMON | {"--methods", "--pairing", "--paper", "--aa"},
+    "compare": COMMON | {"--methods", "--pairing", "--paper", "--align", "--aa"},
     "run": COMMON | {"file", "--aa"},
     "search": COMMON
     | {
@@ -111,7 +111,8 @@ def test_the_surface_is_this_and_nothing_else():
         (["compare", "--methods", "kdd"], ["'kdd'", "fd-cmkd"]),
         (["compare", "--methods", "kd,kd"], ["'kd' stands twice"]),
         (["compare", "--pairing", "loose"], ["'loose'", "'same-class'"]),
-        (["compare", "--paper"], ["watch is not in the paper's Table 1", "crema-d"]),
+        (["compare", "--paper"], ["watch is not in the paper's Tables 1 and 3", "crema-d", "nyu"]),
+        (["compare", "--align"], ["--align: is for data sets whose pixels", "Leave it out"]),
         (["compare", "--paper", "--methods", "kd"], ["--paper", "without --methods"]),
         (
             ["compare", "--paper", "--dataset", "ave"],

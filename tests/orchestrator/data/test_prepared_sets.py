@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import time
 
 import pytest
 from typer.testing import CliRunner
@@ -20,6 +21,9 @@ SETS = {
     "crisismmd": "visual->text",
     "vggsound@c2kd": "visual->audio",
 }
+SEGMENTED = {"nyu-depth-v2": "build", "nyu-depth-v2@hha": "build_hha"}
+"""Whose pixels have classes, and what writes their miniatures."""
+TABLE_3 = ["none", "dist", "dkd", "c2kd", "fd-cmkd", "cirkd-v2", "cirkd-v2+fd-cmkd"]
 NOT_STUDIED = {"ave@c2kd", "crisismmd@c2kd"}
 """Of no other kind than their data sets; and BERT-base does not train here in a test's time."""
 
@@ -80,10 +84,45 @@ def test_from_the_raw_tree_to_a_table(cluster, tmp_path, name):
     assert f"{left_out} listed samples were missing or damaged" in study.stdout
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SEGMENTED)
+def test_from_the_raw_tree_to_table_3(cluster, tmp_path, name):
+    raw, storage = tmp_path / "raw", ["--storage", tmp_path / "runs"]
+    raw.mkdir()
+    base, variant = parse_variant(name)
+    getattr(module(base), SEGMENTED[name])(raw)
+    prepare = ["prepare", base, raw, "--variant", variant, *storage]
+
+    refused = fdsweep(*prepare, "--json")
+    assert refused.exit_code == 2, refused.output
+    assert "2 of 41 samples are damaged" in refused.stderr or "2 of 40 samples" in refused.stderr
+    made = fdsweep(*prepare, "--allow-skips", DAMAGED, "--json")
+    assert made.exit_code == 0, made.output
+    manifest = json.loads(made.stdout)
+    assert len(manifest["damaged"]) == DAMAGED
+    assert len(manifest["missing"]) == 1
+    sheet = tmp_path / "sheet.png"
+    assert fdsweep("datasets", "show", name, "--out", sheet, *storage).exit_code == 0
+    assert sheet.stat().st_size > 10_000
+    if variant != "own":
+        return
+
+    started = time.monotonic()
+    study = fdsweep("compare", "--dataset", name, "--seeds", 1, "--epochs", 1, *storage)
+    assert study.exit_code == 0, study.output
+    assert time.monotonic() - started < 240
+    rows = [line for line in study.stdout.splitlines() if line.endswith("|   1 |")]
+    print(study.stdout)
+    assert study.stdout.count("|   1 |") == 2 * len(TABLE_3)
+    for method in TABLE_3:
+        assert any(line.startswith(f"| {method} ") for line in rows)
+    assert manifest["fingerprint"] in study.stdout
+
+
 def test_the_miniatures_cover_every_prepared_data_set():
     from fdsweep.trainers import datasets
     from fdsweep.trainers.datasets.prepared import Prepared
 
     prepared = {name for name in datasets.names() if isinstance(datasets.find(name), Prepared)}
-    assert set(SETS) | NOT_STUDIED == prepared
+    assert {*SETS, *SEGMENTED, *NOT_STUDIED} == prepared
     assert all(module(parse_variant(name)[0]).build for name in SETS)

@@ -2,10 +2,20 @@
 
 import pytest
 
+from fdsweep.orchestrator.studies import manifest as manifests
 from fdsweep.orchestrator.studies import methods
-from fdsweep.orchestrator.studies.compare import BASELINE, GROUPS, comparison, table_1
-from fdsweep.orchestrator.studies.plan import make_cells
+from fdsweep.orchestrator.studies.compare import (
+    BASELINE,
+    GROUPS,
+    LINES_OF_TABLE_3,
+    comparison,
+    papers_table,
+    task_of,
+)
+from fdsweep.orchestrator.studies.plan import make_cells, make_plan
 from fdsweep.results.compute.provenance.published import look_up
+from fdsweep.results.compute.provenance.setting import deviations
+from fdsweep.results.records.store import Store
 from fdsweep.search_spaces.errors import ConfigError, DataError
 from fdsweep.trainers import datasets, distillers
 from fdsweep.trainers.datasets import DataLocation
@@ -33,7 +43,8 @@ WATCH = datasets.find("watch").info
 def test_by_default_every_method_stands_in_its_group_behind_the_baseline():
     rows = comparison().rows
     assert rows[0].name == BASELINE
-    assert sorted(row.method for row in rows) == sorted(distillers.names())
+    usable = [name for name in distillers.names() if not distillers.specimen(name, {}).dense_only]
+    assert sorted(row.method for row in rows) == sorted(usable)
     places = [GROUPS.index(row.group) for row in rows]
     assert places == sorted(places)
     assert {row.group for row in rows} == {"Uni", "Logit", "Feature", "Cross"}
@@ -65,7 +76,53 @@ def test_the_pairing_reaches_every_row_with_a_teacher_and_no_other(pairing):
         expected = pairing if cell.config.teachers else "paired"
         assert cell.config.pairing == expected
     taught = [cell for cell in cells if cell.config.teachers]
-    assert len(taught) == 2 * (len(distillers.names()) - 1)
+    assert len(taught) == 2 * (len(comparison().rows) - 1)
+
+
+def test_where_pixels_have_labels_the_rows_are_those_of_table_3():
+    assert task_of("rooms", DataLocation()) == "segmentation"
+    sweep = comparison(task="segmentation")
+    assert [row.method for row in sweep.rows] == list(LINES_OF_TABLE_3)
+    found = {
+        row.name: look_up(sweep.paper_table, row.paper, "nyu-depth-v2", "depth").value
+        for row in sweep.rows
+    }
+    assert list(found.values()) == [30.9, 32.3, 32.5, 31.8, 33.2, 33.1, 35.1]
+    plain = {"align": False, "band_heads": False}
+    options = {row.name: row.options for row in sweep.rows if row.options}
+    assert options == {
+        "fd-cmkd": plain,
+        "cirkd-v2+fd-cmkd": {f"fd-cmkd.{name}": value for name, value in plain.items()},
+    }
+
+
+def test_fd_cmkd_aligns_pixels_where_that_is_asked_for():
+    sweep = comparison("kd,dist+fd-cmkd,fd-cmkd", task="segmentation", align=True)
+    assert [row.name for row in sweep.rows] == ["none", "kd", "dist+fd-cmkd", "fd-cmkd"]
+    assert [row.paper for row in sweep.rows[1:3]] == [None, None]
+    assert sweep.rows[2].options == {"fd-cmkd.align": True, "fd-cmkd.band_heads": False}
+    assert sweep.rows[3].options == {"align": True, "band_heads": False}
+    assert sweep.title == "Methods compared, aligned by pixel"
+
+
+def test_the_papers_table_of_segmentation_is_its_table_3(tmp_path):
+    split = "lists of 795 train and 654 test frames"
+    location = prepared(tmp_path, "nyu-depth-v2", split, 1)
+    sweep = papers_table("nyu-depth-v2", location)
+    assert (sweep.study, sweep.title) == ("table-3", "The paper's Table 3")
+    assert [row.method for row in sweep.rows] == list(LINES_OF_TABLE_3)
+    assert (sweep.protocol, sweep.epochs, sweep.batch_size) == ("published", 1600, 16)
+    assert sweep.pretrained == dict.fromkeys(("rgb", "depth"), "microsoft/resnet-18")
+    info = datasets.find("nyu-depth-v2", location).info
+    cells = make_cells(sweep, info, dict.fromkeys(sweep.pretrained, "digest"))
+    plan = make_plan(
+        sweep, cells, finished=(), missing_teachers=lambda key, seeds: seeds, storage="s"
+    )
+    made = manifests.save_manifest(sweep, plan, info, Store.create(str(tmp_path / "runs")))
+    assert made.class_names == info.classes
+    found = deviations(made)
+    assert (found.task, found.setting, found.unstated) == ((), (), ())
+    assert len(found.assumed) == 13  # two modalities' networks and checkpoints among them
 
 
 def test_a_composition_has_the_options_of_its_parts_in_its_key():
@@ -83,6 +140,7 @@ def test_a_composition_has_the_options_of_its_parts_in_its_key():
         ({"methods": "kd,"}, "unknown method ''"),
         ({"methods": "kd+kdd"}, "unknown method 'kdd'. Choose from: "),
         ({"methods": "kd", "pairing": "loose"}, "'loose'"),
+        ({"align": True}, "--align: is for data sets whose pixels have labels"),
     ],
 )
 def test_a_wrong_choice_is_answered_in_a_sentence(words, message):
@@ -109,6 +167,11 @@ def test_the_list_tells_what_each_method_is():
         for line, (option, known) in zip(lines, one["options"].items(), strict=True):
             assert f" {option} " in line
             assert known["source"] is None or known["source"] in line
+    assert {one["on_maps"] for one in table.values()} <= {"pixels", "maps", ""}
+    assert table["kd"]["on_maps"] == "pixels"
+    assert not table["kd"]["dense_only"]
+    dense = {**table["kd"], "on_maps": "maps", "dense_only": True}
+    assert "| maps, only these |" in methods.to_text([dense])
     assert table["dkd"]["options"]["beta"]["default"] == 8.0
     assert table["none"]["options"] == {}
 
@@ -139,11 +202,11 @@ def prepared(storage, name, split, classes, **options):
 def test_the_papers_table_has_its_methods_data_and_protocol(tmp_path, base):
     name, split, classes, modalities = PAPER[base]
     location = prepared(tmp_path, name, split, classes)
-    sweep = table_1(base, location)
+    sweep = papers_table(base, location)
     assert [row.method for row in sweep.rows] == METHODS
     assert (sweep.dataset, sweep.protocol, sweep.features) == (name, "published", "post-relu")
     assert (sweep.epochs, sweep.batch_size) == (100, 64)
-    assert sweep == table_1(name, location)
+    assert sweep == papers_table(name, location)
     is_text = "text" in modalities
     assert sweep.pretrained == ({"text": "bert-base-uncased"} if is_text else {})
     info = datasets.find(name, location).info
@@ -183,12 +246,14 @@ def test_other_data_than_the_papers_say_what_to_type(tmp_path, base, changes, wh
     if base == "ave":
         prepared(tmp_path, base, split, classes)  # the data set's own way is not the paper's
     with pytest.raises(DataError) as error:
-        table_1(base, DataLocation(str(tmp_path)))
+        papers_table(base, DataLocation(str(tmp_path)))
     assert what in str(error.value)
     assert f"Type: fdsweep {type_this}" in str(error.value)
 
 
 def test_data_that_the_paper_lacks_are_refused(tmp_path):
     for name in ("watch", "ravdess"):
-        with pytest.raises(ConfigError, match=f"{name} is not in the paper's Table 1, which has"):
-            table_1(name, DataLocation(str(tmp_path)))
+        with pytest.raises(
+            ConfigError, match=f"{name} is not in the paper's Tables 1 and 3, which"
+        ):
+            papers_table(name, DataLocation(str(tmp_path)))

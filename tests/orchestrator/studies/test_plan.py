@@ -136,6 +136,31 @@ def test_a_row_that_cannot_run_is_refused_before_anything_runs(row, message):
 
 
 @pytest.mark.parametrize(
+    ("dataset", "row", "message"),
+    [
+        ("rooms", {"method": "unpaired"}, "row x: unpaired is not for data sets whose pixels have"),
+        ("rooms", {"method": "kd+unpaired"}, "kd.unpaired is not for data sets whose pixels have"),
+        ("watch", {"options": {"axes": "positions"}}, "row x: fd-cmkd is for data sets whose pixe"),
+    ],
+)
+def test_a_method_is_refused_where_it_cannot_be_used(dataset, row, message):
+    sweep = validated({"study": "s", "title": "t", "rows": [{"name": "x", **row}]}, "here")
+    with pytest.raises(ConfigError, match=message) as caught:
+        make_cells(sweep, datasets.find(dataset).info)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_an_option_that_came_later_is_in_no_key_while_it_is_unset():
+    def options_of(**given):
+        rows = [{"name": "x", "options": given}]
+        sweep = validated({"study": "s", "title": "t", "rows": rows}, "here")
+        return make_cells(sweep, INFO)[0].config.options
+
+    assert options_of() == options_of(axes="channels")
+    assert "axes" not in options_of()
+
+
+@pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"backbones": {"gyroscope": "vgg"}}, "unknown backbone 'vgg'. Choose from: bert-base"),

@@ -2,143 +2,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fdsweep.results.compute.predictions import confusion, count_classes, people_differences, tally
-from fdsweep.results.compute.statistics import DRAWS
-from fdsweep.results.records.schema import PREDICTIONS
-
-PEOPLE = [f"p{index:02d}" for index in range(12)]
-
-
-def predict(key: str, seed: int, skill: float, people: list[str], each: int = 8) -> pd.DataFrame:
-    """Predictions of `each` samples per person, of three classes, right with chance `skill`."""
-    generator = np.random.default_rng([seed, len(key), int(1000 * skill)])
-    group = np.repeat(people, each)
-    label = np.arange(len(group)) % 3
-    right = generator.random(len(group)) < skill
-    return pd.DataFrame(
-        {
-            "key": key,
-            "seed": seed,
-            "sample_id": [f"s{index}" for index in range(len(group))],
-            "group": group,
-            "label": label,
-            "prediction": np.where(right, label, (label + 1) % 3),
-        }
-    )[PREDICTIONS.names]
-
-
-@pytest.fixture
-def predictions() -> pd.DataFrame:
-    parts = [predict("base", s, 0.5, PEOPLE) for s in range(4)]
-    parts += [predict("row", s, 0.7, PEOPLE) for s in range(4)]
-    return pd.concat(parts, ignore_index=True)
-
-
-def accuracy(rows: pd.DataFrame) -> float:
-    return float((rows["label"] == rows["prediction"]).mean())
-
-
-@pytest.mark.parametrize("categorical", [False, True])
-def test_counts_agree_with_pandas(predictions: pd.DataFrame, categorical: bool) -> None:
-    if categorical:
-        texts = ["key", "group"]
-        predictions[texts] = predictions[texts].astype("category")
-    counted = tally(predictions.sample(frac=1, random_state=0))
-    assert sorted(counted) == ["base", "row"]
-    row = counted["row"]
-    assert (row.seeds, row.people) == ((0, 1, 2, 3), tuple(PEOPLE))
-    own = predictions[predictions["key"] == "row"]
-    right = own["label"] == own["prediction"]
-    for place, seed in enumerate(row.seeds):
-        for column, person in enumerate(row.people):
-            here = (own["seed"] == seed) & (own["group"] == person)
-            assert (row.samples[place, column], row.hits[place, column]) == (
-                8,
-                (here & right).sum(),
-            )
-        for label in range(3):
-            here = (own["seed"] == seed) & (own["label"] == label)
-            assert row.class_samples[place, label] == here.sum()
-            assert row.class_hits[place, label] == (here & right).sum()
-
-
-def test_the_interval_is_that_of_a_loop_over_samples(predictions: pd.DataFrame) -> None:
-    (found,) = people_differences(tally(predictions), [("row", "base", range(4))])
-    assert found is not None
-    by_key = dict(list(predictions.groupby("key")))
-    means = [
-        accuracy(by_key["row"].query("seed == @s")) - accuracy(by_key["base"].query("seed == @s"))
-        for s in range(4)
-    ]
-    assert found.delta == pytest.approx(np.mean(means))
-
-    generator = np.random.default_rng(1)
-    right = {
-        key: (own["label"] == own["prediction"]).to_numpy().reshape(4, 12, 8).mean(axis=2)
-        for key, own in by_key.items()
-    }
-    draws = []
-    for _ in range(DRAWS):
-        people = generator.integers(12, size=12)
-        draws.append(np.mean(right["row"][:, people] - right["base"][:, people]))
-    assert found.interval == pytest.approx(np.quantile(draws, [0.025, 0.975]), abs=0.01)
-
-
-def test_the_same_people_give_the_same_numbers_in_any_order(predictions: pd.DataFrame) -> None:
-    pairs = [("row", "base", range(4)), ("row", "base", [0, 1])]
-    shuffled = predictions.sample(frac=1, random_state=3)
-    assert people_differences(tally(predictions), pairs) == people_differences(
-        tally(shuffled), pairs
-    )
-    alone = people_differences(tally(predictions), pairs[1:])
-    assert people_differences(tally(predictions), pairs)[1] == alone[0]
-
-
-def test_a_row_that_is_its_baseline_does_not_differ_for_any_people(
-    predictions: pd.DataFrame,
-) -> None:
-    (same,) = people_differences(tally(predictions), [("row", "row", range(4))])
-    assert same is not None
-    assert (same.delta, same.interval) == (0.0, (0.0, 0.0))
-
-
-def test_seeds_that_test_other_people_are_pooled() -> None:
-    turns = [PEOPLE[start : start + 3] for start in range(0, 12, 3)]
-    sizes = [4, 8, 8, 20]
-    rows = pd.concat(
-        predict(key, seed, skill, people, each)
-        for key, skill in (("base", 0.5), ("row", 0.8))
-        for seed, (people, each) in enumerate(zip(turns, sizes, strict=True))
-    )
-    (found,) = people_differences(tally(rows), [("row", "base", range(4))])
-    assert found is not None
-    own = dict(list(rows.groupby("key")))
-    assert found.delta == pytest.approx(accuracy(own["row"]) - accuracy(own["base"]))
-    assert found.interval[0] < found.delta < found.interval[1]
-
-
-def test_only_seeds_that_both_have_are_compared(predictions: pd.DataFrame) -> None:
-    lacking = predictions[(predictions["key"] == "row") | (predictions["seed"] != 3)]
-    pairs = [("row", "base", range(4)), ("row", "base", range(3))]
-    wide, narrow = people_differences(tally(lacking), pairs)
-    assert wide == narrow
-
-
-def test_few_people_and_no_predictions_give_no_interval() -> None:
-    for count, there in ((9, False), (10, True)):
-        few = pd.concat([predict(key, 0, 0.6, PEOPLE[:count]) for key in ("base", "row")])
-        (found,) = people_differences(tally(few), [("row", "base", [0])])
-        assert (found is not None) == there
-    assert people_differences({}, [("row", "base", [0])]) == [None]
-    assert people_differences(tally(few), [("row", "base", [7])]) == [None]
-    assert people_differences(tally(few), [("row", "other", [0])]) == [None]
-    assert tally(few.iloc[:0]) == {}
-
-
-def test_people_are_counted_by_the_seeds_that_tested_them() -> None:
-    rows = pd.concat([predict("row", 0, 0.6, PEOPLE[:5]), predict("row", 1, 0.6, PEOPLE[3:9])])
-    counted = tally(rows)["row"]
-    assert [counted.count_people(seeds) for seeds in ([0], [1], [0, 1], [])] == [5, 6, 9, 0]
+from fdsweep.results.compute.predictions import (
+    confusion,
+    count_classes,
+    item_level,
+    overlaps,
+    tally,
+)
+from fdsweep.results.records.schema import REGIONS
 
 
 def test_the_confusion_matrix_by_hand() -> None:
@@ -146,3 +17,41 @@ def test_the_confusion_matrix_by_hand() -> None:
     assert confusion(rows).tolist() == [[1, 1, 0], [0, 1, 0], [1, 0, 2]]
     assert count_classes(rows) == 3
     assert confusion(rows.iloc[:0]).shape == (0, 0)
+
+
+def test_overlaps_are_added_up_by_image_and_class() -> None:
+    rows = pd.DataFrame(
+        [
+            ("k", 3, "i1", "i1", 0, 2, 5, 4, "png"),
+            ("k", 3, "i1", "i1", 2, 1, 1, 1, None),
+            ("k", 3, "i2", "i2", 0, 3, 3, 3, None),
+            ("k", 7, "i2", "i2", 1, 0, 2, 0, None),
+        ],
+        columns=REGIONS.names,
+    )
+    counted = overlaps(rows)["k"]
+    assert (counted.seeds, counted.people) == ((3, 7), ("i1", "i2"))
+    assert counted.samples.tolist() == [[[5, 0, 1], [3, 0, 0]], [[0, 0, 0], [0, 2, 0]]]
+    assert counted.hits.tolist() == [[[2, 0, 1], [3, 0, 0]], [[0, 0, 0], [0, 0, 0]]]
+    assert counted.class_samples.tolist() == [[8, 0, 1], [0, 2, 0]]
+    assert counted.class_hits.tolist() == [[5, 0, 1], [0, 0, 0]]
+    assert counted.class_labelled.tolist() == [[7, 0, 1], [0, 0, 0]]
+    assert counted.tested([3, 9]).tolist() == [True, False]
+    assert [counted.count_people(seeds) for seeds in ([3], [7], [])] == [2, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("task", "chance"), [("classification", 50.0), ("segmentation", None), ("counting", None)]
+)
+def test_the_chance_level_is_that_of_equal_classes_if_there_is_one(
+    task: str, chance: float | None
+) -> None:
+    columns = {name: np.zeros(3, dtype=np.int64) for name in ("intersection", "union", "labelled")}
+    rows = pd.DataFrame(
+        {"key": "k", "seed": 0, "group": "g", "label": [0, 1, 1], "prediction": 0, **columns}
+    )
+    known = item_level(task, rows)
+    assert known.chance == chance
+    assert set(known.tallies) == (set() if task == "counting" else {"k"})
+    assert not item_level(task, rows.iloc[:0]).tallies
+    assert tally(rows.iloc[:0]) == overlaps(rows.iloc[:0]) == {}

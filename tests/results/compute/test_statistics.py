@@ -11,6 +11,7 @@ from fdsweep.results.compute.statistics import (
     equivalent,
     holm,
     mean_interval,
+    mean_share,
     paired_bootstrap,
     paired_difference,
     seeds_needed,
@@ -202,8 +203,8 @@ def test_lines_are_flipped_as_one_by_one() -> None:
 
 def test_the_bootstrap_resamples_people_and_not_samples() -> None:
     # half the people gain everything: the SE over 40 people is sqrt(.25 / 40) however many samples
-    samples = np.full((1, 40), 1000)
-    hits = np.where(np.arange(40) % 2, 1000, 0)[None]
+    samples = np.full((1, 40, 1), 1000)
+    hits = np.where(np.arange(40) % 2, 1000, 0)[None, :, None]
     ends = paired_bootstrap(samples, hits, samples, 0 * hits, np.random.default_rng(0))
     half = 1.96 * math.sqrt(0.25 / 40)
     assert ends[0] == pytest.approx([0.5 - half, 0.5 + half], abs=0.02)
@@ -212,24 +213,36 @@ def test_the_bootstrap_resamples_people_and_not_samples() -> None:
 
 
 def test_a_row_and_its_baseline_are_drawn_together() -> None:
-    samples = np.full((2, 12), 10)
-    hits = np.stack([np.arange(12) % 10, np.arange(12) % 7])
+    samples = np.full((2, 12, 1), 10)
+    hits = np.stack([np.arange(12) % 10, np.arange(12) % 7])[..., None]
     ends = paired_bootstrap(samples, hits + 1, samples, hits, np.random.default_rng(0))
     assert ends == pytest.approx(np.full((2, 2), 0.1))
 
 
 def test_a_person_with_more_samples_weighs_more() -> None:
-    samples = np.array([[90, *[1] * 9]])
-    hits = np.array([[90, *[0] * 9]])
+    samples = np.array([[90, *[1] * 9]])[..., None]
+    hits = np.array([[90, *[0] * 9]])[..., None]
     low, high = paired_bootstrap(samples, hits, samples, 0 * hits, np.random.default_rng(0))[0]
     # no one or three takes of the large one: 0, and 270 / 277
     assert (low, high) == pytest.approx((0.0, 270 / 277))
 
 
+def test_a_score_of_several_parts_is_their_mean_and_an_absent_part_does_not_count() -> None:
+    assert mean_share([[1, 3, 0], [2, 9, 0]], [[2, 4, 0], [2, 0, 9]]) == pytest.approx([0.625, 0.5])
+    assert mean_share([7], [9]) == 7 / 9
+    # ten people show part 0 alone, half right; two show part 1 alone, always right
+    samples = np.zeros((1, 12, 2))
+    samples[0, :10, 0], samples[0, 10:, 1] = 100, 1
+    hits = samples * [0.5, 1.0]
+    ends = paired_bootstrap(samples, hits, samples, 0 * hits, np.random.default_rng(0))
+    # neither of the two is drawn in one draw of nine: (10 / 12) ** 12 = 11 %
+    assert ends[0].tolist() == [0.5, 0.75]
+
+
 def test_many_rows_and_people_are_drawn_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     generator = np.random.default_rng(0)
-    samples = np.full((3, 15), 20)
-    hits, theirs = generator.integers(0, 21, (2, 3, 15))
+    samples = np.full((3, 15, 2), 20)
+    hits, theirs = generator.integers(0, 21, (2, 3, 15, 2))
     whole = paired_bootstrap(samples, hits, samples, theirs, np.random.default_rng(1))
     monkeypatch.setattr("fdsweep.results.compute.statistics.AT_ONCE", 1000)
     parts = paired_bootstrap(samples, hits, samples, theirs, np.random.default_rng(1))
@@ -239,8 +252,8 @@ def test_many_rows_and_people_are_drawn_in_parts(monkeypatch: pytest.MonkeyPatch
 def test_too_few_people_are_refused() -> None:
     generator = np.random.default_rng(0)
     with pytest.raises(ValueError, match="10 people or more"):
-        paired_bootstrap(*[np.ones((1, 9))] * 4, generator)
+        paired_bootstrap(*[np.ones((1, 9, 1))] * 4, generator)
     with pytest.raises(ValueError, match="the same"):
-        paired_bootstrap(*[np.ones((1, 12))] * 3, np.ones((1, 11)), generator)
+        paired_bootstrap(*[np.ones((1, 12, 1))] * 3, np.ones((1, 11, 1)), generator)
     with pytest.raises(ValueError, match="without a test sample"):
-        paired_bootstrap(np.eye(12)[:1], *[np.ones((1, 12))] * 3, generator)
+        paired_bootstrap(np.eye(12)[:1, :, None], *[np.ones((1, 12, 1))] * 3, generator)

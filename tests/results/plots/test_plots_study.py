@@ -543,7 +543,7 @@ def test_confusions_need_predictions(store: Store, study: Study) -> None:
     made = study(seeds=[0, 1])
     assert confusions(data_of(store, made)) is not None
     assert confusions(data_of(store, made.replace(rows=made.rows[:2]))) is None
-    assert confusions(data_of(store, made.replace(task="segmentation"))) is None
+    assert confusions(data_of(store, made.replace(task="counting"))) is None
     for seed in made.seeds:
         store.delete_file(f"predictions/Feat.gyroscope-{seed}.parquet")
     assert confusions(data_of(store, made)) is None

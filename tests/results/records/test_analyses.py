@@ -23,13 +23,28 @@ def test_the_same_record_gives_the_same_bytes_of_plain_json(store, analysis):
     analyses.save(store, analyses.load(store, analysis.name))
     assert store.read_text("reports/analysis-watch-aaaaaa/analysis.json") == first
     assert json.loads(first) == analyses.to_json(analysis)
-    assert json.loads(first)["schema"] == "fdsweep.analysis/2"
+    assert json.loads(first)["schema"] == "fdsweep.analysis/3"
+
+
+def of_accuracies(analysis):
+    """The fields that it had when scores were accuracies, and samples were whole."""
+    fields = analysis.model_dump(mode="json")
+    del fields["metric"], fields["positions"]
+    for teacher in fields["teachers"]:
+        teacher["test_accuracy"] = teacher.pop("test_score")
+    return fields
 
 
 def test_what_an_older_fdsweep_wrote_is_read(store, analysis):
+    text = json.dumps({"schema": "fdsweep.analysis/2", **of_accuracies(analysis)})
+    store.write_text(f"reports/{analysis.name}/analysis.json", text)
+    assert analyses.load(store, analysis.name) == analysis
+
+
+def test_what_the_first_fdsweep_wrote_is_read(store, analysis):
     """Its features were those before the ReLU; it looked at no student."""
     new = {"features", "protocol", "classes", "embeddings"}
-    fields = {k: v for k, v in analysis.model_dump(mode="json").items() if k not in new}
+    fields = {k: v for k, v in of_accuracies(analysis).items() if k not in new}
     text = json.dumps({"schema": "fdsweep.analysis/1", **fields})
     store.write_text(f"reports/{analysis.name}/analysis.json", text)
     assert analyses.load(store, analysis.name) == analysis.replace(
@@ -37,7 +52,7 @@ def test_what_an_older_fdsweep_wrote_is_read(store, analysis):
     )
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"schema": "fdsweep.analysis/3"}', '{"name": 1}'])
+@pytest.mark.parametrize("text", ["{", "[]", '{"schema": "fdsweep.analysis/4"}', '{"name": 1}'])
 def test_a_damaged_record_says_so(store, text):
     store.write_text("reports/broken/analysis.json", text)
     with pytest.raises(StorageError, match=r"broken/analysis\.json: is no analysis"):

@@ -10,7 +10,13 @@ import pyarrow.parquet as pq
 import pytest
 from pyarrow import fs
 
-from fdsweep.results.records.schema import CURVES, PREDICTIONS, REPLICATES, Replicate
+from fdsweep.results.records.schema import (
+    CURVES,
+    PREDICTIONS,
+    REGIONS,
+    REPLICATES,
+    Replicate,
+)
 from fdsweep.results.records.store import Store
 from fdsweep.search_spaces.errors import StorageError
 from fdsweep.search_spaces.layout import RESULTS_CACHE as CACHE
@@ -299,10 +305,10 @@ def test_another_task_keeps_other_columns_of_its_samples(store: Store, replicate
             "certain": [0.5, 0.25],
         }
     )
-    one = replicate(key="seg", task="segmentation", metric="miou")
+    one = replicate(key="seg", task="counting", metric="error")
     assert store.put(one, [], kept)
     assert store.put(one.replace(seed=1), [], [{"sample_id": "a", "group": "s", "certain": 1.0}])
-    assert store.put(replicate(key="seg", seed=2, task="segmentation", status="failed"), [], [])
+    assert store.put(replicate(key="seg", seed=2, task="counting", status="failed"), [], [])
 
     stored = pq.read_table(store.uri("predictions/seg-0.parquet"))
     assert stored.column_names == ["key", "seed", "sample_id", "group", "union", "certain"]
@@ -319,6 +325,30 @@ def test_another_task_keeps_other_columns_of_its_samples(store: Store, replicate
     plain = {"key": "aa", "seed": 0, **PREDICTED[0]}
     assert store.predictions(["aa"]).to_dict("records") == [plain]
     assert len(store.predictions()) == 4
+
+
+def test_a_segmentation_keeps_what_each_class_of_an_image_has(
+    store: Store, replicate: Make
+) -> None:
+    one = replicate(key="seg", task="segmentation", metric="miou")
+    regions = {
+        "sample_id": ["a", "a", "b"],
+        "group": ["a", "a", "b"],
+        "label": [0, 2, 0],
+        "intersection": [5, 0, 2**40],
+        "union": [6, 3, 2**41],
+        "labelled": [5, 3, 2**41],
+    }
+    store.put(one, [], pa.table({**regions, "picture": ["iVBO", None, None]}))
+    store.put(one.replace(seed=1), [], pa.table({**regions, "picture": [None] * 3}))
+    store.put(replicate(key="seg", seed=2, task="segmentation", status="failed"), [], [])
+
+    for seed in range(3):
+        assert pq.read_table(store.uri(f"predictions/seg-{seed}.parquet")).schema.equals(REGIONS)
+    rows = store.predictions(["seg"])
+    assert list(rows.columns) == REGIONS.names
+    assert rows["union"].tolist() == regions["union"] * 2
+    assert rows["picture"].dropna().tolist() == ["iVBO"]
 
 
 def test_the_same_replicate_gives_the_same_bytes(tmp_path: Path, replicate: Make) -> None:

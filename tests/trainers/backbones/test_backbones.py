@@ -9,8 +9,20 @@ from fdsweep.trainers import backbones
 from fdsweep.trainers.backbones import Backbone
 from fdsweep.trainers.features.outputs import Outputs
 
-SHAPES = {"cnn1d": (100,), "cnn2d": (24, 32), "resnet18": (64, 64), "mobilenet-v2": (64, 64)}
+SHAPES = {
+    **{"cnn1d": (100,), "cnn2d": (24, 32), "resnet18": (64, 64), "mobilenet-v2": (64, 64)},
+    **{"unet": (11, 14), "deeplab-mobilenet-v2": (17, 25)},
+}
 """Of a sample without its channels, per backbone that takes signals or pictures."""
+
+PLACES = {"unet": (6, 7), "deeplab-mobilenet-v2": (5, 7)}
+"""Of the features and logits of a dense one: at strides 2 and 4."""
+
+ALIKE = {
+    *("bert-base", "deeplab-mobilenet-v2-os16"),
+    *("deeplab-resnet18", "deeplab-resnet18-os16"),
+}
+"""Others with other numbers or another encoder, and slow: their own tests have them."""
 
 
 def inputs(name: str, channels: int = 3, rows: int = 4) -> Tensor:
@@ -19,20 +31,18 @@ def inputs(name: str, channels: int = 3, rows: int = 4) -> Tensor:
     return torch.randn(rows, channels, *SHAPES[name])
 
 
-@pytest.mark.parametrize("name", sorted({*backbones.names()} - {"bert-base"}))
+@pytest.mark.parametrize("name", sorted({*backbones.names()} - ALIKE))
 class TestEveryBackbone:
-    """What a backbone must do; a new one needs its sample's shape in SHAPES.
-
-    bert-base is bert-small with other numbers, and slow.
-    """
+    """What a backbone must do; a new one needs its sample's shape in SHAPES."""
 
     @pytest.mark.parametrize("channels", [1, 7])
     def test_shapes(self, name: str, channels: int) -> None:
         network = backbones.build(name, channels=channels, num_classes=5)
         outputs = network(inputs(name, channels))
         assert isinstance(outputs, Outputs)
-        assert outputs.features.shape == (4, network.dim)
-        assert outputs.logits.shape == (4, 5)
+        assert network.dense == (name in PLACES)
+        assert outputs.features.shape == (4, network.dim, *PLACES.get(name, ()))
+        assert outputs.logits.shape == (4, 5, *PLACES.get(name, ()))
 
     def test_logits_are_of_what_is_pooled_after_the_last_relu_and_features_as_asked(
         self, name: str
@@ -47,14 +57,19 @@ class TestEveryBackbone:
         assert before.maps is not None
         *earlier, last = before.maps
         assert (last < 0).any()
-        if name in ("cnn1d", "cnn2d", "resnet18"):
+        if name in ("cnn1d", "cnn2d", "resnet18", "unet"):
             assert all((x >= 0).all() for x in earlier)
         assert tuple(x.shape[1] for x in before.maps) == network.map_dims
-        pooled = F.relu(last).flatten(2).mean(2)
-        assert_close(before.features, last.flatten(2).mean(2))
+        seen, pooled = last, F.relu(last)
+        if not network.dense:
+            seen, pooled = (x.flatten(2).mean(2) for x in (seen, pooled))
+        assert_close(before.features, seen)
         assert_close(after.features, pooled)
+        weight, bias = network.classifier.weight, network.classifier.bias
+        expected = torch.einsum("cd,nd...->nc...", weight, pooled)
+        expected += bias.view(-1, *[1] * (expected.ndim - 2))
         for outputs in (before, after):
-            assert_close(outputs.logits, network.classifier(pooled))
+            assert_close(outputs.logits, expected)
 
     def test_gradients_reach_every_weight(self, name: str) -> None:
         network = backbones.build(name, channels=3, num_classes=5)
@@ -108,7 +123,7 @@ def test_cnn2d_halves_pictures_three_times() -> None:
     assert sum(p.numel() for p in network.parameters()) == 400 + 3 * 2304 + 128 + 85
 
 
-@pytest.mark.parametrize("name", ["cnn1d", "cnn2d"])
+@pytest.mark.parametrize("name", ["cnn1d", "cnn2d", "unet"])
 def test_no_width_is_refused(name: str) -> None:
     with pytest.raises(ConfigError, match=r"a width of 0\. Give 1 or more"):
         backbones.build(name, channels=3, num_classes=7, width=0)

@@ -65,6 +65,17 @@ def test_other_networks_take_theirs(name: str, tmp_path: Path) -> None:
     assert_close(taken.network.state_dict(), given.network.state_dict(), rtol=0, atol=0)
 
 
+def test_dense_networks_take_that_of_their_encoder(resnet: Path, tmp_path: Path) -> None:
+    weights = pretrained.load(str(tmp_path), pretrained.keep(str(tmp_path), str(resnet)))
+    taken = backbones.build("deeplab-resnet18", channels=3, num_classes=2)
+    taken.load_pretrained(weights)
+    own = {f"resnet.{name}": x for name, x in taken.encoder.network.state_dict().items()}
+    body = {name: x for name, x in weights.items() if not name.startswith("classifier.")}
+    assert_close(own, body, rtol=0, atol=0)
+    with pytest.raises(ConfigError, match=r"--pretrained for deeplab-mobilenet-v2: conv_stem.* is"):
+        backbones.build("deeplab-mobilenet-v2", channels=1, num_classes=2).load_pretrained(weights)
+
+
 def test_networks_start_from_it_and_their_keys_say_so(resnet: Path, tmp_path: Path) -> None:
     digest = pretrained.keep(str(tmp_path), str(resnet))
     plain = replace(network("left"), backbone="resnet18")

@@ -11,8 +11,8 @@ from fdsweep.trainers.datasets.prepared import Prepared
 VARIANTS = [name for name in datasets.names() if parse_variant(name)[1] != "own"]
 
 
-def test_c2kd_reads_three_data_sets():
-    assert VARIANTS == ["ave@c2kd", "crisismmd@c2kd", "vggsound@c2kd"]
+def test_c2kd_reads_three_data_sets_and_hha_one():
+    assert VARIANTS == ["ave@c2kd", "crisismmd@c2kd", "nyu-depth-v2@hha", "vggsound@c2kd"]
 
 
 @pytest.mark.parametrize("name", VARIANTS)

@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from fdsweep.trainers import distillers
-from fdsweep.trainers.distillers import Distiller, Outputs
+from fdsweep.trainers.distillers import Distiller, Outputs, c2kd
 from fdsweep.trainers.distillers.c2kd import kendall
 
 SIZE = 24
@@ -319,6 +319,14 @@ def test_kendall_is_tau_b(levels: int | None, classes: int, dtype: torch.dtype) 
     assert_close(taus, torch.as_tensor(np.nan_to_num(expected), dtype=dtype), rtol=0, atol=1e-6)
     if dtype == torch.float64:
         np.testing.assert_allclose(taus.numpy(), np.nan_to_num(expected), rtol=0, atol=1e-12)
+
+
+def test_rows_at_a_time_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    a, b = (torch.randn(23, 5, dtype=torch.float32) for _ in range(2))
+    whole = kendall(a, b)
+    for pairs in (1, 25, 100, 23 * 25):
+        monkeypatch.setattr(c2kd, "AT_ONCE", pairs)
+        assert torch.equal(kendall(a, b), whole)
 
 
 def test_a_rank_correlation_of_zero_is_exactly_zero() -> None:

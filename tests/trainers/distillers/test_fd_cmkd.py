@@ -252,7 +252,7 @@ def test_equal_settings_are_spelt_equally() -> None:
 
 
 def test_stored_keys_stay_valid_as_the_defaults_are_spelt_as_ever() -> None:
-    assert distillers.resolve_options("fd-cmkd", {}) == {
+    assert distillers.told_options("fd-cmkd", {}) == {
         "freq": True,
         "align": True,
         "scale": True,
@@ -268,6 +268,19 @@ def test_stored_keys_stay_valid_as_the_defaults_are_spelt_as_ever() -> None:
         "basis": "fourier",
     }
     assert repr(distillers.resolve_options("fd-cmkd", {"cutoff": 1})["cutoff"]) == "1.0"
+
+
+def test_axes_are_spelt_in_a_key_where_they_are_set() -> None:
+    told = distillers.told_options
+    assert told("fd-cmkd", {"axes": "channels"}) == told("fd-cmkd", {})
+    assert told("fd-cmkd", {"axes": "positions"})["axes"] == "positions"
+    assert told("kd+fd-cmkd", {}).keys() == {
+        "kd.weight",
+        "kd.temperature",
+        *(f"fd-cmkd.{option}" for option in told("fd-cmkd", {})),
+    }
+    assert told("kd+fd-cmkd", {"fd-cmkd.axes": "positions"})["fd-cmkd.axes"] == "positions"
+    assert distillers.resolve_options("fd-cmkd", {})["axes"] == "channels"
 
 
 @pytest.mark.parametrize(
@@ -286,6 +299,9 @@ def test_stored_keys_stay_valid_as_the_defaults_are_spelt_as_ever() -> None:
         ("fd-cmkd", {"weight_low": -1}, "weight_low: -1.0 is not a weight. Give a number of 0 or"),
         ("fd-cmkd", {"weight_high": -1}, "weight_high: -1.0 is not a weight. Give a number of 0 "),
         ("fd-cmkd", {"weight_align": -1}, "weight_align: -1.0 is not a weight. Give a number of "),
+        ("fd-cmkd", {"axes": "rows"}, "axes: unknown value 'rows'. Choose from: channels, positio"),
+        ("fd-cmkd", {"axes": "positions", "basis": "random"}, "fd-cmkd: a random basis and a lear"),
+        ("fd-cmkd", {"axes": "positions", "cutoff": "learn"}, "learned cutoff are of channels. G"),
         ("fd-cmkd", {"freq": False}, "Give logmse=false (it is on by default)"),
         ("fd-cmkd", {**OFF, "high_loss": "logmse"}, "and no high_loss beside freq=false."),
     ],

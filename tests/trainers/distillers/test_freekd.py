@@ -1,3 +1,4 @@
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from reference import (
 )
 from reference import build as build_pooled
 from reference import outputs_on_maps as outputs
+from torch import nn
 from torch.testing import assert_close
 
 from fdsweep.trainers import distillers
@@ -176,6 +178,42 @@ def test_zero_maps_give_finite_gradients(sizes: Sizes, dtype: torch.dtype) -> No
         terms["total"].backward()
         assert all(x.dtype == dtype and x.isfinite() for x in terms.values())
         assert all(x.grad is not None and x.grad.isfinite().all() for x in own.maps)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"prompts": -1}, "prompts: -1 is below 0. Give 0 or more."),
+        ({"prompts": 2, "mask": False}, "prompts make the mask, and mask=false leaves none."),
+        ({"weight_whole": -1}, "weight_whole: -1.0 is not a weight."),
+    ],
+)
+def test_prompts_that_cannot_be_are_answered_in_a_sentence(
+    options: dict[str, Any], message: str
+) -> None:
+    assert message in refusal(build_pooled, "freekd", **options)
+
+
+def test_prompts_ask_for_the_teachers_classifier() -> None:
+    student, teacher = outputs(ROWS, 0), outputs(ROWS, 1)
+    message = refusal(build(ROWS, ROWS, prompts=2), student, teacher, LABELS)
+    assert message == "freekd: the teacher's classifier is missing. Call attach(teacher) first."
+
+
+def test_prompts_learn_what_the_teachers_classifier_needs() -> None:
+    distiller = build(((2, 4, 4),), ((2, 4, 4),), prompts=2, levels=1)
+    distiller.attach(SimpleNamespace(classifier=nn.Linear(2, C)))
+    teacher = outputs(((2, 4, 4),), 1)
+    optimizer = torch.optim.SGD(distiller.parameters(), lr=0.5)
+    found = []
+    for _ in range(8):
+        optimizer.zero_grad()
+        prompt = distiller(teacher, teacher, LABELS)["prompt"]
+        prompt.backward()
+        optimizer.step()
+        found.append(prompt.item())
+    assert found == sorted(found, reverse=True)
+    assert found[-1] < found[0] - 0.01
 
 
 @pytest.mark.parametrize("name", ["freekd", "freekd-pooled"])

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 from torch.testing import assert_close
 
-from fdsweep.trainers.features.haar import content_and_detail, haar_bands
+from fdsweep.trainers.features.haar import content_and_detail, from_haar_bands, haar_bands
 
 CLASSES = pytest.mark.parametrize("classes", [2, 3, 6, 7])
 
@@ -55,6 +55,11 @@ def test_bands_are_haar_bands_and_keep_the_sum_of_squares(
         assert_close(band.numpy(), expected)
     squares = sum(band.square().sum() for band in (low, *high))
     assert_close(squares, x.square().sum())
+    assert_close(from_haar_bands(low, high, shape[axis:], axis), x)
+    low[0].fill_(0)
+    low[0, 0, 0].fill_(1)
+    (patch,) = from_haar_bands(low, [torch.zeros_like(x) for x in high], shape[axis:], axis)[:1]
+    assert_close(patch[0], torch.full_like(patch[0], 0.5 ** (levels * (x.ndim - axis) / 2)))
 
 
 def test_constants_are_low_and_alternations_high() -> None:

@@ -26,6 +26,9 @@ def pictures(rng: np.random.Generator) -> list[Image.Image]:
 
 SAMPLES: dict[str, tuple[tuple[int, ...], Callable[[np.random.Generator], Any]]] = {
     "frames": ((40,), pictures),
+    "scene-depth": ((6, 8), lambda rng: rng.integers(0, 9000, (6, 8)).astype(np.uint16)),
+    "scene-labels": ((6, 8), lambda rng: rng.integers(0, 40, (6, 8), np.uint8)),
+    "scene-picture": ((6, 8), lambda rng: rng.integers(0, 256, (6, 8, 3), np.uint8)),
     "raster": ((3, 4, 5), lambda rng: rng.uniform(-1, 1, (3, 4, 5)).astype(np.float32)),
     "signal": ((3, 20), lambda rng: rng.normal(size=(3, 20)).astype(np.float32)),
     "spectrogram": ((5, 7), lambda rng: rng.normal(size=(5, 7)).astype(np.float16)),
@@ -34,11 +37,15 @@ SAMPLES: dict[str, tuple[tuple[int, ...], Callable[[np.random.Generator], Any]]]
 }
 WRONG = {
     "raster": np.zeros((1, 4, 5)),
+    "scene-depth": np.zeros((6, 8)),
+    "scene-labels": np.zeros((6, 8, 3), np.uint8),
+    "scene-picture": np.zeros((3, 6, 8), np.uint8),
     "signal": np.zeros((3, 19)),
     "spectrogram": np.zeros((5, 8)),
     "tokens": [1] * 7,
 }
-SHOWN_IN_PART = {"frames", "spectrogram-window"}
+SHOWN_IN_PART = {"frames", "scene-depth", "scene-picture", "spectrogram-window"}
+"""Or otherwise scaled."""
 NAMES = sorted(SAMPLES)
 ORDER = [torch.tensor([6, 0, 4]), torch.tensor([2, 2])]
 
@@ -119,6 +126,9 @@ def test_the_size_is_about_that_of_the_cell(name: str) -> None:
     [
         ("frames", "images"),
         ("raster", "images"),
+        ("scene-depth", "images"),
+        ("scene-labels", "images"),
+        ("scene-picture", "images"),
         ("spectrogram", "images"),
         ("spectrogram-window", "images"),
         ("signal", "lines"),

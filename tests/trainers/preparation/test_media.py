@@ -13,6 +13,7 @@ from miniature.media_files import (
     write_video,
     write_wav,
 )
+from PIL import Image
 
 from fdsweep.trainers.preparation import media
 from fdsweep.trainers.preparation.catalog import Damaged
@@ -98,7 +99,19 @@ def test_a_picture_is_turned_upright(tmp_path):
 DECODERS = {"a.wav": media.audio, "a.flv": media.frames, "a.mp4": media.audio, "a.jpg": media.image}
 
 
-@pytest.mark.parametrize("name", DECODERS)
+def test_a_raster_has_the_numbers_of_its_pixels(tmp_path):
+    values = np.arange(24).reshape(4, 6)
+    indexed = Image.fromarray(values.astype(np.uint8))
+    indexed.putpalette(bytes(range(255, -1, -1)) * 3)
+    for picture in (Image.fromarray((values * 2000).astype(np.uint16)), indexed):
+        picture.save(tmp_path / "raster.png")
+        factor = 2000 if picture.mode == "I;16" else 1
+        assert np.array_equal(media.raster(tmp_path / "raster.png"), values * factor)
+    write_jpeg(tmp_path / "colours.jpg", np.zeros((4, 6, 3), np.uint8))
+    with pytest.raises(Damaged, match="3 channels, not one number for each pixel"):
+        media.raster(tmp_path / "colours.jpg")
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
@@ -108,6 +121,7 @@ DECODERS = {"a.wav": media.audio, "a.flv": media.frames, "a.mp4": media.audio, "
         (None, "cannot be read"),
     ],
 )
+@pytest.mark.parametrize("name", DECODERS)
 def test_a_useless_file_is_damaged(tmp_path, name, content, reason):
     if content is not None:
         (tmp_path / name).write_bytes(content)

@@ -264,7 +264,7 @@ def test_record_and_pictures_are_kept(found, told):
     for name, content in outcome.pictures.items():
         assert study.store.exists(f"reports/{study.plan.sweep}/{name}")
         assert content
-    assert {teacher.test_accuracy for teacher in outcome.analysis.teachers} == {0.25}
+    assert {teacher.test_score for teacher in outcome.analysis.teachers} == {0.25}
     assert [(t.modality, t.seed) for t in outcome.analysis.teachers] == [
         ("accelerometer", 0),
         ("accelerometer", 1),

@@ -3,8 +3,8 @@ import pytest
 import torch
 
 from fdsweep.search_spaces.errors import ConfigError
-from fdsweep.trainers.features import similarity
-from fdsweep.trainers.features.similarity import (
+from fdsweep.trainers.features.analysis import similarity
+from fdsweep.trainers.features.analysis.similarity import (
     ORDERS,
     QUANTITIES,
     Sums,
@@ -202,3 +202,18 @@ def test_a_single_group_has_no_interval():
     summary = summarise(sums_of([1.0], [4]))
     assert summary.paired.mean[0] == 0.25
     assert np.isnan([*summary.paired.low, *summary.paired.high]).all()
+
+
+def test_pairs_are_shuffled_at_their_own_place():
+    first, second = draw(9, 16, seed=1, shift=0.5), draw(9, 16, seed=2, shift=0.2)
+    places = torch.tensor([4, 0, 4, 0, 4, 0, 0, 4, 4])
+    groups = [str(i) for i in range(9)]
+    found = measure(first, second, None, groups, 0, places=places)
+    whole = measure(first, second, None, groups, 0)
+    others = [[j for j in range(9) if j != i and places[j] == places[i]] for i in range(9)]
+    expected = [cosine(first[[i]], second[mine]).mean() for i, mine in enumerate(others)]
+    np.testing.assert_allclose(found.shuffled[:, 0], expected, atol=1e-12)
+    assert np.array_equal(found.paired, whole.paired)
+    assert np.array_equal(found.permuted, whole.permuted)
+    with pytest.raises(ConfigError, match="1 test samples have no other partner"):
+        measure(first, second, None, groups, 0, places=torch.tensor([0] * 8 + [1]))

@@ -259,7 +259,7 @@ def test_people_and_classes_come_from_the_predictions_of_done_seeds(
     assert row.people_delta == pytest.approx(100 * 15 / 80)
     assert row.people_ci is not None
     assert 0 < row.people_ci[0] < row.people_delta < row.people_ci[1] < 50
-    told = [(one.row, one.label, one.n, one.accuracy) for one in table.per_class]
+    told = [(one.row, one.label, one.n, one.score) for one in table.per_class]
     assert told == [
         *[("Feat", 0, 20, 100), ("Feat", 1, 20, 50), ("Feat", 2, 20, 0), ("Feat", 3, 20, 100)],
         *[("Freq", 0, 20, 100), ("Freq", 1, 20, 75), ("Freq", 2, 20, 50), ("Freq", 3, 20, 100)],

@@ -6,7 +6,9 @@ in common, and each has its control here:
 
 - Features that are never negative, as after a ReLU, all have a positive mean: DC agrees for any
   two networks, and a band that holds DC, or the raw feature, is "alike" by that alone. Another
-  sample's partner has the same mean: compare with **shuffled pairs**, not with 0.
+  sample's partner has the same mean: compare with **shuffled pairs**, not with 0. Where samples are
+  places of pictures, partners come from the same place of other pictures: floors lie below and
+  a padded edge is one in all of them, which is no knowledge of this picture either.
 - A Fourier transform over channels has a meaning only if the order of the channels has one. The
   same number with the channels in another order says what an order is worth: compare with
   **permuted channels**.
@@ -171,6 +173,7 @@ def measure(
     groups: Sequence[str],
     seed: int,
     cutoff: float = 0.5,
+    places: Tensor | None = None,
 ) -> Sums:
     """Compare the features of one seed's networks on the same samples.
 
@@ -182,9 +185,11 @@ def measure(
         seed: of the orders in which the second one's channels are put, each the same for all
             samples.
         cutoff: between the bands.
+        places: [N] numbers of the places where samples are from; pairs are shuffled among samples
+            of the same place. None for samples that have none.
 
     Raises:
-        ConfigError: as in `cosines`, or there are fewer than two samples.
+        ConfigError: as in `cosines`, or there are fewer than two samples, or of a place.
     """
     names = tuple(dict.fromkeys(groups))
     place = {name: i for i, name in enumerate(names)}
@@ -205,11 +210,21 @@ def measure(
         groups=names,
         counts=np.bincount(of_sample.numpy(), minlength=len(names)).astype(float),
         paired=by_group(cosines(first, second, cutoff)),
-        shuffled=by_group(shuffled_cosines(first, second, cutoff)),
+        shuffled=by_group(_shuffled(first, second, cutoff, places)),
         other_start=None if stranger is None else by_group(cosines(first, stranger, cutoff)),
         permuted=torch.stack(permuted).cpu().numpy(),
         energy=energy.cpu().numpy(),
     )
+
+
+def _shuffled(first: Tensor, second: Tensor, cutoff: float, places: Tensor | None) -> Tensor:
+    """`shuffled_cosines` [N, M], at each of `places` [N] on its own."""
+    if places is None:
+        return shuffled_cosines(first, second, cutoff)
+    parts = [places == place for place in places.unique()]
+    found = [shuffled_cosines(first[part], second[part], cutoff) for part in parts]
+    order = torch.cat([part.nonzero().flatten() for part in parts])
+    return torch.cat(found)[order.argsort()]
 
 
 def pool(parts: Sequence[Sums]) -> Sums:

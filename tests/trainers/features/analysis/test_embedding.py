@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from fdsweep.trainers.features.embedding import (
+from fdsweep.trainers.features.analysis.embedding import (
     comparable,
     perplexity,
     plane,

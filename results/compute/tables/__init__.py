@@ -1,0 +1,6 @@
+"""The table of a sweep: what it says (model), and how it is computed (build, rows, classes)."""
+
+from fdsweep.results.compute.tables.build import build_table, title
+from fdsweep.results.compute.tables.model import TITLES, TO_PERCENT, ClassRow, Table, TableRow
+
+__all__ = ["TITLES", "TO_PERCENT", "ClassRow", "Table", "TableRow", "build_table", "title"]

@@ -1,0 +1,147 @@
+"""Test samples counted by who they are of, and what a row gains when others are drawn."""
+
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from fdsweep.results.compute.statistics import MIN_PEOPLE, mean_share, paired_bootstrap
+
+Counts = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Test samples of one key, counted; the score of any of them is their `mean_share`.
+
+    `seeds` and `people` (subjects, speakers, videos, or images) name the first two places of
+    `samples` [seeds, people, parts] and of `hits`, how many of these are right. The score is the
+    mean over its parts: an accuracy has one, a mIoU one for each class, whose samples are the
+    pixels of the union and whose hits are those of the intersection. `class_samples` and
+    `class_hits` [seeds, classes] count the same by label, whichever the parts, and
+    `class_labelled` how many samples have that label.
+    """
+
+    seeds: tuple[int, ...]
+    people: tuple[str, ...]
+    samples: Counts
+    hits: Counts
+    class_samples: Counts
+    class_hits: Counts
+    class_labelled: Counts
+
+    def tested(self, seeds: Collection[int]) -> NDArray[np.bool_]:
+        """Which of the seeds are among `seeds` and have test samples: [seeds]."""
+        chosen = np.array([seed in seeds for seed in self.seeds], dtype=np.bool_)
+        return chosen & self.samples.any(axis=(1, 2))
+
+    def count_people(self, seeds: Collection[int]) -> int:
+        """How many people were tested by `seeds`."""
+        return int(np.count_nonzero(self.samples[self.tested(seeds)].any(axis=(0, 2))))
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleDifference:
+    """A row against its baseline over test samples: fractions, not percent.
+
+    `interval` is the 95 % percentile interval when people are drawn anew and seeds are not.
+    """
+
+    delta: float
+    interval: tuple[float, float]
+
+
+def count(
+    rows: pd.DataFrame,
+    *,
+    hits: ArrayLike,
+    samples: ArrayLike,
+    labelled: ArrayLike,
+    parts: Counts,
+    classes: int,
+) -> dict[str, Tally]:
+    """The tally of each key in `rows`, whose columns are `key`, `seed`, `group` and `label`.
+
+    All have the same seeds and people; where one was not tested its counts are 0.
+
+    Args:
+        rows: one or more, of `predictions/`.
+        hits: what each row adds to the hits, [rows].
+        samples: the same of the samples.
+        labelled: the same of the samples with its label.
+        parts: the part that each row adds to, [rows].
+        classes: more than the largest label.
+    """
+    codes, keys = pd.factorize(rows["key"])
+    seed_codes, seeds = pd.factorize(rows["seed"], sort=True)
+    person_codes, people = pd.factorize(rows["group"].astype("category"), sort=True)
+    replicate = codes * len(seeds) + seed_codes
+
+    def add(values: ArrayLike, *axes: tuple[Counts, int]) -> Counts:
+        place, shape = replicate, [len(keys), len(seeds)]
+        for code, size in axes:
+            place = place * size + code
+            shape.append(size)
+        sums = np.bincount(place, weights=values, minlength=int(np.prod(shape)))
+        return sums.astype(np.int64).reshape(shape)
+
+    by_person = (person_codes, len(people)), (parts, int(parts.max()) + 1)
+    by_class = rows["label"].to_numpy(np.int64), classes
+    counts = (
+        *(add(samples, *by_person), add(hits, *by_person)),
+        *(add(each, by_class) for each in (samples, hits, labelled)),
+    )
+    names = tuple(map(int, seeds)), tuple(map(str, people))
+    return {
+        str(key): Tally(*names, *own)
+        for key, own in zip(keys, zip(*counts, strict=True), strict=True)
+    }
+
+
+def people_differences(
+    tallies: Mapping[str, Tally], pairs: Sequence[tuple[str, str, Collection[int]]]
+) -> list[PeopleDifference | None]:
+    """Each row against its baseline, from people: `pairs` are (key, baseline's key, seeds).
+
+    Samples of all seeds that both have are pooled, so that it does not matter whether each seed
+    tests the same people; all samples of a part weigh the same. A draw of people serves both sides
+    and all rows that were tested on the same people. It is fixed by their names, so the same rows
+    give the same numbers. None without predictions, and where fewer than 10 people were tested: a
+    percentile interval over fewer covers less than 90 %.
+    """
+    alike: dict[tuple[str, ...], list[tuple[int, Counts]]] = {}
+    for index, (key, baseline, seeds) in enumerate(pairs):
+        sides = [tallies.get(key), tallies.get(baseline)]
+        if sides[0] is None or sides[1] is None:
+            continue
+        people, counts = _paired_counts(sides[0], sides[1], seeds)
+        if len(people) >= MIN_PEOPLE:
+            alike.setdefault(people, []).append((index, counts))
+    found: list[PeopleDifference | None] = [None] * len(pairs)
+    for people, rows in alike.items():
+        digest = hashlib.sha256("\n".join(people).encode()).digest()
+        samples, hits, their_samples, their_hits = np.stack([counts for _, counts in rows], axis=1)
+        intervals = paired_bootstrap(
+            samples, hits, their_samples, their_hits, np.random.default_rng(list(digest))
+        )
+        deltas = mean_share(hits.sum(1), samples.sum(1)) - mean_share(
+            their_hits.sum(1), their_samples.sum(1)
+        )
+        for (index, _), delta, (low, high) in zip(rows, deltas, intervals, strict=True):
+            found[index] = PeopleDifference(float(delta), (float(low), float(high)))
+    return found
+
+
+def _paired_counts(
+    row: Tally, baseline: Tally, seeds: Collection[int]
+) -> tuple[tuple[str, ...], Counts]:
+    """Who was tested on both sides, and their samples and hits on either: [4, people, parts]."""
+    both = row.tested(seeds) & baseline.tested(seeds)
+    each = (row.samples, row.hits, baseline.samples, baseline.hits)
+    counts = np.stack([count[both].sum(axis=0) for count in each])
+    there = counts[0].any(axis=1) & counts[2].any(axis=1)
+    people = tuple(name for name, tested in zip(row.people, there, strict=True) if tested)
+    return people, counts[:, there]

@@ -1,0 +1,174 @@
+"""What the kinds of a scene share: its picture, its depth and the classes of its pixels.
+
+All samples of a data set have one size. Where the same draws decide, the views of all kinds of a
+scene show the same part of it, as large and as mirrored.
+"""
+
+import io
+import math
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import repeat
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import pyarrow as pa
+import torch
+import torch.nn.functional as F
+from numpy.typing import DTypeLike, NDArray
+from PIL import Image
+from torch import Tensor
+from typing_extensions import override
+
+from fdsweep.trainers.distributed import place
+from fdsweep.trainers.modalities.arrays import ArrayKind
+from fdsweep.trainers.modalities.base import Arrays, Extent, Inputs
+
+SCALES = 0.5, 2.0
+"""Between which a training view shows its picture, as usual for semantic segmentation."""
+
+MOST = (480, 640)
+"""Height and width of a training view at most, where nothing else is asked for: a Kinect's."""
+
+
+class SceneKind(ArrayKind):
+    """PNG files of one size [H, W]; training views are at most `shape` (height, width).
+
+    The evaluated view is the whole picture as it is. A training view shows the picture scaled by
+    a factor from SCALES and mirrored half of the time: a part of it, as high and wide as the
+    picture itself or as `shape` where that is less, and `padding` where the picture ends.
+
+    Attributes:
+        stored: type of the numbers in a PNG file; `dtype` is theirs in memory.
+        channels: of a view.
+        resized: how a view takes its values from the picture.
+        padding: the value of a view's pixels outside the picture.
+    """
+
+    column: ClassVar = pa.binary()
+    augmented: ClassVar = True
+    stored: ClassVar[DTypeLike] = np.uint8
+    channels: ClassVar[int] = 1
+    resized: ClassVar[Literal["bilinear", "nearest"]] = "bilinear"
+    padding: ClassVar[float] = 0.0
+
+    @abstractmethod
+    def ready(self, values: Tensor) -> Tensor:
+        """Whole pictures [B, channels, H, W] of `dtype` as float32 numbers for a network."""
+
+    def finished(self, views: Tensor) -> Tensor:
+        """Views [B, channels, h, w] as they are given away."""
+        return views
+
+    @override
+    def encode(self, value: Any) -> bytes:
+        array = np.asarray(value)
+        last = (self.channels,) if self.channels > 1 else ()
+        if array.shape != (*array.shape[:2], *last) or array.dtype != self.stored:
+            named = ", ".join(map(str, ("height", "width", *last)))
+            raise ValueError(
+                f"a scene of shape {array.shape} in {array.dtype}, not ({named}) in "
+                f"{np.dtype(self.stored)}"
+            )
+        content = io.BytesIO()
+        Image.fromarray(array).save(content, "PNG")
+        return content.getvalue()
+
+    @property
+    @override
+    def numbers(self) -> int:
+        return self.channels * math.prod(self.shape)
+
+    @override
+    def extent(self, cell: Any) -> Extent:
+        with Image.open(io.BytesIO(cell)) as picture:
+            pixels = picture.width * picture.height
+        return Extent(1, pixels * self.channels * np.dtype(self.dtype).itemsize)
+
+    @override
+    def array(self, cells: Sequence[Any]) -> NDArray[Any]:
+        if not cells:
+            return np.empty((0, self.channels, 1, 1), self.dtype)
+        return np.stack([self._pixels(cell) for cell in cells])
+
+    @override
+    def held(self, values: Tensor) -> Inputs:
+        return Scenes(values, self)
+
+    @override
+    def view(self, decoded: Arrays, draws: Tensor | None, device: torch.device) -> Tensor:
+        return self.views(torch.from_numpy(decoded[0]).to(device), draws)
+
+    def views(self, values: Tensor, draws: Tensor | None) -> Tensor:
+        """What is seen of pictures [B, channels, H, W]; `draws` [B, DRAWS] as for `decode`."""
+        whole = self.ready(values)
+        if draws is None:
+            return self.finished(whole)
+        height, width = values.shape[2:]
+        grid = places(height, width, self.shape, draws.cpu()).to(values.device)
+        seen = F.grid_sample(
+            whole, grid, mode=self.resized, padding_mode="border", align_corners=False
+        )
+        outside = (grid.abs() > 1).any(dim=-1)[:, None]
+        return self.finished(seen.masked_fill(outside, self.padding))
+
+    def _pixels(self, cell: bytes) -> NDArray[Any]:
+        """[channels, H, W] of one PNG file."""
+        with Image.open(io.BytesIO(cell)) as picture:
+            pixels = np.asarray(picture).astype(self.dtype)
+        return pixels[None] if self.channels == 1 else pixels.transpose(2, 0, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Scenes:
+    """Pictures of scenes in memory: `values` [N, channels, H, W] as `kind` keeps them."""
+
+    values: Tensor
+    kind: SceneKind
+    augmented: bool = True
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers a view holds at most, or a whole picture if it is no larger."""
+        return self.kind.numbers
+
+    def batches(
+        self, order: Iterable[Tensor], draws: Iterable[Tensor] | None = None
+    ) -> Iterator[Tensor]:
+        """The views of each batch [B], see `SceneKind`."""
+        drawn = repeat(None) if draws is None else draws
+        for indices, numbers in zip(order, drawn, strict=False):
+            chosen = self.values[indices.to(self.values.device, non_blocking=True)]
+            yield self.kind.views(chosen, numbers)
+
+    def to(self, device: torch.device) -> "Scenes":
+        """The same samples on `device`."""
+        return replace(self, values=place(self.values, device))
+
+
+def places(height: int, width: int, most: Sequence[int], draws: Tensor) -> Tensor:
+    """Where pixels of training views lie in pictures of `height` x `width`: [B, h, w, (x, y)].
+
+    -1 and 1 are the picture's edges, and what lies beyond is not of it. The first of `draws`
+    [B, DRAWS] decides the scale, two the place (across, down), the fourth whether it is mirrored.
+    """
+    drawn = draws.double()
+    least, largest = SCALES
+    scale = least + (largest - least) * drawn[:, 0]
+    across = _line(width, min(width, most[1]), scale, drawn[:, 1])
+    across = torch.where(drawn[:, 3:4] < 0.5, across.flip(1), across)
+    down = _line(height, min(height, most[0]), scale, drawn[:, 2])
+    size = (len(drawn), down.shape[1], across.shape[1])
+    return torch.stack([across[:, None].expand(size), down[:, :, None].expand(size)], -1).float()
+
+
+def _line(length: int, seen: int, scale: Tensor, place: Tensor) -> Tensor:
+    """Places [B, seen] along a side of `length`, of which `seen` pixels are shown at `scale` [B].
+
+    A longer side is cut, a shorter one lies between padding; at `place` [B], 0 to 1, either way.
+    """
+    whole = scale * length
+    start = place * (whole - seen)
+    centres = torch.arange(seen) + 0.5
+    return 2 * (start[:, None] + centres) / whole[:, None] - 1
