@@ -232,6 +232,7 @@ def test_a_name_has_precedence_over_its_short_form_and_over_patterns():
         ("fd-cmkd.weight_align", 2),
         ("fd-cmkd.weight_low", 3),
         ("lr", 4),
+        ("freekd.whole", 5),
         ("fd-cmkd.cutoff", 5),
         ("freekd.weight_low", 6),
     ]
