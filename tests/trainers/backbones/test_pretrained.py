@@ -71,9 +71,8 @@ def test_other_networks_take_theirs(name: str, tmp_path: Path) -> None:
     assert_close(taken.network.state_dict(), given.network.state_dict(), rtol=0, atol=0)
 
 
-<<<<<<< HEAD
-def test_dense_networks_take_that_of_their_encoder(resnet: Path, tmp_path: Path) -> None:
-    weights = pretrained.load(str(tmp_path), pretrained.keep(str(tmp_path), str(resnet)))
+def test_dense_networks_take_that_of_their_encoder(resnet: Path, kept: tuple[str, str]) -> None:
+    weights = pretrained.load(*kept)
     taken = backbones.build("deeplab-resnet18", channels=3, num_classes=2)
     taken.load_pretrained(weights)
     own = {f"resnet.{name}": x for name, x in taken.encoder.network.state_dict().items()}
@@ -83,12 +82,8 @@ def test_dense_networks_take_that_of_their_encoder(resnet: Path, tmp_path: Path)
         backbones.build("deeplab-mobilenet-v2", channels=1, num_classes=2).load_pretrained(weights)
 
 
-def test_networks_start_from_it_and_their_keys_say_so(resnet: Path, tmp_path: Path) -> None:
-    digest = pretrained.keep(str(tmp_path), str(resnet))
-=======
 def test_networks_start_from_it_and_their_keys_say_so(resnet: Path, kept: tuple[str, str]) -> None:
     storage, digest = kept
->>>>>>> speed
     plain = replace(network("left"), backbone="resnet18")
     config = replace(plain, pretrained=digest)
     assert config.teacher_key != plain.teacher_key
