@@ -255,12 +255,12 @@ class CIRKDv2(Distiller):
         for embeddings, known in zip(target, labels.cpu(), strict=True):
             self._remember(embeddings, known, stream)
         labelled = labels != IGNORE
+        guess, target = guess[labelled], target[labelled]
+        pixels = self.pixels.draw(self.pixel_samples, stream)
+        regions = self.regions.draw(self.region_samples, stream)
         return {
-            name: self._from_memory(guess[labelled], target[labelled], queues.draw(count, stream))
-            for name, queues, count in (
-                ("pixel_memory", self.pixels, self.pixel_samples),
-                ("region_memory", self.regions, self.region_samples),
-            )
+            "pixel_memory": self._from_memory(guess, target, pixels),
+            "region_memory": self._from_memory(guess, target, regions),
         }
 
     def _remember(self, embeddings: Tensor, labels: Tensor, stream: torch.Generator) -> None:

@@ -340,9 +340,11 @@ def test_replicates_draw_differently_and_so_do_steps() -> None:
     first, other = build(**DRAWS), build(**DRAWS)
     other.seed += 1
     here, there = first(*inputs), other(*inputs)
-    drawn = {"pixel_memory", "region_memory", "channel_memory"}
     for name in here:
-        assert torch.equal(here[name], there[name]) == (name not in drawn - {"region_memory"})
+        if not name.endswith("memory"):
+            assert torch.equal(here[name], there[name])
+    for name in ("pixel_memory", "channel_memory"):  # each class's few regions are drawn in full
+        assert not torch.equal(here[name], there[name])
     alone = build(**DRAWS)
     alone.step += 1
     assert not torch.equal(alone(*inputs)["channel_memory"], here["channel_memory"])
