@@ -93,7 +93,7 @@ def compare(
     aa: Repeat = False,
 ) -> None:
     """Train methods on equal terms and print what each gains over `none`."""
-    from fdsweep.orchestrator.studies.compare import comparison, papers_table, task_of
+    from fdsweep.orchestrator.studies.compare import comparison, info_of, papers_table
     from fdsweep.search_spaces.errors import ConfigError
     from fdsweep.search_spaces.sweep import DATASET
     from fdsweep.trainers.datasets import DataLocation
@@ -105,7 +105,8 @@ def compare(
             raise ConfigError(what, "--paper", "Give it without --methods, --pairing and --align")
         sweep, common = papers_table(dataset, location), replace(common, dataset=None)
     else:
-        sweep = comparison(methods, pairing, task_of(dataset, location), align=align)
+        info = info_of(dataset, location)
+        sweep = comparison(methods, pairing, info.task, align=align, suited=info.suited)
     _train(sweep, common, aa=aa)
 
 

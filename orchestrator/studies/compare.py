@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from fdsweep.results.compute.provenance import published, setting
 from fdsweep.results.records.schema import CLASSIFICATION
+from fdsweep.search_spaces.configs import Option
 from fdsweep.search_spaces.errors import ConfigError, DataError
 from fdsweep.search_spaces.fields import parse_names, parse_variant
 from fdsweep.search_spaces.sweep import Sweep, validated
@@ -20,6 +22,9 @@ PROTOCOLS = {"validation": "ours", "test": "published"}
 
 NONE = "none"
 GROUPS = ("Uni", "Logit", "Feature", "Cross", "Combined")
+
+Suited = Mapping[str, Mapping[str, Option]]
+NONE_SUITED: Suited = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,7 @@ def comparison(
     task: str = CLASSIFICATION,
     *,
     align: bool = False,
+    suited: Suited = NONE_SUITED,
 ) -> Sweep:
     """The study of `methods` against `none`, each with its default options.
 
@@ -65,6 +71,7 @@ def comparison(
         task: of the data set.
         align: where every pixel has a label, fd-cmkd aligns the classes of its bands, which it
             does not in Table 3.
+        suited: options of methods that suit the data set there, by method.
 
     Raises:
         ConfigError: a method or pairing that does not exist, a method that is named twice, or
@@ -77,7 +84,7 @@ def comparison(
     names = _all(is_dense) if methods is None else parse_names(methods, "--methods")
     names = tuple(dict.fromkeys((BASELINE, *names)))
     if is_dense:
-        rows = [_row_of_pixels(name, pairing, align=align) for name in names]
+        rows = [_row_of_pixels(name, pairing, suited, align=align) for name in names]
     else:
         order = {group: number for number, group in enumerate(GROUPS)}
         rows = [_row(name, pairing) for name in names]
@@ -92,9 +99,9 @@ def comparison(
     return validated(content, "compare")
 
 
-def task_of(dataset: str, location: DataLocation) -> str:
-    """What is learnt on `dataset`; DataError if it must be prepared first."""
-    return datasets.find(dataset, location).info.task
+def info_of(dataset: str, location: DataLocation) -> DatasetInfo:
+    """What `dataset` is; DataError if it must be prepared first."""
+    return datasets.find(dataset, location).info
 
 
 def papers_table(dataset: str, location: DataLocation) -> Sweep:
@@ -113,7 +120,7 @@ def papers_table(dataset: str, location: DataLocation) -> Sweep:
     content = {
         "study": table.study,
         "title": table.title,
-        "rows": _rows_of(table, base),
+        "rows": _rows_of(table, info),
         "paper_table": table.name,
         "dataset": info.name,
         "backbones": _of_networks(info, facts, "backbone"),
@@ -148,9 +155,10 @@ def _table_with(dataset: str) -> PaperTable:
     raise ConfigError(what, "--paper", "Leave it out to compare methods on other data")
 
 
-def _rows_of(table: PaperTable, dataset: str) -> list[dict[str, object]]:
+def _rows_of(table: PaperTable, info: DatasetInfo) -> list[dict[str, object]]:
     if table is TABLE_3:
-        return [_row_of_pixels(name, "paired") for name in LINES_OF_TABLE_3]
+        return [_row_of_pixels(name, "paired", info.suited) for name in LINES_OF_TABLE_3]
+    dataset, _ = parse_variant(info.name)
     lines = [line for line in published.read(table.name) if line["dataset"] == dataset]
     order = list(dict.fromkeys(line["method"] for line in lines))
     lines_of = {name: distillers.specimen(name, {}).published for name in distillers.names()}
@@ -197,14 +205,15 @@ def _row(name: str, pairing: str) -> dict[str, object]:
     return {"name": name, "method": name, "group": method.group, "pairing": pairing, "paper": paper}
 
 
-def _row_of_pixels(name: str, pairing: str, *, align: bool = False) -> dict[str, object]:
+def _row_of_pixels(
+    name: str, pairing: str, suited: Suited, *, align: bool = False
+) -> dict[str, object]:
     """The row where every pixel has a label: fd-cmkd is as in Table 3, but for `align`."""
     line = LINES_OF_TABLE_3.get(name)
-    parts = name.split(JOIN)
+    parts, of_bands = name.split(JOIN), {"align": align, "band_heads": False}
     options = {
         option if len(parts) == 1 else f"{part}.{option}": value
         for part in parts
-        if part == FD_CMKD
-        for option, value in {"align": align, "band_heads": False}.items()
+        for option, value in ({FD_CMKD: of_bands} | dict(suited)).get(part, {}).items()
     }
     return {**_row(name, pairing), "options": options, "paper": {"method": line} if line else None}

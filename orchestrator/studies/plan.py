@@ -185,7 +185,7 @@ def _network(sweep: Sweep, info: DatasetInfo, modality: str) -> NetworkConfig:
     backbone = backbones.registry.get(
         sweep.backbones.get(modality, info.modality(modality).backbone)
     )
-    dense = getattr(backbone.factory, "dense", False)
+    dense = backbones.is_dense(backbone.name)
     if dense != tasks.find(info.task).dense:
         what = f"{backbone.name} predicts {'every pixel' if dense else 'whole samples'}"
         fix = f"Name one such as {info.modality(modality).backbone}"

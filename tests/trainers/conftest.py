@@ -15,6 +15,7 @@ from fdsweep.trainers import distillers
 from fdsweep.trainers.datasets import DatasetInfo, Fold, Modality
 from fdsweep.trainers.distillers import resolve_options
 from fdsweep.trainers.distributed import Runtime
+from fdsweep.trainers.features.pixels import IGNORE
 from fdsweep.trainers.loaders import Plain
 from fdsweep.trainers.loop import Roles
 from fdsweep.trainers.replicate import make_roles
@@ -49,6 +50,57 @@ def small_fold(seed: int = 0) -> Fold:
         val=order[70:95],
         test=order[95:],
     )
+
+
+DENSE = DatasetInfo(
+    name="drawn",
+    modalities=(Modality("left", 2, "unet"), Modality("right", 3, "unet")),
+    classes=("a", "b", "c", "nowhere"),
+    fingerprint="drawn",
+    optim=OptimConfig(epochs=3, batch_size=8),
+    source="drawn at random",
+    task="segmentation",
+    scenes=("all",),
+)
+
+
+def dense_fold() -> Fold:
+    """30 pictures of 8 x 12: two blocks, class 0 or 1, around a block of class 2 or void."""
+    draw = torch.Generator().manual_seed(0)
+    maps = torch.randint(0, 2, (30, 2, 2), generator=draw)
+    maps = maps.repeat_interleave(4, 1).repeat_interleave(6, 2)
+    maps[::2, 2:6, 4:8], maps[1::2, 2:5, 4:7] = 2, IGNORE
+    inputs = {
+        m.name: Plain(torch.randn(30, m.channels, 8, 12, generator=draw) + 0.5 * maps[:, None] % 5)
+        for m in DENSE.modalities
+    }
+    return Fold(
+        num_classes=4,
+        inputs=inputs,
+        labels=torch.zeros(30, dtype=torch.int64),
+        groups=tuple(str(i % 10) for i in range(30)),
+        sample_ids=tuple(f"p{i}" for i in range(30)),
+        train=torch.arange(19),
+        val=torch.arange(19, 24),
+        test=torch.arange(24, 30),
+        label_maps=Plain(maps),
+    )
+
+
+def dense_trial(storage: str, method: str = "none", **changes) -> TrialConfig:
+    """As `small_trial`, on the pictures of `dense_fold`."""
+    trial = small_trial(storage, method=method, **changes)
+
+    def drawn(one: NetworkConfig) -> NetworkConfig:
+        optim = replace(one.optim, batch_size=DENSE.optim.batch_size)
+        return replace(one, dataset="drawn", backbone="unet", task="segmentation", optim=optim)
+
+    config = replace(
+        trial.config,
+        network=drawn(trial.config.network),
+        teachers=tuple(map(drawn, trial.config.teachers)),
+    )
+    return replace(trial, config=config, key=config.key)
 
 
 def network(modality: str, **optim: Any) -> NetworkConfig:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.distributed as dist
-from conftest import INFO, small_fold, small_trial
+from conftest import DENSE, INFO, dense_fold, dense_trial, small_fold, small_trial
 from torch import nn
 
 from fdsweep.trainers import distributed
@@ -24,6 +24,8 @@ from fdsweep.trainers.loaders import Plain
 from fdsweep.trainers.replicate import run_replicate
 
 METHODS = ("none", "fd-cmkd", "c2kd", "unpaired", "kd+afd")
+ON_PIXELS = ("c2kd", "cirkd-v2+fd-cmkd")
+SMALL = {"cirkd-v2.pixel_entries": 8, "cirkd-v2.stride": 2, "fd-cmkd.band_heads": False}
 CPU = torch.device("cpu")
 PATIENCE = timedelta(seconds=100)
 # Another worker's process ends without the interpreter's own end: a gloo thread that lets go of its
@@ -52,6 +54,14 @@ def outcomes(place, samples=43):
         for method in METHODS:
             trial = small_trial(str(place), method=method, epochs=2, lr=0.05)
             found[method] = run_replicate(trial, INFO, fold, 0)
+        fold = dense_fold()
+        doubled = {name: Plain(x.values.double()) for name, x in fold.inputs.items()}
+        for method in ON_PIXELS:
+            options = SMALL if "+" in method else {}
+            trial = dense_trial(str(place), method, epochs=2, lr=0.05, options=options)
+            found[f"pixels/{method}"] = run_replicate(
+                trial, DENSE, replace(fold, inputs=doubled), 0
+            )
     finally:
         torch.set_default_dtype(torch.float32)
     runtime = Runtime.here(CPU)
@@ -116,7 +126,7 @@ def check_equal(one, two):
         assert two[name] == one[name]
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [*METHODS, *(f"pixels/{name}" for name in ON_PIXELS)])
 def test_two_workers_give_the_numbers_of_one(both, method):
     one, two = (found[method] for found, _ in both)
     check_equal(one, two)

@@ -1,10 +1,12 @@
 """Networks: one module per family, found through the registry or `fdsweep.backbones`."""
 
+from typing import get_type_hints
+
 from fdsweep.search_spaces.configs import FeaturePoint
 from fdsweep.trainers.backbones.base import Backbone, init_weights
 from fdsweep.trainers.registry import Registry, resolve_options
 
-__all__ = ["Backbone", "build", "init_weights", "names", "registry"]
+__all__ = ["Backbone", "build", "init_weights", "is_dense", "names", "registry"]
 
 registry: Registry[Backbone] = Registry(
     "backbone", "fdsweep.trainers.backbones", "fdsweep.backbones"
@@ -40,6 +42,13 @@ def build(
     network = factory(channels=channels, num_classes=num_classes, **resolved)
     network.feature_point = features
     return network
+
+
+def is_dense(name: str) -> bool:
+    """Whether the backbone `name` predicts every pixel; a function is asked what it returns."""
+    factory = registry.get(name).factory
+    made = factory if isinstance(factory, type) else get_type_hints(factory).get("return")
+    return bool(getattr(made, "dense", False))
 
 
 def names() -> tuple[str, ...]:

@@ -5,14 +5,14 @@ read (`info`), and `folds()` reads it once and gives one `Fold` per seed.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from fdsweep.search_spaces.configs import OptimConfig
+from fdsweep.search_spaces.configs import OptimConfig, Option
 from fdsweep.search_spaces.errors import ConfigError, unknown
 from fdsweep.search_spaces.fields import OWN, Direction, parse_variant, spell_variant
 from fdsweep.search_spaces.trials import AUTO, Loading
@@ -47,6 +47,9 @@ class DatasetInfo:
     What a paper's numbers may differ in: `split` says in a few words which samples train and test
     (empty where unknown), `labelling` which of several labels they have, `variant` how they are
     read (`own`, or whose way was asked for).
+
+    `suited` are options of methods, by method, that a comparison on it takes in place of defaults
+    that were published for larger data.
     """
 
     name: str
@@ -61,6 +64,7 @@ class DatasetInfo:
     labelling: str = ""
     variant: str = OWN
     scenes: tuple[str, ...] = ()
+    suited: Mapping[str, Mapping[str, Option]] = field(default_factory=dict)
 
     @property
     def sample_classes(self) -> tuple[str, ...]:

@@ -50,6 +50,15 @@ SYNTHETIC = (
     "help on photographs."
 )
 SPLIT = "test rooms fixed"
+SUITED = {
+    "cirkd-v2": {
+        "stride": 4, "pixel_entries": 1000, "region_entries": 200, "channel_pool": 2,
+        "channel_entries": 1000, "pixel_samples": 1024, "region_samples": 256,
+        "channels_per_step": 32, "channel_samples": 256,
+    }
+}  # fmt: skip
+"""One position of features for 4 x 4 pixels, 12 x 16 in all, and queues that a checkpoint carries
+easily; as published both are made for pictures of 512 x 512 and more."""
 SOURCE = "synthetic: rendered by fdsweep's trainers/rooms"
 
 
@@ -164,6 +173,7 @@ class Rooms(_Rooms):
         task="segmentation",
         split=SPLIT,
         scenes=KINDS,
+        suited=SUITED,
     )
 
     @override

@@ -32,7 +32,8 @@ class AFD(Distiller):
     change nothing (biases before batch normalisation, scale and shift of V's) and the last map,
     which is that before the final ReLU. Maps with different numbers of axes are compared with their
     positions in one row. Networks without maps have one stage, the features, whose channels
-    take the place of positions. A map of a single position has e = 1 and so no distance.
+    take the place of positions. A map of a single position has e = 1 and so no distance. Where
+    networks predict every pixel, void ones count too.
 
     Args:
         student_map_dims: channels of the student's maps.

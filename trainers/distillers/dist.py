@@ -22,7 +22,9 @@ class DIST(Distiller):
         total = task + beta * inter + gamma * intra
 
     T² stands in the terms, as in the published code. The teacher is detached. A vector that is
-    constant counts as uncorrelated and gives no gradient.
+    constant counts as uncorrelated and gives no gradient. Where networks predict every pixel, the
+    samples are those of the whole batch, as in the published code for segmentation, in which void
+    pixels count too.
 
     Args:
         beta: weight of the relations between classes, within a sample.

@@ -29,7 +29,7 @@ class PKDMaps(Distiller):
     resizes bilinearly and divides by the standard deviation of a sample; here positions are
     averaged or repeated, and the variance is the mean of squares. Maps with different numbers of
     axes are compared with their positions in one row. Without maps the features are one map of one
-    position.
+    position. Where networks predict every pixel, void ones count too.
 
     Args:
         student_map_dims: channels of the student's maps.

@@ -130,7 +130,7 @@ class Scenes:
 
     @property
     def numbers(self) -> int:
-        """How many numbers a view holds at most, or a whole picture if it is no larger."""
+        """How many numbers a view of `shape` holds."""
         return self.kind.numbers
 
     def batches(

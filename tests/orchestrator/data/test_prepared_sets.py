@@ -95,7 +95,7 @@ def test_from_the_raw_tree_to_table_3(cluster, tmp_path, name):
 
     refused = fdsweep(*prepare, "--json")
     assert refused.exit_code == 2, refused.output
-    assert "2 of 41 samples are damaged" in refused.stderr or "2 of 40 samples" in refused.stderr
+    assert "samples are damaged, more than 1 %" in refused.stderr
     made = fdsweep(*prepare, "--allow-skips", DAMAGED, "--json")
     assert made.exit_code == 0, made.output
     manifest = json.loads(made.stdout)
@@ -111,11 +111,10 @@ def test_from_the_raw_tree_to_table_3(cluster, tmp_path, name):
     study = fdsweep("compare", "--dataset", name, "--seeds", 1, "--epochs", 1, *storage)
     assert study.exit_code == 0, study.output
     assert time.monotonic() - started < 240
-    rows = [line for line in study.stdout.splitlines() if line.endswith("|   1 |")]
-    print(study.stdout)
-    assert study.stdout.count("|   1 |") == 2 * len(TABLE_3)
+    rows = [line for line in study.stdout.splitlines() if "|   1 |" in line]
+    assert len(rows) == 2 * len(TABLE_3)
     for method in TABLE_3:
-        assert any(line.startswith(f"| {method} ") for line in rows)
+        assert sum(f"| {method} " in row for row in rows) == 2
     assert manifest["fingerprint"] in study.stdout
 
 

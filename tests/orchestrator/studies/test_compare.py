@@ -9,8 +9,8 @@ from fdsweep.orchestrator.studies.compare import (
     GROUPS,
     LINES_OF_TABLE_3,
     comparison,
+    info_of,
     papers_table,
-    task_of,
 )
 from fdsweep.orchestrator.studies.plan import make_cells, make_plan
 from fdsweep.results.compute.provenance.published import look_up
@@ -80,8 +80,8 @@ def test_the_pairing_reaches_every_row_with_a_teacher_and_no_other(pairing):
 
 
 def test_where_pixels_have_labels_the_rows_are_those_of_table_3():
-    assert task_of("rooms", DataLocation()) == "segmentation"
-    sweep = comparison(task="segmentation")
+    info = info_of("rooms", DataLocation())
+    sweep = comparison(task=info.task, suited=info.suited)
     assert [row.method for row in sweep.rows] == list(LINES_OF_TABLE_3)
     found = {
         row.name: look_up(sweep.paper_table, row.paper, "nyu-depth-v2", "depth").value
@@ -89,11 +89,19 @@ def test_where_pixels_have_labels_the_rows_are_those_of_table_3():
     }
     assert list(found.values()) == [30.9, 32.3, 32.5, 31.8, 33.2, 33.1, 35.1]
     plain = {"align": False, "band_heads": False}
+    small = dict(info.suited["cirkd-v2"])
     options = {row.name: row.options for row in sweep.rows if row.options}
     assert options == {
         "fd-cmkd": plain,
-        "cirkd-v2+fd-cmkd": {f"fd-cmkd.{name}": value for name, value in plain.items()},
+        "cirkd-v2": small,
+        "cirkd-v2+fd-cmkd": {
+            **{f"cirkd-v2.{name}": value for name, value in small.items()},
+            **{f"fd-cmkd.{name}": value for name, value in plain.items()},
+        },
     }
+    published = comparison(task=info.task)
+    assert published.rows[5].options == {}
+    assert published.rows[4:5] == sweep.rows[4:5]
 
 
 def test_fd_cmkd_aligns_pixels_where_that_is_asked_for():
