@@ -131,7 +131,7 @@ def test_every_point_of_a_preset_is_accepted(preset, method):
             dimensions(load_space(preset), method, defaults)
         return
     dims = dimensions(load_space(preset), method, defaults)
-    for point in random_points(dims, 200):
+    for point in random_points(dims, 60):
         for dimension in dims:
             if dimension.name in point:
                 value = point[dimension.name]
