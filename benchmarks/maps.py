@@ -19,19 +19,16 @@ import resource
 import subprocess
 import sys
 import time
+from typing import Any
 
 import torch
 
-from fdsweep.orchestrator.studies.compare import BASELINE
+from fdsweep.orchestrator.studies.compare import BASELINE, comparison
 from fdsweep.trainers import distillers, tasks
 from fdsweep.trainers.distillers import Outputs
 from fdsweep.trainers.features.pixels import IGNORE
-from fdsweep.trainers.registry import JOIN
 
-STRIDE, VOID = 4, 0.1
-OPTIONS = {"fd-cmkd": {"align": False, "band_heads": False}}
-"""Of methods that `fdsweep compare` does not give their defaults for pixels."""
-
+TASK, STRIDE, VOID = "segmentation", 4, 0.1
 GIB = 2**30
 SIZES = {"height": 480, "width": 640, "batch": 8, "classes": 40, "dim": 256}
 
@@ -45,19 +42,11 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def options(name: str) -> dict[str, bool]:
-    """Those of a method, or of several joined by "+"."""
-    parts = name.split(JOIN)
-    return {
-        option if len(parts) == 1 else f"{part}.{option}": value
-        for part in parts
-        for option, value in OPTIONS.get(part, {}).items()
-    }
-
-
-def usable(name: str) -> bool:
-    """Whether the method can be used where networks predict every pixel."""
-    return bool(distillers.specimen(name, options(name)).on_maps)
+def compared(methods: list[str]) -> dict[str, dict[str, Any]]:
+    """Options of each of `methods`, or of all that can be used on maps, as they are compared."""
+    usable = (name for name in distillers.names() if distillers.specimen(name, {}).on_maps)
+    rows = comparison(",".join(methods or usable), task=TASK).rows
+    return {row.method: dict(row.options) for row in rows}
 
 
 def outputs(sizes: argparse.Namespace, device: torch.device, asks: bool) -> Outputs:
@@ -88,7 +77,7 @@ def measure(name: str, sizes: argparse.Namespace) -> dict[str, float]:
         teacher_dim=sizes.dim,
         student_map_dims=map_dims(sizes.dim),
         teacher_map_dims=map_dims(sizes.dim),
-        **options(name),
+        **compared([name])[name],
     ).to(device)
     for memory in distiller.buffers():
         memory += 0  # untouched zeros take no memory yet
@@ -98,8 +87,9 @@ def measure(name: str, sizes: argparse.Namespace) -> dict[str, float]:
     labels = torch.nn.functional.interpolate(coarse, (sizes.height, sizes.width))[:, 0].long()
     labels[torch.rand(labels.shape, device=device) < VOID] = IGNORE
     teachers = (teacher,) if distiller.needs_teacher else ()
+    torch.optim.SGD([student.logits])  # loads, as in training, what is slow to load
     start = time.perf_counter()
-    losses = distiller.losses(student, teachers, labels, tasks.find("segmentation").loss)
+    losses = distiller.losses(student, teachers, labels, tasks.find(TASK).loss)
     losses["total"].backward()
     if device.type == "cuda":
         torch.cuda.synchronize()
@@ -122,8 +112,7 @@ def main() -> None:
     if args.alone:
         print(json.dumps(measure(args.alone, args)))
         return
-    names = args.methods or [name for name in distillers.names() if usable(name)]
-    results = {name: run_alone(name) for name in dict.fromkeys((BASELINE, *names))}
+    results = {name: run_alone(name) for name in compared(args.methods)}
     kind = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.machine()
     print(
         f"{kind}, torch {torch.__version__}, {args.batch} pictures of {args.height} x {args.width},"

@@ -137,7 +137,7 @@ def test_every_point_of_a_preset_is_accepted(preset, method):
             dimensions(load_space(preset), method, defaults)
         return
     dims = dimensions(load_space(preset), method, defaults)
-    for point in random_points(dims, 200):
+    for point in random_points(dims, 60):
         for dimension in dims:
             if dimension.name in point:
                 value = point[dimension.name]
@@ -239,6 +239,7 @@ def test_a_name_has_precedence_over_its_short_form_and_over_patterns():
         ("fd-cmkd.weight_align", 2),
         ("fd-cmkd.weight_low", 3),
         ("lr", 4),
+        ("freekd.whole", 5),
         ("fd-cmkd.cutoff", 5),
         ("freekd.weight_low", 6),
     ]
