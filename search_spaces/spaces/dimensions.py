@@ -155,14 +155,7 @@ def _source(space: Space, option: str, default: Option) -> str | None:
             return None if is_range and isinstance(default, str) else name
     if not isinstance(default, float):
         return None
-    return next(
-        (
-            name
-            for name, parameter in space.parameters.items()
-            if fits(name, option) and (default > 0 or not parameter.log)
-        ),
-        None,
-    )
+    return next((name for name in space.parameters if fits(name, option)), None)
 
 
 def _conditions(

@@ -65,9 +65,8 @@ class Parameter(Fields):
 class Space(Fields):
     """Parameters by the name of their option, which may be a pattern such as `weight*`.
 
-    A pattern stands for every option of the method that fits it and whose default is a float, but
-    on a logarithmic scale not for a 0, which switches something off; a name of its own has
-    precedence. `constraints` are comparisons such as
+    A pattern stands for every option of the method that fits it and whose default is a float; a
+    name of its own has precedence. `constraints` are comparisons such as
     `weight_low <= 10 * weight_high`.
     """
 

@@ -96,7 +96,7 @@ def test_the_presets_are_three_spaces_that_name_known_options():
         ("loss-weights", "fd-cmkd", "weight_low weight_high weight_align"),
         ("loss-weights", "kd", "weight"),
         ("loss-weights", "dkd", "alpha beta"),
-        ("loss-weights", "freekd", "weight_low weight_high"),  # its weight of 0 is a switch
+        ("loss-weights", "freekd", "weight_low weight_high"),
         (
             "loss-weights",
             "cirkd-v2",
@@ -234,7 +234,6 @@ def test_a_name_has_precedence_over_its_short_form_and_over_patterns():
     dims = search(parameters, "freekd+fd-cmkd")
     assert [(dimension.name, dimension.high) for dimension in dims] == [
         ("freekd.weight_high", 2),
-        ("freekd.weight_whole", 2),
         ("fd-cmkd.weight_high", 2),
         ("fd-cmkd.weight_align", 2),
         ("fd-cmkd.weight_low", 3),
