@@ -5,6 +5,7 @@ is a folder, or a module that lies in the room itself; an import stays on its fl
 """
 
 import ast
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -49,29 +50,35 @@ MODULES = {
 }
 
 
-def imported(path: Path, *, inside: bool) -> set[str]:
+@cache
+def imported(path: Path, *, inside: bool) -> frozenset[str]:
     """What `path` imports; `inside` counts what its functions import when they are called."""
-    tree = ast.parse(path.read_text())
     names = set()
-    for node in ast.walk(tree) if inside else executed(tree):
+    for node in statements(ast.parse(path.read_text()), inside=inside):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return {name.removeprefix("fdsweep.") for name in names}
+    return frozenset(names)
 
 
-def executed(tree: ast.Module):
-    """The statements that run when a module is imported, what is for type checkers left out."""
+def statements(tree: ast.Module, *, inside: bool):
+    """All statements, or those that run when a module is imported and not for type checkers."""
     waiting = list(tree.body)
     while waiting:
         node = waiting.pop()
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        if not inside and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             continue
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+        if not inside and isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
             continue
         yield node
-        waiting += [child for child in ast.iter_child_nodes(node) if isinstance(child, ast.stmt)]
+        holders = ast.stmt | ast.ExceptHandler | ast.match_case
+        waiting += [child for child in ast.iter_child_nodes(node) if isinstance(child, holders)]
+
+
+def ours(path: Path, *, inside: bool) -> set[str]:
+    """The same, with the name of the package left out."""
+    return {name.removeprefix("fdsweep.") for name in imported(path, inside=inside)}
 
 
 def modules_of(names: set[str]) -> set[str]:
@@ -87,7 +94,7 @@ def modules_of(names: set[str]) -> set[str]:
 def test_imports_stay_in_their_rooms():
     for path in MODULES.values():
         place = path.relative_to(ROOT)
-        tops = {one.split(".")[0] for one in imported(path, inside=True)}
+        tops = {one.split(".")[0] for one in ours(path, inside=True)}
         assert tops & set(MAY_IMPORT) <= MAY_IMPORT[place.parts[0]], place
         for package, places in ONLY_IN.items():
             assert package not in tops or place.as_posix() in places, place
@@ -112,7 +119,7 @@ def test_imports_run_down_the_floors():
     for name, path in MODULES.items():
         room, floor = name.split(".")[0], floor_of(name)
         place = FLOORS[room].index
-        for other in modules_of(imported(path, inside=True)):
+        for other in modules_of(ours(path, inside=True)):
             if floor and other.split(".")[0] == room and floor_of(other):
                 assert place(floor) <= place(floor_of(other)), f"{name} imports {other}"
 
@@ -127,14 +134,12 @@ def test_a_folder_is_small_enough_to_be_read():
 
 def test_all_imports_carry_the_name_of_the_package():
     for path in [*MODULES.values(), *(ROOT / "tests").rglob("*.py")]:
-        for node in ast.walk(ast.parse(path.read_text())):
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            assert not {name.split(".")[0] for name in names} & set(MAY_IMPORT), path
+        tops = {name.split(".")[0] for name in imported(path, inside=True)}
+        assert not tops & set(MAY_IMPORT), path
 
 
 def test_no_import_runs_in_a_circle():
-    graph = {name: modules_of(imported(path, inside=False)) for name, path in MODULES.items()}
+    graph = {name: modules_of(ours(path, inside=False)) for name, path in MODULES.items()}
     try:
         tuple(TopologicalSorter(graph).static_order())
     except CycleError as error:

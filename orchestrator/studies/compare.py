@@ -2,11 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
+from fdsweep.orchestrator.studies.pixels import (
+    FD_CMKD,
+    NONE_SUITED,
+    Suited,
+    options_on_pixels,
+)
 from fdsweep.results.compute.provenance import published, setting
 from fdsweep.results.records.schema import CLASSIFICATION
-from fdsweep.search_spaces.configs import Option
 from fdsweep.search_spaces.errors import ConfigError, DataError
 from fdsweep.search_spaces.fields import parse_names, parse_variant
 from fdsweep.search_spaces.sweep import Sweep, validated
@@ -14,17 +18,13 @@ from fdsweep.trainers import datasets, distillers, tasks
 from fdsweep.trainers.datasets import DataLocation, DatasetInfo
 from fdsweep.trainers.datasets.prepared import Prepared
 from fdsweep.trainers.preparation.manifest import prepare_command
-from fdsweep.trainers.registry import JOIN
 
-BASELINE, FD_CMKD = "none", "fd-cmkd"
+BASELINE = "none"
 PROTOCOLS = {"validation": "ours", "test": "published"}
 """How epoch and head are chosen, by what they are chosen on."""
 
 NONE = "none"
 GROUPS = ("Uni", "Logit", "Feature", "Cross", "Combined")
-
-Suited = Mapping[str, Mapping[str, Option]]
-NONE_SUITED: Suited = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,10 +210,5 @@ def _row_of_pixels(
 ) -> dict[str, object]:
     """The row where every pixel has a label: fd-cmkd is as in Table 3, but for `align`."""
     line = LINES_OF_TABLE_3.get(name)
-    parts, of_bands = name.split(JOIN), {"align": align, "band_heads": False}
-    options = {
-        option if len(parts) == 1 else f"{part}.{option}": value
-        for part in parts
-        for option, value in ({FD_CMKD: of_bands} | dict(suited)).get(part, {}).items()
-    }
+    options = options_on_pixels(name, suited, align=align)
     return {**_row(name, pairing), "options": options, "paper": {"method": line} if line else None}

@@ -99,7 +99,7 @@ def _picture(
             if (row.key, split) in bands:
                 _draw(axes, bands[row.key, split], look(row.row, manifest.looks), epoch)
             axes.set_ylim(low - PAD * (high - low), high + PAD * (high - low))
-            axes.set_xlim(-PAD * last, last * (1 + PAD))
+            axes.set_xlim(-PAD * max(last, 1), max(last, 1) * (1 + PAD))
             if place % COLUMNS == 0:
                 axes.set_ylabel(f"{name} [%]")
         panels[place][0].set_title(f"{row.row}\n(n = {count})", size=7.5)

@@ -26,9 +26,14 @@ def map_dims(dim: int, stages: int) -> tuple[int, ...]:
     return (*range(5, 4 + stages), dim)
 
 
+def seed() -> None:
+    """`torch.manual_seed`, whose call would also note for each kind of GPU where it stood."""
+    torch.default_generator.manual_seed(3)
+
+
 def build(name: str, teacher_dim: int = DIM, **options: object) -> Distiller:
     """The method `name` for DIM channels of the student, always with the same weights."""
-    torch.manual_seed(3)
+    seed()
     distiller = distillers.build(
         name,
         num_classes=C,
@@ -44,7 +49,7 @@ def build(name: str, teacher_dim: int = DIM, **options: object) -> Distiller:
 
 def build_on_maps(name: str, student: Sizes, teacher: Sizes, **options: object) -> Distiller:
     """The method `name` for maps of these sizes, always with the same weights."""
-    torch.manual_seed(3)
+    seed()
     return distillers.build(
         name,
         num_classes=C,

@@ -1,5 +1,6 @@
 """Networks: one module per family, found through the registry or `fdsweep.backbones`."""
 
+from functools import partial
 from typing import get_type_hints
 
 from fdsweep.search_spaces.configs import FeaturePoint
@@ -47,6 +48,7 @@ def build(
 def is_dense(name: str) -> bool:
     """Whether the backbone `name` predicts every pixel; a function is asked what it returns."""
     factory = registry.get(name).factory
+    factory = factory.func if isinstance(factory, partial) else factory
     made = factory if isinstance(factory, type) else get_type_hints(factory).get("return")
     return bool(getattr(made, "dense", False))
 

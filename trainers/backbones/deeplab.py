@@ -35,7 +35,7 @@ class DeepLab(Backbone):
     output before its ReLU is the last map; features and logits are at stride 4.
 
     The 3x3 convolutions of pyramid and decoder are separable, depthwise and then pointwise, with
-    batch normalisation and ReLU after either: the paper's final variant (sections 3 and 4.3) and
+    batch normalisation and ReLU after either: the paper's final variant (section 4.3) and
     the default of its authors' code (tensorflow/models, research/deeplab). That code's dropout of
     0.1 after the pyramid, which the paper does not mention, is left out, so that several workers
     give the numbers of one.

@@ -167,7 +167,7 @@ class Rooms(_Rooms):
         modalities=modalities,
         classes=LABELS,
         fingerprint=_fingerprint(labels=LABELS),
-        optim=OptimConfig(epochs=12, batch_size=16, lr=0.05),
+        optim=OptimConfig(epochs=12, batch_size=8, lr=0.2),
         source=SOURCE,
         notes=(SYNTHETIC.format("rooms"),),
         task="segmentation",

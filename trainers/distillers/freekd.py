@@ -55,19 +55,18 @@ class FreeKD(WithClassifier):
         m_p    = sigmoid(p · the teacher's bands of that level added up) [N, 1, ...], detached
         prompt = CE(classifier(ReLU(x')), y) + Σ over low, high_l of the mean overlap of two m_p
 
-    `prompt` trains the prompts. x' is put together again from the teacher's bands, each times the
-    sum of its m_p; the classifier is the teacher's, a copy (of dense networks at every position,
-    for labelled pixels; else on the average); and the overlap of masks a and b is Dice's,
-    2 a · b / (a · a + b · b). As the classifier reads the last stage, that is the only one
+    `prompt` trains the prompts, with weight 1. x' is put together again from the teacher's bands,
+    each times the sum of its m_p; the classifier is a copy of the teacher's (of dense networks at
+    every position, for labelled pixels; else on the average); and the overlap of masks a and b is
+    Dice's, 2 a · b / (a · a + b · b). As the classifier reads the last stage, that is the only one
     compared.
 
     Three Haar levels, zeros beyond the edge, the L1 norm and its means are those of the authors'
-    public code, Gumpest/FreeKD (RetinaNet on COCO), as is the weight of `high`. Its form is
-    prompts=6, weight_low=0, weight_whole=5, where `whole` is the squared error of whole maps. What
-    differs:
+    public code, Gumpest/FreeKD (RetinaNet on COCO), as is the weight of `high`. Its form, but for a
+    detector's heads, is prompts=6, weight_low=0, whole=5. What differs:
 
-    - There prompts are trained first, with the teacher, which reads x' from then on, and are then
-      kept. Here they are trained along with the student, for a teacher that is frozen.
+    - There prompts are trained beforehand, in the teacher as it is finetuned, and then kept. Here
+      they are trained along with the student, for a teacher that is frozen.
     - By default m is made from the teacher's bands without parameters, and the low band takes the
       place of `whole`.
     - The paper weights channels by relations between positions. Its code does not, nor is it
@@ -81,8 +80,8 @@ class FreeKD(WithClassifier):
         levels: how often the positions are halved.
         mask: m as above; without, m = 1.
         prompts: T, or 0 for masks without parameters.
-        weight_whole: of the mean squared error of the maps themselves, summed over stages; 0 leaves
-            it out.
+        whole: weight of the mean squared error of the maps themselves, summed over stages; 0
+            leaves it out.
 
     Raises:
         ConfigError: a negative weight or number, less than 1 level, prompts without a mask, or a
@@ -102,9 +101,9 @@ class FreeKD(WithClassifier):
         "levels": "Gumpest/FreeKD",
         "mask": "ours, in place of the prompts of Gumpest/FreeKD",
         "prompts": "ours (Gumpest/FreeKD: 6)",
-        "weight_whole": "ours (Gumpest/FreeKD: 5)",
+        "whole": "ours (Gumpest/FreeKD: 5)",
     }
-    absent_if_unset = ("prompts", "weight_whole")
+    absent_if_unset = ("prompts", "whole")
 
     def __init__(
         self,
@@ -116,12 +115,12 @@ class FreeKD(WithClassifier):
         levels: int = 3,
         mask: bool = True,
         prompts: int = 0,
-        weight_whole: float = 0.0,
+        whole: float = 0.0,
     ) -> None:
         super().__init__()
         check_weight("weight_low", weight_low)
         check_weight("weight_high", weight_high)
-        check_weight("weight_whole", weight_whole)
+        check_weight("whole", whole)
         check_positive("levels", levels)
         check_count("prompts", prompts)
         if prompts and not mask:
@@ -129,8 +128,8 @@ class FreeKD(WithClassifier):
                 "prompts make the mask, and mask=false leaves none", "freekd", "Give one of them"
             )
         self.weights = {"low": weight_low, "high": weight_high}
-        if weight_whole:
-            self.weights["whole"] = weight_whole
+        if whole:
+            self.weights["whole"] = whole
         self.levels, self.mask = levels, mask
         count = 1 if prompts else min(len(student_map_dims), len(teacher_map_dims))
         pairs = zip(student_map_dims[-count:], teacher_map_dims[-count:], strict=True)

@@ -60,6 +60,7 @@ SURFACE = {
 def fdsweep(tmp_path, monkeypatch):
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     monkeypatch.setenv("FDSWEEP_STORAGE", str(tmp_path / "runs"))
+    monkeypatch.setattr("fdsweep.trainers.trials.probe.STEPS", 1)  # an estimate, but a quick one
     return lambda *words: CliRunner().invoke(app, [str(word) for word in words])
 
 

@@ -37,7 +37,7 @@ def test_a_contact_sheet_shows_every_class_and_modality(tmp_path):
     with Image.open(path) as sheet:
         assert sheet.format == "PNG"
         assert sheet.width > 1000
-        assert len(sheet.convert("RGB").getcolors(2**24)) > 50  # something is drawn
+        assert len(sheet.convert("RGB").reduce(8).getcolors(2**24)) > 50  # something is drawn
 
 
 def test_samples_go_round_the_classes():

@@ -8,7 +8,6 @@ import sys
 import time
 from pathlib import Path
 
-import mlflow
 import optuna
 import pytest
 
@@ -94,6 +93,8 @@ def test_the_report_has_the_budget_and_the_comparison_on_fresh_seeds(search):
 
 
 def test_the_pictures_lie_beside_the_report_and_in_mlflow(search):
+    import mlflow
+
     storage, _, _ = search
     (folder,) = {path.parent for path in storage.glob("reports/*/best-so-far.png")}
     assert {"slice-weight_low.svg", "contour.png"} <= {path.name for path in folder.iterdir()}

@@ -6,7 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import mlflow
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
@@ -88,6 +87,8 @@ def test_results_are_one_row_per_key_and_seed(study):
 
 
 def test_mlflow_shows_the_sweep_its_replicates_and_their_curves(study):
+    import mlflow
+
     folder, _, _ = study
     client = mlflow.MlflowClient(f"sqlite:///{folder / 'runs' / 'mlflow.db'}")
     experiments = [e for e in client.search_experiments() if e.name.startswith("two-rows-watch")]

@@ -2,7 +2,6 @@
 
 import json
 
-import mlflow
 import pytest
 
 from fdsweep.orchestrator.tracking import tracker
@@ -30,8 +29,14 @@ def storage(tmp_path_factory):
     return tmp_path_factory.mktemp("runs")
 
 
+def client_of(storage):
+    import mlflow  # slow, and not needed by whoever collects this test and runs others
+
+    return mlflow.MlflowClient(f"sqlite:///{storage}/mlflow.db")
+
+
 def runs_of(storage, sweep):
-    client = mlflow.MlflowClient(f"sqlite:///{storage}/mlflow.db")
+    client = client_of(storage)
     experiment = client.get_experiment_by_name(sweep).experiment_id
     return {one.info.run_name: one for one in client.search_runs([experiment])}
 
@@ -43,7 +48,7 @@ def test_more_params_and_metrics_than_a_request_takes_are_all_kept(storage):
         opened.log(run(params=params, metrics=metrics))
     found = runs_of(storage, "many")["run 0"]
     assert found.data.params == {name: str(value) for name, value in params.items()}
-    client = mlflow.MlflowClient(f"sqlite:///{storage}/mlflow.db")
+    client = client_of(storage)
     history = client.get_metric_history(found.info.run_id, "loss")
     assert [(point.value, point.step) for point in history] == [(x, i) for _, x, i in metrics]
 
@@ -59,7 +64,7 @@ def test_a_run_that_is_done_is_written_once_and_one_that_failed_again(storage):
         with MlflowTracker(str(storage), "again", {"fdsweep.study": "s"}) as opened:
             opened.log(run(0))
             opened.log(run(1, done=False))
-    client = mlflow.MlflowClient(f"sqlite:///{storage}/mlflow.db")
+    client = client_of(storage)
     experiment = client.get_experiment_by_name("again").experiment_id
     names = [one.info.run_name for one in client.search_runs([experiment])]
     assert (names.count("run 0"), names.count("run 1")) == (1, 2)

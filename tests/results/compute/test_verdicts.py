@@ -5,7 +5,7 @@ from scipy import stats
 from fdsweep.results.compute.statistics import holm, sign_flip_ps
 from fdsweep.results.compute.verdicts import MARGIN, against_paper, decide
 
-STUDIES, SEEDS, FAMILY = 2_000, 8, 5
+STUDIES, SEEDS, FAMILY = 1_000, 8, 5
 
 
 def verdicts(differences: np.ndarray) -> list[list[str]]:

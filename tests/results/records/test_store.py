@@ -574,10 +574,10 @@ def test_readers_and_writers_at_once_never_see_a_wrong_row(
             if (rows["test_score"] * 100 - rows["seed"]).abs().max() > 1e-9:
                 wrong.append(rows)
 
-    readers = [threading.Thread(target=read) for _ in range(3)]
+    readers = [threading.Thread(target=read) for _ in range(2)]
     for reader in readers:
         reader.start()
-    for seed in range(60):
+    for seed in range(30):
         put(store, replicate(seed=seed, status="failed"))
         put(store, replicate(seed=seed, test_score=seed / 100))
     ended.set()
@@ -585,7 +585,7 @@ def test_readers_and_writers_at_once_never_see_a_wrong_row(
         reader.join()
     assert wrong == []
     rows = store.replicates()
-    assert rows["seed"].tolist() == list(range(60))
+    assert rows["seed"].tolist() == list(range(30))
     assert set(rows["status"]) == {"done"}
 
 

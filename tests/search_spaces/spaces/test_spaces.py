@@ -99,6 +99,12 @@ def test_the_presets_are_three_spaces_that_name_known_options():
         ("loss-weights", "freekd", "weight_low weight_high"),
         (
             "loss-weights",
+            "cirkd-v2",
+            "weight_kd weight_channel_mse weight_feature weight_pixel weight_pixel_memory "
+            "weight_region_memory weight_channel weight_channel_memory",
+        ),
+        (
+            "loss-weights",
             "kd+fd-cmkd",
             "kd.weight fd-cmkd.weight_low fd-cmkd.weight_high fd-cmkd.weight_align",
         ),
@@ -131,7 +137,7 @@ def test_every_point_of_a_preset_is_accepted(preset, method):
             dimensions(load_space(preset), method, defaults)
         return
     dims = dimensions(load_space(preset), method, defaults)
-    for point in random_points(dims, 200):
+    for point in random_points(dims, 60):
         for dimension in dims:
             if dimension.name in point:
                 value = point[dimension.name]
@@ -232,6 +238,7 @@ def test_a_name_has_precedence_over_its_short_form_and_over_patterns():
         ("fd-cmkd.weight_align", 2),
         ("fd-cmkd.weight_low", 3),
         ("lr", 4),
+        ("freekd.whole", 5),
         ("fd-cmkd.cutoff", 5),
         ("freekd.weight_low", 6),
     ]

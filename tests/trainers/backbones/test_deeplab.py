@@ -23,7 +23,8 @@ NAMES = {(net, stride): f"deeplab-{net}{suffix}" for net in ENCODERS for stride,
 def without_weights(net: str, output_stride: int) -> Backbone:
     """For 3 channels and 40 classes, quickly built, for what shows without numbers."""
     with torch.device("meta"):
-        return backbones.build(NAMES[net, output_stride], channels=3, num_classes=40)
+        network = backbones.build(NAMES[net, output_stride], channels=3, num_classes=40)
+    return network.to_empty(device="cpu").eval()
 
 
 @pytest.fixture(scope="module", params=ENCODERS)
@@ -49,7 +50,7 @@ def test_a_dilated_encoder_gives_where_the_other_steps_what_that_gives(
     with torch.device("meta"):
         dilated = ENCODERS[net](3, output_stride)
     dilated.load_state_dict(stepping.state_dict(), assign=True)
-    x = torch.randn(2, 3, 45, 70)
+    x = torch.randn(1, 3, 45, 70)
     pairs = zip(dilated.eval().maps(x), stepping.maps(x), strict=True)
     for (fine, coarse), own, stride in zip(pairs, STRIDES[output_stride], STRIDES[32], strict=True):
         assert fine.shape[2:] == (-(-45 // own), -(-70 // own))
@@ -61,9 +62,10 @@ def test_a_dilated_encoder_gives_where_the_other_steps_what_that_gives(
 @pytest.mark.parametrize(("net", "output_stride"), NAMES)
 def test_pictures_of_any_size_are_seen_at_a_quarter(net: str, output_stride: int) -> None:
     network = without_weights(net, output_stride)
-    outputs = network(torch.empty(2, 3, 33, 50, device="meta"))
-    assert outputs.features.shape == (2, 256, 9, 13)
-    assert outputs.logits.shape == (2, 40, 9, 13)
+    with torch.inference_mode():
+        outputs = network(torch.zeros(1, 3, 33, 50))
+    assert outputs.features.shape == (1, 256, 9, 13)
+    assert outputs.logits.shape == (1, 40, 9, 13)
     assert outputs.maps is not None
     strides = (*STRIDES[output_stride], 4)
     assert [tuple(x.shape[2:]) for x in outputs.maps] == [

@@ -26,6 +26,13 @@ def resnet(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def kept(resnet: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """A storage that has the checkpoint, and its digest."""
+    storage = str(tmp_path_factory.mktemp("kept"))
+    return storage, pretrained.keep(storage, str(resnet))
+
+
 def reference(folder: Path, pictures: torch.Tensor) -> torch.Tensor:
     """Transformers' own pooled output, which is that after the last ReLU."""
     from transformers import ResNetModel
@@ -35,10 +42,9 @@ def reference(folder: Path, pictures: torch.Tensor) -> torch.Tensor:
 
 
 def test_a_checkpoint_is_kept_by_its_content_and_gives_its_network(
-    resnet: Path, tmp_path: Path
+    resnet: Path, kept: tuple[str, str]
 ) -> None:
-    storage = str(tmp_path)
-    digest = pretrained.keep(storage, str(resnet))
+    storage, digest = kept
     assert pretrained.keep(storage, str(resnet)) == digest
     built = backbones.build("resnet18", channels=3, num_classes=4)
     built.load_pretrained(pretrained.load(storage, digest))
@@ -46,8 +52,8 @@ def test_a_checkpoint_is_kept_by_its_content_and_gives_its_network(
     assert_close(built.eval()(pictures).embedding(), reference(resnet, pictures))
 
 
-def test_one_channel_sees_what_three_equal_ones_see(resnet: Path, tmp_path: Path) -> None:
-    weights = pretrained.load(str(tmp_path), pretrained.keep(str(tmp_path), str(resnet)))
+def test_one_channel_sees_what_three_equal_ones_see(resnet: Path, kept: tuple[str, str]) -> None:
+    weights = pretrained.load(*kept)
     grey = backbones.build("resnet18", channels=1, num_classes=4)
     grey.load_pretrained(weights)
     picture = torch.randn(2, 1, 64, 64)
@@ -65,31 +71,35 @@ def test_other_networks_take_theirs(name: str, tmp_path: Path) -> None:
     assert_close(taken.network.state_dict(), given.network.state_dict(), rtol=0, atol=0)
 
 
-def test_dense_networks_take_that_of_their_encoder(resnet: Path, tmp_path: Path) -> None:
-    weights = pretrained.load(str(tmp_path), pretrained.keep(str(tmp_path), str(resnet)))
-    taken = backbones.build("deeplab-resnet18", channels=3, num_classes=2)
-    taken.load_pretrained(weights)
+def test_dense_networks_take_that_of_their_encoder(resnet: Path, kept: tuple[str, str]) -> None:
+    weights = pretrained.load(*kept)
+    with torch.device("meta"):  # quickly: no weights are drawn
+        taken, other = (
+            backbones.build(name, channels=3, num_classes=2)
+            for name in ("deeplab-resnet18", "deeplab-mobilenet-v2")
+        )
+    taken.to_empty(device="cpu").load_pretrained(weights)
     own = {f"resnet.{name}": x for name, x in taken.encoder.network.state_dict().items()}
     body = {name: x for name, x in weights.items() if not name.startswith("classifier.")}
     assert_close(own, body, rtol=0, atol=0)
     with pytest.raises(ConfigError, match=r"--pretrained for deeplab-mobilenet-v2: conv_stem.* is"):
-        backbones.build("deeplab-mobilenet-v2", channels=1, num_classes=2).load_pretrained(weights)
+        other.load_pretrained(weights)
 
 
-def test_networks_start_from_it_and_their_keys_say_so(resnet: Path, tmp_path: Path) -> None:
-    digest = pretrained.keep(str(tmp_path), str(resnet))
+def test_networks_start_from_it_and_their_keys_say_so(resnet: Path, kept: tuple[str, str]) -> None:
+    storage, digest = kept
     plain = replace(network("left"), backbone="resnet18")
     config = replace(plain, pretrained=digest)
     assert config.teacher_key != plain.teacher_key
     assert content_key(network=plain) == content_key(network=replace(config, pretrained=""))
     info = replace(INFO, modalities=(Modality("left", 3, "resnet18"),))
-    built = teachers.build(config, info, 0, "student-init", str(tmp_path))
+    built = teachers.build(config, info, 0, "student-init", storage)
     pictures = torch.randn(2, 3, 64, 64)
     assert_close(built.eval()(pictures).embedding(), reference(resnet, pictures))
 
 
-def test_what_cannot_be_used_is_said_in_a_sentence(resnet: Path, tmp_path: Path) -> None:
-    weights = pretrained.load(str(tmp_path), pretrained.keep(str(tmp_path), str(resnet)))
+def test_what_cannot_be_used_is_said_in_a_sentence(kept: tuple[str, str], tmp_path: Path) -> None:
+    weights = pretrained.load(*kept)
     with pytest.raises(ConfigError, match=r"--pretrained for mobilenet-v2: conv_stem.* is not in"):
         backbones.build("mobilenet-v2", channels=3, num_classes=2).load_pretrained(weights)
     with pytest.raises(ConfigError, match="no checkpoints for this backbone"):

@@ -23,7 +23,7 @@ CONTRACT: list[tuple[str, dict[str, Any]]] = [
     ("fd-cmkd", {"cutoff": "learn", "basis": "random"}),
     ("fd-cmkd", {"band_heads": False}),
     ("fd-cmkd", {"freq": False, "align": True, "scale": False, "logmse": False}),
-    ("freekd", {"prompts": 2, "weight_whole": 5.0}),
+    ("freekd", {"prompts": 2, "whole": 5.0}),
     ("feat+fd-cmkd", {"feat.weight": 3.0}),
 ]
 

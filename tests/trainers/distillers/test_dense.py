@@ -40,7 +40,7 @@ METHODS: list[tuple[str, dict[str, Any]]] = [
     ("fd-cmkd", {"cutoff": "learn", "basis": "random"}),
     ("fd-cmkd", {"align": False, "band_heads": False}),
     ("fd-cmkd", {"axes": "positions"}),
-    ("freekd", {"prompts": 2, "weight_whole": 5.0}),
+    ("freekd", {"prompts": 2, "whole": 5.0}),
     ("dist+fd-cmkd", {"fd-cmkd.axes": "positions"}),
 ]
 EVERY_METHOD = pytest.mark.parametrize(("name", "options"), METHODS, ids=str)
@@ -371,7 +371,7 @@ def test_features_of_other_positions_are_brought_to_those_of_the_logits(
 @pytest.mark.parametrize("dense", [True, False])
 @pytest.mark.parametrize("prompts", [1, 3])
 def test_freekd_learns_its_masks(prompts: int, dense: bool, width: int) -> None:
-    options: dict[str, Any] = {"prompts": prompts, "levels": 2, "weight_whole": 5.0}
+    options: dict[str, Any] = {"prompts": prompts, "levels": 2, "whole": 5.0}
     distiller = build("freekd", width, **options)
     distiller.get_parameter("prompts.vectors").data.normal_()
     student, teacher, labels = batch(width)

@@ -185,7 +185,7 @@ def test_zero_maps_give_finite_gradients(sizes: Sizes, dtype: torch.dtype) -> No
     [
         ({"prompts": -1}, "prompts: -1 is below 0. Give 0 or more."),
         ({"prompts": 2, "mask": False}, "prompts make the mask, and mask=false leaves none."),
-        ({"weight_whole": -1}, "weight_whole: -1.0 is not a weight."),
+        ({"whole": -1}, "whole: -1.0 is not a weight."),
     ],
 )
 def test_prompts_that_cannot_be_are_answered_in_a_sentence(

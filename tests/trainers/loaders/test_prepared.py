@@ -28,8 +28,8 @@ class Tiny(tiny.Tiny):
     """Three modalities, one of each kind of payload that the papers' data sets have."""
 
     modalities = (
-        Modality("sound", 1, "resnet18"),
-        Modality("sight", 3, "resnet18"),
+        Modality("sound", 1, "cnn2d"),
+        Modality("sight", 3, "cnn2d"),
         Modality("words", 20, "bert-small"),
     )
     payloads = {  # noqa: RUF012

@@ -170,7 +170,7 @@ def test_a_start_behind_the_end_is_damaged(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a.flv", "a.mp4", "a.jpg"])
-def test_random_damage_is_decoded_or_refused_in_silence(tmp_path, name, capfd, caplog):
+def test_random_damage_is_decoded_or_refused_in_silence(tmp_path, name, capfd):
     path = tmp_path / name
     if name == "a.wav":
         write_wav(path, sine(440, 1.0, 16000), 16000)
@@ -196,7 +196,6 @@ def test_random_damage_is_decoded_or_refused_in_silence(tmp_path, name, capfd, c
     assert reasons
     assert not any(str(tmp_path) in reason for reason in reasons)
     assert capfd.readouterr() == ("", "")
-    assert not caplog.records
 
 
 def test_versions_name_each_decoder():

@@ -47,7 +47,7 @@ def watched():
 @functools.cache
 def thinned(seed):
     fold = watched()(seed)
-    return replace(fold, train=fold.train[::48], val=fold.val[::12], test=fold.test[::12])
+    return replace(fold, train=fold.train[::80], val=fold.val[::12], test=fold.test[::12])
 
 
 @functools.cache

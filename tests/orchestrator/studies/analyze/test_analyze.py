@@ -152,15 +152,18 @@ def last_maps(study, seed):
             yield network(inputs).maps[-1]
 
 
+@pytest.fixture(scope="module")
+def maps_of(found):
+    return {seed: [x.double().numpy() for x in last_maps(found[0], seed)] for seed in (0, 1)}
+
+
 @pytest.mark.parametrize(("place", "stage"), [(0, "before ReLU"), (1, "after ReLU")])
-def test_both_feature_points_are_those_of_the_test_split(found, place, stage):
+def test_both_feature_points_are_those_of_the_test_split(found, maps_of, place, stage):
     """Against numpy on the last maps, taken apart by `split`; the split has tests of its own."""
-    study, outcome = found
-    comparison = outcome.analysis.comparisons[place]
+    comparison = found[1].analysis.comparisons[place]
     assert comparison.stage == stage
     means = {}
-    for seed in (0, 1):
-        maps = [x.double().numpy() for x in last_maps(study, seed)]
+    for maps in maps_of.values():
         if stage == "after ReLU":
             maps = [np.maximum(x, 0) for x in maps]
         first, second = (x.mean(-1) for x in maps)
