@@ -54,10 +54,9 @@ class CIRKDv2(Distiller):
     `channel_samples` channels. A class that has shown nothing yet is left out. The draws follow
     from the number of the step, so that workers that share a batch draw the same.
 
-    Formulas and defaults are those of the public code of the journal version, winycg/CIRKD. What
-    differs:
+    Formulas and defaults are those of the public code of the journal version, winycg/CIRKD; there
+    too `kd` is at the logits' own resolution and counts void pixels. What differs:
 
-    - `kd` there is likewise at the logits' own resolution and of void pixels too, so here.
     - There a pixel that joins a class's queue is drawn from the picture's first n positions, with n
       the number of the class's pixels, whatever their class: a slip, which
       `pixels_of_class=False` repeats.
