@@ -3,9 +3,11 @@
 Each method runs in a process of its own: on made-up outputs of student and teacher, logits,
 features and maps of three stages at stride 4, one forward and backward pass of all losses, the
 task's cross-entropy of upsampled logits included, on one thread of the CPU or on the GPU. Memory is
-the process's largest resident set (`ru_maxrss`, of Linux), on a GPU the largest sum of allocated
-tensors; what a method adds is its peak less that of `none`, which has the same outputs, their
-gradients and the task's loss. All of a method's own state counts, empty queues too.
+the largest sum of all tensors that are alive at one time, networks' outputs and the method's own
+state included, as torch's profiler sees them allocated and freed (on a GPU, torch's allocator):
+the resident set of a process says less where a system puts away pages that rest. What a method
+adds is its peak less that of `none`, which has the same outputs, their gradients and the task's
+loss.
 
     python benchmarks/maps.py --height 120 --width 160 --batch 2 cirkd-v2 freekd
 
@@ -15,13 +17,15 @@ Prints a table for people, then one JSON line.
 import argparse
 import json
 import platform
-import resource
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 from typing import Any
 
 import torch
+from torch.profiler import ProfilerActivity, profile
 
 from fdsweep.orchestrator.studies.compare import BASELINE, comparison
 from fdsweep.trainers import distillers, tasks
@@ -66,10 +70,24 @@ def map_dims(dim: int) -> tuple[int, ...]:
 
 
 def measure(name: str, sizes: argparse.Namespace) -> dict[str, float]:
-    """Seconds and bytes of one pass of the method `name`, in this process."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """Seconds of one pass of the method `name`, and the peak of memory in bytes."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
+    if torch.cuda.is_available():
+        seconds = one_pass(name, sizes, torch.device("cuda"))
+        return {"seconds": seconds, "peak": torch.cuda.max_memory_allocated()}
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+        seconds = one_pass(name, sizes, torch.device("cpu"))
+    with tempfile.TemporaryDirectory() as folder:
+        trace = Path(folder) / "trace.json"
+        profiler.export_chrome_trace(str(trace))
+        events = json.loads(trace.read_text())["traceEvents"]
+    sums = (one["args"]["Total Allocated"] for one in events if one["name"] == "[memory]")
+    return {"seconds": seconds, "peak": max(sums)}
+
+
+def one_pass(name: str, sizes: argparse.Namespace, device: torch.device) -> float:
+    """Seconds of the losses of made-up outputs, forward and backward."""
     distiller = distillers.build(
         name,
         num_classes=sizes.classes,
@@ -79,8 +97,6 @@ def measure(name: str, sizes: argparse.Namespace) -> dict[str, float]:
         teacher_map_dims=map_dims(sizes.dim),
         **compared([name])[name],
     ).to(device)
-    for memory in distiller.buffers():
-        memory += 0  # untouched zeros take no memory yet
     student = outputs(sizes, device, asks=True)
     teacher = outputs(sizes, device, asks=distiller.moves_teacher)
     coarse = torch.randint(sizes.classes, (sizes.batch, 1, 6, 8), device=device).float()
@@ -93,17 +109,14 @@ def measure(name: str, sizes: argparse.Namespace) -> dict[str, float]:
     losses["total"].backward()
     if device.type == "cuda":
         torch.cuda.synchronize()
-        peak = torch.cuda.max_memory_allocated()
-    else:
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return {"seconds": time.perf_counter() - start, "peak": peak}
+    return time.perf_counter() - start
 
 
 def run_alone(name: str) -> dict[str, float]:
     """`measure` in a new process with the arguments of this one."""
     command = [sys.executable, *sys.argv, "--alone", name]
     found = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    result: dict[str, float] = json.loads(found.stdout)
+    result: dict[str, float] = json.loads(found.stdout.splitlines()[-1])
     return result
 
 
@@ -121,7 +134,7 @@ def main() -> None:
     print("| method | s per pass | peak GiB | GiB above none |\n| --- | ---: | ---: | ---: |")
     for name, one in results.items():
         above = (one["peak"] - results[BASELINE]["peak"]) / GIB
-        print(f"| {name} | {one['seconds']:.1f} | {one['peak'] / GIB:.2f} | {above:.2f} |")
+        print(f"| {name} | {one['seconds']:.1f} | {one['peak'] / GIB:.3f} | {above:.3f} |")
     print(json.dumps({"device": kind, "methods": results, "command": sys.argv}))
 
 

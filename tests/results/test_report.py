@@ -224,26 +224,27 @@ def test_seeds_that_failed_or_miss_are_told(store: Store, fill: Fill, form: str)
 VISUAL = [("audio", "visual")]
 
 
-@pytest.mark.parametrize("form", FORMATS)
 def test_a_paper_of_another_task_is_not_comparable(
-    store: Store, fill: Fill, as_published: Setting, form: str
+    store: Store, fill: Fill, as_published: Setting
 ) -> None:
     apart = as_published.replace(split="speakers apart")
     fill(
         {"Feat.visual": BASE, "Freq.visual": BETTER},
         **{"dataset": "crema-d", "paper": PAPER, "directions": VISUAL, "setting": apart},
     )
-    text = said_in(form, report(store))
-    assert "64.3" in text
-    assert "not comparable" in text
-    assert "split speakers apart instead of lists of 6,698 train and 744 test clips" in text
-    for hit_or_miss in ("within CI", "above CI", "below CI", "within interval", "above interval"):
-        assert hit_or_miss not in text
-    if form in ("markdown", "html"):
-        assert ("64.3‡" in text, "68.7†‡" in text) == (True, True)
-    if form == "latex":
-        assert r"$64.3^{\ddagger}$" in text
-        assert r"$68.7^{\dagger\ddagger}$" in text
+    made = report(store)
+    hit_or_miss = ("within CI", "above CI", "below CI", "within interval", "above interval")
+    for form in FORMATS:
+        text = said_in(form, made)
+        assert "64.3" in text
+        assert "not comparable" in text
+        assert "split speakers apart instead of lists of 6,698 train and 744 test clips" in text
+        assert [one for one in hit_or_miss if one in text] == []
+        if form in ("markdown", "html"):
+            assert ("64.3‡" in text, "68.7†‡" in text) == (True, True)
+        if form == "latex":
+            assert r"$64.3^{\ddagger}$" in text
+            assert r"$68.7^{\dagger\ddagger}$" in text
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -270,43 +271,42 @@ def test_a_difference_within_the_noise_is_said_to_be(store: Store, fill: Fill, f
         assert "Noise floor: ±1.96 points" in text.replace(r"$\pm$", "±")
 
 
-@pytest.mark.parametrize("form", FORMATS)
-def test_the_published_protocol_has_no_verdict(store: Store, fill: Fill, form: str) -> None:
+def test_the_published_protocol_has_no_verdict(store: Store, fill: Fill) -> None:
     scores = {"Feat.visual": EIGHT, "Freq.visual": [score + 0.05 for score in EIGHT]}
     scores["Aa.visual"] = EIGHT
     sweep = {"names": ["Feat", "Freq", "Aa"], "controls": {"Aa": "aa"}, "directions": VISUAL}
     fill(scores, seeds=range(8), **sweep)
     words = ("improves", "within the noise floor", "p Holm", "could detect")
-    ours = said_in(form, report(store))
-    assert "improves" in ours
+    ours = report(store)
     fill(scores, seeds=range(8), protocol="published", **sweep)
-    text = said_in(form, report(store))
-    assert "(published protocol: epoch and head chosen on test, optimistic)" in text
-    assert [word for word in words if word in text] == []
-    if form in ("markdown", "html", "latex"):
-        assert "+5.0" in text
-        assert "test-sel." not in text
-    if form == "csv":
-        names = ("p_value", "p_adjusted", "verdict", "within_noise", "noise_floor", "gap")
-        for row in csv.DictReader(io.StringIO(text)):
-            assert [row[name] for name in names] == [""] * len(names)
-    if form == "json":
-        for row in json.loads(text)["tables"][0]["rows"]:
-            assert (row["p_value"], row["p_adjusted"], row["verdict"]) == (None, None, None)
-            assert (row["within_noise"], row["noise_floor"], row["gap"]) == (None, None, None)
+    published = report(store)
+    for form in FORMATS:
+        assert "improves" in said_in(form, ours)
+        text = said_in(form, published)
+        assert "(published protocol: epoch and head chosen on test, optimistic)" in text
+        assert [word for word in words if word in text] == []
+        if form in ("markdown", "html", "latex"):
+            assert "+5.0" in text
+            assert "test-sel." not in text
+    names = ("p_value", "p_adjusted", "verdict", "within_noise", "noise_floor", "gap")
+    for row in csv.DictReader(io.StringIO(said_in("csv", published))):
+        assert [row[name] for name in names] == [""] * len(names)
+    for row in json.loads(said_in("json", published))["tables"][0]["rows"]:
+        assert [row[name] for name in names] == [None] * len(names)
 
 
-@pytest.mark.parametrize("form", [form for form in FORMATS if form != "csv"])
 def test_a_table_of_several_environments_says_so(
-    store: Store, manifest: Callable[..., Manifest], outcomes: Any, form: str
+    store: Store, manifest: Callable[..., Manifest], outcomes: Any
 ) -> None:
     save(store, manifest(names=["Feat", "Freq"], directions=VISUAL))
     for one in outcomes({"Feat.visual": BASE, "Freq.visual": BETTER}):
         made_by = {"processor": "A" if one.seed < 2 else "B", "torch": "2.13.0+cpu"}
         store.put(one.replace(environment=json.dumps(made_by)), [], [])
-    text = said_in(form, report(store))
-    assert "Replicates of 2 environments stand beside each other" in text
-    assert "6 with processor B; 4 with processor A." in text
+    made = report(store)
+    for form in set(FORMATS) - {"csv"}:
+        text = said_in(form, made)
+        assert "Replicates of 2 environments stand beside each other" in text
+        assert "6 with processor B; 4 with processor A." in text
 
 
 @pytest.mark.parametrize("form", FORMATS)

@@ -55,10 +55,10 @@ class FreeKD(WithClassifier):
         m_p    = sigmoid(p · the teacher's bands of that level added up) [N, 1, ...], detached
         prompt = CE(classifier(ReLU(x')), y) + Σ over low, high_l of the mean overlap of two m_p
 
-    `prompt` trains the prompts, with weight 1. x' is put together again from the teacher's bands, each times the
-    sum of its m_p; the classifier is a copy of the teacher's (of dense networks at every position,
-    for labelled pixels; else on the average); and the overlap of masks a and b is Dice's,
-    2 a · b / (a · a + b · b). As the classifier reads the last stage, that is the only one
+    `prompt` trains the prompts, with weight 1. x' is put together again from the teacher's bands,
+    each times the sum of its m_p; the classifier is a copy of the teacher's (of dense networks at
+    every position, for labelled pixels; else on the average); and the overlap of masks a and b is
+    Dice's, 2 a · b / (a · a + b · b). As the classifier reads the last stage, that is the only one
     compared.
 
     Three Haar levels, zeros beyond the edge, the L1 norm and its means are those of the authors'

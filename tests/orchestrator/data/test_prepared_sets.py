@@ -2,7 +2,6 @@
 
 import importlib
 import json
-import time
 
 import pytest
 from typer.testing import CliRunner
@@ -107,10 +106,8 @@ def test_from_the_raw_tree_to_table_3(cluster, tmp_path, name):
     if variant != "own":
         return
 
-    started = time.monotonic()
     study = fdsweep("compare", "--dataset", name, "--seeds", 1, "--epochs", 1, *storage)
     assert study.exit_code == 0, study.output
-    assert time.monotonic() - started < 240
     rows = [line for line in study.stdout.splitlines() if "|   1 |" in line]
     assert len(rows) == 2 * len(TABLE_3)
     for method in TABLE_3:

@@ -10,7 +10,7 @@ from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 from PIL import Image
 
-from fdsweep.results.plots import examples
+from fdsweep.results.plots import confusions, examples
 from fdsweep.results.records import manifest as manifests
 from fdsweep.results.records.manifest import Manifest
 from fdsweep.results.records.schema import Replicate
@@ -75,6 +75,7 @@ def test_every_row_shows_the_first_images_of_the_lowest_seed(
 ) -> None:
     segmented(drawn=(3, 4))
     figures = examples(load(store))
+    assert confusions(load(store)) is None  # of whole images none are taken for others
     ways = ("accelerometer-to-gyroscope", "gyroscope-to-accelerometer")
     assert list(figures) == [f"examples-{way}" for way in ways]
     figure = figures["examples-accelerometer-to-gyroscope"]

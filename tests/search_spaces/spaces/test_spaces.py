@@ -99,6 +99,12 @@ def test_the_presets_are_three_spaces_that_name_known_options():
         ("loss-weights", "freekd", "weight_low weight_high"),
         (
             "loss-weights",
+            "cirkd-v2",
+            "weight_kd weight_channel_mse weight_feature weight_pixel weight_pixel_memory "
+            "weight_region_memory weight_channel weight_channel_memory",
+        ),
+        (
+            "loss-weights",
             "kd+fd-cmkd",
             "kd.weight fd-cmkd.weight_low fd-cmkd.weight_high fd-cmkd.weight_align",
         ),
