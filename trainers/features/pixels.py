@@ -45,7 +45,7 @@ def samples(
     known = labels_at(labels, *size)
     chosen = known != IGNORE
 
-    def as_seen(outputs: Outputs) -> Outputs:
+    def seen(outputs: Outputs) -> Outputs:
         features, logits = (
             rows(resized(x, *size), chosen) for x in (outputs.features, outputs.logits)
         )
