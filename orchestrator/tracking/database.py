@@ -7,6 +7,7 @@ each other; on a network file system such a log is not safe.
 """
 
 import contextlib
+import logging
 import os
 import sqlite3
 import uuid
@@ -39,6 +40,26 @@ DAMAGED = f"{layout.MLFLOW_DATABASE}.damaged"
 WAS_BROKEN = f"{layout.MLFLOW_DATABASE} was broken: it is {DAMAGED} now, a new one is made"
 
 
+SETTINGS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # results alone stand there
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",  # in seconds; with MLflow's own settings a server that
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # is away would be waited for for many minutes
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+}
+
+
+def settle() -> None:
+    """Bring MLflow into this process: quiet, and impatient unless the environment says more."""
+    for setting, value in SETTINGS.items():
+        os.environ.setdefault(setting, value)
+    import mlflow
+
+    del mlflow  # it sets its own levels when it is imported
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
 @contextlib.contextmanager
 def locked(storage: Storage) -> Iterator[None]:
     """Keep other processes on this storage from writing to MLflow; a remote one has no lock.
@@ -65,6 +86,7 @@ def make_ready(storage: Storage, *, thorough: bool = False) -> bool:
     with locked(storage):
         broken = is_broken(path, thorough=thorough)
         if broken:
+            _let_go(path)
             _move_aside(path, storage.local(DAMAGED))
         if not path.exists() or not path.stat().st_size:
             _create(path, storage.local(layout.MLFLOW_ARTIFACTS))
@@ -103,6 +125,7 @@ def on_own_disk(folder: Path) -> bool:
 
 
 def _create(path: Path, artifacts: Path) -> None:
+    settle()
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     for left in path.parent.glob(f".{path.name}.*"):
@@ -113,6 +136,16 @@ def _create(path: Path, artifacts: Path) -> None:
         with contextlib.closing(sqlite3.connect(temporary)) as made:
             made.execute("PRAGMA journal_mode=WAL")
     os.replace(temporary, path)
+
+
+def _let_go(path: Path) -> None:
+    """Close this process's own connections to `path`: MLflow keeps them for as long as it runs."""
+    settle()
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    engine = SqlAlchemyStore._engine_map.get(f"sqlite:///{path}")
+    if engine:
+        engine.dispose()
 
 
 def _move_aside(path: Path, to: Path) -> None:

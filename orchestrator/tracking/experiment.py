@@ -6,7 +6,6 @@ the table, with its mean, difference and interval. What a reader groups by stand
 `fdsweep.*`: all but `fdsweep.seed` are those of every replicate of a cell.
 """
 
-import logging
 import os
 import tempfile
 import time
@@ -33,14 +32,6 @@ METRICS_PER_BATCH, PARAMS_PER_BATCH = 1000, 100
 
 MAX_PARAM_LENGTH = 6000
 """MLflow's own limit; the whole of a longer value stands in the results."""
-
-SETTINGS = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # results alone stand there
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",  # in seconds; with MLflow's own settings a server that
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # is away would be waited for for many minutes
-    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
-}
 
 
 def tracking_uri(storage: str, given: str | None = None) -> str:
@@ -84,12 +75,9 @@ class Experiment:
     """
 
     def __init__(self, storage: Storage, uri: str, name: str, tags: Mapping[str, str]) -> None:
-        for setting, value in SETTINGS.items():
-            os.environ.setdefault(setting, value)
+        database.settle()
         import mlflow
 
-        logging.getLogger("mlflow").setLevel(logging.ERROR)
-        logging.getLogger("alembic").setLevel(logging.ERROR)
         self.storage, self.name, self.tags = storage, name, tags
         self.parent, self.added = "", 0
         self.client = mlflow.MlflowClient(tracking_uri=uri)
