@@ -33,7 +33,7 @@ FLOORS = {
     ),
 }
 ONLY_IN = {
-    "mlflow": {"orchestrator/tracking/mlflow.py"},
+    "mlflow": {"orchestrator/tracking/experiment.py", "orchestrator/tracking/database.py"},
     "h5py": {"trainers/datasets/nyu_depth_v2/matlab.py"},
     "seglearn": set(),
     "click": set(),

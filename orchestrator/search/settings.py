@@ -14,6 +14,7 @@ from fdsweep.orchestrator.studies.plan import make_cells
 from fdsweep.orchestrator.studies.study import Study
 from fdsweep.orchestrator.tracking.progress import clock
 from fdsweep.results.compute.notes import spell_seeds
+from fdsweep.results.records.searches import name_together
 from fdsweep.search_spaces.configs import Option, StudentConfig
 from fdsweep.search_spaces.errors import ConfigError, StorageError, unknown
 from fdsweep.search_spaces.keys import content_key
@@ -128,8 +129,8 @@ class SearchStudy:
     @property
     def name(self) -> str:
         """Of the searches together: the data set, and six digits of what is searched."""
-        digits = content_key(searches=[search.name for search in self.searches])[:6]
-        return f"tuning-{self.settings.space.space}-{self.defaults.info.name}-{digits}"
+        names = [search.name for search in self.searches]
+        return name_together(self.settings.space.space, self.defaults.info.name, names)
 
     @property
     def metric(self) -> str:
