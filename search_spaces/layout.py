@@ -12,6 +12,7 @@ reports/<sweep>/                    sweep.json, searches.json, analysis.json, re
 reports/<sweep>/errors/             the log of everything that failed
 ray/                                Ray's own files: train/<run>, and one folder per Tuner
 locks/<name>.lock                   one process at a time
+locks/leases/<name>                 what a driver trains: replicates <key>-<seed>, names of runs
 mlflow.db, mlartifacts/             MLflow's runs
 optuna.db                           the studies of searches
 """
@@ -23,6 +24,7 @@ RESULTS_CACHE = "cache/results.parquet"
 MLFLOW_DATABASE, MLFLOW_ARTIFACTS = "mlflow.db", "mlartifacts"
 OPTUNA_DATABASE = "optuna.db"
 LOCKS = "locks"
+LEASES = "locks/leases"
 RAY = "ray"
 RAY_TRAIN = "ray/train"
 

@@ -43,6 +43,7 @@ class Recorder:
 
     def __post_init__(self) -> None:
         self.cells = {cell.key: cell for cell in self.plan.cells}
+        self.waited_for = ""
 
     def mirror(self) -> None:
         """Tell the tracker what is stored already, by other sweeps or a killed driver."""
@@ -92,6 +93,19 @@ class Recorder:
         self.progress.counts.failed += 1
         self._show_end(trial, seed)
         self.progress.say(f"failed: {name}, seed {seed}: {error}")
+
+    def trained_elsewhere(self, trial: TrialConfig) -> None:
+        """Count its replicates no more."""
+        self.progress.counts.total -= len(trial.seeds)
+        self.progress.show()
+
+    def waiting(self, replicates: int, holder: str) -> None:
+        """Say so, whenever somebody else is waited for."""
+        if holder != self.waited_for:
+            self.waited_for = holder
+            who = holder or "another driver"
+            self.progress.say(f"waiting for {who}: {replicates} replicates are left to it")
+        self.progress.show()
 
     def _show_end(self, trial: TrialConfig, seed: int) -> None:
         if seed == trial.seeds[-1]:
