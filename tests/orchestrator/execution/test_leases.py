@@ -137,7 +137,10 @@ def test_age_is_told_by_the_clock_of_the_file_system(storage, monkeypatch):
         assert other.holds(NAMES[0])
 
 
-@pytest.mark.parametrize("content", ["", "{", '{"machine": "another", "pid": 1, "host": "there"}', "[]"])
+OF_ANOTHER_MACHINE = '{"machine": "another", "pid": 1, "host": "there"}'
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", OF_ANOTHER_MACHINE])
 def test_a_lease_that_says_nothing_useful_is_held_until_it_expires(storage, content):
     with Leases(storage) as leases:
         storage.write_text(f"locks/leases/{NAMES[0]}", content)
