@@ -14,6 +14,7 @@ runs/<sweep>/<key>-<seed>.json      what trackers were told that results/ does n
                                     run, or that of a search's trial (without a seed)
 ray/                                Ray's own files: train/<run>, and one folder per Tuner
 locks/<name>.lock                   one process at a time
+locks/leases/<name>                 what a driver trains: replicates <key>-<seed>, names of runs
 mlflow.db, mlartifacts/             MLflow's runs; a broken database becomes mlflow.db.damaged
 optuna.db                           the studies of searches
 """
@@ -25,6 +26,7 @@ RESULTS_CACHE = "cache/results.parquet"
 MLFLOW_DATABASE, MLFLOW_ARTIFACTS = "mlflow.db", "mlartifacts"
 OPTUNA_DATABASE = "optuna.db"
 LOCKS = "locks"
+LEASES = "locks/leases"
 RUNS = "runs"
 RAY = "ray"
 RAY_TRAIN = "ray/train"

@@ -44,6 +44,7 @@ class Recorder:
 
     def __post_init__(self) -> None:
         self.cells = {cell.key: cell for cell in self.plan.cells}
+        self.waited_for = ""
 
     def started(self, trial: TrialConfig) -> None:
         """Show the trial."""
@@ -85,6 +86,19 @@ class Recorder:
         if trial.kind == "teacher":  # `results/` has no row of it
             keep(self.store, self.plan.sweep, run)
         self.tracker.log(run)
+
+    def trained_elsewhere(self, trial: TrialConfig) -> None:
+        """Count its replicates no more."""
+        self.progress.counts.total -= len(trial.seeds)
+        self.progress.show()
+
+    def waiting(self, replicates: int, holder: str) -> None:
+        """Say so, whenever somebody else is waited for."""
+        if holder != self.waited_for:
+            self.waited_for = holder
+            who = holder or "another driver"
+            self.progress.say(f"waiting for {who}: {replicates} replicates are left to it")
+        self.progress.show()
 
     def _show_end(self, trial: TrialConfig, seed: int) -> None:
         if seed == trial.seeds[-1]:

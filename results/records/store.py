@@ -152,9 +152,12 @@ class Store(Storage):
         """
         return _to_frame(self._tables("predictions", self._names("predictions", keys))[0])
 
-    def finished(self) -> set[tuple[str, int]]:
-        """(key, seed) of every replicate that is done; failed and damaged ones are not."""
-        rows, _ = self._rows(None)
+    def finished(self, keys: Collection[str] | None = None) -> set[tuple[str, int]]:
+        """(key, seed) of every replicate that is done (of `keys` only, if given).
+
+        Failed and damaged ones are not.
+        """
+        rows, _ = self._rows(keys)
         done = rows.filter(pc.equal(rows["status"], "done"))
         return set(zip(done["key"].to_pylist(), done["seed"].to_pylist(), strict=True))
 
