@@ -2,6 +2,7 @@
 
 import os
 import posixpath
+import re
 import uuid
 from pathlib import Path
 from typing import Self
@@ -9,9 +10,11 @@ from typing import Self
 import pyarrow as pa
 from pyarrow import fs
 
-from fdsweep.search_spaces.errors import StorageError, first_line
+from fdsweep.search_spaces.errors import StorageError, first_line, has_control
 
 OTHER_STORAGE = "Choose another --storage"
+SCHEME_ALONE = re.compile(r"(s3|gs|gcs|hdfs|viewfs|abfs|abfss|file):(?!//)")
+"""Taken as a path it would be a folder of that odd name."""
 
 
 class Storage:
@@ -137,10 +140,18 @@ class Storage:
 
 
 def _locate(root: str) -> tuple[fs.FileSystem, str]:
+    if not root.strip():
+        raise StorageError("no place is given", "--storage", "Give a path, or a URI")
+    if has_control(root):
+        raise StorageError("cannot be the name of a place", root, OTHER_STORAGE)
+    if SCHEME_ALONE.match(root):
+        raise StorageError("is neither a path nor a URI", root, "Write a URI with ://")
     if "://" not in root:
         return fs.LocalFileSystem(), os.path.abspath(os.path.expanduser(root))
     try:
         system, path = fs.FileSystem.from_uri(root)
     except (pa.ArrowInvalid, OSError) as error:
         raise StorageError(f"cannot be used ({first_line(error)})", root) from None
+    if not path:
+        raise StorageError("names no bucket or folder", root, "Give one, such as s3://bucket/runs")
     return system, path

@@ -28,8 +28,8 @@ FLOORS = {
         *("registry", "rng"),
     ),
     "search_spaces": (
-        *("presets", "spaces", "trials", "sweep", "configs", "fields", "keys", "layout"),
-        *("palette", "records", "storage", "errors"),
+        *("presets", "spaces", "trials", "sweep", "configs", "fields", "documents", "keys"),
+        *("layout", "palette", "records", "storage", "errors"),
     ),
 }
 ONLY_IN = {

@@ -1,5 +1,6 @@
 """What a search is and what it will cost, before anything is trained."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -67,7 +68,7 @@ class SearchSettings:
         check_trials(self.sampler, self.trials)
         if self.pruner not in pruners.PRUNERS:
             raise unknown("pruner", self.pruner, pruners.PRUNERS, "--pruner")
-        if self.minutes is not None and self.minutes <= 0:
+        if self.minutes is not None and not 0 < self.minutes < math.inf:
             raise ConfigError(f"{self.minutes} minutes", "--timeout", "Give more than 0")
         for name in set(self.options):
             if not any(_own(method, {name: None}) for method in self.methods):

@@ -48,6 +48,9 @@ MIN_NEW_ROWS = 200
 LOCAL_READERS, REMOTE_READERS = 2, 8
 """Threads: a local file is ready at once, and more than two wait for the interpreter's lock."""
 
+OWNED = ("key", "seed", "status")
+"""Whose a row is, and whether it counts: the file's name does not decide it."""
+
 CHUNK = 64
 """Files that a thread reads before it gives them back as one table."""
 
@@ -165,7 +168,11 @@ class Store(Storage):
         if not self.exists(f"results/{name}"):
             return False
         table = self._content("results", name)
-        return table is not None and table["status"].to_pylist() == ["done"]
+        own = NAME.fullmatch(name)
+        if table is None or own is None:
+            return False
+        rows = zip(*(table[column].to_pylist() for column in OWNED), strict=True)
+        return (own["key"], int(own["seed"]), "done") in rows
 
     def _names(self, folder: str, keys: Collection[str] | None) -> list[str]:
         return _in_order(self._stamps(folder), keys)
@@ -193,6 +200,7 @@ class Store(Storage):
         together = pa.concat_tables([kept, fresh])
         place = pc.index_in(together["file"], value_set=pa.array(names, pa.string()))
         order = pc.array_sort_indices(place).slice(0, len(place) - place.null_count)
+        order = _each_once(together, order.to_pylist())
         damaged = [name for name, count in zip(missing, counts, strict=True) if count is None]
         return together.take(order).select(REPLICATES.names), damaged
 
@@ -315,6 +323,23 @@ def _in_order(names: Iterable[str], keys: Collection[str] | None) -> list[str]:
         chosen = set(keys)
         found = [match for match in found if match["key"] in chosen]
     return [match[0] for match in sorted(found, key=lambda m: (m["key"], int(m["seed"])))]
+
+
+def _each_once(rows: pa.Table, order: list[int]) -> list[int]:
+    """The places in `order` of `rows`, one for each (key, seed): a file may be a copy of another.
+
+    A done one goes before one that is not, and a file of the row's own name before others.
+    """
+    named = zip(*(rows[column].to_pylist() for column in ("file", *OWNED)), strict=True)
+    facts = list(named)
+    chosen: dict[tuple[str, int], tuple[bool, bool, int]] = {}
+    for place in order:
+        file, key, seed, status = facts[place]
+        rank = (status == "done", file == layout.replicate_file(key, seed), place)
+        best = chosen.get((key, seed))
+        if best is None or rank[:2] > best[:2]:
+            chosen[key, seed] = rank
+    return [place for *_, place in chosen.values()]
 
 
 def _stamped(
