@@ -10,7 +10,7 @@ from fdsweep.search_spaces.errors import ConfigError, clipped
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 30
-MAX_VALUES = 100_000
+MAX_VALUES = 25_000
 """Values of a file, each counted as often as an alias repeats it."""
 
 WHOLE_LIMIT = 2**63
