@@ -22,8 +22,17 @@ def _in_one_line(text: str) -> str:
     return text
 
 
-Words = Annotated[str, Field(max_length=200), AfterValidator(_in_one_line)]
-"""A name or a title, as reports and terminals show it."""
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("a name or title is more than blanks")
+    return text
+
+
+Heading = Annotated[str, Field(max_length=200), AfterValidator(_in_one_line)]
+"""What reports and terminals show in one line; it may be empty."""
+
+Words = Annotated[Heading, AfterValidator(_not_blank)]
+"""A name or a title."""
 
 SEED_LIMIT = 2**63
 """Seeds are below it: tables hold 64 bits."""

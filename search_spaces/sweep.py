@@ -19,6 +19,7 @@ from fdsweep.search_spaces.fields import (
     SEED_LIMIT,
     Count,
     Fields,
+    Heading,
     Words,
     read_fields,
     refusal,
@@ -27,6 +28,9 @@ from fdsweep.search_spaces.fields import (
 Control = Literal["", "aa"]
 DATASET = "watch"
 """What is studied unless another data set is named."""
+
+MAX_ROWS = 1000
+"""Of one sweep."""
 
 AA = "A/A"
 """Name of the row that repeats the baseline."""
@@ -52,7 +56,7 @@ class Row(Fields):
     lr: Annotated[float, Field(gt=0)] | None = None
     directions: Annotated[tuple[str, ...], Field(strict=False)] = ()
     paper: dict[str, str | int] | None = None
-    group: Words = ""
+    group: Heading = ""
     control: Control = ""
 
 
@@ -72,7 +76,7 @@ class Sweep(Fields):
 
     study: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=100)]
     title: Words
-    rows: Annotated[tuple[Row, ...], Field(min_length=1, strict=False)]
+    rows: Annotated[tuple[Row, ...], Field(min_length=1, max_length=MAX_ROWS, strict=False)]
     paper_table: str | None = None
     dataset: str = DATASET
     directions: Annotated[tuple[str, ...], Field(strict=False)] = ()

@@ -202,7 +202,7 @@ class Store(Storage):
         order = pc.array_sort_indices(place).slice(0, len(place) - place.null_count)
         order = _each_once(together, order.to_pylist())
         damaged = [name for name, count in zip(missing, counts, strict=True) if count is None]
-        return together.take(order).select(REPLICATES.names), damaged
+        return together.take(pa.array(order, pa.int64())).select(REPLICATES.names), damaged
 
     def _cached(self, stamps: Mapping[str, tuple[int | None, int]]) -> pa.Table:
         """Rows of the cache whose files are as they were; none if there is no readable cache."""

@@ -10,7 +10,7 @@ from fdsweep.search_spaces.errors import ConfigError, clipped
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 30
-MAX_VALUES = 100_000
+MAX_VALUES = 25_000
 """Values of a file, each counted as often as an alias repeats it."""
 
 WHOLE_LIMIT = 2**63
@@ -29,19 +29,19 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:  # noqa: ANN401
         """The next node; an error where it makes the document too deep or too large."""
-        mark = self.peek_event().start_mark
+        event = self.peek_event()  # type: ignore[no-untyped-call]
         is_alias = self.check_event(yaml.AliasEvent)
         before = self._values
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            raise _fault(f"nested more than {MAX_DEPTH} deep", mark)
+            raise _fault(f"nested more than {MAX_DEPTH} deep", event.start_mark)
         node = super().compose_node(parent, index)
         self._depth -= 1
         if is_alias and id(node) not in self._sizes:
-            raise _fault("an alias stands inside what it repeats", mark)
+            raise _fault("an alias stands inside what it repeats", event.start_mark)
         self._values += self._sizes[id(node)] if is_alias else 1
         if self._values > MAX_VALUES:
-            raise _fault(f"more than {MAX_VALUES} values", mark)
+            raise _fault(f"more than {MAX_VALUES} values", event.start_mark)
         self._sizes.setdefault(id(node), self._values - before)
         return node
 
