@@ -1,6 +1,6 @@
 """Whatever people write, and whatever lies in a storage, ends in a sentence and not in a traceback.
 
-FDSWEEP_EXAMPLES says how many examples each slow test tries.
+FDSWEEP_EXAMPLES says how many examples each slow test tries (options: a tenth of them).
 """
 
 import contextlib
@@ -222,10 +222,8 @@ def reads_words(text: str) -> None:
 
 
 def reads_places(text: str) -> None:
-    with contextlib.suppress(FdsweepError) as told:
-        storage = Storage(text)
-        assert storage.inside("results").endswith("results")
-    assert told is None
+    with contextlib.suppress(FdsweepError):
+        assert Storage(text).inside("results").endswith("results")
     assert os.listdir() == ["mine.yaml"]
 
 
@@ -262,7 +260,8 @@ def test_a_few_of_all_inputs_are_read_or_refused(here: Path, name: str) -> None:
 @pytest.mark.parametrize("name", TRIED)
 def test_many_of_all_inputs_are_read_or_refused(here: Path, name: str) -> None:
     strategy, read = TRIED[name]
-    MANY(given(strategy)(read))()
+    fewer = settings(MANY, max_examples=max(1, MANY.max_examples // 10))  # each plans a study
+    (fewer if read is acts else MANY)(given(strategy)(read))()
 
 
 def test_a_record_nested_without_end_is_refused() -> None:
