@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, ValidationError, field_validator, m
 
 from fdsweep.search_spaces.configs import Option
 from fdsweep.search_spaces.errors import ConfigError, unknown
-from fdsweep.search_spaces.fields import Fields, Words, read_fields, refusal
+from fdsweep.search_spaces.fields import Fields, Heading, read_fields, refusal
 from fdsweep.search_spaces.spaces.constraints import Constraint, parse_constraint
 from fdsweep.search_spaces.spaces.options import fits, short_name
 
@@ -71,7 +71,7 @@ class Space(Fields):
     """
 
     space: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=100)]
-    title: Words
+    title: Heading
     parameters: Annotated[dict[str, Parameter], Field(min_length=1)]
     constraints: Annotated[tuple[Constraint, ...], Field(strict=False)] = ()
 
