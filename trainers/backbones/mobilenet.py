@@ -20,6 +20,9 @@ WIDTHS = (24, 32, 96)
 LAST_WIDTH = 320
 """Channels of the last block."""
 
+PREFIX = "mobilenet_v2."
+"""Of the weights' names in a checkpoint."""
+
 
 @registry.register("mobilenet-v2")
 class MobileNetV2(Backbone):
@@ -50,7 +53,7 @@ class MobileNetV2(Backbone):
 
     @override
     def load_pretrained(self, weights: dict[str, Tensor]) -> None:
-        pretrained.adopt(self.network, weights, "mobilenet_v2.", "mobilenet-v2")
+        pretrained.adopt(self.network, weights, PREFIX, "mobilenet-v2")
 
 
 class Encoder(nn.Module):
@@ -70,7 +73,7 @@ class Encoder(nn.Module):
         map_dims: channels of the maps.
     """
 
-    prefix: ClassVar = "mobilenet_v2."
+    prefix: ClassVar = PREFIX
 
     def __init__(self, channels: int, output_stride: int) -> None:
         super().__init__()

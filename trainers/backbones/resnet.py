@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 WIDTHS = (64, 128, 256, 512)
 STRIDES = (4, 8, 16, 32)
+PREFIX = "resnet."
+"""Of the weights' names in a checkpoint."""
 
 
 @registry.register("resnet18")
@@ -52,7 +54,7 @@ class ResNet18(Backbone):
     def load_pretrained(self, weights: dict[str, Tensor]) -> None:
         encoder = nn.ModuleDict({"stages": self.stages})
         body = nn.ModuleDict({"embedder": self.stem, "encoder": encoder})
-        pretrained.adopt(body, weights, "resnet.", "resnet18")
+        pretrained.adopt(body, weights, PREFIX, "resnet18")
 
 
 class Encoder(nn.Module):
@@ -68,7 +70,7 @@ class Encoder(nn.Module):
         map_dims: channels of the maps.
     """
 
-    prefix: ClassVar = "resnet."
+    prefix: ClassVar = PREFIX
 
     def __init__(self, channels: int, output_stride: int) -> None:
         super().__init__()

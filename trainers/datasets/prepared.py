@@ -103,7 +103,8 @@ class Prepared(Dataset):
             if not len(part):
                 raise DataError(f"no sample is in the {split} split", self.name, "Prepare it again")
         read = [*names, LABEL_MAP] if self.pixel_classes else names
-        inputs = {name: self._inputs(name, self._streams(read)) for name in read}
+        streams = self._streams(read)
+        inputs = {name: self._inputs(name, streams) for name in read}
         fold = Fold(
             num_classes=len(self.info.classes),
             inputs={name: inputs[name] for name in names},

@@ -2,8 +2,9 @@
 
 import math
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import repeat
 from typing import Any, ClassVar
 
 import numpy as np
@@ -38,6 +39,36 @@ class Plain:
             yield _as_network_takes(self.values[indices.to(self.values.device, non_blocking=True)])
 
     def to(self, device: torch.device) -> "Plain":
+        """The same samples on `device`."""
+        return replace(self, values=place(self.values, device))
+
+
+@dataclass(frozen=True, slots=True)
+class Varied:
+    """Samples of which training sees views that differ from time to time.
+
+    Attributes:
+        values: [N, ...], as they are kept in memory.
+        numbers: how many numbers a view holds.
+        views: of the chosen values [B, ...], as their draws [B, DRAWS] decide; without draws those
+            that are evaluated.
+    """
+
+    values: Tensor
+    numbers: int
+    views: Callable[[Tensor, Tensor | None], Tensor]
+    augmented: bool = True
+
+    def batches(
+        self, order: Iterable[Tensor], draws: Iterable[Tensor] | None = None
+    ) -> Iterator[Tensor]:
+        """The views of each batch [B]."""
+        drawn = repeat(None) if draws is None else draws
+        for indices, numbers in zip(order, drawn, strict=False):
+            chosen = self.values[indices.to(self.values.device, non_blocking=True)]
+            yield self.views(chosen, numbers)
+
+    def to(self, device: torch.device) -> "Varied":
         """The same samples on `device`."""
         return replace(self, values=place(self.values, device))
 

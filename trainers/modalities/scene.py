@@ -7,9 +7,7 @@ scene show the same part of it, as large and as mirrored.
 import io
 import math
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import repeat
+from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -21,8 +19,7 @@ from PIL import Image
 from torch import Tensor
 from typing_extensions import override
 
-from fdsweep.trainers.distributed import place
-from fdsweep.trainers.modalities.arrays import ArrayKind
+from fdsweep.trainers.modalities.arrays import ArrayKind, Varied
 from fdsweep.trainers.modalities.base import Arrays, Extent, Inputs
 
 SCALES = 0.5, 2.0
@@ -94,7 +91,7 @@ class SceneKind(ArrayKind):
 
     @override
     def held(self, values: Tensor) -> Inputs:
-        return Scenes(values, self)
+        return Varied(values, self.numbers, self.views)
 
     @override
     def view(self, decoded: Arrays, draws: Tensor | None, device: torch.device) -> Tensor:
@@ -118,33 +115,6 @@ class SceneKind(ArrayKind):
         with Image.open(io.BytesIO(cell)) as picture:
             pixels = np.asarray(picture).astype(self.dtype)
         return pixels[None] if self.channels == 1 else pixels.transpose(2, 0, 1)
-
-
-@dataclass(frozen=True, slots=True)
-class Scenes:
-    """Pictures of scenes in memory: `values` [N, channels, H, W] as `kind` keeps them."""
-
-    values: Tensor
-    kind: SceneKind
-    augmented: bool = True
-
-    @property
-    def numbers(self) -> int:
-        """How many numbers a view of `shape` holds."""
-        return self.kind.numbers
-
-    def batches(
-        self, order: Iterable[Tensor], draws: Iterable[Tensor] | None = None
-    ) -> Iterator[Tensor]:
-        """The views of each batch [B], see `SceneKind`."""
-        drawn = repeat(None) if draws is None else draws
-        for indices, numbers in zip(order, drawn, strict=False):
-            chosen = self.values[indices.to(self.values.device, non_blocking=True)]
-            yield self.kind.views(chosen, numbers)
-
-    def to(self, device: torch.device) -> "Scenes":
-        """The same samples on `device`."""
-        return replace(self, values=place(self.values, device))
 
 
 def places(height: int, width: int, most: Sequence[int], draws: Tensor) -> Tensor:

@@ -1,16 +1,14 @@
 """`spectrogram-window`: a stretch of a spectrogram of `shape` [frequencies, times, window]."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import repeat
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 from typing_extensions import override
 
-from fdsweep.trainers.distributed import place
 from fdsweep.trainers.modalities import registry
+from fdsweep.trainers.modalities.arrays import Varied
 from fdsweep.trainers.modalities.base import Arrays, Inputs
 from fdsweep.trainers.modalities.spectrogram import Spectrogram
 
@@ -35,38 +33,14 @@ class SpectrogramWindow(Spectrogram):
 
     @override
     def held(self, values: Tensor) -> Inputs:
-        return Windows(values, self.window)
+        return Varied(values, self.numbers, self._views)
 
     @override
     def decode(self, cells: Sequence[Any], draws: Tensor | None) -> Arrays:
         return (cut(torch.from_numpy(self.array(cells)), self.window, draws).numpy(),)
 
-
-@dataclass(frozen=True, slots=True)
-class Windows:
-    """Spectrograms in memory: `values` [N, 1, frequencies, times] float16; views of `window`."""
-
-    values: Tensor
-    window: int
-    augmented: bool = True
-
-    @property
-    def numbers(self) -> int:
-        """How many numbers a view holds."""
-        return self.values.shape[2] * self.window
-
-    def batches(
-        self, order: Iterable[Tensor], draws: Iterable[Tensor] | None = None
-    ) -> Iterator[Tensor]:
-        """The window [B, 1, frequencies, window] of each batch."""
-        drawn = repeat(None) if draws is None else draws
-        for indices, numbers in zip(order, drawn, strict=False):
-            chosen = self.values[indices.to(self.values.device, non_blocking=True)]
-            yield cut(chosen, self.window, numbers).float()
-
-    def to(self, device: torch.device) -> "Windows":
-        """The same samples on `device`."""
-        return replace(self, values=place(self.values, device))
+    def _views(self, values: Tensor, draws: Tensor | None) -> Tensor:
+        return cut(values, self.window, draws).float()
 
 
 def cut(values: Tensor, window: int, draws: Tensor | None) -> Tensor:

@@ -46,6 +46,25 @@ def fdsweep(*words):
     return CliRunner().invoke(app, [str(word) for word in words])
 
 
+def prepared(base, raw, variant, storage):
+    """The manifest of the miniature in `raw`, which is refused for its damaged files at first."""
+    prepare = ["prepare", base, raw, "--variant", variant, *storage]
+    refused = fdsweep(*prepare, "--json")
+    assert refused.exit_code == 2, refused.output
+    assert "samples are damaged, more than 1 %" in refused.stderr
+    made = fdsweep(*prepare, "--allow-skips", DAMAGED, "--json")
+    assert made.exit_code == 0, made.output
+    manifest = json.loads(made.stdout)
+    assert len(manifest["damaged"]) == DAMAGED
+    return manifest
+
+
+def draw(name, sheet, storage):
+    """The contact sheet of what was prepared, with something on it."""
+    assert fdsweep("datasets", "show", name, "--out", sheet, *storage).exit_code == 0
+    assert sheet.stat().st_size > 10_000
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SETS)
 def test_from_the_raw_tree_to_a_table(cluster, tmp_path, name):
@@ -53,26 +72,16 @@ def test_from_the_raw_tree_to_a_table(cluster, tmp_path, name):
     raw.mkdir()
     base, variant = parse_variant(name)
     module(base).build(raw)
-    prepare = ["prepare", base, raw, "--variant", variant, *storage]
-
-    refused = fdsweep(*prepare, "--json")
-    assert refused.exit_code == 2, refused.output
-    assert "samples are damaged, more than 1 %" in refused.stderr
-    made = fdsweep(*prepare, "--allow-skips", DAMAGED, "--json")
-    assert made.exit_code == 0, made.output
-    manifest = json.loads(made.stdout)
+    manifest = prepared(base, raw, variant, storage)
     assert (manifest["name"], manifest["variant"]) == (name, variant)
     assert manifest["payloads"]["visual"] == {"kind": "frames", "shape": [360]}
-    assert len(manifest["damaged"]) == DAMAGED
     assert manifest["missing"]
     counts = {split: sum(classes.values()) for split, classes in manifest["counts"].items()}
     assert min(counts.values()) >= 2
     assert sum(counts.values()) >= 36
 
     assert f"{counts['train']:,} train" in fdsweep("datasets", *storage).stdout
-    sheet = tmp_path / "sheet.png"
-    assert fdsweep("datasets", "show", name, "--out", sheet, *storage).exit_code == 0
-    assert sheet.stat().st_size > 10_000
+    draw(name, tmp_path / "sheet.png", storage)
 
     what = ["--dataset", name, "--seeds", 1, "--epochs", 1, "--direction", SETS[name]]
     study = fdsweep(*STUDIES.get(name, ["run", one_row(tmp_path)]), *what, *storage)
@@ -90,19 +99,9 @@ def test_from_the_raw_tree_to_table_3(cluster, tmp_path, name):
     raw.mkdir()
     base, variant = parse_variant(name)
     getattr(module(base), SEGMENTED[name])(raw)
-    prepare = ["prepare", base, raw, "--variant", variant, *storage]
-
-    refused = fdsweep(*prepare, "--json")
-    assert refused.exit_code == 2, refused.output
-    assert "samples are damaged, more than 1 %" in refused.stderr
-    made = fdsweep(*prepare, "--allow-skips", DAMAGED, "--json")
-    assert made.exit_code == 0, made.output
-    manifest = json.loads(made.stdout)
-    assert len(manifest["damaged"]) == DAMAGED
+    manifest = prepared(base, raw, variant, storage)
     assert len(manifest["missing"]) == 1
-    sheet = tmp_path / "sheet.png"
-    assert fdsweep("datasets", "show", name, "--out", sheet, *storage).exit_code == 0
-    assert sheet.stat().st_size > 10_000
+    draw(name, tmp_path / "sheet.png", storage)
     if variant != "own":
         return
 
