@@ -11,6 +11,7 @@ data/<name>/manifest.json           a prepared data set, its shards in a folder 
 reports/<sweep>/                    sweep.json, searches.json, analysis.json, reports, pictures
 reports/<sweep>/errors/             the log of everything that failed
 ray/                                Ray's own files: train/<run>, and one folder per Tuner
+damaged/<place>.damaged             a file that could not be read; may be deleted
 locks/<name>.lock                   one process at a time
 mlflow.db, mlartifacts/             MLflow's runs
 optuna.db                           the studies of searches

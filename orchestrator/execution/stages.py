@@ -11,6 +11,7 @@ from ray import tune
 from ray.tune.experiment import Trial
 from typing_extensions import override
 
+from fdsweep.orchestrator.execution import checkpoints
 from fdsweep.orchestrator.execution.cluster import DRIVER_CPUS, ResourcePlan
 from fdsweep.orchestrator.execution.trial import fit_trial, train_name
 from fdsweep.search_spaces import layout
@@ -61,6 +62,8 @@ def _run_stage(
     if not trials:
         return set()
     relay = _Relay(trials, observer)
+    for trial in trials:
+        checkpoints.drop_damaged(storage, train_name(trial))
     fit(
         tune.with_parameters(fit_trial, trials=list(trials), resources=resources),
         storage,
@@ -128,11 +131,6 @@ def fit(
     Storage(storage).delete_folder(layout.tuner_folder(name))
 
 
-def drop_checkpoints(storage: str, name: str) -> None:
-    """Delete what Ray Train keeps of the trial `name`, which needs it no more."""
-    Storage(storage).delete_folder(layout.train_folder(name))
-
-
 class _Relay(Callback):
     """Turns Tune's callbacks into the observer's calls and counts every replicate once."""
 
@@ -174,7 +172,7 @@ class _Relay(Callback):
     def on_trial_complete(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: object
     ) -> None:
-        drop_checkpoints(self._config(trial).storage, train_name(self._config(trial)))
+        checkpoints.drop(self._config(trial).storage, train_name(self._config(trial)))
 
     @override
     def broke_off(self, trial: Trial, error: str) -> None:

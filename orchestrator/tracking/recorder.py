@@ -50,6 +50,8 @@ class Recorder:
         rows = rows[(rows["status"] == "done") & rows["seed"].isin(self.plan.seeds)]
         curves = dict(list(self.store.curves(set(rows["key"])).groupby(["key", "seed"])))
         for record in rows.to_dict("records"):
+            if (record["key"], record["seed"]) not in curves:
+                continue  # they are gone, and the replicate is told of once it is trained again
             cell = self.cells[record["key"]]
             row = {str(column): value for column, value in record.items()}
             row |= {"study": self.sweep.study, "row": cell.row.name}
