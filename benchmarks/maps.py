@@ -134,7 +134,7 @@ def main() -> None:
     print("| method | s per pass | peak GiB | GiB above none |\n| --- | ---: | ---: | ---: |")
     for name, one in results.items():
         above = (one["peak"] - results[BASELINE]["peak"]) / GIB
-        print(f"| {name} | {one['seconds']:.1f} | {one['peak'] / GIB:.2f} | {above:.2f} |")
+        print(f"| {name} | {one['seconds']:.1f} | {one['peak'] / GIB:.3f} | {above:.3f} |")
     print(json.dumps({"device": kind, "methods": results, "command": sys.argv}))
 
 

@@ -129,10 +129,10 @@ class Distiller(nn.Module, ABC):
         are rounded in that order: it decides numbers.
         """
         own = task(student, labels)
-        terms = self.distil(*self.seen(student, teachers, labels))
+        terms = self.distil(*self.as_seen(student, teachers, labels))
         return {"task": own, **terms, "total": self.combine(own, terms)}
 
-    def seen(
+    def as_seen(
         self, student: Outputs, teachers: tuple[Outputs, ...], labels: Tensor
     ) -> tuple[Outputs, tuple[Outputs, ...], Tensor]:
         """What `distil` is given of a batch: of dense outputs what `on_maps` says."""

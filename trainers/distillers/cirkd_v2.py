@@ -54,10 +54,9 @@ class CIRKDv2(Distiller):
     `channel_samples` channels. A class that has shown nothing yet is left out. The draws follow
     from the number of the step, so that workers that share a batch draw the same.
 
-    Formulas and defaults are those of the public code of the journal version, winycg/CIRKD. What
-    differs:
+    Formulas and defaults are those of the public code of the journal version, winycg/CIRKD; there
+    too `kd` is at the logits' own resolution and counts void pixels. What differs:
 
-    - `kd` there is likewise at the logits' own resolution and of void pixels too, so here.
     - There a pixel that joins a class's queue is drawn from the picture's first n positions, with n
       the number of the class's pixels, whatever their class: a slip, which
       `pixels_of_class=False` repeats.
@@ -74,8 +73,8 @@ class CIRKDv2(Distiller):
         temperature: T.
         similarity_temperature: τ.
         weight_kd: of the logits.
-        weight_feature: λ of the features. The code takes 1, and 10 for MobileNets but on
-            Cityscapes.
+        weight_feature: λ of the features. The code's scripts take 1 or 10: 1 for DeepLabV3 with
+            ResNet-18 on Cityscapes and ADE20K, 10 with MobileNetV3 on ADE20K and Pascal VOC.
         weight_pixel: of pairs of pictures.
         weight_pixel_memory: of the pixel queues.
         weight_region_memory: of the region queues.
@@ -84,7 +83,8 @@ class CIRKDv2(Distiller):
         weight_channel_mse: of the channels themselves.
         stride: pixels of a label map along a side of one position.
         context: the student's features pass the block before they are compared.
-        pixel_entries: rows of each class's pixel queue.
+        pixel_entries: rows of each class's pixel queue. All C queues are part of every checkpoint,
+            whatever they hold: D_t x 4 bytes a row.
         pixels_per_image: that a picture adds to it at most.
         pixel_samples: drawn in a step, of all classes together.
         pixels_of_class: they are of the class.
@@ -111,7 +111,7 @@ class CIRKDv2(Distiller):
         "temperature": CODE,
         "similarity_temperature": CODE,
         "weight_kd": CODE,
-        "weight_feature": f"{CODE}: 1 (MobileNets but on Cityscapes: 10)",
+        "weight_feature": f"{CODE}, ResNet-18 on ADE20K (its scripts: 1 or 10)",
         "weight_pixel": CODE,
         "weight_pixel_memory": CODE,
         "weight_region_memory": CODE,
@@ -120,7 +120,7 @@ class CIRKDv2(Distiller):
         "weight_channel_mse": CODE,
         "stride": f"{CODE}, whose networks give features at stride 8",
         "context": CODE,
-        "pixel_entries": CODE,
+        "pixel_entries": f"{CODE} (SegFormer: 2000)",
         "pixels_per_image": CODE,
         "pixel_samples": CODE,
         "pixels_of_class": f"ours ({CODE} takes any of the picture's first positions)",

@@ -68,7 +68,7 @@ class Composition(Distiller):
         """Those of all parts."""
         parts = self.methods().items()
         return _union(
-            {name: part.distil(*part.seen(student, teachers, labels)) for name, part in parts}
+            {name: part.distil(*part.as_seen(student, teachers, labels)) for name, part in parts}
         )
 
     @override

@@ -216,7 +216,7 @@ class FDCMKD(Distiller):
     ) -> dict[str, Tensor]:
         """The total begins with the task's loss and those of the heads, one after the other."""
         own = task(student, labels)
-        student, teachers, labels = self.seen(student, teachers, labels)
+        student, teachers, labels = self.as_seen(student, teachers, labels)
         terms, heads = self._terms_and_heads(student, teachers[0], labels)
         total = self.combine(sum(heads, own), terms)
         return {"task": own, **terms, **_added(heads), "total": total}

@@ -29,14 +29,15 @@ def without_weights(net: str, output_stride: int) -> Backbone:
 
 @pytest.fixture(scope="module", params=ENCODERS)
 def plain(request: pytest.FixtureRequest) -> tuple[str, nn.Module]:
-    """An encoder at stride 32, whose batch normalisation does something."""
+    """An encoder at stride 32 whose maps vary: it has normalised a batch."""
     torch.manual_seed(0)
     encoder = ENCODERS[request.param](3, 32)
     for module in encoder.modules():
         if isinstance(module, nn.BatchNorm2d):
-            nn.init.uniform_(module.weight, 0.5, 1.5)
             nn.init.normal_(module.bias, std=0.1)
-            nn.init.normal_(module.running_mean, std=0.1)
+            module.momentum = 1.0
+    with torch.no_grad():
+        encoder.maps(torch.randn(4, 3, 48, 64))
     return request.param, encoder.eval()
 
 
@@ -55,8 +56,8 @@ def test_a_dilated_encoder_gives_where_the_other_steps_what_that_gives(
     for (fine, coarse), own, stride in zip(pairs, STRIDES[output_stride], STRIDES[32], strict=True):
         assert fine.shape[2:] == (-(-45 // own), -(-70 // own))
         every = stride // own
-        assert coarse.std() > 1e-3
-        assert_close(fine[..., ::every, ::every], coarse)
+        assert coarse.std(dim=(2, 3)).mean() > 0.1
+        assert_close(fine[..., ::every, ::every], coarse, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize(("net", "output_stride"), NAMES)
