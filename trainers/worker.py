@@ -169,7 +169,7 @@ def _load_checkpoint(key: str) -> dict[str, Any]:
     try:
         state: dict[str, Any] = torch.load(content, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever garbage makes of the unpickler
-        tell_once(f"a checkpoint is damaged ({first_line(error)}); training starts again.")
+        tell_once(f"{key}: a checkpoint is damaged ({first_line(error)}); training starts again.")
         return {}
     return state if (state.get("schema"), state["key"]) == (SCHEMA, key) else {}
 

@@ -1,13 +1,14 @@
 """What Ray Train keeps of a trial that did not end: whether training can go on from it."""
 
-import zipfile
-
 from fdsweep.orchestrator.execution.ray_compat import SNAPSHOT, checkpoint_folders
 from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.storage import Storage
 
 STATE = ".pt"
-"""How the files end that `trainers.worker` puts into a checkpoint."""
+"""How the names end of the files that `trainers.worker` puts into a checkpoint."""
+
+ZIP_END, ZIP_END_SIZE = b"PK\x05\x06", 22
+"""How the last record of what torch.save wrote begins, and its bytes."""
 
 
 def drop(storage: str, name: str) -> None:
@@ -40,6 +41,6 @@ def _fault(kept: Storage, folder: str, place: str, places: dict[str, int]) -> st
         here = {one.removeprefix(f"{folder}/").partition("/")[0] for one in places}
         return "" if here.issuperset(named) else "it names a checkpoint that is gone"
     if place.endswith(STATE):
-        with kept.system.open_input_file(kept.inside(place)) as file:
-            return "" if zipfile.is_zipfile(file) else "no whole checkpoint"
+        end = kept.read_end(place, ZIP_END_SIZE)
+        return "" if end.startswith(ZIP_END) else "no whole checkpoint"
     return ""

@@ -30,7 +30,10 @@ def checkpoint_folders(snapshot: bytes) -> set[str]:
     Raises:
         ValueError: this Ray would not read it.
     """
-    state = _CheckpointManagerState.parse_obj(json.loads(snapshot))
+    fields = json.loads(snapshot)
+    if not isinstance(fields, dict):
+        raise ValueError("no JSON object")
+    state = _CheckpointManagerState(**fields)
     return {one.checkpoint_dir_name for one in state.checkpoint_results}
 
 

@@ -78,7 +78,7 @@ def make_plan(
     storage: str,
     seeds_per_trial: int | None = None,
     loading: Loading = AUTO,
-    unrecorded_teachers: Callable[[str, tuple[int, ...]], tuple[int, ...]] = lambda key, seeds: (),
+    unrecorded_teachers: Callable[[str, tuple[int, ...]], tuple[int, ...]] | None = None,
 ) -> Plan:
     """The trials for what is not in `finished`, and for the teachers missing for them.
 
@@ -123,10 +123,9 @@ def make_plan(
             wanted.setdefault(teacher_key, (network, set()))[1].update(left)
     teachers: list[TrialConfig] = []
     for key, (network, seeds) in wanted.items():
-        left = {
-            *missing_teachers(key, tuple(sorted(seeds))),
-            *unrecorded_teachers(key, sweep.seeds),
-        }
+        left = set(missing_teachers(key, tuple(sorted(seeds))))
+        if unrecorded_teachers:
+            left.update(unrecorded_teachers(key, sweep.seeds))
         teachers += trials("teacher", key, teacher_config(network), left)
     total = len(by_key) * len(sweep.seeds)
     return Plan(

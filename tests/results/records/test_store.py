@@ -35,7 +35,9 @@ def hidden_files(store: Store) -> list[str]:
 
 
 def set_aside(store: Store) -> list[str]:
-    return [path.removeprefix("damaged/").removesuffix(".damaged") for path in store.listing("damaged")]
+    return [
+        path.removeprefix("damaged/").removesuffix(".damaged") for path in store.listing("damaged")
+    ]
 
 
 def test_what_is_put_comes_back(store: Store, replicate: Make) -> None:
@@ -244,6 +246,8 @@ def older(store: Store, *rows: dict[str, Any]) -> None:
         schema = pa.schema([(name, types[type(value)]) for name, value in OLD.items()])
         place = store.uri(f"results/{row['key']}-{row['seed']}.parquet")
         pq.write_table(pa.Table.from_pylist([row], schema=schema), place)
+        for folder, kept in (("curves", CURVES), ("predictions", PREDICTIONS)):
+            pq.write_table(kept.empty_table(), place.replace("results", folder))
 
 
 def test_rows_that_an_older_fdsweep_wrote_are_those_of_today(
