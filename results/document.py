@@ -33,8 +33,11 @@ class StoredSweep:
 
     @cached_property
     def rows(self) -> pd.DataFrame:
-        """The rows of `results/`."""
-        return self.store.replicates(self.keys)
+        """The rows of `results/`; of done ones that lost another file is told on stderr."""
+        rows = self.store.replicates(self.keys)
+        done = rows[rows["status"] == "done"]
+        self.store.lost(set(zip(done["key"], done["seed"], strict=True)))
+        return rows
 
     @cached_property
     def curves(self) -> pd.DataFrame:

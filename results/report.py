@@ -45,7 +45,6 @@ def load(store: Store, sweep: str | None = None, seeds: Sequence[int] | None = N
         StorageError: the storage holds no sweep, or cannot be read.
     """
     manifest = find(store, sweep)
-    store.finished({row.key for row in manifest.rows})  # tells of what is missing beside results
     return SweepData(StoredSweep(store, manifest), chosen_seeds(manifest, seeds))
 
 

@@ -75,8 +75,8 @@ def read_fields(text: str | bytes, *schemas: str) -> tuple[str, dict[str, Any]]:
     if found not in schemas:
         known = " and ".join(schemas)
         is_other = _kind(found) in {_kind(schema) for schema in schemas}
-        error = OtherVersion if is_other else UnreadableRecord
-        raise error(f"written as {found}, while this fdsweep reads {known}")
+        kind = OtherVersion if is_other else UnreadableRecord
+        raise kind(f"written as {found}, while this fdsweep reads {known}")
     return str(found), fields
 
 

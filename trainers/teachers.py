@@ -183,7 +183,7 @@ def _has_weights(kept: Storage, key: str, seed: int) -> bool:
     try:
         header = json.loads(kept.read(place, start)[LENGTH:] if start <= size else b"")
         ends = [one["data_offsets"][1] for name, one in header.items() if name != "__metadata__"]
-        is_whole = start + max(ends) == size
+        is_whole = bool(start + max(ends) == size)
     except (ValueError, LookupError, TypeError, AttributeError):
         is_whole = False
     if not is_whole:

@@ -11,11 +11,14 @@ from ray.train import Result, RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer
 from ray.train.v2._internal.callbacks import DatasetsCallback
 from ray.train.v2._internal.callbacks.placement_group_callback import PlacementGroupCleanerCallback
-from ray.train.v2._internal.constants import CHECKPOINT_MANAGER_SNAPSHOT_FILENAME as SNAPSHOT
+from ray.train.v2._internal.constants import CHECKPOINT_MANAGER_SNAPSHOT_FILENAME
 from ray.train.v2._internal.execution.checkpoint.checkpoint_manager import _CheckpointManagerState
 from ray.train.v2._internal.execution.controller import TrainController
 from ray.train.v2.api.callback import RayTrainCallback
 from typing_extensions import override
+
+SNAPSHOT = CHECKPOINT_MANAGER_SNAPSHOT_FILENAME
+"""The file in which Ray Train lists a run's checkpoints, in the run's folder."""
 
 NEVER_USED = (DatasetsCallback,)
 """Hands out Ray Data sets, in an actor of its own."""

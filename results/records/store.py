@@ -157,21 +157,27 @@ class Store(Storage):
     def finished(self, keys: Collection[str] | None = None) -> set[tuple[str, int]]:
         """(key, seed) of every replicate (of `keys` only, if given) that is done and whole.
 
-        Failed ones are not, nor are those that lost their curves or predictions, of which is told
-        on stderr. Of these files the ends alone are read, so that damage within is not noticed
-        before they are read whole.
+        Failed ones are not, nor are those that lost a file: see `lost`.
         """
         rows = self._rows(keys)
         done = rows.filter(pc.equal(rows["status"], "done"))
-        found = list(zip(done["key"].to_pylist(), done["seed"].to_pylist(), strict=True))
-        names = [layout.replicate_file(key, seed) for key, seed in found]
-        lost = self._lost(names)
+        found = set(zip(done["key"].to_pylist(), done["seed"].to_pylist(), strict=True))
+        return found - self.lost(found)
+
+    def lost(self, done: Collection[tuple[str, int]]) -> set[tuple[str, int]]:
+        """Those of the `done` replicates, (key, seed), that lack their curves or predictions.
+
+        Of them is told on stderr. Of their files the ends alone are read, so that damage within is
+        not noticed before they are read whole.
+        """
+        names = {layout.replicate_file(key, seed): (key, seed) for key, seed in sorted(done)}
+        lost = self._lost([*names])
         if lost:
             first, more = self.uri(next(iter(lost.values()))), len(lost) - 1
             told = f"{first} and {more} more are" if more else f"{first} is"
             again = f"{len(lost)} replicate{'s' if more else ''}"
             tell_once(f"{told} missing; running the sweep trains {again} again.")
-        return {pair for pair, name in zip(found, names, strict=True) if name not in lost}
+        return {names[name] for name in lost}
 
     def _lost(self, names: Sequence[str]) -> dict[str, str]:
         """Those of `names` that lack their curves or predictions, each with the place of one."""
