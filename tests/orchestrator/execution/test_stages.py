@@ -151,7 +151,8 @@ def test_a_dead_worker_goes_on_from_its_checkpoint(cluster, tmp_path, monkeypatc
 
 
 IMPATIENT = """
-import functools
+import functools, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 from fdsweep.orchestrator.cli import app
 from fdsweep.orchestrator.studies import plan
 plan.TrialConfig = functools.partial(plan.TrialConfig, checkpoint_seconds=0.0)
@@ -164,7 +165,7 @@ def test_an_interrupted_driver_says_how_to_go_on(tmp_path):
     """SIGINT in the middle of a replicate: exit 130, and the same command ends the study."""
     path = tmp_path / "one.yaml"
     path.write_text(
-        "title: One\nseeds: [0]\nepochs: 40\ndirections: [accelerometer->gyroscope]\n"
+        "title: One\nseeds: [0]\nepochs: 12\ndirections: [accelerometer->gyroscope]\n"
         "rows: [{name: w/o KD, method: none}]\n"
     )
     command = [sys.executable, "-c", IMPATIENT, "run", str(path)]
@@ -177,7 +178,7 @@ def test_an_interrupted_driver_says_how_to_go_on(tmp_path):
     while not list((tmp_path / "runs" / "ray" / "train").glob("*/checkpoint_*")):
         assert time.monotonic() < deadline, "no checkpoint in two minutes"
         assert first.poll() is None, first.communicate()
-        time.sleep(0.05)
+        time.sleep(0.2)
     first.send_signal(signal.SIGINT)
     stdout, stderr = first.communicate(timeout=60)
     assert first.returncode == 130
@@ -190,5 +191,5 @@ def test_an_interrupted_driver_says_how_to_go_on(tmp_path):
     )
     assert second.returncode == 0, second.stderr
     (row,) = json.loads(second.stdout)["tables"][0]["rows"]
-    trial = planned(tmp_path / "other", ["none"], epochs=40).students[0]
+    trial = planned(tmp_path / "other", ["none"], epochs=12).students[0]
     assert row["mean"] == pytest.approx(100 * alone(trial)["test_score"])
