@@ -49,8 +49,7 @@ def main() -> None:
             if (number + 1) % 100 == 0:
                 tracker.submit(lambda: ends.append(time.perf_counter()))
         handed = time.perf_counter() - start
-        tracker.submit(lambda: None)
-        tracker.pending[-1].result()
+        tracker.submit(lambda: None).result()
         print(f"handing {runs} runs to the tracker: {handed:.2f} s")
         for hundred, (before, after) in enumerate(zip([start, *ends], ends, strict=False)):
             print(

@@ -8,6 +8,39 @@ FdsweepError
 └── ReplicateError  one training run that cannot go on (the others do)
 """
 
+import unicodedata
+
+LONGEST = 1000
+"""Characters of each part of an error that are shown."""
+
+CONTROL = frozenset({"Cc", "Cs", "Zl", "Zp"})
+"""Categories of characters that break lines, steer a terminal or cannot be encoded."""
+
+
+def has_control(text: str, spared: str = "") -> bool:
+    """Whether `text` holds characters that do not belong in a line, other than the `spared`."""
+    return any(unicodedata.category(c) in CONTROL and c not in spared for c in text)
+
+
+def one_line(text: str, spared: str = "") -> str:
+    r"""`text` with such characters as escapes.
+
+    Example:
+        >>> print(one_line("a\nb"))
+        a\\nb
+    """
+    if not has_control(text, spared):
+        return text
+    return "".join(
+        ascii(c)[1:-1] if unicodedata.category(c) in CONTROL and c not in spared else c
+        for c in text
+    )
+
+
+def clipped(text: str, longest: int = 80) -> str:
+    """`text`, or its beginning if it is longer."""
+    return text if len(text) <= longest else f"{text[:longest]}…"
+
 
 class FdsweepError(Exception):
     """What happened, where, and what to do next.
@@ -24,9 +57,11 @@ class FdsweepError(Exception):
         self.what, self.where, self.fix = what, where, fix
 
     def __str__(self) -> str:
-        place = f"{self.where}: " if self.where else ""
+        what, where = (clipped(one_line(part), LONGEST) for part in (self.what, self.where))
+        place = f"{where}: " if where else ""
         end = "" if self.fix.endswith("\n") else "."  # a drawing ends as it is
-        return f"{place}{self.what}." + (f" {self.fix}{end}".rstrip() if self.fix else "")
+        fix = one_line(self.fix, spared="\n")
+        return f"{place}{what}." + (f" {fix}{end}".rstrip() if fix else "")
 
 
 class ConfigError(FdsweepError):

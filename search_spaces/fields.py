@@ -1,20 +1,47 @@
 """What people write: names, seeds, pairs and directions on a command line, fields in YAML files."""
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
-import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from fdsweep.search_spaces.errors import ConfigError, unknown
+from fdsweep.search_spaces.documents import read_yaml
+from fdsweep.search_spaces.errors import ConfigError, clipped, has_control, unknown
 
 
 class Fields(BaseModel):
     """Fields that a person writes: no unknown one, none of another type, none changed later."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+def _in_one_line(text: str) -> str:
+    if has_control(text):
+        raise ValueError("a name or title stands in one line, without control characters")
+    return text
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("a name or title is more than blanks")
+    return text
+
+
+Heading = Annotated[str, Field(max_length=200), AfterValidator(_in_one_line)]
+"""What reports and terminals show in one line; it may be empty."""
+
+Words = Annotated[Heading, AfterValidator(_not_blank)]
+"""A name or a title."""
+
+SEED_LIMIT = 2**63
+"""Seeds are below it: tables hold 64 bits."""
+
+MAX_SEEDS = 10_000
+"""Of one sweep."""
+
+Count = Annotated[int, Field(ge=1, lt=2**31)]
+"""Of epochs, or of samples in a batch."""
 
 
 class Direction(NamedTuple):
@@ -90,15 +117,20 @@ def parse_seeds(text: str, where: str = "--seeds") -> tuple[int, ...]:
     """
     fix = "Give a count of 1 or more, or a list such as 0,3,7"
     parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdecimal() for part in parts):
-        raise ConfigError(f"{text!r} is no count and no list of seeds", where, fix)
+    if not all(part.isdecimal() and part.isascii() for part in parts):
+        raise ConfigError(f"{clipped(text)!r} is no count and no list of seeds", where, fix)
+    if any(len(part) > len(str(SEED_LIMIT)) or int(part) >= SEED_LIMIT for part in parts):
+        raise ConfigError(f"a seed in {clipped(text)!r} is not below 2^63", where, fix)
     numbers = tuple(int(part) for part in parts)
+    count = numbers[0] if len(parts) == 1 else len(parts)
+    if count > MAX_SEEDS:
+        raise ConfigError(f"{count} seeds asked for", where, f"Give {MAX_SEEDS} or fewer")
     if len(parts) == 1:
-        numbers = tuple(range(numbers[0]))
+        numbers = tuple(range(count))
     if not numbers:
         raise ConfigError("0 seeds asked for", where, fix)
     if len(set(numbers)) < len(numbers):
-        raise ConfigError(f"a seed stands twice in {text!r}", where, fix)
+        raise ConfigError(f"a seed stands twice in {clipped(text)!r}", where, fix)
     return numbers
 
 
@@ -115,29 +147,13 @@ def parse_pairs(texts: Sequence[str], where: str) -> dict[str, str]:
     return pairs
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML in which 1e-3 is a number; YAML 1.1 knows only 1.0e-3."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"),
-    list("-+0123456789"),
-)
-
-
 def read_fields(path: Path, model: type[Fields]) -> dict[str, Any]:
     """What stands in the YAML file `path`, the fields of a `model`.
 
     Raises:
         ConfigError: no such file, not YAML, or no fields in it.
     """
-    try:
-        content = yaml.load(path.read_text(), _Loader)
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot be read ({error})", str(path), "Give a YAML file") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"is not YAML: {' '.join(str(error).split())}", str(path)) from None
+    content = read_yaml(path)
     if not isinstance(content, dict):
         fields = ", ".join(model.model_fields)
         raise ConfigError("holds no fields", str(path), f"Give some of: {fields}")
@@ -161,5 +177,12 @@ def refusal(
     if fault["type"] == "extra_forbidden":
         owner = parts.get(str(fault["loc"][0]), model)
         return unknown("field", fault["loc"][-1], owner.model_fields, place)
-    value = "" if isinstance(fault["input"], dict | list) else f", not {fault['input']!r}"
+    value = "" if isinstance(fault["input"], dict | list) else f", not {_shown(fault['input'])}"
     return ConfigError(f"{fault['msg']}{value}", place)
+
+
+def _shown(value: object) -> str:
+    try:
+        return clipped(repr(value))
+    except ValueError:  # more digits than Python spells
+        return "a number with thousands of digits"

@@ -10,10 +10,13 @@ checkpoints/<digest>.safetensors    pretrained weights that networks start from
 data/<name>/manifest.json           a prepared data set, its shards in a folder beside it
 reports/<sweep>/                    sweep.json, searches.json, analysis.json, reports, pictures
 reports/<sweep>/errors/             the log of everything that failed
+runs/<sweep>/<key>-<seed>.json      what trackers were told that results/ does not hold: a teacher's
+                                    run, or that of a search's trial (without a seed)
 ray/                                Ray's own files: train/<run>, and one folder per Tuner
 damaged/<place>.damaged             a file that could not be read; may be deleted
 locks/<name>.lock                   one process at a time
-mlflow.db, mlartifacts/             MLflow's runs
+locks/leases/<name>                 what a driver trains: replicates <key>-<seed>, names of runs
+mlflow.db, mlartifacts/             MLflow's runs; a broken database becomes mlflow.db.damaged
 optuna.db                           the studies of searches
 """
 
@@ -24,6 +27,8 @@ RESULTS_CACHE = "cache/results.parquet"
 MLFLOW_DATABASE, MLFLOW_ARTIFACTS = "mlflow.db", "mlartifacts"
 OPTUNA_DATABASE = "optuna.db"
 LOCKS = "locks"
+LEASES = "locks/leases"
+RUNS = "runs"
 RAY = "ray"
 RAY_TRAIN = "ray/train"
 
@@ -66,6 +71,11 @@ def report_file(sweep: str, file: str) -> str:
 def error_log(sweep: str, name: str) -> str:
     """Why the trial or replicate `name` failed."""
     return f"{REPORTS}/{sweep}/errors/{name}.txt"
+
+
+def tracked_run(sweep: str, key: str, seed: str) -> str:
+    """What a tracker was told of a replicate of `sweep`, or of a trial (`seed` is empty)."""
+    return f"{RUNS}/{sweep}/{key}-{seed}.json"
 
 
 def lock(name: str) -> str:

@@ -67,7 +67,7 @@ def read_fields(text: str | bytes, *schemas: str) -> tuple[str, dict[str, Any]]:
     """
     try:
         fields = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UnreadableRecord(f"no JSON: {error}") from None
     if not isinstance(fields, dict):
         raise UnreadableRecord("no JSON object")

@@ -2,6 +2,7 @@
 
 import os
 import posixpath
+import re
 import sys
 import uuid
 from pathlib import Path
@@ -10,13 +11,15 @@ from typing import Self
 import pyarrow as pa
 from pyarrow import fs
 
-from fdsweep.search_spaces.errors import StorageError, first_line
+from fdsweep.search_spaces.errors import StorageError, first_line, has_control
 
 OTHER_STORAGE = "Choose another --storage"
 DAMAGED = "damaged"
 """The folder, and the ending, of files that were set aside."""
 
 _told: set[str] = set()
+SCHEME_ALONE = re.compile(r"(s3|gs|gcs|hdfs|viewfs|abfs|abfss|file):(?!//)")
+"""Taken as a path it would be a folder of that odd name."""
 
 
 class Storage:
@@ -191,10 +194,18 @@ def _tell(sentence: str) -> None:
 
 
 def _locate(root: str) -> tuple[fs.FileSystem, str]:
+    if not root.strip():
+        raise StorageError("no place is given", "--storage", "Give a path, or a URI")
+    if has_control(root):
+        raise StorageError("cannot be the name of a place", root, OTHER_STORAGE)
+    if SCHEME_ALONE.match(root):
+        raise StorageError("is neither a path nor a URI", root, "Write a URI with ://")
     if "://" not in root:
         return fs.LocalFileSystem(), os.path.abspath(os.path.expanduser(root))
     try:
         system, path = fs.FileSystem.from_uri(root)
     except (pa.ArrowInvalid, OSError) as error:
         raise StorageError(f"cannot be used ({first_line(error)})", root) from None
+    if not path:
+        raise StorageError("names no bucket or folder", root, "Give one, such as s3://bucket/runs")
     return system, path

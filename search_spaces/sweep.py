@@ -14,11 +14,23 @@ from fdsweep.search_spaces.configs import (
     TeacherChannels,
     TeacherState,
 )
-from fdsweep.search_spaces.fields import Fields, read_fields, refusal
+from fdsweep.search_spaces.fields import (
+    MAX_SEEDS,
+    SEED_LIMIT,
+    Count,
+    Fields,
+    Heading,
+    Words,
+    read_fields,
+    refusal,
+)
 
 Control = Literal["", "aa"]
 DATASET = "watch"
 """What is studied unless another data set is named."""
+
+MAX_ROWS = 1000
+"""Of one sweep."""
 
 AA = "A/A"
 """Name of the row that repeats the baseline."""
@@ -35,7 +47,7 @@ class Row(Fields):
     difference to the first row is rounding noise.
     """
 
-    name: Annotated[str, Field(min_length=1)]
+    name: Annotated[Words, Field(min_length=1)]
     method: str = "fd-cmkd"
     options: dict[str, Option] = Field(default_factory=dict)
     pairing: Pairing = "paired"
@@ -44,7 +56,7 @@ class Row(Fields):
     lr: Annotated[float, Field(gt=0)] | None = None
     directions: Annotated[tuple[str, ...], Field(strict=False)] = ()
     paper: dict[str, str | int] | None = None
-    group: str = ""
+    group: Heading = ""
     control: Control = ""
 
 
@@ -62,17 +74,20 @@ class Sweep(Fields):
         'watch'
     """
 
-    study: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
-    title: str
-    rows: Annotated[tuple[Row, ...], Field(min_length=1, strict=False)]
+    study: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=100)]
+    title: Words
+    rows: Annotated[tuple[Row, ...], Field(min_length=1, max_length=MAX_ROWS, strict=False)]
     paper_table: str | None = None
     dataset: str = DATASET
     directions: Annotated[tuple[str, ...], Field(strict=False)] = ()
-    seeds: Annotated[tuple[int, ...], Field(min_length=1, strict=False)] = tuple(range(8))
+    seeds: Annotated[
+        tuple[Annotated[int, Field(lt=SEED_LIMIT)], ...],
+        Field(min_length=1, max_length=MAX_SEEDS, strict=False),
+    ] = tuple(range(8))
     backbones: dict[str, str] = Field(default_factory=dict)
     pretrained: dict[str, str] = Field(default_factory=dict)
-    epochs: Annotated[int, Field(ge=1)] | None = None
-    batch_size: Annotated[int, Field(ge=1)] | None = None
+    epochs: Count | None = None
+    batch_size: Count | None = None
     lr: Annotated[float, Field(gt=0)] | None = None
     final_lr: Annotated[float, Field(gt=0)] | None = None
     power: Annotated[float, Field(ge=0)] | None = None

@@ -28,12 +28,12 @@ FLOORS = {
         *("registry", "rng"),
     ),
     "search_spaces": (
-        *("presets", "spaces", "trials", "sweep", "configs", "fields", "keys", "layout"),
-        *("palette", "records", "storage", "errors"),
+        *("presets", "spaces", "trials", "sweep", "configs", "fields", "documents", "keys"),
+        *("layout", "palette", "records", "storage", "errors"),
     ),
 }
 ONLY_IN = {
-    "mlflow": {"orchestrator/tracking/mlflow.py"},
+    "mlflow": {"orchestrator/tracking/experiment.py", "orchestrator/tracking/database.py"},
     "h5py": {"trainers/datasets/nyu_depth_v2/matlab.py"},
     "seglearn": set(),
     "click": set(),

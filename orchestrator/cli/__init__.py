@@ -18,7 +18,7 @@ app = typer.Typer(
 COMMANDS = (
     *(train.ablation, train.compare, train.analyze, train.run, train.search),
     *(report.report, data.prepare, services.methods, report.status),
-    *(services.ui, services.doctor),
+    *(services.ui, services.sync, services.doctor),
 )
 
 for command in COMMANDS:

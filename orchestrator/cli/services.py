@@ -1,4 +1,4 @@
-"""Commands on the tool itself and what stands around it: methods, ui, doctor."""
+"""Commands on the tool itself and what stands around it: methods, ui, sync, doctor."""
 
 from typing import Annotated
 
@@ -27,6 +27,26 @@ def ui(
         from fdsweep.orchestrator.tracking.ui import serve
 
         serve(storage, host, port)
+
+
+def sync(
+    storage: Storage = DEFAULT_STORAGE,
+    tracking_uri: Annotated[
+        str | None,
+        typer.Option(
+            envvar="MLFLOW_TRACKING_URI",
+            help="MLflow's server or database. (default: mlflow.db in the storage)",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fill MLflow from the storage: the runs that it missed while it was away or broken."""
+    with for_people():
+        from fdsweep.orchestrator.tracking.sync import sync as fill
+
+        outcome = fill(storage, tracking_uri)
+        show(outcome.to_text(), outcome.to_json(), as_json)
+        raise typer.Exit(0 if outcome.ok else 1)
 
 
 def doctor(

@@ -1,5 +1,6 @@
 """From a raw tree to shards and their manifest; finished shards are kept."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def prepare(
         ClusterError: no cluster answers, or its workers die.
         StorageError: the storage cannot be written.
     """
-    if shard_mb <= 0:
+    if not 0 < shard_mb < math.inf:
         raise ConfigError(f"shards of {shard_mb:g} MB asked for", "--shard-mb", "Give more than 0")
     raw, storage = raw.expanduser().absolute(), Storage(storage).root
     console = Console(stderr=True)

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 DRIVER_CPUS = 0.01
 """A trial's own share of a core: its first worker gives it up, so trials fill a cluster exactly."""
 
+MANY = 2**31
+"""More than any cluster has."""
+
 SETTINGS = {
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",  # one report per poll: at the default of 2 s a
     # worker with shorter epochs would wait for the controller after each of them
@@ -65,15 +68,15 @@ def check(request: ResourceRequest) -> None:
         ConfigError: numbers that make no sense.
         ClusterError: more GPUs than this machine has.
     """
-    if request.workers_per_trial < 1:
+    if not 1 <= request.workers_per_trial < MANY:
         raise ConfigError(
             f"{request.workers_per_trial} workers asked for",
             "--workers-per-trial",
             "Give 1 or more",
         )
-    if request.gpus is not None and request.gpus < 0:
+    if request.gpus is not None and not 0 <= request.gpus < MANY:
         raise ConfigError(f"{request.gpus} GPUs asked for", "--gpus", "Give 0 or more")
-    if request.gpus_per_trial is not None and request.gpus_per_trial < 0:
+    if request.gpus_per_trial is not None and not 0 <= request.gpus_per_trial < MANY:
         raise ConfigError(
             f"{request.gpus_per_trial} GPUs asked for", "--gpus-per-trial", "Give 0 or more"
         )

@@ -3,8 +3,10 @@
 import json
 import uuid
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Protocol
 
 from ray import tune
@@ -13,7 +15,9 @@ from typing_extensions import override
 
 from fdsweep.orchestrator.execution import checkpoints
 from fdsweep.orchestrator.execution.cluster import DRIVER_CPUS, ResourcePlan
+from fdsweep.orchestrator.execution.leases import Leases
 from fdsweep.orchestrator.execution.trial import fit_trial, train_name
+from fdsweep.orchestrator.execution.turns import InTurn, Turns, part
 from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.storage import Storage
 from fdsweep.search_spaces.trials import Plan, TrialConfig
@@ -35,44 +39,96 @@ class Observer(Protocol):
     def failed(self, trial: TrialConfig, seed: int, error: str, traceback: str) -> None:
         """A replicate ended badly."""
 
+    def trained_elsewhere(self, trial: TrialConfig) -> None:
+        """Another driver trained the replicates of `trial`, which was planned here too."""
+
+    def waiting(self, replicates: int, holder: str) -> None:
+        """Nothing can be trained but by others; `holder` names one of them, if that is known."""
+
 
 def run_plan(plan: Plan, resources: ResourcePlan, storage: str, observer: Observer) -> None:
-    """Train what `plan` has left. One failing trial never touches another.
+    """Train what `plan` has left, but for what other drivers train: that is waited for.
 
-    A student whose teacher failed fails with it.
+    One failing trial never touches another. A student whose teacher failed fails with it. What
+    another driver failed at, or left when it died, is trained here.
     """
-    lost = _run_stage(plan.teachers, resources, storage, observer)
-    students = []
-    for trial in plan.students:
-        orphans = {
-            s for s in trial.seeds if any((key, s) in lost for key in trial.config.teacher_keys)
+    teachers: Sequence[TrialConfig] = plan.teachers
+    students: Sequence[TrialConfig] = plan.students
+    failed: AbstractSet[tuple[str, int]] = set()
+    with Leases(Storage(storage)) as leases:
+        while teachers or students:
+            first = _run_stage(teachers, resources, storage, observer, leases)
+            teachers, failed = first.others, failed | first.failed
+            absent = {(trial.key, seed) for trial in teachers for seed in trial.seeds}
+            waiting, able = _split(students, absent)
+            orphans, able = _split(able, failed)
+            for trial in orphans:
+                for seed in trial.seeds:
+                    observer.failed(trial, seed, "its teacher failed", "")
+            second = _run_stage(able, resources, storage, observer, leases)
+            students = (*second.others, *waiting)
+            blocked = (*first.blocked, *second.blocked)
+            if blocked:
+                left = sum(len(trial.seeds) for trial in (*teachers, *students))
+                observer.waiting(left, leases.holder(blocked[0]))
+                leases.wait(blocked)
+
+
+def _split(
+    trials: Sequence[TrialConfig], teachers: Collection[tuple[str, int]]
+) -> tuple[list[TrialConfig], list[TrialConfig]]:
+    """What of `trials` learns from one of `teachers`, (key, seed), and what does not."""
+    learns: list[TrialConfig] = []
+    rest: list[TrialConfig] = []
+    for trial in trials:
+        taught = {
+            seed
+            for seed in trial.seeds
+            if any((key, seed) in teachers for key in trial.config.teacher_keys)
         }
-        for seed in orphans:
-            observer.failed(trial, seed, "its teacher failed", "")
-        seeds = tuple(seed for seed in trial.seeds if seed not in orphans)
-        if seeds:
-            students.append(replace(trial, seeds=seeds))
-    _run_stage(students, resources, storage, observer)
+        learns += part(trial, taught)
+        rest += part(trial, {*trial.seeds} - taught)
+    return learns, rest
+
+
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """What became of a stage's trials beside what was trained.
+
+    `failed` are (key, seed), `others` what other drivers train, `blocked` their leases.
+    """
+
+    failed: AbstractSet[tuple[str, int]]
+    others: Sequence[TrialConfig]
+    blocked: Sequence[str]
 
 
 def _run_stage(
-    trials: Sequence[TrialConfig], resources: ResourcePlan, storage: str, observer: Observer
-) -> set[tuple[str, int]]:
-    """Run `trials`; the (key, seed) that failed."""
-    if not trials:
-        return set()
-    relay = _Relay(trials, observer)
-    for trial in trials:
-        checkpoints.drop_damaged(storage, train_name(trial))
-    fit(
-        tune.with_parameters(fit_trial, trials=list(trials), resources=resources),
-        storage,
-        relay,
-        lambda trial: train_name(trials[trial.config["index"]]),
-        tune.TuneConfig(max_concurrent_trials=resources.concurrent),
-        {"index": tune.grid_search(list(range(len(trials))))},
-    )
-    return relay.lost
+    trials: Sequence[TrialConfig],
+    resources: ResourcePlan,
+    storage: str,
+    observer: Observer,
+    leases: Leases,
+) -> _Stage:
+    """Run those of `trials` that nobody else trains."""
+    turns = Turns(trials, leases)
+    order = iter(turns)
+    relay = _Relay(turns, observer)
+    for first in order:  # none if others train them all: then Tune need not start
+        fit(
+            tune.with_parameters(fit_trial, resources=resources),
+            storage,
+            relay,
+            lambda trial: train_name(trial.config["trial"]),
+            tune.TuneConfig(
+                search_alg=InTurn(chain([first], order)),
+                num_samples=-1,
+                max_concurrent_trials=resources.concurrent,
+            ),
+        )
+    for trial in turns.stored:
+        observer.trained_elsewhere(trial)
+    return _Stage(relay.lost, turns.others, turns.blocked)
 
 
 class Callback(tune.Callback):  # type: ignore[misc]
@@ -106,7 +162,6 @@ def fit(
     callback: Callback,
     name_of: Callable[[Trial], str],
     config: tune.TuneConfig,
-    space: Mapping[str, object] | None = None,
 ) -> None:
     """Run trials of `trainable` through a new Tuner; `name_of` names a trial.
 
@@ -115,7 +170,6 @@ def fit(
     name = f"tune-{uuid.uuid4().hex[:12]}"
     tuner = tune.Tuner(
         tune.with_resources(trainable, {"CPU": DRIVER_CPUS}),
-        param_space=space,
         tune_config=replace(
             config, reuse_actors=True, trial_name_creator=name_of, trial_dirname_creator=name_of
         ),
@@ -134,9 +188,9 @@ def fit(
 class _Relay(Callback):
     """Turns Tune's callbacks into the observer's calls and counts every replicate once."""
 
-    def __init__(self, trials: Sequence[TrialConfig], observer: Observer) -> None:
+    def __init__(self, turns: Turns, observer: Observer) -> None:
         super().__init__()
-        self.trials, self.observer = trials, observer
+        self.turns, self.observer = turns, observer
         self.ended: set[tuple[str, int]] = set()
         self.lost: set[tuple[str, int]] = set()
 
@@ -144,7 +198,7 @@ class _Relay(Callback):
     def on_trial_start(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: object
     ) -> None:
-        self.observer.started(self._config(trial))
+        self.observer.started(trial.config["trial"])
 
     @override
     def on_trial_result(
@@ -155,7 +209,7 @@ class _Relay(Callback):
         result: EpochReport | EndReport,
         **info: object,
     ) -> None:
-        config = self._config(trial)
+        config: TrialConfig = trial.config["trial"]
         if "outcome" not in result:
             self.observer.epoch(config, result)
             return
@@ -172,11 +226,21 @@ class _Relay(Callback):
     def on_trial_complete(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: object
     ) -> None:
-        checkpoints.drop(self._config(trial).storage, train_name(self._config(trial)))
+        config: TrialConfig = trial.config["trial"]
+        if self.turns.leases.holds(train_name(config)):
+            checkpoints.drop(config.storage, train_name(config))
+        self.turns.free(config)
+
+    @override
+    def on_trial_error(
+        self, iteration: int, trials: list[Trial], trial: Trial, **info: object
+    ) -> None:
+        super().on_trial_error(iteration, trials, trial, **info)
+        self.turns.free(trial.config["trial"])
 
     @override
     def broke_off(self, trial: Trial, error: str) -> None:
-        config = self._config(trial)
+        config: TrialConfig = trial.config["trial"]
         for seed in config.seeds:
             if (config.key, seed) not in self.ended:
                 self._fail(config, seed, error.splitlines()[-1], error)
@@ -184,7 +248,3 @@ class _Relay(Callback):
     def _fail(self, config: TrialConfig, seed: int, error: str, traceback: str) -> None:
         self.lost.add((config.key, seed))
         self.observer.failed(config, seed, error, traceback)
-
-    def _config(self, trial: Trial) -> TrialConfig:
-        index: int = trial.config["index"]
-        return self.trials[index]

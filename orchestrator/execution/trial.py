@@ -14,15 +14,13 @@ if TYPE_CHECKING:
     from ray.actor import ActorHandle
 
 
-def fit_trial(
-    config: dict[str, int], *, trials: list[TrialConfig], resources: ResourcePlan
-) -> None:
-    """Train the trial `config["index"]` of `trials` on its workers; Tune hears every report.
+def fit_trial(config: dict[str, TrialConfig], *, resources: ResourcePlan) -> None:
+    """Train the trial `config["trial"]` on its workers; Tune hears every report.
 
     The trainer's name is the content of the trial, so that Ray finds the checkpoint that an
     interrupted run of the same trial left.
     """
-    trial = trials[config["index"]]
+    trial = config["trial"]
     _fit(_train_replicates, {"trial": trial}, train_name(trial), trial.storage, resources)
 
 

@@ -82,12 +82,17 @@ class End:
         return self.outcome is not None
 
 
+MAX_TRIALS = 100_000
+"""Of one search."""
+
+
 def check_trials(sampler: str, total: int) -> None:
     """Refuse an unknown sampler, or fewer than 1 trial, with a ConfigError."""
     if sampler not in SAMPLERS:
         raise unknown("sampler", sampler, SAMPLERS, "--sampler")
-    if total < 1:
-        raise ConfigError(f"{total} trials asked for", "--trials", "Give 1 or more")
+    if not 1 <= total <= MAX_TRIALS:
+        fix = f"Give 1 to {MAX_TRIALS}"
+        raise ConfigError(f"{total} trials asked for", "--trials", fix)
 
 
 class Proposer:

@@ -13,6 +13,7 @@ from fdsweep.orchestrator.search.settings import PlannedSearch, SearchStudy
 from fdsweep.orchestrator.tracking.progress import Progress
 from fdsweep.orchestrator.tracking.recorder import Failure
 from fdsweep.orchestrator.tracking.runs import Run
+from fdsweep.orchestrator.tracking.sync import keep
 from fdsweep.orchestrator.tracking.tracker import Tracker
 from fdsweep.results.records.searches import COST, Dimension, Search, SearchTrial, State
 from fdsweep.results.records.store import Store
@@ -73,23 +74,23 @@ class PointRecorder:
         name = self._name(proposer, proposal)
         state = "failed" if end.failure else "complete" if end.is_complete else "pruned"
         curve = self.curves.pop(proposal.key)
-        self.tracker.log(
-            Run(
-                identity=(proposal.key, ""),
-                name=name,
-                tags={
-                    "fdsweep.kind": "trial",
-                    "fdsweep.key": proposal.key,
-                    "fdsweep.search": proposer.name,
-                    "fdsweep.trial": str(proposal.number),
-                    "fdsweep.state": state,
-                },
-                params=proposal.point,
-                metrics=[*curve, *((f"final_{name}", value, 0) for name, value, _ in curve[-1:])],
-                seconds=end.report["seconds"] if end.report else 0.0,
-                done=end.failure is None,
-            )
+        run = Run(
+            identity=(proposal.key, ""),
+            name=name,
+            tags={
+                "fdsweep.kind": "trial",
+                "fdsweep.key": proposal.key,
+                "fdsweep.search": proposer.name,
+                "fdsweep.trial": str(proposal.number),
+                "fdsweep.state": state,
+            },
+            params=proposal.point,
+            metrics=[*curve, *((f"final_{name}", value, 0) for name, value, _ in curve[-1:])],
+            seconds=end.report["seconds"] if end.report else 0.0,
+            done=end.failure is None,
         )
+        keep(self.store, self.name, run)
+        self.tracker.log(run)
         self.progress.idle(proposal.key)
         self._count()
         if end.failure:

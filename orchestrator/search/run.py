@@ -73,7 +73,7 @@ def _tune(study: SearchStudy, lanes: "Sequence[Lane]", tracker: Tracker) -> tupl
     from fdsweep.orchestrator.execution.stages import run_plan
     from fdsweep.orchestrator.search.searcher import run_lanes
 
-    plan = replace(tuning_plan(study), students=())
+    plan = replace(tuning_plan(study), sweep=study.name, students=())
     recorder = Recorder(fresh.sweep, plan, fresh.store, tracker, Progress(plan.left))
     if plan.left:
         with recorder.progress:

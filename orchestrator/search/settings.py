@@ -1,5 +1,6 @@
 """What a search is and what it will cost, before anything is trained."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,6 +15,7 @@ from fdsweep.orchestrator.studies.plan import make_cells
 from fdsweep.orchestrator.studies.study import Study
 from fdsweep.orchestrator.tracking.progress import clock
 from fdsweep.results.compute.notes import spell_seeds
+from fdsweep.results.records.searches import name_together
 from fdsweep.search_spaces.configs import Option, StudentConfig
 from fdsweep.search_spaces.errors import ConfigError, StorageError, unknown
 from fdsweep.search_spaces.keys import content_key
@@ -66,7 +68,7 @@ class SearchSettings:
         check_trials(self.sampler, self.trials)
         if self.pruner not in pruners.PRUNERS:
             raise unknown("pruner", self.pruner, pruners.PRUNERS, "--pruner")
-        if self.minutes is not None and self.minutes <= 0:
+        if self.minutes is not None and not 0 < self.minutes < math.inf:
             raise ConfigError(f"{self.minutes} minutes", "--timeout", "Give more than 0")
         for name in set(self.options):
             if not any(_own(method, {name: None}) for method in self.methods):
@@ -128,8 +130,8 @@ class SearchStudy:
     @property
     def name(self) -> str:
         """Of the searches together: the data set, and six digits of what is searched."""
-        digits = content_key(searches=[search.name for search in self.searches])[:6]
-        return f"tuning-{self.settings.space.space}-{self.defaults.info.name}-{digits}"
+        names = [search.name for search in self.searches]
+        return name_together(self.settings.space.space, self.defaults.info.name, names)
 
     @property
     def metric(self) -> str:

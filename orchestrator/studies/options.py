@@ -27,6 +27,6 @@ class StudyOptions:
     loading: Loading = AUTO
 
     def __post_init__(self) -> None:
-        if self.seeds_per_trial is not None and self.seeds_per_trial < 1:
+        if self.seeds_per_trial is not None and not 1 <= self.seeds_per_trial < 2**63:
             what = f"{self.seeds_per_trial} seeds per trial asked for"
             raise ConfigError(what, "--seeds-per-trial", "Give 1 or more")

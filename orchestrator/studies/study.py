@@ -11,7 +11,8 @@ from fdsweep.orchestrator.studies.options import StudyOptions
 from fdsweep.orchestrator.studies.plan import make_cells, make_plan
 from fdsweep.orchestrator.tracking.progress import Progress, clock
 from fdsweep.orchestrator.tracking.recorder import Failure, Recorder
-from fdsweep.orchestrator.tracking.runs import summaries
+from fdsweep.orchestrator.tracking.runs import headline, summaries
+from fdsweep.orchestrator.tracking.sync import stored_runs
 from fdsweep.orchestrator.tracking.tracker import Tracker, open_tracker
 from fdsweep.results import plots
 from fdsweep.results.records.store import Store
@@ -172,11 +173,13 @@ def run(study: Study) -> Outcome:
         ClusterError: the devices asked for are not there.
     """
     plan, store = study.plan, study.store
-    seeds = save_manifest(study.sweep, plan, study.info, store).seeds
+    manifest = save_manifest(study.sweep, plan, study.info, store)
     tags = {"fdsweep.study": study.sweep.study, "fdsweep.dataset": study.info.name}
     with open_tracker(store.root, plan.sweep, tags) as tracker:
         recorder = Recorder(study.sweep, plan, store, tracker, Progress(plan.left))
-        recorder.mirror()
+        for stored in stored_runs(store, manifest):  # by other sweeps, or a killed driver
+            if stored.done:
+                tracker.log(stored)
         if plan.left:
             resources = connect(study.options.request)
             from fdsweep.orchestrator.execution.stages import run_plan
@@ -186,7 +189,7 @@ def run(study: Study) -> Outcome:
         data = load(store, plan.sweep)
         result = report_of(data)
         pictures = _keep_report(study, data, result, tracker)
-    if set(plan.seeds) != set(seeds):
+    if set(plan.seeds) != set(manifest.seeds):
         result = report_of(data.of(plan.seeds))
     return Outcome(result, tuple(recorder.failures), pictures)
 
@@ -205,23 +208,5 @@ def _keep_report(
     store.write_text(layout.report_file(sweep, "report.html"), page)
     store.write_text(file, text)
     texts = {"report.md": text, "report.html": page}
-    tracker.finish(texts, _summary(whole), pictures, summaries(whole))
+    tracker.finish(texts, headline(whole), pictures, summaries(whole))
     return pictures
-
-
-def _summary(result: Report) -> dict[str, float]:
-    """Aggregate numbers for the parent run: mean and difference of every row."""
-    numbers = {}
-    for table in result.tables:
-        for row in table.rows:
-            name = _metric_name(f"{row.student_modality}/{row.row}")
-            if row.mean is not None:
-                numbers[f"{name}/mean"] = row.mean
-            if row.delta is not None:
-                numbers[f"{name}/delta"] = row.delta
-    return numbers
-
-
-def _metric_name(text: str) -> str:
-    """`text` with the characters that trackers allow in the name of a metric."""
-    return "".join(c if c.isalnum() or c in "/_- ." else "-" for c in text)

@@ -1,60 +1,29 @@
-"""MLflow, written by the driver alone: a mirror of what is in the results.
+"""MLflow, written by the driver alone: a mirror of what is in the results, and never in their way.
 
-Experiment per sweep; a parent run per invocation that trained something, with the report and its
-pictures; a child run per replicate with parameters, final metrics and the curves per epoch; a
-summary run per line of the table, with its mean, difference and interval. What a reader groups by
-stands in tags `fdsweep.*`: all but `fdsweep.seed` are those of every replicate of a cell.
+Whatever keeps it from being written, training and tables go on and one sentence says so. What it
+missed is made up for from the storage, by the same driver once MLflow answers again, or by
+`fdsweep sync`.
 """
 
-import os
-import tempfile
+import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import Self
 
+from fdsweep.orchestrator.tracking import database
+from fdsweep.orchestrator.tracking.experiment import Experiment, is_own, tracking_uri
 from fdsweep.orchestrator.tracking.runs import Run, Summary
+from fdsweep.orchestrator.tracking.sync import fill, fill_all, public, sources
 from fdsweep.orchestrator.tracking.tracker import registry
-from fdsweep.search_spaces import layout
-from fdsweep.search_spaces.errors import StorageError, first_line
-from fdsweep.search_spaces.storage import Storage
+from fdsweep.results.records.store import Store
+from fdsweep.search_spaces.errors import first_line
 
-if TYPE_CHECKING:
-    import mlflow.entities
+RETRY_S = 60.0
+"""MLflow is left alone for so long after it could not be written."""
 
-T = TypeVar("T")
-
-METRICS_PER_BATCH, PARAMS_PER_BATCH = 1000, 100
-"""MLflow's own limits of a request."""
-
-MAX_PARAM_LENGTH = 6000
-"""MLflow's own limit; the whole of a longer value stands in the results."""
-
-
-def tracking_uri(storage: str) -> str:
-    """MLFLOW_TRACKING_URI if set, else the SQLite file in a local storage.
-
-    Raises:
-        StorageError: object storage cannot hold an SQLite file.
-    """
-    given = os.environ.get("MLFLOW_TRACKING_URI")
-    if given:
-        return given
-    if not Storage(storage).is_local:
-        raise StorageError(
-            "MLflow's SQLite file cannot lie in object storage",
-            storage,
-            "Set MLFLOW_TRACKING_URI to a tracking server",
-        )
-    return f"sqlite:///{Storage(storage).local(layout.MLFLOW_DATABASE)}"
-
-
-def artifacts_uri(storage: str) -> str | None:
-    """Where files of runs go: into a local storage, else where the tracking server says (None)."""
-    if not Storage(storage).is_local:
-        return None
-    return Storage(storage).local(layout.MLFLOW_ARTIFACTS).as_uri()
+_told: set[str] = set()
+"""Where MLflow was that could not be written: a search has two trackers, and says it once."""
 
 
 @registry.register("mlflow")
@@ -62,35 +31,23 @@ class MlflowTracker:
     """A `Tracker` that writes in a thread of its own."""
 
     def __init__(self, storage: str, sweep: str, tags: Mapping[str, str]) -> None:
-        self.uri, self.artifacts = tracking_uri(storage), artifacts_uri(storage)
+        self.store, self.uri = Store(storage), tracking_uri(storage)
         self.sweep, self.tags = sweep, tags
         self.pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mlflow")
-        self.pending: list[Future[None]] = []
-        self.parent = ""
+        self.experiment: Experiment | None = None
+        self.parent, self.lost_at = "", 0.0
 
     def __enter__(self) -> Self:
-        self.submit(self._open)
+        self.submit(self._begin)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         self.submit(self._close, "FINISHED" if kind is None else "KILLED")
         self.pool.shutdown()
-        faults = [fault for future in self.pending if (fault := future.exception())]
-        if faults and kind is None:
-            reason = first_line(faults[0])
-            raise StorageError(
-                f"MLflow could not be written ({reason}); the results are stored all the same",
-                self.uri,
-                "Put it right and run the same command again",
-            )
-
-    def submit(self, call: Callable[..., None], *args: object) -> None:
-        """Have `call(*args)` done after everything submitted before."""
-        self.pending.append(self.pool.submit(call, *args))
 
     def log(self, run: Run) -> None:
         """Add a child run of the sweep's."""
-        self.submit(self._log, run)
+        self.submit(lambda: self._written().log(run))
 
     def finish(
         self,
@@ -100,132 +57,59 @@ class MlflowTracker:
         summaries: Sequence[Summary] = (),
     ) -> None:
         """Add texts, pictures and numbers to the sweep's run; each summary is a run of its own."""
-        self.submit(self._finish, texts, numbers, pictures, summaries)
+        self.submit(lambda: self._written().finish(texts, numbers, pictures, summaries))
 
-    def _open(self) -> None:
-        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-        import logging
+    def submit(self, call: Callable[..., None], *args: object) -> Future[None]:
+        """Have `call(*args)` done after everything submitted before; what it raises is said."""
+        return self.pool.submit(self._attempt, call, *args)
 
-        import mlflow
-
-        logging.getLogger("mlflow").setLevel(logging.ERROR)
-        logging.getLogger("alembic").setLevel(logging.ERROR)
-        self.client = mlflow.MlflowClient(tracking_uri=self.uri)
-        experiment = self.client.get_experiment_by_name(self.sweep)
-        location = f"{self.artifacts}/{self.sweep}" if self.artifacts else None
-        self.experiment = (
-            experiment.experiment_id
-            if experiment
-            else self.client.create_experiment(
-                self.sweep,
-                artifact_location=location,
-                tags={"mlflow.experimentKind": "custom_model_development"},
-            )
-        )
-        self.logged = {
-            (run.data.tags["fdsweep.key"], run.data.tags.get("fdsweep.seed", ""))
-            for run in self._runs("attributes.status = 'FINISHED'")
-            if "fdsweep.key" in run.data.tags
-        }
-
-    def _runs(self, condition: str) -> "list[mlflow.entities.Run]":
-        runs, token = [], None
-        while True:
-            page = self.client.search_runs(
-                [self.experiment], condition, max_results=1000, page_token=token
-            )
-            runs += page
-            token = page.token
-            if not token:
-                return runs
-
-    def _parent_run(self) -> str:
-        if not self.parent:
-            run = self.client.create_run(
-                self.experiment,
-                run_name=f"{self.sweep} {time.strftime('%Y-%m-%d %H:%M')}",
-                tags={"fdsweep.kind": "sweep", **self.tags},
-            )
-            self.parent = run.info.run_id
-        return self.parent
-
-    def _log(self, run: Run) -> None:
-        from mlflow.entities import Metric, Param
-
-        if run.identity in self.logged:
+    def _attempt(self, call: Callable[..., None], *args: object) -> None:
+        if self.lost_at and call != self._close and time.monotonic() - self.lost_at < RETRY_S:
             return
-        now = _now()
-        identity = self.client.create_run(
-            self.experiment,
-            start_time=now - int(1000 * run.seconds),
-            run_name=run.name,
-            tags={**run.tags, "mlflow.parentRunId": self._parent_run()},
-        ).info.run_id
-        params = [Param(name, str(value)[:MAX_PARAM_LENGTH]) for name, value in run.params.items()]
-        for some in _batches(params, PARAMS_PER_BATCH):
-            self.client.log_batch(identity, params=some)
-        metrics = [Metric(name, value, now, epoch) for name, value, epoch in run.metrics]
-        for some in _batches(metrics, METRICS_PER_BATCH):
-            self.client.log_batch(identity, metrics=some)
-        self.client.set_terminated(identity, "FINISHED" if run.done else "FAILED", end_time=now)
-        if run.done:
-            self.logged.add(run.identity)
+        try:
+            call(*args)
+        except Exception as error:
+            self._lose(error)
 
-    def _finish(
-        self,
-        texts: Mapping[str, str],
-        numbers: Mapping[str, float],
-        pictures: Mapping[str, bytes],
-        summaries: Sequence[Summary],
-    ) -> None:
-        parent = self._parent_run()
-        for name, text in texts.items():
-            self.client.log_text(parent, text, name)
-        with tempfile.TemporaryDirectory() as folder:
-            for name, content in pictures.items():
-                Path(folder, name).write_bytes(content)
-            self.client.log_artifacts(parent, folder, "pictures")
-        self.client.log_batch(parent, metrics=_final(numbers))
-        known = {
-            (run.data.tags["fdsweep.row"], run.data.tags["fdsweep.direction"]): run.info.run_id
-            for run in self._runs("tags.`fdsweep.kind` = 'summary'")
-        }
-        for summary in summaries:
-            self._summarise(summary, known.get((summary.row, summary.direction)))
+    def _lose(self, error: Exception) -> None:
+        if self.experiment:
+            self.parent = self.experiment.parent
+        self.experiment, self.lost_at = None, time.monotonic()
+        if self.uri not in _told:
+            _told.add(self.uri)
+            reason = public(first_line(error))
+            _say(
+                f"MLflow cannot be written ({reason}) at {public(self.uri)}; training goes on, "
+                "results are stored all the same. To fill it in later, type: fdsweep sync"
+            )
 
-    def _summarise(self, summary: Summary, known: str | None) -> None:
-        """Bring the run of a line of the table up to date; it is made if it is not `known`."""
-        from mlflow.entities import RunTag
+    def _begin(self) -> None:
+        self.experiment = self._opened()
 
-        own = {"kind": "summary", "row": summary.row, "direction": summary.direction}
-        tags = {**{f"fdsweep.{name}": value for name, value in own.items()}, **summary.tags}
-        if known is None:
-            name = f"summary: {summary.row}, {summary.direction}"
-            known = self.client.create_run(self.experiment, run_name=name, tags=tags).info.run_id
-        self.client.log_batch(
-            known,
-            metrics=_final(summary.metrics),
-            tags=[RunTag(name, value) for name, value in tags.items()],
-        )
-        self.client.set_terminated(known, "FINISHED", end_time=_now())
+    def _opened(self) -> Experiment:
+        if is_own(self.store, self.uri) and database.make_ready(self.store):
+            _say(f"{database.WAS_BROKEN} and is filled from the results.")
+            fill_all(self.store, self.uri)
+        return Experiment(self.store, self.uri, self.sweep, self.tags)
+
+    def _written(self) -> Experiment:
+        """The experiment; after MLflow was away, what it missed is written first."""
+        if self.experiment:
+            return self.experiment
+        opened = self._opened()
+        if self.parent:
+            opened.parent = self.parent
+        else:
+            opened.adopt()
+        if self.sweep in (found := sources(self.store)):
+            fill(opened, found[self.sweep]())
+        self.experiment, self.lost_at = opened, 0.0
+        return opened
 
     def _close(self, status: str) -> None:
-        if self.parent:
-            self.client.set_terminated(self.parent, status)
+        self._written().close(status)
 
 
-def _final(numbers: Mapping[str, float]) -> "list[mlflow.entities.Metric]":
-    from mlflow.entities import Metric
-
-    now = _now()
-    return [Metric(name, value, now, 0) for name, value in numbers.items()]
-
-
-def _now() -> int:
-    return int(time.time() * 1000)
-
-
-def _batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    """`items` in order, at most `size` at a time."""
-    for first in range(0, len(items), size):
-        yield items[first : first + size]
+def _say(text: str) -> None:
+    """Print a warning, above what is live on the terminal: that looks after stderr itself."""
+    print(f"fdsweep: {text}", file=sys.stderr)

@@ -8,7 +8,8 @@ from typing import Any
 import pyarrow as pa
 
 from fdsweep.orchestrator.tracking.progress import Progress
-from fdsweep.orchestrator.tracking.runs import replicate_run
+from fdsweep.orchestrator.tracking.runs import Run, replicate_run
+from fdsweep.orchestrator.tracking.sync import keep
 from fdsweep.orchestrator.tracking.tracker import Tracker
 from fdsweep.results.records.schema import Replicate
 from fdsweep.results.records.store import Store
@@ -43,21 +44,7 @@ class Recorder:
 
     def __post_init__(self) -> None:
         self.cells = {cell.key: cell for cell in self.plan.cells}
-
-    def mirror(self) -> None:
-        """Tell the tracker what is stored already, by other sweeps or a killed driver."""
-        rows = self.store.replicates(self.cells)
-        rows = rows[(rows["status"] == "done") & rows["seed"].isin(self.plan.seeds)]
-        curves = dict(list(self.store.curves(set(rows["key"])).groupby(["key", "seed"])))
-        for record in rows.to_dict("records"):
-            if (record["key"], record["seed"]) not in curves:
-                continue  # they are gone, and the replicate is told of once it is trained again
-            cell = self.cells[record["key"]]
-            row = {str(column): value for column, value in record.items()}
-            row |= {"study": self.sweep.study, "row": cell.row.name}
-            points = curves[row["key"], row["seed"]][["epoch", "split", "metric", "value"]]
-            told = points.itertuples(index=False, name=None)
-            self.tracker.log(replicate_run(row, told, cell.name))
+        self.waited_for = ""
 
     def started(self, trial: TrialConfig) -> None:
         """Show the trial."""
@@ -74,7 +61,7 @@ class Recorder:
         row = self._row(trial, seed, outcome)
         if trial.kind == "student":
             self.store.put(row, curves(outcome), predictions(outcome))
-        self.tracker.log(replicate_run(row.model_dump(), outcome["curves"], self._name(trial)))
+        self._track(trial, replicate_run(row.model_dump(), outcome["curves"], self._name(trial)))
         self.progress.counts.done += 1
         if trial.kind == "student":
             split = "test" if outcome["val_score"] is None else "val"
@@ -89,11 +76,29 @@ class Recorder:
         row = self._row(trial, seed, None)
         if trial.kind == "student":
             self.store.put(row, [], [])
-        self.tracker.log(replicate_run(row.model_dump(), [], name))
+        self._track(trial, replicate_run(row.model_dump(), [], name))
         self.failures.append(Failure(name, seed, error, self.store.uri(log)))
         self.progress.counts.failed += 1
         self._show_end(trial, seed)
         self.progress.say(f"failed: {name}, seed {seed}: {error}")
+
+    def _track(self, trial: TrialConfig, run: Run) -> None:
+        if trial.kind == "teacher":  # `results/` has no row of it
+            keep(self.store, self.plan.sweep, run)
+        self.tracker.log(run)
+
+    def trained_elsewhere(self, trial: TrialConfig) -> None:
+        """Count its replicates no more."""
+        self.progress.counts.total -= len(trial.seeds)
+        self.progress.show()
+
+    def waiting(self, replicates: int, holder: str) -> None:
+        """Say so, whenever somebody else is waited for."""
+        if holder != self.waited_for:
+            self.waited_for = holder
+            who = holder or "another driver"
+            self.progress.say(f"waiting for {who}: {replicates} replicates are left to it")
+        self.progress.show()
 
     def _show_end(self, trial: TrialConfig, seed: int) -> None:
         if seed == trial.seeds[-1]:

@@ -102,6 +102,24 @@ def summaries(report: "Report") -> list[Summary]:
     ]
 
 
+def headline(report: "Report") -> dict[str, float]:
+    """Numbers for a sweep's run: mean and difference of every row, in percent."""
+    numbers = {}
+    for table in report.tables:
+        for row in table.rows:
+            name = _metric_name(f"{row.student_modality}/{row.row}")
+            if row.mean is not None:
+                numbers[f"{name}/mean"] = row.mean
+            if row.delta is not None:
+                numbers[f"{name}/delta"] = row.delta
+    return numbers
+
+
+def _metric_name(text: str) -> str:
+    """`text` with the characters that trackers allow in the name of a metric."""
+    return "".join(c if c.isalnum() or c in "/_- ." else "-" for c in text)
+
+
 def _flat(config: Mapping[str, object], prefix: str = "") -> dict[str, object]:
     """`config` with dotted names; the teacher's network is known by its key."""
     found: dict[str, object] = {}

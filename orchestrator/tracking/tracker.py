@@ -15,8 +15,8 @@ CHOICE = "FDSWEEP_TRACKER"
 class Tracker(Protocol):
     """Writes one sweep's runs. No call may wait for a disk or a server: training waits for it.
 
-    Use as a context manager: leaving it waits until everything is written, and raises a
-    StorageError for the first thing that could not be. Nothing is written of a sweep that is told
+    Use as a context manager: leaving it waits until everything is written. What cannot be is said
+    once on stderr, and stops nobody: no method raises. Nothing is written of a sweep that is told
     of nothing.
     """
 
@@ -52,6 +52,6 @@ def open_tracker(storage: str, sweep: str, tags: Mapping[str, str]) -> Tracker:
 
     Raises:
         ConfigError: there is no such tracker, or it cannot be imported.
-        StorageError: it cannot write there.
+        StorageError: it can never write there.
     """
     return registry.get(os.environ.get(CHOICE) or DEFAULT).factory(storage, sweep, tags)

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from fdsweep.orchestrator.tracking.mlflow import artifacts_uri, tracking_uri
+from fdsweep.orchestrator.tracking.experiment import artifacts_uri, tracking_uri
 from fdsweep.search_spaces.errors import StorageError
 
 SETTINGS = {

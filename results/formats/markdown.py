@@ -1,6 +1,7 @@
 """A report as markdown that also reads well in a terminal: aligned, no wider than it must be."""
 
 import itertools
+import re
 from collections.abc import Iterator
 
 from fdsweep.results.compute.tables import Table
@@ -9,6 +10,7 @@ from fdsweep.results.formats.sections.effects import effects_section
 from fdsweep.results.formats.sections.grid import Grid, Section
 from fdsweep.results.formats.sections.search import search_section
 from fdsweep.results.formats.sections.table import table_section
+from fdsweep.search_spaces.errors import one_line
 
 WIDTH = 120
 """Characters in a line of a terminal."""
@@ -16,6 +18,9 @@ WIDTH = 120
 ALWAYS_LEFT_OUT = ("effect_size", "p_better")
 LEFT_OUT_TO_FIT = ("seconds", "people_delta", "gap", "detectable", "paper_verdict", "worst_delta")
 """Columns that are left out, the first one first, until the lines fit into `WIDTH`."""
+
+TAG = re.compile("<(?=[A-Za-z/!?])")
+"""What begins an element of HTML, unlike <0.001 and <- do."""
 
 MIN_DASHES = 3  # dashes that every reader of markdown takes for a table
 
@@ -41,21 +46,30 @@ def _fitting(table: Table) -> Section:
 
 def lines(section: Section) -> Iterator[str]:
     """The lines of `section`: its heading, its grids, its notes."""
-    yield f"{'#' * section.level} {section.title}"
+    yield f"{'#' * section.level} {_plain(section.title)}"
     yield ""
     for grid in section.grids:
         if grid.title:
-            yield f"**{grid.title}**"
+            yield f"**{_plain(grid.title)}**"
             yield ""
         yield from aligned(grid)
         yield ""
-    yield from (f"- {note}" for note in section.notes)
+    yield from (f"- {_plain(note)}" for note in section.notes)
     yield ""
+
+
+def _escaped(cell: str) -> str:
+    return _plain(cell).replace("|", "\\|")
+
+
+def _plain(text: str) -> str:
+    """`text` in one line in which nothing begins an element of HTML."""
+    return TAG.sub("&lt;", one_line(text))
 
 
 def aligned(grid: Grid) -> Iterator[str]:
     """Columns of equal width, words to the left and numbers to the right."""
-    escaped = [[cell.replace("|", "\\|") for cell in line] for line in (grid.headings, *grid.lines)]
+    escaped = [[_escaped(cell) for cell in line] for line in (grid.headings, *grid.lines)]
     widths = [max(MIN_DASHES, *map(len, column)) for column in zip(*escaped, strict=True)]
     justify = [str.ljust if words else str.rjust for words in grid.words]
     ends = ["-" if words else ":" for words in grid.words]

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from fdsweep.results.plots.style import styled
 from fdsweep.results.records.store import Store
@@ -22,11 +23,19 @@ def render(figures: Mapping[str, Figure]) -> dict[str, bytes]:
     """Each figure as `<name>.svg` and `<name>.png`; the same figure gives the same bytes."""
     files = {}
     for name, figure in figures.items():
+        _spell_dollars(figure)
         for kind, metadata in KINDS.items():
             content = io.BytesIO()
             figure.savefig(content, format=kind, metadata=metadata)
             files[f"{name}.{kind}"] = content.getvalue()
     return files
+
+
+def _spell_dollars(figure: Figure) -> None:
+    """Have what people wrote drawn as it is: matplotlib takes words between two $ for formulas."""
+    for text in figure.findobj(Text):
+        if "$" in text.get_text() and "\\mathdefault" not in text.get_text():
+            text.set_parse_math(False)
 
 
 def save(store: Store, sweep: str, files: Mapping[str, bytes]) -> list[str]:

@@ -13,6 +13,7 @@ from pydantic import model_validator
 from fdsweep.results.records.record_file import RecordFile
 from fdsweep.results.records.store import Store
 from fdsweep.search_spaces.configs import Option
+from fdsweep.search_spaces.keys import content_key
 from fdsweep.search_spaces.records import Record
 
 COST = "cost"
@@ -128,6 +129,11 @@ class Searches(Record):
 
 SCHEMA, FIX = "fdsweep.searches/1", "Run the search again"
 FILE = RecordFile("searches.json", Searches, SCHEMA, "record of searches", FIX)
+
+
+def name_together(space: str, dataset: str, names: Sequence[str]) -> str:
+    """Of searches that are run together: the data set, and six digits of what is searched."""
+    return f"tuning-{space}-{dataset}-{content_key(searches=list(names))[:6]}"
 
 
 def save(store: Store, sweep: str, searches: Sequence[Search]) -> None:

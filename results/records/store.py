@@ -16,6 +16,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeAlias
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -48,11 +49,14 @@ MIN_NEW_ROWS = 200
 MAGIC = b"PAR1"
 """How a Parquet file ends."""
 
-NOT_WHOLE, OF_OTHERS = "no whole Parquet file", "it holds rows of another replicate"
+NOT_WHOLE, OF_OTHERS = "no whole Parquet file", "it holds no rows of its replicate"
 """Why a file is damaged."""
 
 LOCAL_READERS, REMOTE_READERS = 2, 8
 """Threads: a local file is ready at once, and more than two wait for the interpreter's lock."""
+
+OWNED = ("key", "seed", "status")
+"""Whose a row is, and whether it counts: the file's name does not decide it."""
 
 CHUNK = 64
 """Files that a thread reads before it gives them back as one table."""
@@ -144,7 +148,7 @@ class Store(Storage):
 
     def curves(self, keys: Collection[str] | None = None) -> pd.DataFrame:
         """Metrics per epoch, of `keys` only, if given; columns as in `schema.CURVES`."""
-        return _to_frame(self._tables("curves", self._names("curves", keys)))
+        return _to_frame(self._tables("curves", self._names("curves", keys))[0])
 
     def predictions(self, keys: Collection[str] | None = None) -> pd.DataFrame:
         """What was kept of test samples, of `keys` only, if given.
@@ -152,7 +156,7 @@ class Store(Storage):
         Columns are those that the files hold, as in `schema.PREDICTIONS` for a classification and
         where there is none. Texts are categorical: there may be millions of rows.
         """
-        return _to_frame(self._tables("predictions", self._names("predictions", keys)))
+        return _to_frame(self._tables("predictions", self._names("predictions", keys))[0])
 
     def finished(self, keys: Collection[str] | None = None) -> set[tuple[str, int]]:
         """(key, seed) of every replicate (of `keys` only, if given) that is done and whole.
@@ -217,7 +221,11 @@ class Store(Storage):
         if not self.exists(f"results/{name}"):
             return False
         table = self._content("results", name)
-        return table is not None and table["status"].to_pylist() == ["done"]
+        own = NAME.fullmatch(name)
+        if table is None or own is None:
+            return False
+        rows = zip(*(table[column].to_pylist() for column in OWNED), strict=True)
+        return (own["key"], int(own["seed"]), "done") in rows
 
     def _names(self, folder: str, keys: Collection[str] | None) -> list[str]:
         return _in_order(self._stamps(folder), keys)
@@ -233,9 +241,8 @@ class Store(Storage):
         kept = self._cached(stamps)
         known = set(kept["file"].to_pylist())
         missing = [name for name in names if name not in known]
-        rows = self._tables("results", missing)
-        own = zip(rows["key"].to_pylist(), rows["seed"].to_pylist(), strict=True)
-        fresh = _stamped(rows, [layout.replicate_file(*one) for one in own], stamps)
+        rows, counts = self._tables("results", missing)
+        fresh = _stamped(rows, np.repeat(missing, counts).tolist(), stamps)
         lasting = fresh.filter(
             pc.and_(pc.equal(fresh["status"], "done"), pc.is_valid(fresh["changed"]))
         )
@@ -244,7 +251,8 @@ class Store(Storage):
         together = pa.concat_tables([kept, fresh])
         place = pc.index_in(together["file"], value_set=pa.array(names, pa.string()))
         order = pc.array_sort_indices(place).slice(0, len(place) - place.null_count)
-        return together.take(order).select(REPLICATES.names)
+        order = _each_once(together, order.to_pylist())
+        return together.take(pa.array(order, pa.int64())).select(REPLICATES.names)
 
     def _cached(self, stamps: Mapping[str, tuple[int | None, int]]) -> pa.Table:
         """Rows of the cache whose files are as they were; none if there is no readable cache."""
@@ -285,20 +293,21 @@ class Store(Storage):
             self.set_aside(place, why)
         return None if why else table
 
-    def _tables(self, folder: str, names: list[str]) -> pa.Table:
-        """The rows of those of the files `names` that are whole."""
+    def _tables(self, folder: str, names: list[str]) -> tuple[pa.Table, list[int]]:
+        """The rows of the files `names`, and how many each gave: a damaged one none."""
 
-        def read(some: list[str]) -> list[pa.Table]:
+        def read(some: list[str]) -> tuple[list[pa.Table], list[int]]:
             tables = [self._content(folder, name) for name in some]
             whole = [table for table in tables if table is not None]
-            return [_compact(_joined(whole), folder)] if whole else []
+            counts = [0 if table is None else len(table) for table in tables]
+            return [_compact(_joined(whole), folder)] if whole else [], counts
 
         chunks = [names[start : start + CHUNK] for start in range(0, len(names), CHUNK)]
         with self._readers() as readers:
             parts = list(readers.map(read, chunks))
         nothing = _compact(SCHEMAS[folder].empty_table(), folder)
-        whole = [table for tables in parts for table in tables] or [nothing]
-        return _joined(whole).unify_dictionaries()
+        whole = [table for tables, _ in parts for table in tables] or [nothing]
+        return _joined(whole).unify_dictionaries(), [n for _, counts in parts for n in counts]
 
 
 def _owned(rows: Rows, schema: pa.Schema, replicate: Replicate) -> pa.Table:
@@ -368,12 +377,12 @@ CONFORM = {
 
 
 def _is_own(table: pa.Table, folder: str, name: str) -> bool:
-    """Whether what the file `name` holds is of the replicate that it is named by."""
+    """Whether the file `name` holds rows of replicates, and of its own beside a result."""
+    if folder == layout.RESULTS:
+        return len(table) > 0 and not table["key"].null_count and not table["seed"].null_count
     if not len(table):
-        return folder != layout.RESULTS
-    key, seed = table["key"][0].as_py(), table["seed"][0].as_py()
-    is_single = folder != layout.RESULTS or len(table) == 1
-    return is_single and name == layout.replicate_file(key, seed)
+        return True
+    return name == layout.replicate_file(table["key"][0].as_py(), table["seed"][0].as_py())
 
 
 def _in_order(names: Iterable[str], keys: Collection[str] | None) -> list[str]:
@@ -383,6 +392,23 @@ def _in_order(names: Iterable[str], keys: Collection[str] | None) -> list[str]:
         chosen = set(keys)
         found = [match for match in found if match["key"] in chosen]
     return [match[0] for match in sorted(found, key=lambda m: (m["key"], int(m["seed"])))]
+
+
+def _each_once(rows: pa.Table, order: list[int]) -> list[int]:
+    """The places in `order` of `rows`, one for each (key, seed): a file may be a copy of another.
+
+    A done one goes before one that is not, and a file of the row's own name before others.
+    """
+    named = zip(*(rows[column].to_pylist() for column in ("file", *OWNED)), strict=True)
+    facts = list(named)
+    chosen: dict[tuple[str, int], tuple[bool, bool, int]] = {}
+    for place in order:
+        file, key, seed, status = facts[place]
+        rank = (status == "done", file == layout.replicate_file(key, seed), place)
+        best = chosen.get((key, seed))
+        if best is None or rank[:2] > best[:2]:
+            chosen[key, seed] = rank
+    return [place for *_, place in chosen.values()]
 
 
 def _stamped(

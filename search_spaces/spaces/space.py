@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, ValidationError, field_validator, m
 
 from fdsweep.search_spaces.configs import Option
 from fdsweep.search_spaces.errors import ConfigError, unknown
-from fdsweep.search_spaces.fields import Fields, read_fields, refusal
+from fdsweep.search_spaces.fields import Fields, Heading, read_fields, refusal
 from fdsweep.search_spaces.spaces.constraints import Constraint, parse_constraint
 from fdsweep.search_spaces.spaces.options import fits, short_name
 
@@ -70,8 +70,8 @@ class Space(Fields):
     `weight_low <= 10 * weight_high`.
     """
 
-    space: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
-    title: str
+    space: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=100)]
+    title: Heading
     parameters: Annotated[dict[str, Parameter], Field(min_length=1)]
     constraints: Annotated[tuple[Constraint, ...], Field(strict=False)] = ()
 
@@ -97,7 +97,11 @@ def load_space(name: str) -> Space:
         ConfigError: neither exists, the file is not YAML, or a field is missing, misspelt or wrong.
     """
     path = SPACES / f"{name}.yaml" if name in spaces() else Path(name)
-    if not path.is_file():
+    try:
+        is_there = path.is_file()
+    except (OSError, ValueError):  # no name of a file: too long, or with a NUL
+        is_there = False
+    if not is_there:
         fix = f"Choose from: {', '.join(spaces())}; or give a YAML file"
         raise ConfigError(f"unknown space {name!r}", "--space", fix)
     content = read_fields(path, Space)

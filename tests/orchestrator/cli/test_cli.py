@@ -52,6 +52,7 @@ SURFACE = {
     "report": {"sweep", "--format", "--check", "--storage", "--json"},
     "status": {"--storage", "--json"},
     "ui": {"--storage", "--host", "--port"},
+    "sync": {"--storage", "--tracking-uri", "--json"},
     "doctor": {"--storage", "--address", "--json"},
 }
 

@@ -58,6 +58,12 @@ class Notes:
     def failed(self, trial, seed, error, traceback):
         self.failures[trial.config.method, seed] = error
 
+    def trained_elsewhere(self, trial):
+        pass
+
+    def waiting(self, replicates, holder):
+        pass
+
 
 def planned(storage, rows, **changes):
     sweep = validated(

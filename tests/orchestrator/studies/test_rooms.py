@@ -59,5 +59,7 @@ def test_the_rows_of_test_images_add_up_to_the_scores(study):
 def test_the_page_shows_what_each_row_makes_of_the_first_images(study):
     storage, _ = study
     page = CliRunner().invoke(app, ["report", "--storage", storage, "--format", "html"]).stdout
-    assert len(re.findall("data:image/png;base64", page)) >= 4 * len(LINES_OF_TABLE_3)
+    figures = re.findall("data:image/svg[+]xml;base64,([A-Za-z0-9+/=]+)", page)
+    shown = sum(base64.b64decode(figure).count(b"<image") for figure in figures)
+    assert shown == 2 * 4 * len(LINES_OF_TABLE_3)  # in both directions
     assert all(name in page for name in ("floor", "appliance", "cirkd-v2+fd-cmkd"))

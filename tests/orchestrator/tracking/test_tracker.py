@@ -5,7 +5,8 @@ import json
 import pytest
 
 from fdsweep.orchestrator.tracking import tracker
-from fdsweep.orchestrator.tracking.mlflow import MAX_PARAM_LENGTH, MlflowTracker
+from fdsweep.orchestrator.tracking.experiment import MAX_PARAM_LENGTH
+from fdsweep.orchestrator.tracking.mlflow import MlflowTracker
 from fdsweep.orchestrator.tracking.runs import Run, Summary
 from fdsweep.search_spaces.errors import ConfigError, StorageError
 

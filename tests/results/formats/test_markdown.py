@@ -160,3 +160,15 @@ def test_nothing_is_printed_as_nan(store: Store, fill: Fill) -> None:
 def test_a_difference_of_nothing_has_no_minus(store: Store, fill: Fill) -> None:
     fill({"Feat.gyroscope": [0.6, 0.6, 0.6], "Freq.gyroscope": [0.5999, 0.5999, 0.5999]})
     assert "+0.0 [+0.0, +0.0]" in to_markdown(report(store))
+
+
+def test_a_name_with_a_line_break_or_markup_stays_a_name(store: Store, fill: Fill) -> None:
+    """What older manifests may hold: today's sweeps take no name of two lines."""
+    names = ["a\nb", "<script>x|y</script>"]
+    fill({"a\nb.gyroscope": BASE, "<script>x|y</script>.gyroscope": BETTER}, names=names)
+    text = to_markdown(report(store))
+    (_, _, *lines), _ = tables(text)
+    assert [line[2:].split("  ")[0].split(" | ")[0] for line in lines] == [
+        "a\\nb",
+        "&lt;script>x\\|y&lt;/script>",
+    ]

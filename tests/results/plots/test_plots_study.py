@@ -666,3 +666,10 @@ def test_seeds_that_are_not_the_sweeps_are_not_drawn(store: Store, study: Study)
     np.testing.assert_array_equal(shares[0], shares[2])
     spots = [seeds(figures["gap"].axes[0])[0] for figures in (before, fewer)]
     np.testing.assert_array_equal(*spots)
+
+
+def test_words_between_dollars_are_no_formula():
+    figure = Figure()
+    figure.subplots().set_yticks([0, 1], labels=[r"$\frac$", "5 $ or $\\ 6"])
+    drawn = render({"one": figure})["one.svg"].decode()
+    assert r"$\frac$" in drawn

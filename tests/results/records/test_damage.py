@@ -99,7 +99,14 @@ def test_a_copy_under_another_name_does_not_count_twice(
         two.write(f"{folder}/{name}.parquet", content)
     rows = two.replicates() if folder == "results" else getattr(two, folder)()
     assert rows["seed"].tolist() == [0]
-    assert capsys.readouterr().err.count("rows of another replicate") == 4
+    told = capsys.readouterr().err.count("it holds no rows of its replicate")
+    assert told == (0 if folder == "results" else 4)
+
+
+def test_a_table_of_another_kind_is_no_result(two: Store) -> None:
+    two.write("results/aa-1.parquet", two.read("curves/aa-1.parquet").replace(b"seed", b"need"))
+    assert two.finished() == {("aa", 0)}
+    assert two.exists("damaged/results/aa-1.parquet.damaged")
 
 
 def test_a_file_that_cannot_be_moved_is_spoken_of_once(

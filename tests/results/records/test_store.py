@@ -600,3 +600,34 @@ def test_predictions_of_many_replicates_keep_their_texts(store: Store, replicate
     expected = [(seed, f"{seed}/{index}") for seed in range(70) for index in range(2)]
     assert list(zip(rows["seed"], rows["sample_id"], strict=True)) == expected
     assert set(rows["group"]) == {"s1"}
+
+
+def test_a_copy_under_the_name_of_another_seed_counts_once(store: Store, replicate: Make) -> None:
+    """The row belongs to the seed inside: the other is not done, and done as if there was none."""
+    put(store, replicate(seed=0))
+    store.write("results/aa-1.parquet", store.read("results/aa-0.parquet"))
+
+    assert store.replicates()["seed"].tolist() == [0]
+    assert store.finished() == {("aa", 0)}
+    assert put(store, replicate(seed=1, test_score=0.9))
+    assert not put(store, replicate(seed=1))
+    assert store.replicates()[["seed", "test_score"]].values.tolist() == [[0, 0.6], [1, 0.9]]
+
+
+def test_of_two_files_of_a_seed_the_done_one_counts(store: Store, replicate: Make) -> None:
+    put(store, replicate(seed=1, status="failed", test_score=None))
+    store.write("results/aa-0.parquet", store.read("results/aa-1.parquet"))
+    put(store, replicate(seed=1))
+
+    assert store.replicates()["status"].tolist() == ["done"]
+
+
+def test_a_file_with_all_seeds_of_a_key_holds_each_of_them(store: Store, replicate: Make) -> None:
+    for seed in (0, 1):
+        put(store, replicate(seed=seed))
+    files = [store.local(f"results/aa-{seed}.parquet") for seed in (0, 1)]
+    pq.write_table(pa.concat_tables(map(pq.read_table, files)), files[0])
+    files[1].unlink()
+
+    assert store.finished() == {("aa", 0), ("aa", 1)}
+    assert not put(store, replicate(seed=0))

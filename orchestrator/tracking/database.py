@@ -1,0 +1,156 @@
+"""MLflow's database in a local storage: made in one step under a lock, a broken one moved aside.
+
+MLflow migrates a new file table by table, and two processes that do so at once break it for good.
+So it is made under a hidden name by whoever holds the lock, and then moved. Its journal is a
+write-ahead log where the disk is this machine's own: there readers and a writer do not wait for
+each other; on a network file system such a log is not safe.
+"""
+
+import contextlib
+import logging
+import os
+import sqlite3
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import filelock
+
+from fdsweep.search_spaces import layout
+from fdsweep.search_spaces.storage import Storage
+
+LOCK_S = 60.0
+"""How long a writer waits for another one; each holds the lock for a run at a time."""
+
+OWN_DISKS = {"bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "overlay", "tmpfs", "xfs", "zfs"}
+"""Types of file systems that one machine alone has open."""
+
+BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+NEEDED = {"alembic_version", "experiments", "runs", "metrics", "params", "tags"}
+HALF_MIGRATED = "_alembic_tmp_"
+"""A table of such a name is what a migration works on: after one that was cut off it stays."""
+
+BESIDE = ("", "-wal", "-shm", "-journal")
+"""The database's files: SQLite's own stand beside it while it is open, or was not closed."""
+
+
+DAMAGED = f"{layout.MLFLOW_DATABASE}.damaged"
+"""Where a broken database is moved, below the storage's root."""
+
+WAS_BROKEN = f"{layout.MLFLOW_DATABASE} was broken: it is {DAMAGED} now, a new one is made"
+
+
+SETTINGS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # results alone stand there
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",  # in seconds; with MLflow's own settings a server that
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # is away would be waited for for many minutes
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+}
+
+
+def settle() -> None:
+    """Bring MLflow into this process: quiet, and impatient unless the environment says more."""
+    for setting, value in SETTINGS.items():
+        os.environ.setdefault(setting, value)
+    import mlflow
+
+    del mlflow  # it sets its own levels when it is imported
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+@contextlib.contextmanager
+def locked(storage: Storage) -> Iterator[None]:
+    """Keep other processes on this storage from writing to MLflow; a remote one has no lock.
+
+    Raises:
+        TimeoutError: another process held it for LOCK_S.
+        FdsweepError: the lock cannot be made.
+    """
+    if not storage.is_local:
+        yield
+        return
+    storage.make_folder(layout.LOCKS)
+    with filelock.FileLock(storage.local(layout.lock("mlflow")), timeout=LOCK_S):
+        yield
+
+
+def make_ready(storage: Storage, *, thorough: bool = False) -> bool:
+    """See to it that the storage holds a database that can be used; True if one was moved aside.
+
+    `thorough` reads all of it, which takes a second for some hundred MB. One that is locked, full
+    or not to be written is not broken: it stays.
+    """
+    path = storage.local(layout.MLFLOW_DATABASE)
+    with locked(storage):
+        broken = is_broken(path, thorough=thorough)
+        if broken:
+            _let_go(path)
+            _move_aside(path, storage.local(DAMAGED))
+        if not path.exists() or not path.stat().st_size:
+            _create(path, storage.local(layout.MLFLOW_ARTIFACTS))
+    return broken
+
+
+def is_broken(path: Path, *, thorough: bool = False) -> bool:
+    """Whether `path` is there and no database of MLflow's, or one whose making was cut off."""
+    if not path.exists() or not path.stat().st_size:
+        return False
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True)) as found:
+            if thorough and found.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+                return True
+            tables = {name for (name,) in found.execute("SELECT name FROM sqlite_master")}
+            if not tables >= NEEDED or any(name.startswith(HALF_MIGRATED) for name in tables):
+                return True
+            return found.execute("SELECT * FROM alembic_version").fetchone() is None
+    except sqlite3.Error as error:
+        return getattr(error, "sqlite_errorcode", 0) & 0xFF in BROKEN
+
+
+def on_own_disk(folder: Path) -> bool:
+    """Whether `folder` lies on a file system that one machine alone has open; False if unknown."""
+    try:
+        lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    except OSError:
+        return False
+    found, kind = Path(), ""
+    for line in lines:
+        place, _, rest = line.partition(" - ")
+        point = Path(place.split()[4].encode().decode("unicode_escape"))
+        if folder.is_relative_to(point) and len(point.parts) >= len(found.parts):
+            found, kind = point, rest.split()[0]
+    return kind in OWN_DISKS
+
+
+def _create(path: Path, artifacts: Path) -> None:
+    settle()
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    for left in path.parent.glob(f".{path.name}.*"):
+        left.unlink()  # of a process that was killed in here: nobody else can be
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    SqlAlchemyStore(f"sqlite:///{temporary}", artifacts.as_uri()).engine.dispose()
+    if on_own_disk(path.parent):
+        with contextlib.closing(sqlite3.connect(temporary)) as made:
+            made.execute("PRAGMA journal_mode=WAL")
+    os.replace(temporary, path)
+
+
+def _let_go(path: Path) -> None:
+    """Close this process's own connections to `path`: MLflow keeps them for as long as it runs."""
+    settle()
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    engine = SqlAlchemyStore._engine_map.get(f"sqlite:///{path}")
+    if engine:
+        engine.dispose()
+
+
+def _move_aside(path: Path, to: Path) -> None:
+    for end in BESIDE:
+        here, there = Path(f"{path}{end}"), Path(f"{to}{end}")
+        there.unlink(missing_ok=True)
+        if here.exists():
+            os.replace(here, there)

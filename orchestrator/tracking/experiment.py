@@ -1,0 +1,254 @@
+"""An experiment of MLflow's: what is written there of a sweep, and how.
+
+A parent run per invocation that trained something, with the report and its pictures; a child run
+per replicate with parameters, final metrics and the curves per epoch; a summary run per line of
+the table, with its mean, difference and interval. What a reader groups by stands in tags
+`fdsweep.*`: all but `fdsweep.seed` are those of every replicate of a cell.
+"""
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from fdsweep.orchestrator.tracking import database
+from fdsweep.orchestrator.tracking.runs import Run, Summary
+from fdsweep.search_spaces import layout
+from fdsweep.search_spaces.errors import StorageError
+from fdsweep.search_spaces.storage import Storage
+
+if TYPE_CHECKING:
+    import mlflow
+    import mlflow.entities
+
+T = TypeVar("T")
+
+TRACKING_URI = "MLFLOW_TRACKING_URI"
+
+METRICS_PER_BATCH, PARAMS_PER_BATCH = 1000, 100
+"""MLflow's own limits of a request."""
+
+MAX_PARAM_LENGTH = 6000
+"""MLflow's own limit; the whole of a longer value stands in the results."""
+
+
+def tracking_uri(storage: str, given: str | None = None) -> str:
+    """The one `given`, else MLFLOW_TRACKING_URI, else the SQLite file in a local storage.
+
+    Raises:
+        StorageError: object storage cannot hold an SQLite file.
+    """
+    given = given or os.environ.get(TRACKING_URI)
+    if given:
+        return given
+    if not Storage(storage).is_local:
+        raise StorageError(
+            "MLflow's SQLite file cannot lie in object storage",
+            storage,
+            f"Set {TRACKING_URI} to a tracking server",
+        )
+    return f"sqlite:///{Storage(storage).local(layout.MLFLOW_DATABASE)}"
+
+
+def artifacts_uri(storage: str) -> str | None:
+    """Where files of runs go: into a local storage, else where the tracking server says (None)."""
+    if not Storage(storage).is_local:
+        return None
+    return Storage(storage).local(layout.MLFLOW_ARTIFACTS).as_uri()
+
+
+def is_own(storage: Storage, uri: str) -> bool:
+    """Whether `uri` is that of the database in the storage itself."""
+    return storage.is_local and uri == f"sqlite:///{storage.local(layout.MLFLOW_DATABASE)}"
+
+
+class Experiment:
+    """The experiment `name`, made if it is not there. Each call writes, and may wait or raise.
+
+    Several processes may write to one: those on the same local storage take turns.
+
+    Attributes:
+        parent: id of the sweep's run that new runs stand below; empty until there is one.
+        added: how many runs of replicates and trials were written.
+    """
+
+    def __init__(self, storage: Storage, uri: str, name: str, tags: Mapping[str, str]) -> None:
+        database.settle()
+        import mlflow
+
+        self.storage, self.name, self.tags = storage, name, tags
+        self.parent, self.added = "", 0
+        self.client = mlflow.MlflowClient(tracking_uri=uri)
+        with database.locked(storage):
+            self.id = self._id(artifacts_uri(storage.root) if is_own(storage, uri) else None)
+        self.logged = {
+            _identity(run)
+            for run in self._runs("attributes.status = 'FINISHED'")
+            if "fdsweep.key" in run.data.tags
+        }
+
+    def _id(self, artifacts: str | None) -> str:
+        found = self.client.get_experiment_by_name(self.name)
+        if found:
+            return str(found.experiment_id)
+        return str(
+            self.client.create_experiment(
+                self.name,
+                artifact_location=f"{artifacts}/{self.name}" if artifacts else None,
+                tags={"mlflow.experimentKind": "custom_model_development"},
+            )
+        )
+
+    def _runs(self, condition: str) -> "list[mlflow.entities.Run]":
+        runs, token = [], None
+        while True:
+            page = self.client.search_runs([self.id], condition, max_results=1000, page_token=token)
+            runs += page
+            token = page.token
+            if not token:
+                return runs
+
+    def adopt(self) -> None:
+        """Go on below the newest run of the sweep, if there is one."""
+        found = self._runs("tags.`fdsweep.kind` = 'sweep'")
+        if found:
+            self.parent = max(found, key=lambda run: int(run.info.start_time)).info.run_id
+
+    def _parent_run(self) -> str:
+        if not self.parent:
+            run = self.client.create_run(
+                self.id,
+                run_name=f"{self.name} {time.strftime('%Y-%m-%d %H:%M')}",
+                tags={"fdsweep.kind": "sweep", **self.tags},
+            )
+            self.parent = run.info.run_id
+        return self.parent
+
+    def log(self, run: Run, *, again: bool = True) -> None:
+        """Add a child run, unless it is there: one that is done is written once.
+
+        One that failed is written each time, or with `again=False` if there is none at all. What
+        was cut off in the middle of being written is written anew.
+        """
+        if run.identity in self.logged:
+            return
+        with database.locked(self.storage):
+            known = self._known(run)
+            ended = {one.info.status for one in known} - {"RUNNING"}
+            if "FINISHED" in ended:
+                self.logged.add(run.identity)
+                return
+            if ended and not run.done and not again:
+                return
+            for one in known:
+                if one.info.status == "RUNNING":
+                    self.client.delete_run(one.info.run_id)
+            self._write(run)
+
+    def _known(self, run: Run) -> "list[mlflow.entities.Run]":
+        key, _ = run.identity
+        found = self._runs(f"tags.`fdsweep.key` = '{key}'")
+        return [one for one in found if _identity(one) == run.identity]
+
+    def _write(self, run: Run) -> None:
+        from mlflow.entities import Metric, Param
+
+        now = _now()
+        identity = self.client.create_run(
+            self.id,
+            start_time=now - int(1000 * run.seconds),
+            run_name=run.name,
+            tags={**run.tags, "mlflow.parentRunId": self._parent_run()},
+        ).info.run_id
+        params = [Param(name, str(value)[:MAX_PARAM_LENGTH]) for name, value in run.params.items()]
+        for some in _batches(params, PARAMS_PER_BATCH):
+            self.client.log_batch(identity, params=some)
+        metrics = [Metric(name, value, now, epoch) for name, value, epoch in run.metrics]
+        for some in _batches(metrics, METRICS_PER_BATCH):
+            self.client.log_batch(identity, metrics=some)
+        self.client.set_terminated(identity, "FINISHED" if run.done else "FAILED", end_time=now)
+        self.added += 1
+        if run.done:
+            self.logged.add(run.identity)
+
+    def finish(
+        self,
+        texts: Mapping[str, str],
+        numbers: Mapping[str, float],
+        pictures: Mapping[str, bytes],
+        summaries: Sequence[Summary] = (),
+    ) -> None:
+        """Add texts, pictures and numbers to the sweep's run; each summary is a run of its own.
+
+        Called again with the same, it changes nothing.
+        """
+        parent = self._parent_run()
+        for name, text in texts.items():
+            self.client.log_text(parent, text, name)
+        with tempfile.TemporaryDirectory() as folder:
+            for name, content in pictures.items():
+                Path(folder, name).write_bytes(content)
+            self.client.log_artifacts(parent, folder, "pictures")
+        self._bring_up_to_date(self.client.get_run(parent), numbers)
+        with database.locked(self.storage):
+            known = {
+                (run.data.tags["fdsweep.row"], run.data.tags["fdsweep.direction"]): run
+                for run in self._runs("tags.`fdsweep.kind` = 'summary'")
+            }
+            for summary in summaries:
+                self._summarise(summary, known.get((summary.row, summary.direction)))
+
+    def _summarise(self, summary: Summary, known: "mlflow.entities.Run | None") -> None:
+        """Bring the run of a line of the table up to date; it is made if it is not `known`."""
+        own = {"kind": "summary", "row": summary.row, "direction": summary.direction}
+        tags = {**{f"fdsweep.{name}": value for name, value in own.items()}, **summary.tags}
+        if known is None:
+            name = f"summary: {summary.row}, {summary.direction}"
+            known = self.client.create_run(self.id, run_name=name, tags=tags)
+        if self._bring_up_to_date(known, summary.metrics, tags) or known.info.status == "RUNNING":
+            self.client.set_terminated(known.info.run_id, "FINISHED", end_time=_now())
+
+    def _bring_up_to_date(
+        self,
+        run: "mlflow.entities.Run",
+        numbers: Mapping[str, float],
+        tags: Mapping[str, str] | None = None,
+    ) -> bool:
+        """Write those numbers and tags that `run` lacks or has otherwise; whether there are any."""
+        from mlflow.entities import Metric, RunTag
+
+        now, held = _now(), run.data
+        metrics = [
+            Metric(name, value, now, 0)
+            for name, value in numbers.items()
+            if held.metrics.get(name) != value
+        ]
+        changed = [
+            RunTag(name, value)
+            for name, value in (tags or {}).items()
+            if held.tags.get(name) != value
+        ]
+        if metrics or changed:
+            self.client.log_batch(run.info.run_id, metrics=metrics, tags=changed)
+        return bool(metrics or changed)
+
+    def close(self, status: str) -> None:
+        """End the sweep's run with `status`, unless it has ended."""
+        if self.parent and self.client.get_run(self.parent).info.status == "RUNNING":
+            self.client.set_terminated(self.parent, status)
+
+
+def _identity(run: "mlflow.entities.Run") -> tuple[str, str]:
+    return run.data.tags.get("fdsweep.key", ""), run.data.tags.get("fdsweep.seed", "")
+
+
+def _now() -> int:
+    return int(time.time() * 1000)
+
+
+def _batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """`items` in order, at most `size` at a time."""
+    for first in range(0, len(items), size):
+        yield items[first : first + size]

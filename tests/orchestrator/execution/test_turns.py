@@ -1,0 +1,183 @@
+"""Two drivers share a plan: what each trains when, with a Tune that only pretends to train."""
+
+import json
+import threading
+from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
+
+import pytest
+
+from fdsweep.orchestrator.execution import leases, stages, turns
+from fdsweep.orchestrator.execution.leases import Leases
+from fdsweep.orchestrator.execution.trial import train_name
+from fdsweep.orchestrator.execution.turns import Turns
+from fdsweep.search_spaces.configs import NetworkConfig, OptimConfig, StudentConfig
+from fdsweep.search_spaces.storage import Storage
+from fdsweep.search_spaces.trials import Plan, TrialConfig
+
+NETWORK = NetworkConfig(
+    dataset="d",
+    data_fingerprint="f",
+    modality="m",
+    backbone="b",
+    backbone_version=1,
+    loop_version=1,
+    optim=OptimConfig(),
+)
+ALONE = StudentConfig(network=NETWORK, method="none", method_version=1)
+TAUGHT = replace(ALONE, method="kd", teachers=(NETWORK,), teacher_state="trained")
+
+
+@dataclass
+class World:
+    """What is stored, and every training that took place; `gates` hold trainings up."""
+
+    done: set = field(default_factory=set)
+    trained: list = field(default_factory=list)
+    begun: threading.Event = field(default_factory=threading.Event)
+    gate: threading.Event = field(default_factory=threading.Event)
+    failing: set = field(default_factory=set)
+
+
+@pytest.fixture
+def world(monkeypatch):
+    """Trainings that are over at once, but that of a teacher, which waits for the gate."""
+    world = World()
+
+    def missing(trial):
+        return tuple(seed for seed in trial.seeds if (trial.key, seed) not in world.done)
+
+    def fit(trainable, storage, callback, name_of, config):
+        while isinstance(found := config.search_alg.suggest(""), dict):
+            trial = SimpleNamespace(config=found, get_error=lambda: "it broke\noff")
+            own = found["trial"]
+            if own.kind == "teacher":
+                world.begun.set()
+                world.gate.wait()
+            if own.key in world.failing:
+                world.failing.remove(own.key)
+                callback.on_trial_error(0, [], trial)
+                continue
+            for seed in own.seeds:
+                world.trained.append((own.kind, own.key, seed))
+                world.done.add((own.key, seed))
+                result = {"seed": seed, "outcome": json.dumps({})}
+                callback.on_trial_result(0, [], trial, result)
+            callback.on_trial_complete(0, [], trial)
+        callback.tell_broken()
+
+    monkeypatch.setattr(turns, "missing", missing)
+    monkeypatch.setattr(stages, "fit", fit)
+    monkeypatch.setattr(leases, "POLL_S", 0.01)
+    return world
+
+
+class Notes:
+    """An observer that keeps what it is told, and opens the gate when it has to wait."""
+
+    def __init__(self, world):
+        self.world, self.finished_, self.failures, self.elsewhere = world, [], [], []
+
+    def started(self, trial):
+        pass
+
+    def finished(self, trial, seed, outcome):
+        self.finished_.append((trial.key, seed))
+
+    def failed(self, trial, seed, error, traceback):
+        self.failures.append((trial.key, seed, error))
+
+    def trained_elsewhere(self, trial):
+        self.elsewhere += [(trial.key, seed) for seed in trial.seeds]
+
+    def waiting(self, replicates, holder):
+        assert "process" in holder
+        self.world.gate.set()
+
+
+def make_trial(storage, kind, config, seeds=(0, 1), **changes):
+    key = config.network.teacher_key if kind == "teacher" else config.key
+    trial = TrialConfig(
+        kind=kind, key=key, config=config, seeds=seeds, group="0-all", storage=str(storage)
+    )
+    return replace(trial, **changes)
+
+
+def make_plan(storage):
+    return Plan(
+        sweep="s",
+        cells=(),
+        seeds=(0, 1),
+        teachers=(make_trial(storage, "teacher", ALONE),),
+        students=(make_trial(storage, "student", TAUGHT), make_trial(storage, "student", ALONE)),
+        done=0,
+        total=4,
+    )
+
+
+def run_both(world, storage):
+    """The notes of two drivers; the second begins when the first trains the teachers."""
+    plan, one, other = make_plan(storage), Notes(world), Notes(world)
+    resources = SimpleNamespace(concurrent=1)
+    first = threading.Thread(target=stages.run_plan, args=(plan, resources, str(storage), one))
+    first.start()
+    world.begun.wait()
+    stages.run_plan(plan, resources, str(storage), other)
+    first.join()
+    return one, other
+
+
+def test_two_drivers_train_each_replicate_once(world, tmp_path):
+    one, other = run_both(world, tmp_path)
+    assert len(world.trained) == len(set(world.trained)) == 6
+    assert not one.failures + other.failures
+    alone = {(ALONE.key, 0), (ALONE.key, 1)}
+    assert alone <= {*other.finished_}  # the second had these while the first taught teachers
+    for notes in (one, other):
+        assert len({*notes.finished_, *notes.elsewhere}) == 6
+    assert not [*Storage(str(tmp_path)).local("locks/leases").glob("*-*")]
+
+
+def test_what_one_driver_fails_at_the_other_trains(world, tmp_path):
+    teacher = ALONE.network.teacher_key
+    world.failing.add(teacher)
+    one, other = run_both(world, tmp_path)
+    assert {failure for failure in one.failures if failure[0] == teacher} == {
+        (teacher, 0, "off"),
+        (teacher, 1, "off"),
+    }
+    assert not other.failures
+    assert {(teacher, 0), (teacher, 1)} <= {*other.finished_}
+    assert len(set(world.trained)) == len(world.trained) == 6
+
+
+def test_what_is_stored_when_its_turn_comes_is_not_trained_again(world, tmp_path):
+    trial = make_trial(tmp_path, "student", ALONE)
+    with Leases(Storage(str(tmp_path))) as mine:
+        some = Turns([trial], mine)
+        world.done.add((trial.key, 0))
+        (own,) = some
+        assert own.seeds == (1,)
+        assert [left.seeds for left in some.stored] == [(0,)]
+        assert mine.held == {train_name(trial), f"{trial.key}-1"}
+        world.done.add((trial.key, 1))
+        some.free(own)
+        assert list(Turns([trial], mine)) == []
+        assert not mine.held
+
+
+def test_seeds_of_another_driver_are_left_and_so_is_the_folder_of_a_run(world, tmp_path):
+    trial = make_trial(tmp_path, "student", ALONE, seeds=(2, 0, 1))
+    other_group = replace(trial, seeds=(1,), group="1-one")
+    storage = Storage(str(tmp_path))
+    with Leases(storage) as one, Leases(storage) as other, Leases(storage) as third:
+        assert [own.seeds for own in Turns([other_group], one)] == [(1,)]
+        second = Turns([trial], other)
+        assert [own.seeds for own in second] == [(2, 0)]
+        assert [(left.seeds, second.blocked) for left in second.others] == [
+            ((1,), [f"{trial.key}-1"])
+        ]
+        one.free(list(one.held))
+        last = Turns([trial], third)  # seed 1 is free, but not the folder that it would use
+        assert list(last) == []
+        assert last.blocked == [train_name(trial)]

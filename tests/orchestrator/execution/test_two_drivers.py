@@ -1,0 +1,116 @@
+"""Two real drivers on one storage, each with a Ray of its own and one core."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
+
+DRIVER = """
+import os
+import filelock
+from fdsweep.orchestrator.cli import app
+from fdsweep.orchestrator.tracking.recorder import Recorder
+
+finished = Recorder.finished
+
+def counted(self, trial, seed, outcome):
+    with open(os.environ["TRAININGS"], "a") as file:
+        print(os.getpid(), trial.kind, trial.key, seed, file=file)
+    finished(self, trial, seed, outcome)
+
+Recorder.finished = counted
+os.environ.setdefault("RAY_AUTH_TOKEN", "0" * 64)  # before Ray is imported, as `connect` does
+import ray
+
+start = ray.init
+
+def init(**options):
+    with filelock.FileLock(os.environ["STARTING"]):  # Ray gives its start 30 s and no more
+        return start(num_cpus=1, **options)
+
+ray.init = init
+app()
+"""
+"""The command line, which writes down every training that it is told of."""
+
+SWEEP = """
+title: Two
+seeds: [0, 1]
+epochs: 2
+directions: [accelerometer->gyroscope]
+rows: [{name: w/o KD, method: none}, {name: KD, method: kd}]
+"""
+
+
+@pytest.fixture
+def drivers(tmp_path):
+    """Two drivers, started at the same moment on a storage that is not there yet."""
+    (tmp_path / "two.yaml").write_text(SWEEP)
+    started = []
+    for i in range(2):
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("RAY_A")}
+        environment["TRAININGS"] = str(tmp_path / "trainings")
+        environment["STARTING"] = str(tmp_path / "starting.lock")
+        environment["MLFLOW_TRACKING_URI"] = f"sqlite:///{tmp_path}/mlflow-{i}.db"
+        command = [sys.executable, "-c", DRIVER, "run", str(tmp_path / "two.yaml"), "--json"]
+        started.append(
+            subprocess.Popen(
+                [*command, "--storage", str(tmp_path / "runs")],
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        )
+    yield started
+    for driver in started:
+        driver.kill()
+        driver.communicate()
+
+
+def trainings(tmp_path):
+    """Process, kind, key and seed of every training that ended."""
+    path = tmp_path / "trainings"
+    return [line.split() for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def ended(driver):
+    """n of each row of the table that the driver printed."""
+    out, err = driver.communicate(timeout=300)
+    assert driver.returncode == 0, err
+    return [row["n"] for row in json.loads(out)["tables"][0]["rows"]]
+
+
+def left_in(tmp_path):
+    ray = [path.name for path in (tmp_path / "runs" / "ray").iterdir()]
+    leases = (tmp_path / "runs" / "locks" / "leases").iterdir()
+    return ray, [path.name for path in leases]
+
+
+def test_they_share_the_work_and_train_nothing_twice(drivers, tmp_path):
+    assert [ended(driver) for driver in drivers] == [[2, 2], [2, 2]]
+    found = trainings(tmp_path)
+    assert len(found) == len({(kind, key, seed) for _, kind, key, seed in found}) == 6
+    assert {int(pid) for pid, *_ in found} == {driver.pid for driver in drivers}
+    assert left_in(tmp_path) == (["train"], [".clock"])
+    assert not list((tmp_path / "runs" / "ray" / "train").iterdir())
+
+
+def test_the_other_takes_over_from_one_that_is_killed(drivers, tmp_path):
+    deadline = time.monotonic() + 200
+    while not (taught := [pid for pid, kind, *_ in trainings(tmp_path) if kind == "teacher"]):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    (victim,) = [driver for driver in drivers if driver.pid == int(taught[0])]
+    (heir,) = [driver for driver in drivers if driver is not victim]
+    victim.kill()
+    victim.communicate()
+    assert ended(heir) == [2, 2]
+    found = [(kind, key, seed) for _, kind, key, seed in trainings(tmp_path)]
+    assert len(found) == len({*found})  # a teacher may be stored, and its end not be told any more
+    assert len([kind for kind, *_ in found if kind == "student"]) == 4

@@ -1,0 +1,79 @@
+"""When MLflow's database counts as broken, and what becomes of it. MLflow itself is not needed."""
+
+import contextlib
+import sqlite3
+
+import pytest
+
+from fdsweep.orchestrator.tracking import database
+from fdsweep.orchestrator.tracking.database import NEEDED, is_broken, on_own_disk
+
+
+@pytest.fixture
+def path(tmp_path):
+    """A file with the tables that a database of MLflow's has."""
+    made = tmp_path / "mlflow.db"
+    write(made, *(f"CREATE TABLE {name} (x)" for name in sorted(NEEDED)))
+    write(made, "INSERT INTO alembic_version VALUES ('1')")
+    return made
+
+
+def write(path, *statements):
+    with contextlib.closing(sqlite3.connect(path)) as opened, opened:
+        for statement in statements:
+            opened.execute(statement)
+
+
+@pytest.mark.parametrize("thorough", [False, True])
+def test_a_whole_database_is_not_broken_nor_one_that_is_not_there(path, thorough):
+    assert not is_broken(path, thorough=thorough)
+    assert not is_broken(path.with_name("none.db"), thorough=thorough)
+    path.write_bytes(b"")  # what SQLite makes a database of
+    assert not is_broken(path, thorough=thorough)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["CREATE TABLE _alembic_tmp_runs (x)", "DROP TABLE runs", "DELETE FROM alembic_version"],
+)
+def test_one_whose_migration_was_cut_off_is_broken(path, statement):
+    write(path, statement)
+    assert is_broken(path)
+
+
+def test_garbage_is_broken_and_so_are_torn_pages(path):
+    write(path, "CREATE TABLE long (x)", "INSERT INTO long VALUES (zeroblob(99999))")
+    content = path.read_bytes()
+    path.write_bytes(b"garbage" * 999)
+    assert is_broken(path)
+    path.write_bytes(content[: len(content) // 2])
+    assert is_broken(path, thorough=True)
+
+
+def test_one_that_is_locked_or_cannot_be_written_is_not_broken(path, monkeypatch):
+    connect = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda *args, **kw: connect(*args, timeout=0, **kw))
+    with contextlib.closing(connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        assert not is_broken(path)
+    path.chmod(0o400)
+    assert not is_broken(path)
+
+
+def test_all_files_of_a_database_are_moved_aside(path, tmp_path):
+    aside = tmp_path / database.DAMAGED
+    (tmp_path / f"{database.DAMAGED}-shm").touch()  # of an earlier one
+    (tmp_path / "mlflow.db-wal").write_text("log")
+    database._move_aside(path, aside)
+    assert sorted(file.name for file in tmp_path.iterdir()) == [
+        *("mlflow.db.damaged", "mlflow.db.damaged-wal")
+    ]
+
+
+def test_where_a_folder_lies_is_known_by_its_mount(tmp_path):
+    with open("/proc/self/mountinfo") as mounts:
+        places = {line.split()[4]: line.partition(" - ")[2].split()[0] for line in mounts}
+    assert on_own_disk(tmp_path) in (True, False)
+    proc = places.get("/proc")
+    if proc:
+        assert not on_own_disk(database.Path("/proc/self"))

@@ -1,0 +1,271 @@
+"""MLflow away, locked or broken: sweeps go on, and `fdsweep sync` makes up for it.
+
+Stores and servers are MLflow's own; only the training is made up. A new database takes seconds, so
+all of this runs with the tests that need a cluster.
+"""
+
+import contextlib
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+import types
+import urllib.request
+
+import pytest
+from typer.testing import CliRunner
+
+from fdsweep.orchestrator.cli import app
+from fdsweep.orchestrator.tracking.database import DAMAGED, SETTINGS, on_own_disk
+from fdsweep.search_spaces import layout
+
+pytestmark = pytest.mark.ray
+
+STUDY = """
+title: Two rows
+seeds: [0, 1]
+epochs: 2
+directions: [accelerometer->gyroscope]
+rows:
+  - {name: Feat, method: feat}
+  - {name: FD}
+"""
+
+ONE_RUN = """
+import sys, time
+import mlflow
+from fdsweep.orchestrator.tracking.mlflow import MlflowTracker
+from fdsweep.orchestrator.tracking.runs import Run
+storage, key, at = sys.argv[1:]
+tags = {"fdsweep.key": key, "fdsweep.seed": "0"}
+run = Run(identity=(key, "0"), name=key, tags=tags, params={}, metrics=[], seconds=1.0, done=True)
+time.sleep(max(0.0, float(at) - time.time()))
+with MlflowTracker(storage, "race", {}) as tracker:
+    tracker.log(run)
+"""
+
+
+def outcome(trial, seed):
+    """A made-up end of a replicate, other numbers for each."""
+    score = int(trial.key[:4], 16) / 2**17 + seed / 8
+    splits = ("train", "val", "test")
+    curves = [(e, split, "accuracy", score * (e + 1) / 2) for e in (0, 1) for split in splits]
+    kept = {"sample_id": ["a", "b"], "group": ["g", "h"], "label": [0, 1], "prediction": [0, seed]}
+    scores = dict.fromkeys(("best_score", "val_score", "test_score"), score)
+    scores |= dict.fromkeys(("test_score_last", "test_score_best"), score)
+    facts = {"epochs": 2, "best_epoch": 1, "best_head": "main", "metric": "accuracy"}
+    ran = {"device": "cpu", "environment": "{}", "seconds": 1.0}
+    return {**scores, **facts, **ran, "kept": kept, "curves": curves}
+
+
+@pytest.fixture
+def sweep(monkeypatch, tmp_path):
+    """`sweep(storage, at={i: f})` runs a study; before its i-th replicate ends, f() is called."""
+    path = tmp_path / "two-rows.yaml"
+    path.write_text(STUDY)
+
+    def run(storage, at=None):
+        def run_plan(plan, resources, root, recorder):
+            ends = [(t, seed) for t in (*plan.teachers, *plan.students) for seed in t.seeds]
+            for number, (trial, seed) in enumerate(ends):
+                recorder.tracker.submit(lambda: None).result()  # all before is written
+                if at and number in at:
+                    at[number]()
+                recorder.finished(trial, seed, outcome(trial, seed))
+
+        stages = types.SimpleNamespace(run_plan=run_plan)
+        monkeypatch.setitem(sys.modules, "fdsweep.orchestrator.execution.stages", stages)
+        monkeypatch.setattr("fdsweep.orchestrator.studies.study.connect", lambda request: None)
+        result = CliRunner().invoke(app, ["run", str(path), "--storage", str(storage)])
+        assert result.exit_code == 0, result.stderr
+        assert "| FD " in result.stdout
+        return result
+
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    return run
+
+
+@pytest.fixture(scope="module")
+def calm(tmp_path_factory):
+    """What an undisturbed sweep leaves in MLflow, made by whoever asks first."""
+    return {"folder": tmp_path_factory.mktemp("calm")}
+
+
+def undisturbed(calm, sweep):
+    if "runs" not in calm:
+        told = sweep(calm["folder"])
+        assert "MLflow" not in told.stderr
+        calm["runs"] = runs_in(database_of(calm["folder"]))
+    return calm["runs"]
+
+
+def database_of(storage):
+    return f"sqlite:///{storage / layout.MLFLOW_DATABASE}"
+
+
+def runs_in(uri):
+    """All runs but for their times: tags, params, metrics with their history, files, parents."""
+    import mlflow
+
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
+    client = mlflow.MlflowClient(tracking_uri=uri)
+    experiments = {e.experiment_id: e.name for e in client.search_experiments()}
+    runs = client.search_runs([*experiments])
+    names = {run.info.run_id: run.data.tags["fdsweep.kind"] for run in runs}
+
+    def history(run, metric):
+        return [(p.value, p.step) for p in client.get_metric_history(run.info.run_id, metric)]
+
+    def files(run, folder=""):
+        return [one.path for one in client.list_artifacts(run.info.run_id, folder)]
+
+    def described(run):
+        tags, is_sweep = run.data.tags, run.data.tags["fdsweep.kind"] == "sweep"
+        return {
+            "experiment": experiments[run.info.experiment_id],
+            "name": "" if is_sweep else run.info.run_name,  # it holds the time
+            "status": run.info.status,
+            "tags": {name: text for name, text in tags.items() if name.startswith("fdsweep.")},
+            "parent": names.get(tags.get("mlflow.parentRunId")),
+            "params": run.data.params,
+            "metrics": run.data.metrics,
+            "history": {name: history(run, name) for name in run.data.metrics},
+            "files": sorted(files(run) + files(run, "pictures")) if is_sweep else [],
+        }
+
+    return sorted(map(described, runs), key=lambda run: sorted(run["tags"].items()))
+
+
+def sync(storage, *words, code=0):
+    result = CliRunner().invoke(app, ["sync", "--storage", str(storage), *words])
+    assert result.exit_code == code, (result.stdout, result.stderr)
+    return result
+
+
+def warnings(result):
+    return [line for line in result.stderr.splitlines() if line.startswith("fdsweep:")]
+
+
+@pytest.fixture
+def server(tmp_path):
+    """A tracking server on a loopback port that can be stopped and started again."""
+    with contextlib.closing(socket.socket()) as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    started = []
+
+    def start():
+        words = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+        words += ["--backend-store-uri", f"sqlite:///{tmp_path}/server.db"]
+        words += ["--artifacts-destination", str(tmp_path / "files")]
+        with open(tmp_path / "server.log", "a") as log:
+            started.append(
+                subprocess.Popen(
+                    [sys.executable, "-m", "mlflow", "server", *words],
+                    env={**os.environ, **SETTINGS, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                )
+            )
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline:
+            with contextlib.suppress(OSError):
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5).close()
+                return
+            time.sleep(0.2)
+        raise AssertionError((tmp_path / "server.log").read_text())
+
+    def stop():
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(started[-1].pid, signal.SIGKILL)
+        started[-1].wait()
+
+    start()
+    yield types.SimpleNamespace(uri=f"http://127.0.0.1:{port}", start=start, stop=stop)
+    stop()
+
+
+@pytest.mark.slow
+def test_a_server_that_goes_away_stops_nobody_and_sync_makes_up_for_it(
+    calm, sweep, server, tmp_path, monkeypatch
+):
+    expected = undisturbed(calm, sweep)
+    storage = tmp_path / "runs"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
+    told = sweep(storage, at={3: server.stop})
+    (warning,) = warnings(told)
+    assert warning.endswith("To fill it in later, type: fdsweep sync")
+    failed = sync(storage, code=2)
+    assert failed.stderr.count("\n") == 1
+    server.start()
+    assert len(runs_in(server.uri)) < len(expected)
+    done = sync(storage)
+    assert done.stdout.count("\n") == 2
+    assert runs_in(server.uri) == expected
+    assert "0 runs added" in sync(storage).stdout
+    assert runs_in(server.uri) == expected
+
+
+@pytest.mark.slow
+def test_a_server_that_comes_back_is_told_what_it_missed(
+    calm, sweep, server, tmp_path, monkeypatch
+):
+    expected = undisturbed(calm, sweep)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
+    monkeypatch.setattr("fdsweep.orchestrator.tracking.mlflow.RETRY_S", 0.0)
+    told = sweep(tmp_path / "runs", at={1: server.stop, 4: server.start})
+    assert len(warnings(told)) == 1
+    assert runs_in(server.uri) == expected
+
+
+@pytest.mark.parametrize("cut_off", [False, True])
+def test_a_broken_database_is_moved_aside_and_made_anew(calm, sweep, tmp_path, cut_off):
+    expected = undisturbed(calm, sweep)
+    storage, database = calm["folder"], calm["folder"] / layout.MLFLOW_DATABASE
+    if cut_off:  # as two processes leave it that migrate one new file
+        with contextlib.closing(sqlite3.connect(database)) as opened, opened:
+            opened.execute("CREATE TABLE _alembic_tmp_runs (x)")
+    else:
+        database.write_bytes(b"garbage" * 999)
+    if cut_off:
+        assert DAMAGED in sync(storage).stdout
+    else:
+        (warning,) = warnings(sweep(storage))  # by the same command: nothing is left to train
+        assert DAMAGED in warning
+    assert runs_in(database_of(storage)) == expected
+    assert (storage / DAMAGED).exists()
+
+
+def test_a_locked_database_stops_nobody(calm, sweep, tmp_path, monkeypatch):
+    expected = undisturbed(calm, sweep)
+    monkeypatch.setattr("fdsweep.orchestrator.tracking.database.LOCK_S", 0.1)
+    import filelock
+
+    storage = tmp_path / "runs"
+    (storage / layout.LOCKS).mkdir(parents=True)
+    with filelock.FileLock(storage / layout.lock("mlflow")):
+        told = sweep(storage)
+        (warning,) = warnings(told)
+        assert "lock" in warning
+    sync(storage)
+    assert runs_in(database_of(storage)) == expected
+    with contextlib.closing(sqlite3.connect(storage / layout.MLFLOW_DATABASE)) as opened:
+        (journal,) = opened.execute("PRAGMA journal_mode").fetchone()
+    assert journal == ("wal" if on_own_disk(storage) else "delete")
+
+
+def test_processes_that_make_it_at_the_same_moment_make_one(tmp_path):
+    at = str(time.time() + 6)
+    words = [sys.executable, "-c", ONE_RUN, str(tmp_path)]
+    drivers = [subprocess.Popen([*words, key, at], stderr=subprocess.PIPE) for key in "ab"]
+    said = [driver.communicate()[1].decode() for driver in drivers]
+    assert [driver.returncode for driver in drivers] == [0, 0], said
+    assert said == ["", ""]
+    with contextlib.closing(sqlite3.connect(tmp_path / layout.MLFLOW_DATABASE)) as opened:
+        found = opened.execute("SELECT value FROM tags WHERE key = 'fdsweep.key'").fetchall()
+    assert sorted(found) == [("a",), ("b",)]
