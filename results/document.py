@@ -14,7 +14,6 @@ from fdsweep.results.records import searches, teachers
 from fdsweep.results.records.manifest import Manifest
 from fdsweep.results.records.searches import Search
 from fdsweep.results.records.store import Store
-from fdsweep.search_spaces import layout
 
 
 @dataclass(frozen=True)
@@ -33,9 +32,12 @@ class StoredSweep:
         return {row.key for row in self.manifest.rows}
 
     @cached_property
-    def rows(self) -> tuple[pd.DataFrame, list[str]]:
-        """The rows of `results/`, and the files that are damaged."""
-        return self.store.rows(self.keys)
+    def rows(self) -> pd.DataFrame:
+        """The rows of `results/`; of done ones that lost another file is told on stderr."""
+        rows = self.store.replicates(self.keys)
+        done = rows[rows["status"] == "done"]
+        self.store.lost(set(zip(done["key"], done["seed"], strict=True)))
+        return rows
 
     @cached_property
     def curves(self) -> pd.DataFrame:
@@ -57,9 +59,9 @@ class StoredSweep:
         """Modality -> seed -> test score of the teachers that are there, fractions."""
         return {
             modality: {
-                seed: teachers.test_score(self.store, key, seed)
+                seed: score
                 for seed in self.manifest.seeds
-                if self.store.exists(layout.teacher_record(key, seed))
+                if (score := teachers.find_score(self.store, key, seed)) is not None
             }
             for modality, key in self.manifest.teachers.items()
         }
@@ -88,7 +90,7 @@ class SweepData:
     @cached_property
     def replicates(self) -> pd.DataFrame:
         """The rows of `results/`."""
-        rows, _ = self.stored.rows
+        rows = self.stored.rows
         return rows[rows["seed"].isin(self.seeds)]
 
     @cached_property

@@ -3,7 +3,6 @@
 The same rows give the same bytes: nothing here knows the time or the machine.
 """
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 
 from fdsweep.results.compute.cells import chosen_seeds
@@ -55,12 +54,7 @@ def report_of(data: SweepData) -> Report:
     Raises:
         StorageError: the storage cannot be read.
     """
-    table = data.table
-    _, damaged = data.stored.rows
-    if damaged:
-        note = f"Damaged files are left out, run the sweep again: {', '.join(damaged)}."
-        table = dataclasses.replace(table, notes=(*table.notes, note))
-    return Report(data.manifest.sweep, (table,), data.stored.searches, data.effects)
+    return Report(data.manifest.sweep, (data.table,), data.stored.searches, data.effects)
 
 
 def report(store: Store, sweep: str | None = None, seeds: Sequence[int] | None = None) -> Report:

@@ -13,6 +13,7 @@ reports/<sweep>/errors/             the log of everything that failed
 runs/<sweep>/<key>-<seed>.json      what trackers were told that results/ does not hold: a teacher's
                                     run, or that of a search's trial (without a seed)
 ray/                                Ray's own files: train/<run>, and one folder per Tuner
+damaged/<place>.damaged             a file that could not be read; may be deleted
 locks/<name>.lock                   one process at a time
 locks/leases/<name>                 what a driver trains: replicates <key>-<seed>, names of runs
 mlflow.db, mlartifacts/             MLflow's runs; a broken database becomes mlflow.db.damaged

@@ -10,6 +10,10 @@ class UnreadableRecord(Exception):  # noqa: N818
     """A record that cannot be used, and why, in words that follow "is no ...": "(…)"."""
 
 
+class OtherVersion(UnreadableRecord):
+    """A record that another fdsweep wrote: not damaged, but of no use to this one."""
+
+
 class Record(BaseModel):
     """What is stored: no unknown field, none changed later.
 
@@ -38,13 +42,18 @@ class Record(BaseModel):
 
     @classmethod
     def from_fields(cls, fields: dict[str, Any]) -> Self:
-        """The record of `fields`; UnreadableRecord with the first fault."""
+        """The record of `fields`; UnreadableRecord with the first fault.
+
+        Fields too many are no damage: they are an OtherVersion's.
+        """
         try:
             return cls.model_validate(fields)
         except ValidationError as error:
-            fault = error.errors()[0]
-            place = ".".join(map(str, fault["loc"]))
-            raise UnreadableRecord(f"{place}: {fault['msg']}") from None
+            faults = error.errors()
+            is_newer = all(fault["type"] == "extra_forbidden" for fault in faults)
+            place = ".".join(map(str, faults[0]["loc"]))
+            kind = OtherVersion if is_newer else UnreadableRecord
+            raise kind(f"{place}: {faults[0]['msg']}") from None
 
 
 def read_fields(text: str | bytes, *schemas: str) -> tuple[str, dict[str, Any]]:
@@ -53,7 +62,8 @@ def read_fields(text: str | bytes, *schemas: str) -> tuple[str, dict[str, Any]]:
     What was written under another schema is refused, with the names of both.
 
     Raises:
-        UnreadableRecord: it is no JSON object, or of another version.
+        OtherVersion: it was written under another version of the schema.
+        UnreadableRecord: it is no JSON object of that kind.
     """
     try:
         fields = json.loads(text)
@@ -64,5 +74,12 @@ def read_fields(text: str | bytes, *schemas: str) -> tuple[str, dict[str, Any]]:
     found = fields.pop("schema", None)
     if found not in schemas:
         known = " and ".join(schemas)
-        raise UnreadableRecord(f"written as {found}, while this fdsweep reads {known}")
+        is_other = _kind(found) in {_kind(schema) for schema in schemas}
+        kind = OtherVersion if is_other else UnreadableRecord
+        raise kind(f"written as {found}, while this fdsweep reads {known}")
     return str(found), fields
+
+
+def _kind(schema: object) -> str:
+    """What `schema` is of, without its version."""
+    return str(schema).rpartition("/")[0]

@@ -3,6 +3,7 @@
 import os
 import posixpath
 import re
+import sys
 import uuid
 from pathlib import Path
 from typing import Self
@@ -13,6 +14,10 @@ from pyarrow import fs
 from fdsweep.search_spaces.errors import StorageError, first_line, has_control
 
 OTHER_STORAGE = "Choose another --storage"
+DAMAGED = "damaged"
+"""The folder, and the ending, of files that were set aside."""
+
+_told: set[str] = set()
 SCHEME_ALONE = re.compile(r"(s3|gs|gcs|hdfs|viewfs|abfs|abfss|file):(?!//)")
 """Taken as a path it would be a folder of that odd name."""
 
@@ -97,14 +102,27 @@ class Storage:
             what = f"cannot be written ({first_line(error)})"
             raise StorageError(what, self.inside(place), OTHER_STORAGE) from None
 
-    def read(self, place: str) -> bytes:
-        """The content of the file at `place`; StorageError if it cannot be read."""
+    def read(self, place: str, size: int | None = None) -> bytes:
+        """The content of the file at `place`, or its first `size` bytes.
+
+        Raises:
+            StorageError: it cannot be read.
+        """
         try:
             with self.system.open_input_stream(self.inside(place)) as stream:
-                content: bytes = stream.read()
+                content: bytes = stream.read(size)
         except OSError as error:
-            what = f"cannot be read ({first_line(error)})"
-            raise StorageError(what, self.inside(place)) from None
+            raise self._unreadable(place, error) from None
+        return content
+
+    def read_end(self, place: str, size: int) -> bytes:
+        """The last `size` bytes of the file at `place`; StorageError if it cannot be read."""
+        try:
+            with self.system.open_input_file(self.inside(place)) as file:
+                file.seek(max(file.size() - size, 0))
+                content: bytes = file.read()
+        except OSError as error:
+            raise self._unreadable(place, error) from None
         return content
 
     def read_text(self, place: str) -> str:
@@ -133,10 +151,46 @@ class Storage:
         if self.exists(place):
             self.system.delete_dir(self.inside(place))
 
+    def set_aside(self, place: str, why: str) -> None:
+        """Take the file at `place` out of the way, and say so: a damaged file is a missing file.
+
+        It is kept as `damaged/<place>.damaged`, away from folders that others read whole, and may
+        be deleted. Where it cannot be moved, it stays and is spoken of once in each process; where
+        it is gone, another process was faster.
+
+        Args:
+            place: of a file that was read and cannot be used.
+            why: in words that follow "is damaged".
+        """
+        aside = f"{DAMAGED}/{place}.{DAMAGED}"
+        sentence = f"{self.uri(place)} is damaged ({why}) and counts as missing"
+        try:
+            self.system.create_dir(posixpath.dirname(self.inside(aside)), recursive=True)
+            self.system.move(self.inside(place), self.inside(aside))
+        except OSError as error:
+            if self.exists(place):
+                tell_once(f"{sentence}; it cannot be moved ({first_line(error)}).")
+        else:
+            _tell(f"{sentence}; it was moved to {aside}.")
+
+    def _unreadable(self, place: str, error: OSError) -> StorageError:
+        return StorageError(f"cannot be read ({first_line(error)})", self.inside(place))
+
     def _files(self, folder: str, *, deep: bool) -> list[fs.FileInfo]:
         selector = fs.FileSelector(self.inside(folder), recursive=deep, allow_not_found=True)
         found = self.system.get_file_info(selector)
         return [info for info in found if info.type == fs.FileType.File]
+
+
+def tell_once(sentence: str) -> None:
+    """Say `sentence` on stderr, unless this process has said it already."""
+    if sentence not in _told:
+        _told.add(sentence)
+        _tell(sentence)
+
+
+def _tell(sentence: str) -> None:
+    print(f"fdsweep: {sentence}", file=sys.stderr, flush=True)
 
 
 def _locate(root: str) -> tuple[fs.FileSystem, str]:

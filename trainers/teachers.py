@@ -2,7 +2,7 @@
 
 import copy
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import safetensors.torch
@@ -21,6 +21,11 @@ from fdsweep.trainers.distributed import Placed
 from fdsweep.trainers.features.outputs import Outputs
 from fdsweep.trainers.loaders import Inputs, evaluated_views, training_views
 
+LENGTH = 8
+"""Bytes at the start of safetensors that tell how long the header is that follows."""
+
+NO_WEIGHTS = "no whole safetensors"
+
 Teach = Callable[[Sequence[Tensor], int], Iterator[Outputs]]
 """From an epoch's batches, samples [B] each, and its number, to the teacher's outputs."""
 
@@ -35,9 +40,27 @@ class Teacher:
 
 
 def missing(storage: str, key: str, seeds: tuple[int, ...]) -> tuple[int, ...]:
-    """Those of `seeds` whose network `key` is not in the storage yet."""
+    """Those of `seeds` whose network `key` is not in the storage yet, weights and record.
+
+    Damaged ones are set aside: records that are no JSON, weights that are longer or shorter than
+    their header says. Other weights of the same length are not noticed.
+    """
     kept = Storage(storage)
-    return tuple(seed for seed in seeds if not kept.exists(layout.teacher_weights(key, seed)))
+    return tuple(
+        seed
+        for seed in seeds
+        if not (_has_weights(kept, key, seed) and _has_record(kept, key, seed))
+    )
+
+
+def unrecorded(storage: str, key: str, seeds: tuple[int, ...]) -> tuple[int, ...]:
+    """Those of `seeds` whose network `key` is in the storage without its record."""
+    kept = Storage(storage)
+    return tuple(
+        seed
+        for seed in seeds
+        if not _has_record(kept, key, seed) and kept.exists(layout.teacher_weights(key, seed))
+    )
 
 
 def save(
@@ -79,13 +102,17 @@ def trained(
     """The network of `config` with the weights that are kept under `key`, in evaluation mode.
 
     Raises:
-        DataError: they are not in the storage.
+        DataError: they are not in the storage, or were damaged.
     """
     kept, place = Storage(storage), layout.teacher_weights(key, seed)
-    if not kept.exists(place):
-        raise DataError("the network is gone", kept.uri(place), "Run the same command again")
     network = build(config, info, seed, init_stream(config.modality), storage)
-    network.load_state_dict(safetensors.torch.load(kept.read(place)))
+    weights = _read_weights(kept, place)
+    if weights is not None and _shapes(weights) != _shapes(network.state_dict()):
+        kept.set_aside(place, "weights of another network")
+        weights = None
+    if weights is None:
+        raise DataError("the network is gone", kept.uri(place), "Run the same command again")
+    network.load_state_dict(weights)
     return network.requires_grad_(False).eval()
 
 
@@ -144,6 +171,54 @@ def live(network: Placed, inputs: Inputs, seed: int, stream: str, *, maps: bool)
             yield network.on_batch(own, len(batch), maps=maps)
 
     return teach
+
+
+def _has_weights(kept: Storage, key: str, seed: int) -> bool:
+    """Whether weights are there whose file is as long as its header says."""
+    place = layout.teacher_weights(key, seed)
+    size = kept.size(place)
+    if size is None:
+        return False
+    start = LENGTH + int.from_bytes(kept.read(place, LENGTH), "little")
+    try:
+        header = json.loads(kept.read(place, start)[LENGTH:] if start <= size else b"")
+        ends = [one["data_offsets"][1] for name, one in header.items() if name != "__metadata__"]
+        is_whole = bool(start + max(ends) == size)
+    except (ValueError, LookupError, TypeError, AttributeError):
+        is_whole = False
+    if not is_whole:
+        kept.set_aside(place, NO_WEIGHTS)
+    return is_whole
+
+
+def _has_record(kept: Storage, key: str, seed: int) -> bool:
+    """Whether a record is there that is a JSON object."""
+    place = layout.teacher_record(key, seed)
+    if not kept.exists(place):
+        return False
+    try:
+        is_whole = isinstance(json.loads(kept.read(place)), dict)
+    except ValueError:
+        is_whole = False
+    if not is_whole:
+        kept.set_aside(place, "no JSON object")
+    return is_whole
+
+
+def _read_weights(kept: Storage, place: str) -> dict[str, Tensor] | None:
+    """The weights at `place`; None if there are none, or if they are damaged and set aside."""
+    if not kept.exists(place):
+        return None
+    try:
+        weights: dict[str, Tensor] = safetensors.torch.load(kept.read(place))
+    except safetensors.SafetensorError:
+        kept.set_aside(place, NO_WEIGHTS)
+        return None
+    return weights
+
+
+def _shapes(weights: Mapping[str, Tensor]) -> dict[str, torch.Size]:
+    return {name: weight.shape for name, weight in weights.items()}
 
 
 class _Permuted(backbones.Backbone):

@@ -13,7 +13,8 @@ import ray.train
 import ray.train.torch
 import torch
 
-from fdsweep.search_spaces.errors import FdsweepError
+from fdsweep.search_spaces.errors import FdsweepError, first_line
+from fdsweep.search_spaces.storage import tell_once
 from fdsweep.search_spaces.trials import PointConfig, TrialConfig
 from fdsweep.trainers import datasets, distributed
 from fdsweep.trainers.loop import Snapshot
@@ -165,7 +166,11 @@ def _load_checkpoint(key: str) -> dict[str, Any]:
         return {}
     with checkpoint.as_directory() as folder:
         content = io.BytesIO((Path(folder) / CHECKPOINT).read_bytes())
-    state: dict[str, Any] = torch.load(content, map_location="cpu", weights_only=True)
+    try:
+        state: dict[str, Any] = torch.load(content, map_location="cpu", weights_only=True)
+    except Exception as error:  # whatever garbage makes of the unpickler
+        tell_once(f"{key}: a checkpoint is damaged ({first_line(error)}); training starts again.")
+        return {}
     return state if (state.get("schema"), state["key"]) == (SCHEMA, key) else {}
 
 

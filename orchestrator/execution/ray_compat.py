@@ -4,21 +4,40 @@ tests/orchestrator/execution/test_ray_compat.py fails when a release of Ray rena
 """
 
 import asyncio
+import json
 from collections.abc import Callable
 
 from ray.train import Result, RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer
 from ray.train.v2._internal.callbacks import DatasetsCallback
 from ray.train.v2._internal.callbacks.placement_group_callback import PlacementGroupCleanerCallback
+from ray.train.v2._internal.constants import CHECKPOINT_MANAGER_SNAPSHOT_FILENAME
+from ray.train.v2._internal.execution.checkpoint.checkpoint_manager import _CheckpointManagerState
 from ray.train.v2._internal.execution.controller import TrainController
 from ray.train.v2.api.callback import RayTrainCallback
 from typing_extensions import override
+
+SNAPSHOT = CHECKPOINT_MANAGER_SNAPSHOT_FILENAME
+"""The file in which Ray Train lists a run's checkpoints, in the run's folder."""
 
 NEVER_USED = (DatasetsCallback,)
 """Hands out Ray Data sets, in an actor of its own."""
 
 NEEDLESS_LOCALLY = (*NEVER_USED, PlacementGroupCleanerCallback)
 """On a cluster that ends with us there is nothing to clean up after us."""
+
+
+def checkpoint_folders(snapshot: bytes) -> set[str]:
+    """The checkpoints that Ray Train wants to find beside the content of its file SNAPSHOT.
+
+    Raises:
+        ValueError: this Ray would not read it.
+    """
+    fields = json.loads(snapshot)
+    if not isinstance(fields, dict):
+        raise ValueError("no JSON object")
+    state = _CheckpointManagerState(**fields)
+    return {one.checkpoint_dir_name for one in state.checkpoint_results}
 
 
 class LeanTrainer(TorchTrainer):  # type: ignore[misc]

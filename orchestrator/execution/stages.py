@@ -13,6 +13,7 @@ from ray import tune
 from ray.tune.experiment import Trial
 from typing_extensions import override
 
+from fdsweep.orchestrator.execution import checkpoints
 from fdsweep.orchestrator.execution.cluster import DRIVER_CPUS, ResourcePlan
 from fdsweep.orchestrator.execution.leases import Leases
 from fdsweep.orchestrator.execution.trial import fit_trial, train_name
@@ -184,11 +185,6 @@ def fit(
     Storage(storage).delete_folder(layout.tuner_folder(name))
 
 
-def drop_checkpoints(storage: str, name: str) -> None:
-    """Delete what Ray Train keeps of the trial `name`, which needs it no more."""
-    Storage(storage).delete_folder(layout.train_folder(name))
-
-
 class _Relay(Callback):
     """Turns Tune's callbacks into the observer's calls and counts every replicate once."""
 
@@ -232,7 +228,7 @@ class _Relay(Callback):
     ) -> None:
         config: TrialConfig = trial.config["trial"]
         if self.turns.leases.holds(train_name(config)):
-            drop_checkpoints(config.storage, train_name(config))
+            checkpoints.drop(config.storage, train_name(config))
         self.turns.free(config)
 
     @override

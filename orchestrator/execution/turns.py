@@ -6,6 +6,7 @@ from dataclasses import replace
 from ray.tune.search import Searcher
 from typing_extensions import override
 
+from fdsweep.orchestrator.execution import checkpoints
 from fdsweep.orchestrator.execution.leases import Leases
 from fdsweep.orchestrator.execution.trial import train_name
 from fdsweep.results.records.store import Store
@@ -37,6 +38,8 @@ class Turns:
                 self._leave(trial, [name])
                 continue
             mine = self._take(trial)
+            if mine:
+                checkpoints.drop_damaged(trial.storage, name)
             yield from mine
             if not mine:
                 self.leases.free([name])

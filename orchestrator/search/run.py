@@ -5,9 +5,11 @@ What it chose is evaluated beside the method's default as an ordinary study.
 """
 
 import contextlib
+import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
 
@@ -95,8 +97,7 @@ def _lanes(study: SearchStudy) -> "list[Lane]":
     from fdsweep.orchestrator.search.searcher import Lane
 
     settings, store = study.settings, study.defaults.store
-    database = store.local(layout.OPTUNA_DATABASE)
-    storage = optuna.storages.RDBStorage(f"sqlite:///{database}")
+    storage = optuna.storages.RDBStorage(f"sqlite:///{whole_database(store)}")
 
     def lane(search: PlannedSearch) -> "Lane":
         def key_of(point: Point) -> str:
@@ -142,6 +143,26 @@ def _lanes(study: SearchStudy) -> "list[Lane]":
         return Lane(proposer, make_point, objectives)
 
     return [lane(search) for search in study.searches]
+
+
+def whole_database(store: Storage) -> Path:
+    """Where the searches' studies are, or will be: a damaged database is set aside."""
+    path = store.local(layout.OPTUNA_DATABASE)
+    if path.exists() and not _is_whole(path):
+        store.set_aside(layout.OPTUNA_DATABASE, "no whole database; its searches start again")
+        for ending in ("-journal", "-wal", "-shm"):  # of the old one: SQLite would apply them
+            path.with_name(path.name + ending).unlink(missing_ok=True)
+    return path
+
+
+def _is_whole(path: Path) -> bool:
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        try:
+            return connection.execute("PRAGMA quick_check").fetchall() == [("ok",)]
+        except sqlite3.OperationalError:
+            return True  # locked, or out of reach: Optuna says so itself
+        except sqlite3.DatabaseError:
+            return False
 
 
 def _known(study: SearchStudy, configs: Sequence[StudentConfig]) -> tuple[float, ...] | None:

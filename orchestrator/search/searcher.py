@@ -13,8 +13,9 @@ from ray.tune.experiment import Trial
 from ray.tune.search import Searcher
 from typing_extensions import override
 
+from fdsweep.orchestrator.execution import checkpoints
 from fdsweep.orchestrator.execution.cluster import ResourcePlan
-from fdsweep.orchestrator.execution.stages import Callback, drop_checkpoints, fit
+from fdsweep.orchestrator.execution.stages import Callback, fit
 from fdsweep.orchestrator.execution.trial import fit_point, point_name
 from fdsweep.orchestrator.search.optuna_study import End, Proposal, Proposer
 from fdsweep.search_spaces.trials import PointConfig
@@ -104,7 +105,9 @@ class StudySearcher(Searcher):  # type: ignore[misc]
                 continue
             self.running[trial_id] = lane, proposal
             self.observer.started(lane.proposer, proposal)
-            return {"point": lane.make_point(proposal)}
+            point = lane.make_point(proposal)
+            checkpoints.drop_damaged(point.storage, point_name(point))
+            return {"point": point}
         finished: str = Searcher.FINISHED
         return finished
 
@@ -173,7 +176,7 @@ class _Ends(Callback):
         self, iteration: int, trials: list[Trial], trial: Trial, **info: object
     ) -> None:
         point: PointConfig = trial.config["point"]
-        drop_checkpoints(point.storage, point_name(point))
+        checkpoints.drop(point.storage, point_name(point))
 
     @override
     def broke_off(self, trial: Trial, error: str) -> None:

@@ -79,7 +79,7 @@ def save_manifest(sweep: Sweep, plan: Plan, info: DatasetInfo, store: Store) -> 
     """Write what `sweep` consists of, over all the times that it was run.
 
     Raises:
-        StorageError: it cannot be written, or the manifest of an earlier time cannot be read.
+        StorageError: it cannot be written, or another version of fdsweep wrote the one there.
     """
     network = plan.cells[0].config.network
     facts = method_facts(cell.config.method for cell in plan.cells)
@@ -110,8 +110,9 @@ def save_manifest(sweep: Sweep, plan: Plan, info: DatasetInfo, store: Store) -> 
         factors=crossed_switches(plan.cells),
         class_names=info.classes if tasks.find(network.task).dense else (),
     )
-    if plan.sweep in manifests.list_sweeps(store):
-        new = manifests.merge(manifests.load(store, plan.sweep), new)
+    old = manifests.look_up(store, plan.sweep)
+    if old:
+        new = manifests.merge(old, new)
     manifests.save(store, new)
     return new
 

@@ -78,6 +78,7 @@ def make_plan(
     storage: str,
     seeds_per_trial: int | None = None,
     loading: Loading = AUTO,
+    unrecorded_teachers: Callable[[str, tuple[int, ...]], tuple[int, ...]] | None = None,
 ) -> Plan:
     """The trials for what is not in `finished`, and for the teachers missing for them.
 
@@ -89,6 +90,8 @@ def make_plan(
         storage: where the workers find teachers and leave them.
         seeds_per_trial: how many replicates a trial holds; all of a cell by default.
         loading: how the workers hold the data.
+        unrecorded_teachers: tells which seeds of a teacher key lost their record, which reports
+            need even where all students are finished.
     """
     size = seeds_per_trial or len(sweep.seeds)
     groups = [sweep.seeds[i : i + size] for i in range(0, len(sweep.seeds), size)]
@@ -121,6 +124,8 @@ def make_plan(
     teachers: list[TrialConfig] = []
     for key, (network, seeds) in wanted.items():
         left = set(missing_teachers(key, tuple(sorted(seeds))))
+        if unrecorded_teachers:
+            left.update(unrecorded_teachers(key, sweep.seeds))
         teachers += trials("teacher", key, teacher_config(network), left)
     total = len(by_key) * len(sweep.seeds)
     return Plan(

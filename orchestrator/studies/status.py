@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fdsweep.results.records.manifest import list_sweeps, load
+from fdsweep.results.records.manifest import load_all
 from fdsweep.results.records.store import Store
 
 
@@ -11,8 +11,7 @@ def overview(storage: str) -> list[dict[str, Any]]:
     store = Store.open(storage)
     rows = store.replicates()
     sweeps = []
-    for name in list_sweeps(store):
-        manifest = load(store, name)
+    for manifest in load_all(store):
         keys = {row.key for row in manifest.rows}
         mine = rows[rows["key"].isin(keys) & rows["seed"].isin(manifest.seeds)]
         counts = mine["status"].value_counts()

@@ -78,7 +78,9 @@ def prepare(sweep: Sweep, options: StudyOptions) -> Study:
     cells = make_cells(sweep, dataset.info, checkpoints)
     batch_size = cells[0].config.network.optim.batch_size
     check_batch(dataset.info, batch_size, options.request.workers_per_trial)
-    plan = plan_missing(sweep, cells, store, options, finished=store.finished())
+    plan = plan_missing(
+        sweep, cells, store, options, finished=store.finished({cell.key for cell in cells})
+    )
     return Study(sweep, dataset, plan, store, options)
 
 
@@ -101,6 +103,7 @@ def plan_missing(
         storage=store.root,
         seeds_per_trial=options.seeds_per_trial,
         loading=options.loading,
+        unrecorded_teachers=lambda key, seeds: teachers.unrecorded(store.root, key, seeds),
     )
 
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from fdsweep.results.compute.tables import TITLES, TableRow, build_table
 from fdsweep.results.document import SweepData
 from fdsweep.results.plots.style import by_direction, score_name, signed, styled
-from fdsweep.results.records.manifest import list_sweeps, load
+from fdsweep.results.records.manifest import load_all
 
 STUDY = "compare"
 DIVERGING = "PuOr"
@@ -45,9 +45,6 @@ def matrix(data: SweepData) -> Figure | None:
 
     Returns:
         None where there are not two data sets with a difference, or `data` is no comparison.
-
-    Raises:
-        StorageError: a sweep cannot be read.
     """
     columns = _columns(data)
     if len({column.dataset for column in columns}) < MIN_DATASETS:
@@ -59,8 +56,8 @@ def _columns(data: SweepData) -> list[Column]:
     if data.manifest.study != STUDY:
         return []
     store, own = data.stored.store, data.manifest
-    names = sorted(list_sweeps(store))
-    manifests = [own if name == own.sweep else load(store, name) for name in names]
+    stored = {one.sweep: one for one in load_all(store)} | {own.sweep: own}
+    manifests = [stored[name] for name in sorted(stored)]
     alike = (STUDY, own.metric, own.protocol)
     compared = [one for one in manifests if (one.study, one.metric, one.protocol) == alike]
     if len({one.dataset for one in compared}) < MIN_DATASETS:

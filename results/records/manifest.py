@@ -1,5 +1,6 @@
 """What a sweep consists of: the rows of its table and the keys their results are stored under."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic import Field
@@ -13,6 +14,7 @@ from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.configs import Protocol
 from fdsweep.search_spaces.errors import ConfigError, StorageError, unknown
 from fdsweep.search_spaces.records import Record
+from fdsweep.search_spaces.storage import tell_once
 from fdsweep.search_spaces.sweep import Control
 
 
@@ -96,9 +98,33 @@ def load(store: Store, sweep: str) -> Manifest:
     """The manifest of `sweep`.
 
     Raises:
-        StorageError: there is none, or its file is damaged or of a version not read here.
+        StorageError: there is none that is not damaged, or it is of a version not read here.
     """
     return FILE.load(store, sweep)
+
+
+def look_up(store: Store, sweep: str) -> Manifest | None:
+    """The manifest of `sweep`, None if there is none that is not damaged.
+
+    Raises:
+        StorageError: it is of a version not read here.
+    """
+    return FILE.find(store, sweep)
+
+
+def load_all(store: Store) -> Iterator[Manifest]:
+    """Every manifest that can be read, that of the sweep that was run last first.
+
+    Of the others is told on stderr.
+    """
+    for name in list_sweeps(store):
+        try:
+            found = look_up(store, name)
+        except StorageError as error:
+            tell_once(str(error))
+        else:
+            if found:
+                yield found
 
 
 def merge(old: Manifest, new: Manifest) -> Manifest:
@@ -142,10 +168,14 @@ def find(store: Store, name: str | None = None) -> Manifest:
         StorageError: the storage holds no sweep yet.
     """
     sweeps = list_sweeps(store)
-    if not sweeps:
-        raise StorageError("there is no sweep here yet", store.root, "Type: fdsweep ablation")
+    nothing = StorageError("there is no sweep here yet", store.root, "Type: fdsweep ablation")
     if name is None or name == "last":
-        return load(store, sweeps[0])
+        found = next(load_all(store), None)
+        if found is None:
+            raise nothing
+        return found
+    if not sweeps:
+        raise nothing
     matching = [name] if name in sweeps else [one for one in sweeps if one.startswith(name)]
     if not matching:
         raise unknown("sweep", name, sweeps, store.root)

@@ -148,10 +148,13 @@ def save(store: Store, sweep: str, searches: Sequence[Search]) -> None:
 def load(store: Store, sweep: str) -> tuple[Search, ...]:
     """The searches of `sweep` as they were saved; none if it is not from a search.
 
+    A damaged file is set aside, and there are none.
+
     Raises:
-        StorageError: their file is damaged or of another version.
+        StorageError: their file is of another version.
     """
-    return FILE.load(store, sweep).searches if FILE.exists(store, sweep) else ()
+    found = FILE.find(store, sweep)
+    return found.searches if found else ()
 
 
 def plain(search: Search) -> dict[str, Any]:

@@ -7,11 +7,12 @@
 
 Every file is written to a hidden name and moved, so a reader sees all of it or nothing. The cache
 may be deleted at any time: a row counts only while its file is in results/ as it was when read.
+What turns out to be damaged is set aside by whoever reads it, and is missing from then on.
 """
 
 import re
 import uuid
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeAlias
 
@@ -33,7 +34,7 @@ from fdsweep.results.records.schema import (
 )
 from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.errors import StorageError
-from fdsweep.search_spaces.storage import Storage
+from fdsweep.search_spaces.storage import Storage, tell_once
 
 SCHEMAS = {layout.RESULTS: REPLICATES, layout.CURVES: CURVES, layout.PREDICTIONS: PREDICTIONS}
 NAME = re.compile(r"(?P<key>[^._].*)-(?P<seed>\d+)\.parquet")
@@ -44,6 +45,12 @@ CACHED = pa.schema(
 
 MIN_NEW_ROWS = 200
 """So many rows that the cache lacks are worth writing it anew."""
+
+MAGIC = b"PAR1"
+"""How a Parquet file ends."""
+
+NOT_WHOLE, OF_OTHERS = "no whole Parquet file", "it holds no rows of its replicate"
+"""Why a file is damaged."""
 
 LOCAL_READERS, REMOTE_READERS = 2, 8
 """Threads: a local file is ready at once, and more than two wait for the interpreter's lock."""
@@ -109,8 +116,9 @@ class Store(Storage):
         The rows of `curves` and `predictions` hold the columns of their schema; `key` and `seed`
         are the replicate's own and may be left out. A task that `schema.KEPT` does not know keeps
         other columns beside those of `schema.SAMPLES`; they are stored as they are. A done
-        replicate is never overwritten, a failed one is superseded. Of two writers at the same
-        instant one whole file stays.
+        replicate is never overwritten, a failed one is superseded, and so is a done one that lost
+        its curves or predictions, by a done one. Of two writers at the same instant one whole file
+        stays.
 
         Returns:
             False if the replicate was done already, and nothing was written.
@@ -124,8 +132,9 @@ class Store(Storage):
             "predictions": _kept(predictions, replicate),
             "results": pa.Table.from_pylist([replicate.model_dump()], schema=REPLICATES),
         }
+        renews = replicate.status == "done" and self._is_done(name) and bool(self._lost([name]))
         for folder, table in tables.items():
-            if self._is_done(name):
+            if not renews and self._is_done(name):
                 return False
             self.write(f"{folder}/{name}", _to_parquet(table))
         return True
@@ -133,15 +142,9 @@ class Store(Storage):
     def replicates(self, keys: Collection[str] | None = None) -> pd.DataFrame:
         """Every readable row of `results/` (of `keys` only, if given), by key and seed.
 
-        Columns are those of the contract, also when there is no row. Files that cannot be read
-        are left out: see `rows`.
+        Columns are those of the contract, also when there is no row.
         """
-        return self.rows(keys)[0]
-
-    def rows(self, keys: Collection[str] | None = None) -> tuple[pd.DataFrame, list[str]]:
-        """`replicates`, and which files of `results/` are no whole Parquet files."""
-        rows, damaged = self._rows(keys)
-        return _to_frame(rows), [f"results/{name}" for name in damaged]
+        return _to_frame(self._rows(keys))
 
     def curves(self, keys: Collection[str] | None = None) -> pd.DataFrame:
         """Metrics per epoch, of `keys` only, if given; columns as in `schema.CURVES`."""
@@ -156,13 +159,63 @@ class Store(Storage):
         return _to_frame(self._tables("predictions", self._names("predictions", keys))[0])
 
     def finished(self, keys: Collection[str] | None = None) -> set[tuple[str, int]]:
-        """(key, seed) of every replicate that is done (of `keys` only, if given).
+        """(key, seed) of every replicate (of `keys` only, if given) that is done and whole.
 
-        Failed and damaged ones are not.
+        Failed ones are not, nor are those that lost a file: see `lost`.
         """
-        rows, _ = self._rows(keys)
+        rows = self._rows(keys)
         done = rows.filter(pc.equal(rows["status"], "done"))
-        return set(zip(done["key"].to_pylist(), done["seed"].to_pylist(), strict=True))
+        found = set(zip(done["key"].to_pylist(), done["seed"].to_pylist(), strict=True))
+        return found - self.lost(found)
+
+    def lost(self, done: Collection[tuple[str, int]]) -> set[tuple[str, int]]:
+        """Those of the `done` replicates, (key, seed), that lack their curves or predictions.
+
+        Of them is told on stderr. Of their files the ends alone are read, so that damage within is
+        not noticed before they are read whole.
+        """
+        names = {layout.replicate_file(key, seed): (key, seed) for key, seed in sorted(done)}
+        lost = self._lost([*names])
+        if lost:
+            first, more = self.uri(next(iter(lost.values()))), len(lost) - 1
+            told = f"{first} and {more} more are" if more else f"{first} is"
+            again = f"{len(lost)} replicate{'s' if more else ''}"
+            tell_once(f"{told} missing; running the sweep trains {again} again.")
+        return {names[name] for name in lost}
+
+    def _lost(self, names: Sequence[str]) -> dict[str, str]:
+        """Those of `names` that lack their curves or predictions, each with the place of one."""
+        lost: dict[str, str] = {}
+        for folder in (layout.CURVES, layout.PREDICTIONS):
+            stamps = self._stamps(folder)
+            places = [f"{folder}/{name}" for name in names if name in stamps]
+            with self._readers() as readers:
+                ended = list(readers.map(self._ends_well, places))
+            whole = {place for place, well in zip(places, ended, strict=True) if well}
+            places = [f"{folder}/{name}" for name in names]
+            lost |= {
+                name: place for name, place in zip(names, places, strict=True) if place not in whole
+            }
+        return lost
+
+    def _ends_well(self, place: str) -> bool:
+        """Whether the file at `place` ends as a Parquet file does; else it is set aside."""
+        end = self._if_there(lambda: self.read_end(place, len(MAGIC)), place)
+        if end not in (None, MAGIC):
+            self.set_aside(place, NOT_WHOLE)
+        return end == MAGIC
+
+    def _if_there(self, read: Callable[[], bytes], place: str) -> bytes | None:
+        """What `read` gives; None if another process set the file aside in the meantime."""
+        try:
+            return read()
+        except StorageError:
+            if self.exists(place):
+                raise
+            return None
+
+    def _readers(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(LOCAL_READERS if self.is_local else REMOTE_READERS)
 
     def _is_done(self, name: str) -> bool:
         if not self.exists(f"results/{name}"):
@@ -181,17 +234,15 @@ class Store(Storage):
         """Name -> time of change in ns, if it is known, and bytes, of each file in `folder`."""
         return {info.base_name: (info.mtime_ns, info.size) for info in self.files(folder)}
 
-    def _rows(self, keys: Collection[str] | None) -> tuple[pa.Table, list[str]]:
-        """The rows of results/ (of `keys` only, if given), and the names of the damaged files."""
+    def _rows(self, keys: Collection[str] | None) -> pa.Table:
+        """The rows of results/ (of `keys` only, if given)."""
         stamps = self._stamps("results")  # before any file is read: what changes later is not kept
         names = _in_order(stamps, keys)
         kept = self._cached(stamps)
         known = set(kept["file"].to_pylist())
         missing = [name for name in names if name not in known]
         rows, counts = self._tables("results", missing)
-        fresh = _stamped(
-            rows, np.repeat(missing, [count or 0 for count in counts]).tolist(), stamps
-        )
+        fresh = _stamped(rows, np.repeat(missing, counts).tolist(), stamps)
         lasting = fresh.filter(
             pc.and_(pc.equal(fresh["status"], "done"), pc.is_valid(fresh["changed"]))
         )
@@ -201,8 +252,7 @@ class Store(Storage):
         place = pc.index_in(together["file"], value_set=pa.array(names, pa.string()))
         order = pc.array_sort_indices(place).slice(0, len(place) - place.null_count)
         order = _each_once(together, order.to_pylist())
-        damaged = [name for name, count in zip(missing, counts, strict=True) if count is None]
-        return together.take(pa.array(order, pa.int64())).select(REPLICATES.names), damaged
+        return together.take(pa.array(order, pa.int64())).select(REPLICATES.names)
 
     def _cached(self, stamps: Mapping[str, tuple[int | None, int]]) -> pa.Table:
         """Rows of the cache whose files are as they were; none if there is no readable cache."""
@@ -210,7 +260,10 @@ class Store(Storage):
             return CACHED.empty_table()
         try:
             table = pq.read_table(pa.BufferReader(self.read(layout.RESULTS_CACHE)))
-        except (StorageError, OSError, pa.ArrowException):
+        except StorageError:
+            return CACHED.empty_table()
+        except (OSError, pa.ArrowException):
+            self.set_aside(layout.RESULTS_CACHE, NOT_WHOLE)
             return CACHED.empty_table()
         if not table.schema.equals(CACHED):
             return CACHED.empty_table()
@@ -225,25 +278,32 @@ class Store(Storage):
             return  # who may only read goes without
 
     def _content(self, folder: str, name: str) -> pa.Table | None:
-        """The table in a file; None if it is no whole Parquet file."""
-        content = self.read(f"{folder}/{name}")
+        """The table in a file; None if it is damaged, and set aside."""
+        place = f"{folder}/{name}"
+        content = self._if_there(lambda: self.read(place), place)
+        if content is None:
+            return None
         try:
             with pq.ParquetFile(pa.BufferReader(content)) as file:
-                return CONFORM[folder](file.read(use_threads=False))
-        except (OSError, pa.ArrowException):
-            return None
+                table = CONFORM[folder](file.read(use_threads=False))
+            why = "" if _is_own(table, folder, name) else OF_OTHERS
+        except (OSError, ValueError, pa.ArrowException):
+            why = NOT_WHOLE
+        if why:
+            self.set_aside(place, why)
+        return None if why else table
 
-    def _tables(self, folder: str, names: list[str]) -> tuple[pa.Table, list[int | None]]:
-        """The rows of the files `names`, and how many each holds (None for a damaged one)."""
+    def _tables(self, folder: str, names: list[str]) -> tuple[pa.Table, list[int]]:
+        """The rows of the files `names`, and how many each gave: a damaged one none."""
 
-        def read(some: list[str]) -> tuple[list[pa.Table], list[int | None]]:
+        def read(some: list[str]) -> tuple[list[pa.Table], list[int]]:
             tables = [self._content(folder, name) for name in some]
             whole = [table for table in tables if table is not None]
-            counts = [None if table is None else len(table) for table in tables]
+            counts = [0 if table is None else len(table) for table in tables]
             return [_compact(_joined(whole), folder)] if whole else [], counts
 
         chunks = [names[start : start + CHUNK] for start in range(0, len(names), CHUNK)]
-        with ThreadPoolExecutor(LOCAL_READERS if self.is_local else REMOTE_READERS) as readers:
+        with self._readers() as readers:
             parts = list(readers.map(read, chunks))
         nothing = _compact(SCHEMAS[folder].empty_table(), folder)
         whole = [table for tables, _ in parts for table in tables] or [nothing]
@@ -314,6 +374,15 @@ CONFORM = {
     layout.PREDICTIONS: _samples,
 }
 """What makes the table in a file of each folder one of today's."""
+
+
+def _is_own(table: pa.Table, folder: str, name: str) -> bool:
+    """Whether the file `name` holds rows of replicates, and of its own beside a result."""
+    if folder == layout.RESULTS:
+        return len(table) > 0 and not table["key"].null_count and not table["seed"].null_count
+    if not len(table):
+        return True
+    return name == layout.replicate_file(table["key"][0].as_py(), table["seed"][0].as_py())
 
 
 def _in_order(names: Iterable[str], keys: Collection[str] | None) -> list[str]:

@@ -5,18 +5,30 @@ import json
 from fdsweep.results.records.older import SCORES
 from fdsweep.results.records.store import Store
 from fdsweep.search_spaces import layout
-from fdsweep.search_spaces.errors import StorageError
+from fdsweep.search_spaces.errors import StorageError, first_line
 
 
-def test_score(store: Store, key: str, seed: int) -> float:
-    """A teacher's score on test, a fraction; StorageError if its record cannot be read.
+def find_score(store: Store, key: str, seed: int) -> float | None:
+    """A teacher's score on test, a fraction; None if there is no record, or only a damaged one.
 
     An older fdsweep wrote it under another name.
     """
     place = layout.teacher_record(key, seed)
+    if not store.exists(place):
+        return None
     try:
         record = json.loads(store.read(place))
         named = {SCORES.get(name, name): value for name, value in record.items()}
         return float(named["test_score"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise StorageError(f"is no teacher's record ({error})", store.uri(place)) from None
+        store.set_aside(place, f"no teacher's record: {first_line(error)}")
+        return None
+
+
+def test_score(store: Store, key: str, seed: int) -> float:
+    """The same where there must be a record; StorageError if there is none."""
+    score = find_score(store, key, seed)
+    if score is None:
+        place = store.uri(layout.teacher_record(key, seed))
+        raise StorageError("the network's record is gone", place, "Run the same command again")
+    return score

@@ -1,9 +1,12 @@
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+import safetensors.torch
 import torch
 from conftest import INFO, network, small_roles, small_trial
 
+from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.configs import StudentConfig
 from fdsweep.search_spaces.errors import DataError
 from fdsweep.trainers import teachers
@@ -82,6 +85,51 @@ def test_a_missing_teacher_says_so(tmp_path, fold):
     config = replace(small_trial(str(tmp_path)).config, teacher_state="trained")
     with pytest.raises(DataError, match="the network is gone"):
         teachers.load(config.teachers[0], config, INFO, 0, str(tmp_path))
+
+
+HARM = {
+    "cut off": lambda content: content[:-1],
+    "within its header": lambda content: content[:50],
+    "empty": lambda content: b"",
+    "garbage": lambda content: b"\xff" * len(content),
+    "longer": lambda content: content + b"0",
+    "another header": lambda content: content[:8] + b"[]" + content[10:],
+}
+
+
+@pytest.mark.parametrize("harm", HARM)
+def test_damaged_weights_are_missing(trained, harm, capsys):
+    config, _, storage = trained
+    (key,) = config.teacher_keys
+    place = Path(storage, layout.teacher_weights(key, 0))
+    place.write_bytes(HARM[harm](place.read_bytes()))
+    for _ in range(2):
+        assert teachers.missing(storage, key, (0,)) == (0,)
+    assert capsys.readouterr().err.count("is damaged (no whole safetensors)") == 1
+    assert Path(storage, f"damaged/{layout.teacher_weights(key, 0)}.damaged").exists()
+    assert teachers.unrecorded(storage, key, (0,)) == ()
+
+
+@pytest.mark.parametrize("content", [b"garbage", safetensors.torch.save({"x": torch.zeros(2)})])
+def test_weights_that_cannot_be_loaded_make_way(trained, content):
+    config, _, storage = trained
+    (key,) = config.teacher_keys
+    Path(storage, layout.teacher_weights(key, 0)).write_bytes(content)
+    with pytest.raises(DataError, match=r"the network is gone. Run the same command again"):
+        teachers.load(config.teachers[0], config, INFO, 0, storage)
+    assert teachers.missing(storage, key, (0,)) == (0,)
+
+
+@pytest.mark.parametrize("content", [None, b"{", b"[]", b"\xff"])
+def test_a_network_without_its_record_is_missing(trained, content):
+    config, _, storage = trained
+    (key,) = config.teacher_keys
+    assert teachers.unrecorded(storage, key, (0, 1)) == ()
+    record = Path(storage, layout.teacher_record(key, 0))
+    record.unlink() if content is None else record.write_bytes(content)
+    assert teachers.missing(storage, key, (0,)) == (0,)
+    assert teachers.unrecorded(storage, key, (0, 1)) == (0,)
+    assert not record.exists()
 
 
 def test_a_random_teacher_is_the_untrained_network(tmp_path, fold):

@@ -37,6 +37,15 @@ def test_one_of_another_trial_or_of_an_older_fdsweep_is_left_aside(checkpoint, h
     assert worker._load_checkpoint("k") == {}
 
 
+@pytest.mark.parametrize("size", [0, 100, -1])
+def test_training_starts_again_from_a_damaged_checkpoint(checkpoint, size, capsys):
+    torch.save({"schema": worker.SCHEMA, "key": "k", **STATE}, checkpoint)
+    content = checkpoint.read_bytes()
+    checkpoint.write_bytes(content[:size] if size >= 0 else b"\xff" * len(content))
+    assert worker._load_checkpoint("k") == {}
+    assert "training starts again" in capsys.readouterr().err
+
+
 def test_what_is_reported_is_what_is_loaded(checkpoint, monkeypatch):
     told = []
 

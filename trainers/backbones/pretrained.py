@@ -28,17 +28,22 @@ def keep(storage: str, name_or_path: str) -> str:
     content = _find(name_or_path).read_bytes()
     digest = hashlib.sha256(content).hexdigest()[:20]
     place = layout.checkpoint(digest)
-    if not Storage(storage).exists(place):
+    if Storage(storage).size(place) != len(content):
         Storage(storage).write(place, content)
     return digest
 
 
 def load(storage: str, digest: str) -> dict[str, Tensor]:
-    """The weights that `keep` put into the storage; DataError if they are gone."""
+    """The weights that `keep` put into the storage; DataError if they are gone or damaged."""
     kept, place = Storage(storage), layout.checkpoint(digest)
+    gone = DataError("the checkpoint is gone", kept.uri(place), "Run the same command again")
     if not kept.exists(place):
-        raise DataError("the checkpoint is gone", kept.uri(place), "Run the same command again")
-    weights: dict[str, Tensor] = safetensors.torch.load(kept.read(place))
+        raise gone
+    try:
+        weights: dict[str, Tensor] = safetensors.torch.load(kept.read(place))
+    except safetensors.SafetensorError:
+        kept.set_aside(place, "no whole safetensors")
+        raise gone from None
     return weights
 
 

@@ -6,13 +6,17 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from dataclasses import dataclass, field, replace
 
 import pytest
+import ray
 import torch
 
+from fdsweep.orchestrator.execution import ray_compat
 from fdsweep.orchestrator.execution.cluster import ResourceRequest, plan_resources
 from fdsweep.orchestrator.execution.stages import run_plan
+from fdsweep.orchestrator.execution.trial import train_name
 from fdsweep.orchestrator.studies.plan import make_cells, make_plan
 from fdsweep.search_spaces.sweep import validated
 from fdsweep.trainers import datasets
@@ -154,6 +158,28 @@ def test_a_dead_worker_goes_on_from_its_checkpoint(cluster, tmp_path, monkeypatc
         expected = alone(trial, seed)
         for name in ("curves", "kept", "best_epoch", "best_head", "test_score"):
             assert notes.outcomes["none", seed][name] == expected[name]
+
+
+def test_a_trial_with_a_damaged_checkpoint_starts_again(cluster, tmp_path, capfd):
+    """One has a list that Ray cannot read, the other a zip file that torch cannot read."""
+    plan = planned(tmp_path, ["none", "fd"], epochs=1)
+    unlisted, garbled = (tmp_path / "ray" / "train" / train_name(one) for one in plan.students)
+    for folder in (unlisted, garbled):
+        (folder / "one").mkdir(parents=True)
+        with zipfile.ZipFile(folder / "one" / "replicates.pt", "w") as content:
+            content.writestr("replicates/data.pkl", b"garbage")
+    (unlisted / ray_compat.SNAPSHOT).write_text("garbage")
+    result = {"checkpoint_dir_name": "one", "metrics": {}}
+    listed = {name: [] for name in ray_compat._CheckpointManagerState.model_fields}
+    listed |= {"ray_version": ray.__version__, "checkpoint_results": [result]}
+    listed |= {"latest_checkpoint_result": result, "checkpoint_report_indices": [0]}
+    (garbled / ray_compat.SNAPSHOT).write_text(json.dumps({**listed, "current_report_index": 0}))
+    notes = Notes()
+    run_plan(plan, cluster, str(tmp_path), notes)
+    assert not notes.failures
+    assert set(notes.outcomes) == {("none", 0), ("fd-cmkd", 0)}
+    assert "no list of checkpoints; training starts again" in capfd.readouterr().err
+    assert not list((tmp_path / "ray" / "train").iterdir())
 
 
 IMPATIENT = """

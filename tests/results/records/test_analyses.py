@@ -53,17 +53,21 @@ def test_what_the_first_fdsweep_wrote_is_read(store, analysis):
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"schema": "fdsweep.analysis/4"}', '{"name": 1}'])
-def test_a_damaged_record_says_so(store, text):
-    store.write_text("reports/broken/analysis.json", text)
-    with pytest.raises(StorageError, match=r"broken/analysis\.json: is no analysis"):
+def test_a_damaged_record_is_a_missing_one(store, text, capsys):
+    place = "reports/broken/analysis.json"
+    store.write_text(place, text)
+    with pytest.raises(StorageError, match=r"broken/analysis\.json: (is|there is) no analysis"):
         analyses.load(store, "broken")
+    is_other = "analysis/4" in text
+    assert store.exists(place) == is_other != store.exists(f"damaged/{place}.damaged")
+    assert ("is damaged (no analysis: " in capsys.readouterr().err) != is_other
 
 
 def test_fields_that_this_fdsweep_does_not_know_are_refused(store, analysis):
     analyses.save(store, analysis)
     place = f"reports/{analysis.name}/analysis.json"
-    store.write_text(place, store.read_text(place).replace('"stage"', '"step"', 1))
-    with pytest.raises(StorageError, match=r"is no analysis \(comparisons\.0\.st"):
+    store.write_text(place, store.read_text(place).replace('"stage"', '"step": 1, "stage"', 1))
+    with pytest.raises(StorageError, match=r"no analysis of this version \(comparisons\.0\.step"):
         analyses.load(store, analysis.name)
 
 

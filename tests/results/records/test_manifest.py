@@ -4,7 +4,16 @@ from collections.abc import Callable
 
 import pytest
 
-from fdsweep.results.records.manifest import Manifest, find, list_sweeps, load, merge, save
+from fdsweep.results.records.manifest import (
+    Manifest,
+    find,
+    list_sweeps,
+    load,
+    load_all,
+    look_up,
+    merge,
+    save,
+)
 from fdsweep.results.records.setting import Setting
 from fdsweep.results.records.store import Store
 from fdsweep.search_spaces.errors import ConfigError, StorageError
@@ -79,14 +88,37 @@ def without(name: str) -> str:
         *("{", "[]", "{}", '{"schema": "fdsweep.sweep/1", "x": 1}', b"\xff\xfe", without("rows")),
         *(without("epochs"), json.dumps({**OLD, "rows": [{"row": "a"}]})),
         json.dumps({**OLD, "schema": "fdsweep.sweep/2"}),  # teacher_key is no field of today's
-        json.dumps({**OLD, "unheard": 1}),
         json.dumps({**OLD, "rows": [1]}),
     ],
 )
-def test_a_damaged_manifest_is_named(store: Store, text: str | bytes) -> None:
-    store.write("reports/mine/sweep.json", text if isinstance(text, bytes) else text.encode())
-    with pytest.raises(StorageError, match=r"reports/mine/sweep\.json: is no sweep"):
+def test_a_damaged_manifest_is_a_missing_one(
+    store: Store, manifest: Make, text: str | bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save(store, manifest())
+    place, content = "reports/mine/sweep.json", text if isinstance(text, bytes) else text.encode()
+    store.write(place, content)
+    assert [found.sweep for found in load_all(store)] == ["components-watch"]
+    assert find(store).sweep == "components-watch"
+    assert look_up(store, "mine") is None
+    with pytest.raises(StorageError, match=r"reports/mine/sweep\.json: there is no sweep here"):
         load(store, "mine")
+    assert store.read(f"damaged/{place}.damaged") == content
+    assert capsys.readouterr().err.count("is damaged (no sweep: ") == 1
+
+
+def test_what_another_version_wrote_is_left_where_it_is(
+    store: Store, manifest: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save(store, manifest())
+    later = {"reports/later/sweep.json": {"schema": "fdsweep.sweep/9"}}
+    later["reports/wider/sweep.json"] = {**OLD, "unheard": 1}
+    for place, fields in later.items():
+        store.write_text(place, json.dumps(fields))
+    assert [found.sweep for found in load_all(store)] == ["components-watch"]
+    assert capsys.readouterr().err.count("is no sweep of this version") == 2
+    assert all(store.exists(place) for place in later)
+    with pytest.raises(StorageError, match="Use the fdsweep that wrote it"):
+        look_up(store, "later")
 
 
 def test_another_version_is_refused(store: Store, manifest: Make) -> None:

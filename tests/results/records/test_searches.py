@@ -101,17 +101,30 @@ def damage(change: Callable[[dict[str, Any]], object]) -> str:
         "{",
         "[]",
         "{}",
-        damage(lambda all_: all_.update(schema="fdsweep.searches/2")),
         damage(lambda all_: all_["searches"][0].pop("front")),
-        damage(lambda all_: all_["searches"][0].update(unheard=1)),
         damage(lambda all_: all_["searches"][0]["trials"][0].update(state="done")),
         damage(lambda all_: all_["searches"][0]["trials"][0].update(values=[float("nan")])),
     ],
 )
-def test_a_damaged_record_is_named(store: Store, text: str) -> None:
+def test_a_damaged_record_is_a_missing_one(store: Store, text: str) -> None:
     store.write_text(PLACE, text)
-    with pytest.raises(StorageError, match=r"mine/searches\.json: is no record of searches"):
+    assert load(store, "mine") == ()
+    assert not store.exists(PLACE)
+    assert store.read_text(f"damaged/{PLACE}.damaged") == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        damage(lambda all_: all_.update(schema="fdsweep.searches/2")),
+        damage(lambda all_: all_["searches"][0].update(unheard=1)),
+    ],
+)
+def test_a_record_of_another_version_is_named(store: Store, text: str) -> None:
+    store.write_text(PLACE, text)
+    with pytest.raises(StorageError, match=r"searches\.json: is no record of searches of this"):
         load(store, "mine")
+    assert store.read_text(PLACE) == text
 
 
 def test_the_record_that_is_damaged_in_the_test_above_is_whole_without_damage(
