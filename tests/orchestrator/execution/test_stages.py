@@ -151,7 +151,8 @@ def test_a_dead_worker_goes_on_from_its_checkpoint(cluster, tmp_path, monkeypatc
 
 
 IMPATIENT = """
-import functools
+import functools, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 from fdsweep.orchestrator.cli import app
 from fdsweep.orchestrator.studies import plan
 plan.TrialConfig = functools.partial(plan.TrialConfig, checkpoint_seconds=0.0)
