@@ -110,15 +110,21 @@ def connect(request: ResourceRequest) -> ResourcePlan:
     _prepare_environment(request)
     import ray
 
+    from fdsweep.orchestrator.execution.ray_compat import head_answers, loopback
+
     if not ray.is_initialized():
         logging.getLogger("ray").setLevel(logging.ERROR)
         quiet = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
         try:
             if request.joins:
                 address = request.address or os.environ["RAY_ADDRESS"]
+                head_answers(address)
                 ray.init(address=address, runtime_env={"env_vars": SETTINGS}, **quiet)
             else:
-                ray.init(address="local", include_dashboard=False, **quiet)
+                with loopback() as here:
+                    ray.init(
+                        address="local", include_dashboard=False, _node_ip_address=here, **quiet
+                    )
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise ClusterError(
                 f"no Ray cluster answers ({first_line(error)})",

@@ -4,9 +4,13 @@ tests/orchestrator/execution/test_ray_compat.py fails when a release of Ray rena
 """
 
 import asyncio
+import contextlib
 import json
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 
+from ray._private import services
 from ray.train import Result, RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer
 from ray.train.v2._internal.callbacks import DatasetsCallback
@@ -38,6 +42,52 @@ def checkpoint_folders(snapshot: bytes) -> set[str]:
         raise ValueError("no JSON object")
     state = _CheckpointManagerState(**fields)
     return {one.checkpoint_dir_name for one in state.checkpoint_results}
+
+
+PROBE = """
+import socket, sys
+from ray._private import services
+from ray._raylet import GcsClient
+address = services.canonicalize_bootstrap_address(sys.argv[1].removeprefix("ray://"))
+host, _, port = address.rpartition(":")
+socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+if not sys.argv[1].startswith("ray://"):
+    GcsClient(address=address)
+"""
+"""Ends well if a cluster's head answers. `ray.init` itself may wait for many minutes."""
+
+
+def head_answers(address: str, seconds: float = 20.0) -> None:
+    """Ask the head of the cluster at `address`, in a process that can be given up.
+
+    Raises:
+        ConnectionError: nobody answers there within `seconds`, or something else than Ray does.
+    """
+    command = [sys.executable, "-c", PROBE, address]
+    try:
+        asked = subprocess.run(
+            command, capture_output=True, text=True, timeout=seconds, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise ConnectionError(f"no answer within {seconds:g} s") from None
+    if asked.returncode:
+        lines = asked.stderr.strip().splitlines()
+        raise ConnectionError(lines[-1] if lines else f"exit code {asked.returncode}")
+
+
+@contextlib.contextmanager
+def loopback() -> Iterator[str]:
+    """The address for a local cluster that no other machine can reach.
+
+    Ray's servers listen on loopback alone if that is their node's address, but `ray.init` puts
+    the machine's public address in its place: within this context it does not.
+    """
+    found = services.resolve_ip_for_localhost
+    services.resolve_ip_for_localhost = lambda host: host
+    try:
+        yield "127.0.0.1"
+    finally:
+        services.resolve_ip_for_localhost = found
 
 
 class LeanTrainer(TorchTrainer):  # type: ignore[misc]

@@ -58,6 +58,24 @@ def test_options_of_a_uri_stay_behind_the_place():
         storage.local(PLACE)
 
 
+@pytest.mark.parametrize(
+    ("path", "options"),
+    [
+        ("bucket", "endpoint_override=127.0.0.1:9"),
+        ("bucket/", "scheme=http&endpoint_override=127.0.0.1%3A9"),
+        ("bucket/a/my%20runs/", "endpoint_override=http%3A%2F%2F127.0.0.1%3A9&region=eu-west-1"),
+    ],
+)
+def test_a_place_is_joined_to_the_path_of_a_uri_and_its_options_stay(path, options):
+    """What pyarrow reads from a place's URI, Ray opens: the same file system, and the place."""
+    storage = Storage(f"s3://{path}?{options}")
+    for place in (layout.RAY, layout.RAY_TRAIN, PLACE):
+        system, found = fs.FileSystem.from_uri(storage.uri(place))
+        assert found == storage.inside(place)
+        assert found.endswith(f"/{place}")
+        assert system.equals(storage.system)
+
+
 def test_an_unknown_uri_is_one_sentence():
     with pytest.raises(StorageError, match=r"^floppy://a: cannot be used \(.*\)\.$"):
         Storage("floppy://a")

@@ -1,6 +1,13 @@
+import inspect
+import os
+import socket
+import subprocess
+import sys
+
 import pytest
 
 from fdsweep.orchestrator.execution.cluster import ResourceRequest, check, plan_resources
+from fdsweep.orchestrator.execution.ray_compat import head_answers
 from fdsweep.search_spaces.errors import ClusterError, ConfigError
 
 
@@ -53,3 +60,31 @@ def test_a_trial_that_fits_nowhere_is_refused_at_once(request_, message):
 def test_numbers_without_sense_are_refused(request_):
     with pytest.raises(ConfigError, match="Give"):
         check(request_)
+
+
+@pytest.mark.ray
+def test_a_dead_address_is_one_sentence_at_once(tmp_path):
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # bound, so that no other takes it; it does not listen
+        address = f"127.0.0.1:{nobody.getsockname()[1]}"
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
+        command = [sys.executable, "-c", "from fdsweep.orchestrator.cli import app; app()"]
+        command += ["ablation", "--seeds", "1", "--storage", str(tmp_path), "--address", address]
+        told = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=60, check=False
+        )
+    assert told.returncode == 2
+    (line,) = [one for one in told.stderr.splitlines() if one.startswith("fdsweep:")]
+    assert f"{address}: no Ray cluster answers" in line
+    assert "refused" in line
+    assert "Traceback" not in told.stderr
+
+
+@pytest.mark.ray
+def test_a_head_that_takes_the_call_and_says_nothing_is_given_up():
+    assert inspect.signature(head_answers).parameters["seconds"].default < 30
+    with socket.socket() as silent:
+        silent.bind(("", 0))
+        silent.listen()
+        with pytest.raises(ConnectionError, match="no answer within 4 s"):
+            head_answers(f"127.0.0.1:{silent.getsockname()[1]}", seconds=4)
