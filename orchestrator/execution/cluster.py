@@ -3,7 +3,8 @@
 import logging
 import os
 import secrets
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,11 +13,11 @@ from fdsweep.search_spaces.errors import ClusterError, ConfigError, first_line
 if TYPE_CHECKING:
     import torch
 
-DRIVER_CPUS = 0.01
-"""A trial's own share of a core: its first worker gives it up, so trials fill a cluster exactly."""
-
 MANY = 2**31
 """More than any cluster has."""
+
+LOOK_EVERY_S = 5.0
+"""So often a running study asks how large the cluster is."""
 
 SETTINGS = {
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",  # one report per poll: at the default of 2 s a
@@ -28,6 +29,8 @@ SETTINGS = {
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_MAX_PENDING_TRIALS_PG": "1024",  # how many start at the same time is up to `Room`
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "RAY_AIR_NEW_OUTPUT": "0",
 }
@@ -50,15 +53,60 @@ class ResourceRequest:
 
 @dataclass(frozen=True, slots=True)
 class ResourcePlan:
-    """What each trial gets, how many run at the same time, and whether the cluster ends with us."""
+    """What each trial gets, and how many run at the same time on the cluster as it was found.
+
+    Of GPUs that come later no more are used than `most_gpus` in all.
+    """
 
     concurrent: int
     workers: int
-    cpus_per_worker: float
     gpus_per_worker: float
     cpus: float
     gpus: float
-    local: bool
+    most_gpus: float
+
+    @property
+    def per_worker(self) -> dict[str, float]:
+        """What a worker gets, as Ray has it. A trial itself asks for nothing beside."""
+        gpus = {"GPU": self.gpus_per_worker} if self.gpus_per_worker else {}
+        return {"CPU": 1.0, **gpus}
+
+    def fitting(self, cpus: float, gpus: float) -> int:
+        """How many trials fit into so many devices."""
+        by_cpu = int(cpus // self.workers)
+        if not self.gpus_per_worker:
+            return by_cpu
+        per_trial = self.gpus_per_worker * self.workers
+        return min(by_cpu, int(min(gpus, self.most_gpus) / per_trial + 1e-9))
+
+
+class Room:
+    """How many trials of a kind may run at the same time, on a cluster that nodes leave and join.
+
+    Args:
+        resources: what a trial gets.
+        kind: what such a trial is called for people.
+    """
+
+    def __init__(self, resources: ResourcePlan, kind: str) -> None:
+        self.resources, self.kind = resources, kind
+        self.most, self.seen = MANY, resources.concurrent
+        self.looked = time.monotonic()
+
+    def places(self) -> int:
+        """What the cluster has room for now; one at least, which waits if there is none."""
+        if time.monotonic() - self.looked >= LOOK_EVERY_S:
+            import ray
+
+            found = ray.cluster_resources()
+            self.seen = self.resources.fitting(found.get("CPU", 0.0), found.get("GPU", 0.0))
+            self.looked = time.monotonic()
+        return max(1, min(self.most, self.seen))
+
+    def halve(self, at_once: int) -> int:
+        """From now on run at most half as many as ran `at_once`; how many that is."""
+        self.most = min(self.most, max(1, at_once // 2))
+        return self.most
 
 
 def check(request: ResourceRequest) -> None:
@@ -138,8 +186,8 @@ def connect(request: ResourceRequest) -> ResourcePlan:
 def plan_resources(request: ResourceRequest, cpus: float, gpus: float) -> ResourcePlan:
     """Share `cpus` and `gpus` among trials.
 
-    A trial of W workers takes W cores, a hundredth of the first for its driver. With GPUs it
-    takes `gpus_per_trial` of them (one per worker unless said otherwise), shared by its workers.
+    A trial of W workers takes W cores. With GPUs it takes `gpus_per_trial` of them (one per worker
+    unless said otherwise), shared by its workers.
 
     Raises:
         ClusterError: not even one trial fits.
@@ -151,24 +199,23 @@ def plan_resources(request: ResourceRequest, cpus: float, gpus: float) -> Resour
     per_trial = request.gpus_per_trial
     if per_trial is None:
         per_trial = float(workers) if gpus else 0.0
-    by_cpu = int(cpus // workers)
-    by_gpu = int(gpus / per_trial + 1e-9) if per_trial else by_cpu
-    if min(by_cpu, by_gpu) < 1:
+    resources = ResourcePlan(
+        concurrent=0,
+        workers=workers,
+        gpus_per_worker=per_trial / workers,
+        cpus=cpus,
+        gpus=gpus,
+        most_gpus=float(MANY if request.gpus is None else request.gpus),
+    )
+    concurrent = resources.fitting(cpus, gpus)
+    if concurrent < 1:
         raise ClusterError(
             f"a trial of {workers} workers and {per_trial:g} GPUs does not fit into "
             f"{cpus:g} CPUs and {gpus:g} GPUs",
             "--workers-per-trial, --gpus-per-trial",
             "Ask for less per trial",
         )
-    return ResourcePlan(
-        concurrent=min(by_cpu, by_gpu),
-        workers=workers,
-        cpus_per_worker=1 - DRIVER_CPUS,
-        gpus_per_worker=per_trial / workers,
-        cpus=cpus,
-        gpus=gpus,
-        local=not request.joins,
-    )
+    return replace(resources, concurrent=concurrent)
 
 
 def _check_gpus(asked: float, present: float, who: str) -> None:

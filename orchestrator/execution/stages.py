@@ -5,7 +5,7 @@ import uuid
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
 from typing import Protocol
 
@@ -13,11 +13,13 @@ from ray import tune
 from ray.tune.experiment import Trial
 from typing_extensions import override
 
-from fdsweep.orchestrator.execution import checkpoints
-from fdsweep.orchestrator.execution.cluster import DRIVER_CPUS, ResourcePlan
+from fdsweep.orchestrator.execution import checkpoints, retries
+from fdsweep.orchestrator.execution.cluster import ResourcePlan, Room
 from fdsweep.orchestrator.execution.leases import Leases
+from fdsweep.orchestrator.execution.ray_compat import every_death_told
+from fdsweep.orchestrator.execution.retries import WORDS
 from fdsweep.orchestrator.execution.trial import fit_trial, train_name
-from fdsweep.orchestrator.execution.turns import InTurn, Turns, part
+from fdsweep.orchestrator.execution.turns import InTurn, Queue, Turns, part
 from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.storage import Storage
 from fdsweep.search_spaces.trials import Plan, TrialConfig
@@ -35,6 +37,9 @@ class Observer(Protocol):
 
     def finished(self, trial: TrialConfig, seed: int, outcome: Outcome) -> None:
         """A replicate ended well."""
+
+    def interrupted(self, trial: TrialConfig, words: str) -> None:
+        """The trial broke off and will be tried again; `words` say why, and when."""
 
     def failed(self, trial: TrialConfig, seed: int, error: str, traceback: str) -> None:
         """A replicate ended badly."""
@@ -55,9 +60,10 @@ def run_plan(plan: Plan, resources: ResourcePlan, storage: str, observer: Observ
     teachers: Sequence[TrialConfig] = plan.teachers
     students: Sequence[TrialConfig] = plan.students
     failed: AbstractSet[tuple[str, int]] = set()
+    for_teachers, for_students = Room(resources, "teacher"), Room(resources, "student")
     with Leases(Storage(storage)) as leases:
         while teachers or students:
-            first = _run_stage(teachers, resources, storage, observer, leases)
+            first = _run_stage(teachers, for_teachers, storage, observer, leases)
             teachers, failed = first.others, failed | first.failed
             absent = {(trial.key, seed) for trial in teachers for seed in trial.seeds}
             waiting, able = _split(students, absent)
@@ -65,7 +71,7 @@ def run_plan(plan: Plan, resources: ResourcePlan, storage: str, observer: Observ
             for trial in orphans:
                 for seed in trial.seeds:
                     observer.failed(trial, seed, "its teacher failed", "")
-            second = _run_stage(able, resources, storage, observer, leases)
+            second = _run_stage(able, for_students, storage, observer, leases)
             students = (*second.others, *waiting)
             blocked = (*first.blocked, *second.blocked)
             if blocked:
@@ -105,7 +111,7 @@ class _Stage:
 
 def _run_stage(
     trials: Sequence[TrialConfig],
-    resources: ResourcePlan,
+    room: Room,
     storage: str,
     observer: Observer,
     leases: Leases,
@@ -113,65 +119,77 @@ def _run_stage(
     """Run those of `trials` that nobody else trains."""
     turns = Turns(trials, leases)
     order = iter(turns)
-    relay = _Relay(turns, observer)
+    failed: set[tuple[str, int]] = set()
     for first in order:  # none if others train them all: then Tune need not start
-        fit(
-            tune.with_parameters(fit_trial, resources=resources),
-            storage,
-            relay,
-            lambda trial: train_name(trial.config["trial"]),
-            tune.TuneConfig(
-                search_alg=InTurn(chain([first], order)),
-                num_samples=-1,
-                max_concurrent_trials=resources.concurrent,
-            ),
-        )
+        relay = _Relay(InTurn(chain([first], order), room), turns, observer)
+        fit(fit_trial, room.resources, storage, relay)
+        failed |= relay.lost
     for trial in turns.stored:
         observer.trained_elsewhere(trial)
-    return _Stage(relay.lost, turns.others, turns.blocked)
+    return _Stage(failed, turns.others, turns.blocked)
 
 
 class Callback(tune.Callback):  # type: ignore[misc]
-    """Remembers trials that broke off: Tune writes down why only after it has told so."""
+    """Looks after trials that broke off; Tune does not tell of all of them.
 
-    def __init__(self) -> None:
-        self.broken: list[Trial] = []
+    Args:
+        queue: where the trials come from.
+    """
+
+    def __init__(self, queue: Queue) -> None:
+        self.queue = queue
 
     def __getstate__(self) -> dict[str, object]:
         return {}  # Tune pickles its callbacks; this one is of no use in another process
 
     @override
-    def on_trial_error(
-        self, iteration: int, trials: list[Trial], trial: Trial, **info: object
-    ) -> None:
-        self.broken.append(trial)
-
-    def tell_broken(self) -> None:
-        """Tell why each broken trial broke off."""
-        for trial in self.broken:
-            self.broke_off(trial, str(trial.get_error() or "the trial broke off").strip())
+    def on_step_end(self, iteration: int, trials: list[Trial], **info: object) -> None:
+        for trial in trials:
+            if trial.status == Trial.ERROR and trial.trial_id in self.queue.running:
+                cause, text = retries.failure(trial)
+                if words := self.queue.broke_off(trial.trial_id, cause):
+                    self.interrupted(trial, words)
+                else:
+                    error = text.strip().splitlines()[-1]
+                    self.failed(trial, f"{WORDS[cause]} ({error})" if cause else error, text)
 
     @abstractmethod
-    def broke_off(self, trial: Trial, error: str) -> None:
-        """Tell that `trial` broke off; the last line of `error` is the error itself."""
+    def interrupted(self, trial: Trial, words: str) -> None:
+        """Tell that `trial` broke off and will be tried again."""
+
+    @abstractmethod
+    def failed(self, trial: Trial, error: str, traceback: str) -> None:
+        """Tell that `trial` broke off for good."""
 
 
 def fit(
     trainable: Callable[..., None],
+    resources: ResourcePlan,
     storage: str,
     callback: Callback,
-    name_of: Callable[[Trial], str],
-    config: tune.TuneConfig,
+    **handed: object,
 ) -> None:
-    """Run trials of `trainable` through a new Tuner; `name_of` names a trial.
+    """Run the trials of the callback's queue through a new Tuner.
 
-    Nothing is ever restored from what Tune writes: what is left is planned anew.
+    A trial holds what its workers need from before it starts to its end. Nothing is ever restored
+    from what Tune writes: what is left is planned anew.
     """
-    name = f"tune-{uuid.uuid4().hex[:12]}"
+    queue, name = callback.queue, f"tune-{uuid.uuid4().hex[:12]}"
+
+    def name_of(trial: Trial) -> str:
+        return queue.folder(trial.config)[1]
+
     tuner = tune.Tuner(
-        tune.with_resources(trainable, {"CPU": DRIVER_CPUS}),
-        tune_config=replace(
-            config, reuse_actors=True, trial_name_creator=name_of, trial_dirname_creator=name_of
+        tune.with_resources(
+            tune.with_parameters(trainable, resources=resources, **handed),
+            tune.PlacementGroupFactory([{}, *[resources.per_worker] * resources.workers]),
+        ),
+        tune_config=tune.TuneConfig(
+            search_alg=queue,
+            num_samples=-1,
+            reuse_actors=True,
+            trial_name_creator=name_of,
+            trial_dirname_creator=name_of,
         ),
         run_config=tune.RunConfig(
             name=name,
@@ -180,16 +198,16 @@ def fit(
             verbose=0,
         ),
     )
-    tuner.fit()
-    callback.tell_broken()
+    with every_death_told():
+        tuner.fit()
     Storage(storage).delete_folder(layout.tuner_folder(name))
 
 
 class _Relay(Callback):
     """Turns Tune's callbacks into the observer's calls and counts every replicate once."""
 
-    def __init__(self, turns: Turns, observer: Observer) -> None:
-        super().__init__()
+    def __init__(self, queue: InTurn, turns: Turns, observer: Observer) -> None:
+        super().__init__(queue)
         self.turns, self.observer = turns, observer
         self.ended: set[tuple[str, int]] = set()
         self.lost: set[tuple[str, int]] = set()
@@ -232,18 +250,16 @@ class _Relay(Callback):
         self.turns.free(config)
 
     @override
-    def on_trial_error(
-        self, iteration: int, trials: list[Trial], trial: Trial, **info: object
-    ) -> None:
-        super().on_trial_error(iteration, trials, trial, **info)
-        self.turns.free(trial.config["trial"])
+    def interrupted(self, trial: Trial, words: str) -> None:
+        self.observer.interrupted(trial.config["trial"], words)
 
     @override
-    def broke_off(self, trial: Trial, error: str) -> None:
+    def failed(self, trial: Trial, error: str, traceback: str) -> None:
         config: TrialConfig = trial.config["trial"]
         for seed in config.seeds:
             if (config.key, seed) not in self.ended:
-                self._fail(config, seed, error.splitlines()[-1], error)
+                self._fail(config, seed, error, traceback)
+        self.turns.free(config)
 
     def _fail(self, config: TrialConfig, seed: int, error: str, traceback: str) -> None:
         self.lost.add((config.key, seed))

@@ -68,6 +68,11 @@ class Recorder:
             self.progress.reached(outcome["best_score"], self._name(trial), split)
         self._show_end(trial, seed)
 
+    def interrupted(self, trial: TrialConfig, words: str) -> None:
+        """Say so."""
+        self.progress.idle(_identity(trial))
+        self.progress.say(f"{self._name(trial)}: {words}")
+
     def failed(self, trial: TrialConfig, seed: int, error: str, traceback: str) -> None:
         """Store that a replicate failed, with its log beside the reports."""
         name = self._name(trial)

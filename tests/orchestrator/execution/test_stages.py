@@ -31,11 +31,11 @@ ROWS = {
 }
 
 
-def kill_own_workers():
-    """Kill the Train workers of this process's own cluster, and nobody else's."""
+def kill_own(name):
+    """Kill the processes of that name of this process's own cluster, and nobody else's."""
     find = ["pgrep", "-P", str(os.getpid()), "raylet"]
     raylets = subprocess.run(find, capture_output=True, text=True, check=True).stdout.split()
-    subprocess.run(["pkill", "-9", "-P", ",".join(raylets), "-f", "RayTrainWorker"], check=True)
+    subprocess.run(["pkill", "-9", "-P", ",".join(raylets), "-f", name], check=True)
 
 
 @dataclass
@@ -45,9 +45,13 @@ class Notes:
     outcomes: dict = field(default_factory=dict)
     failures: dict = field(default_factory=dict)
     epochs: list = field(default_factory=list)
+    interruptions: list = field(default_factory=list)
 
     def started(self, trial):
         pass
+
+    def interrupted(self, trial, words):
+        self.interruptions.append(words)
 
     def epoch(self, trial, metrics):
         self.epochs.append((metrics["seed"], metrics["epoch"]))
@@ -138,8 +142,9 @@ def test_a_trial_that_breaks_off_fails_its_seeds_and_no_other_trial(cluster, tmp
     assert not list((tmp_path / "ray").glob("tune*"))
 
 
-def test_a_dead_worker_goes_on_from_its_checkpoint(cluster, tmp_path, monkeypatch):
-    """The worker process is killed once, after seed 0 and two epochs of seed 1."""
+@pytest.mark.parametrize("victim", ["ray::_RayTrainWorker", "ray::ImplicitFunc"])
+def test_a_dead_process_of_a_trial_goes_on_from_its_checkpoint(cluster, tmp_path, victim):
+    """A worker or the trial itself is killed once, after seed 0 and two epochs of seed 1."""
     plan = planned(tmp_path, ["none"], seeds=(0, 1), epochs=3)
     trial = replace(plan.students[0], checkpoint_seconds=0.0)
     plan = replace(plan, students=(trial,))
@@ -148,11 +153,12 @@ def test_a_dead_worker_goes_on_from_its_checkpoint(cluster, tmp_path, monkeypatc
         def epoch(self, trial, metrics):
             super().epoch(trial, metrics)
             if metrics["seed"] == 1 and metrics["epoch"] == 2 and self.epochs.count((1, 2)) == 1:
-                kill_own_workers()
+                kill_own(victim)
 
     notes = Killer()
     run_plan(plan, cluster, str(tmp_path), notes)
     assert not notes.failures
+    assert notes.interruptions == ["a process or a node was lost; tried again in 1 s"]
     assert notes.epochs.count((0, 1)) == 1  # seed 0 was not trained again
     for seed in (0, 1):
         expected = alone(trial, seed)
