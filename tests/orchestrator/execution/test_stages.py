@@ -14,7 +14,12 @@ import ray
 import torch
 
 from fdsweep.orchestrator.execution import ray_compat
-from fdsweep.orchestrator.execution.cluster import ResourceRequest, plan_resources
+from fdsweep.orchestrator.execution.cluster import (
+    LOOK_EVERY_S,
+    ResourceRequest,
+    Room,
+    plan_resources,
+)
 from fdsweep.orchestrator.execution.stages import run_plan
 from fdsweep.orchestrator.execution.trial import train_name
 from fdsweep.orchestrator.studies.plan import make_cells, make_plan
@@ -97,6 +102,13 @@ def alone(trial, seed=0):
     return json.loads(json.dumps(run_replicate(trial, DATASET.info, DATASET.folds()(seed), seed)))
 
 
+def test_as_many_trials_run_as_the_cluster_has_room_for_now(cluster):
+    room = Room(replace(cluster, concurrent=cluster.concurrent + 5), "student")
+    assert room.places() == cluster.concurrent + 5
+    room.looked -= LOOK_EVERY_S
+    assert room.places() == cluster.concurrent
+
+
 def test_two_workers_give_the_curve_of_one(cluster, tmp_path):
     """In single precision; at a learning rate of 0.01 training itself magnifies the last bit of
     a weight to 1e-4 within one epoch, one worker or two. `test_distributed` compares in double.
@@ -142,8 +154,12 @@ def test_a_trial_that_breaks_off_fails_its_seeds_and_no_other_trial(cluster, tmp
     assert not list((tmp_path / "ray").glob("tune*"))
 
 
-@pytest.mark.parametrize("victim", ["ray::_RayTrainWorker", "ray::ImplicitFunc"])
-def test_a_dead_process_of_a_trial_goes_on_from_its_checkpoint(cluster, tmp_path, victim):
+@pytest.mark.fault(
+    "a training worker, or the process of a trial, is killed",
+    "goes on from its checkpoint, the same numbers",
+)
+@pytest.mark.parametrize("victim", ["RayTrainWorker", "ImplicitFunc"])
+def test_a_dead_process_of_a_trial_goes_on_from_its_checkpoint(cluster, tmp_path, victim, fault):
     """A worker or the trial itself is killed once, after seed 0 and two epochs of seed 1."""
     plan = planned(tmp_path, ["none"], seeds=(0, 1), epochs=3)
     trial = replace(plan.students[0], checkpoint_seconds=0.0)
@@ -153,10 +169,12 @@ def test_a_dead_process_of_a_trial_goes_on_from_its_checkpoint(cluster, tmp_path
         def epoch(self, trial, metrics):
             super().epoch(trial, metrics)
             if metrics["seed"] == 1 and metrics["epoch"] == 2 and self.epochs.count((1, 2)) == 1:
+                fault.hits()
                 kill_own(victim)
 
     notes = Killer()
     run_plan(plan, cluster, str(tmp_path), notes)
+    fault.counts([("none", 0), ("none", 1)], [*notes.outcomes])
     assert not notes.failures
     assert notes.interruptions == ["a process or a node was lost; tried again in 1 s"]
     assert notes.epochs.count((0, 1)) == 1  # seed 0 was not trained again
