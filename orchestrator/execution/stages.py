@@ -1,6 +1,7 @@
 """Push the trials of a plan through Ray Tune: teachers first, then students."""
 
 import json
+import logging
 import uuid
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Sequence
@@ -198,6 +199,7 @@ def fit(
             verbose=0,
         ),
     )
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # every failure is told already
     with every_death_told():
         tuner.fit()
     Storage(storage).delete_folder(layout.tuner_folder(name))
