@@ -144,9 +144,7 @@ class Placed:
             size: of the whole batch.
             maps: whether the stages' maps are wanted.
         """
-        outputs = _run(self.parallel, inputs)
-        if not maps:
-            outputs = outputs._replace(maps=None)
+        outputs = _run(self.parallel, inputs, maps=maps)
         if self.runtime.world_size == 1:
             return outputs
         features, logits = _gather(outputs.features, size), _gather(outputs.logits, size)
@@ -154,14 +152,15 @@ class Placed:
         return Outputs(features, logits, gathered)
 
 
-def _run(network: nn.Module, inputs: Tensor) -> Outputs:
+def _run(network: nn.Module, inputs: Tensor, *, maps: bool = True) -> Outputs:
+    """The network's outputs in float32, with its stages' maps if they are wanted."""
     if inputs.device.type != "cuda":
         plain: Outputs = network(inputs)
-        return plain
+        return plain if maps else plain._replace(maps=None)
     with torch.autocast("cuda", GPU_DTYPE, enabled=GPU_DTYPE is not torch.float32):
         outputs: Outputs = network(inputs)
-    maps = outputs.maps and tuple(x.float() for x in outputs.maps)
-    return Outputs(outputs.features.float(), outputs.logits.float(), maps)
+    kept = tuple(x.float() for x in outputs.maps) if maps and outputs.maps else None
+    return Outputs(outputs.features.float(), outputs.logits.float(), kept)
 
 
 def _gather(part: Tensor, size: int) -> Tensor:

@@ -94,7 +94,7 @@ def train_replicate(
         training.run_epoch()
         if on_epoch:
             on_epoch(training.history, training.snapshot)
-    return training.history, training.best_weights
+    return training.history, _on_cpu(training.best_weights)
 
 
 class Training:
@@ -110,7 +110,7 @@ class Training:
 
     Attributes:
         history: what it has shown so far.
-        best_weights: of the student at the best epoch, on the CPU.
+        best_weights: of the student at the best epoch, on its device.
         environments: in which it was trained so far, the last one here.
     """
 
@@ -146,7 +146,7 @@ class Training:
             "networks": self.trained.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "history": asdict(self.history),
-            "best_weights": self.best_weights,
+            "best_weights": _on_cpu(self.best_weights),
             "environments": self.environments,
         }
 
@@ -291,4 +291,8 @@ def _set_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:
 
 
 def _copy(network: nn.Module) -> dict[str, Tensor]:
-    return {name: x.detach().cpu().clone().contiguous() for name, x in network.state_dict().items()}
+    return {name: x.detach().clone() for name, x in network.state_dict().items()}
+
+
+def _on_cpu(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: x.cpu().contiguous() for name, x in weights.items()}
