@@ -7,6 +7,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Collection, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from typing import Protocol
 
@@ -21,14 +22,15 @@ from fdsweep.orchestrator.execution.ray_compat import every_death_told
 from fdsweep.orchestrator.execution.retries import WORDS
 from fdsweep.orchestrator.execution.trial import fit_trial, train_name
 from fdsweep.orchestrator.execution.turns import InTurn, Queue, Turns, part
+from fdsweep.orchestrator.writer import Writer
 from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.storage import Storage
 from fdsweep.search_spaces.trials import Plan, TrialConfig
-from fdsweep.trainers.protocol.reports import EndReport, EpochReport, Outcome
+from fdsweep.trainers.protocol.reports import Broken, EndReport, EpochReport, Outcome
 
 
 class Observer(Protocol):
-    """Who is told what happens; every call comes from the driver's main thread."""
+    """Who is told what happens; every call but `keep` comes from the driver's main thread."""
 
     def started(self, trial: TrialConfig) -> None:
         """The trial has its resources."""
@@ -36,14 +38,20 @@ class Observer(Protocol):
     def epoch(self, trial: TrialConfig, report: EpochReport) -> None:
         """A replicate finished an epoch."""
 
+    def keep(self, trial: TrialConfig, seed: int, end: Outcome | Broken) -> None:
+        """Store for good how a replicate ended: `finished` or `failed` follows.
+
+        It comes from a thread of the writer's, and again if it raised a StorageError.
+        """
+
     def finished(self, trial: TrialConfig, seed: int, outcome: Outcome) -> None:
-        """A replicate ended well."""
+        """A replicate ended well, and is stored."""
+
+    def failed(self, trial: TrialConfig, seed: int, error: str) -> None:
+        """A replicate ended badly, and that is stored."""
 
     def interrupted(self, trial: TrialConfig, words: str) -> None:
         """The trial broke off and will be tried again; `words` say why, and when."""
-
-    def failed(self, trial: TrialConfig, seed: int, error: str, traceback: str) -> None:
-        """A replicate ended badly."""
 
     def trained_elsewhere(self, trial: TrialConfig) -> None:
         """Another driver trained the replicates of `trial`, which was planned here too."""
@@ -57,22 +65,26 @@ def run_plan(plan: Plan, resources: ResourcePlan, storage: str, observer: Observ
 
     One failing trial never touches another. A student whose teacher failed fails with it. What
     another driver failed at, or left when it died, is trained here.
+
+    Raises:
+        StorageError: what was trained cannot be stored; the next run stores it from the checkpoint.
     """
     teachers: Sequence[TrialConfig] = plan.teachers
     students: Sequence[TrialConfig] = plan.students
     failed: AbstractSet[tuple[str, int]] = set()
     for_teachers, for_students = Room(resources, "teacher"), Room(resources, "student")
-    with Leases(Storage(storage)) as leases:
+    with Leases(Storage(storage)) as leases, Writer() as writer:
         while teachers or students:
-            first = _run_stage(teachers, for_teachers, storage, observer, leases)
+            first = _run_stage(teachers, for_teachers, storage, observer, leases, writer)
             teachers, failed = first.others, failed | first.failed
             absent = {(trial.key, seed) for trial in teachers for seed in trial.seeds}
             waiting, able = _split(students, absent)
             orphans, able = _split(able, failed)
             for trial in orphans:
                 for seed in trial.seeds:
-                    observer.failed(trial, seed, "its teacher failed", "")
-            second = _run_stage(able, for_students, storage, observer, leases)
+                    end = Broken(error="its teacher failed", traceback="")
+                    _tell_end(observer, writer, trial, seed, end)
+            second = _run_stage(able, for_students, storage, observer, leases, writer)
             students = (*second.others, *waiting)
             blocked = (*first.blocked, *second.blocked)
             if blocked:
@@ -116,35 +128,52 @@ def _run_stage(
     storage: str,
     observer: Observer,
     leases: Leases,
+    writer: Writer,
 ) -> _Stage:
-    """Run those of `trials` that nobody else trains."""
+    """Run those of `trials` that nobody else trains, until all is stored."""
     turns = Turns(trials, leases)
     order = iter(turns)
     failed: set[tuple[str, int]] = set()
     for first in order:  # none if others train them all: then Tune need not start
-        relay = _Relay(InTurn(chain([first], order), room), turns, observer)
+        relay = _Relay(InTurn(chain([first], order), room), turns, observer, writer)
         fit(fit_trial, room.resources, storage, relay)
         failed |= relay.lost
+    writer.flush()
     for trial in turns.stored:
         observer.trained_elsewhere(trial)
     return _Stage(failed, turns.others, turns.blocked)
 
 
+def _tell_end(
+    observer: Observer, writer: Writer, trial: TrialConfig, seed: int, end: Outcome | Broken
+) -> None:
+    """Have the end of a replicate stored, and told after that."""
+    if "error" in end:
+        then = partial(observer.failed, trial, seed, end["error"])
+    else:
+        then = partial(observer.finished, trial, seed, end)
+    writer.submit(partial(observer.keep, trial, seed, end), then)
+
+
 class Callback(tune.Callback):  # type: ignore[misc]
-    """Looks after trials that broke off; Tune does not tell of all of them.
+    """Lets `writer` tell what is stored, and looks after trials that broke off.
+
+    Tune does not tell of all of them.
 
     Args:
         queue: where the trials come from.
+        writer: stores what became of them.
     """
 
-    def __init__(self, queue: Queue) -> None:
-        self.queue = queue
+    def __init__(self, queue: Queue, writer: Writer) -> None:
+        self.queue, self.writer = queue, writer
 
     def __getstate__(self) -> dict[str, object]:
         return {}  # Tune pickles its callbacks; this one is of no use in another process
 
     @override
     def on_step_end(self, iteration: int, trials: list[Trial], **info: object) -> None:
+        self.writer.step()
         for trial in trials:
             if trial.status == Trial.ERROR and trial.trial_id in self.queue.running:
                 cause, text = retries.failure(trial)
@@ -152,14 +181,15 @@ class Callback(tune.Callback):  # type: ignore[misc]
                     self.interrupted(trial, words)
                 else:
                     error = text.strip().splitlines()[-1]
-                    self.failed(trial, f"{WORDS[cause]} ({error})" if cause else error, text)
+                    words = f"{WORDS[cause]} ({error})" if cause else error
+                    self.failed(trial, Broken(error=words, traceback=text))
 
     @abstractmethod
     def interrupted(self, trial: Trial, words: str) -> None:
         """Tell that `trial` broke off and will be tried again."""
 
     @abstractmethod
-    def failed(self, trial: Trial, error: str, traceback: str) -> None:
+    def failed(self, trial: Trial, end: Broken) -> None:
         """Tell that `trial` broke off for good."""
 
 
@@ -208,8 +238,8 @@ def fit(
 class _Relay(Callback):
     """Turns Tune's callbacks into the observer's calls and counts every replicate once."""
 
-    def __init__(self, queue: InTurn, turns: Turns, observer: Observer) -> None:
-        super().__init__(queue)
+    def __init__(self, queue: InTurn, turns: Turns, observer: Observer, writer: Writer) -> None:
+        super().__init__(queue, writer)
         self.turns, self.observer = turns, observer
         self.ended: set[tuple[str, int]] = set()
         self.lost: set[tuple[str, int]] = set()
@@ -236,33 +266,34 @@ class _Relay(Callback):
         seed, outcome = result["seed"], json.loads(result["outcome"])
         if (config.key, seed) in self.ended:
             return
-        self.ended.add((config.key, seed))
-        if "error" in outcome:
-            self._fail(config, seed, outcome["error"], outcome["traceback"])
-        else:
-            self.observer.finished(config, seed, outcome)
+        self._end(config, seed, outcome)
 
     @override
     def on_trial_complete(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: object
     ) -> None:
-        config: TrialConfig = trial.config["trial"]
-        if self.turns.leases.holds(train_name(config)):
-            checkpoints.drop(config.storage, train_name(config))
-        self.turns.free(config)
+        self.writer.submit(partial(self._clear_up, trial.config["trial"]))
 
     @override
     def interrupted(self, trial: Trial, words: str) -> None:
         self.observer.interrupted(trial.config["trial"], words)
 
     @override
-    def failed(self, trial: Trial, error: str, traceback: str) -> None:
+    def failed(self, trial: Trial, end: Broken) -> None:
         config: TrialConfig = trial.config["trial"]
         for seed in config.seeds:
             if (config.key, seed) not in self.ended:
-                self._fail(config, seed, error, traceback)
-        self.turns.free(config)
+                self._end(config, seed, end)
+        self.writer.submit(partial(self.turns.free, config))
 
-    def _fail(self, config: TrialConfig, seed: int, error: str, traceback: str) -> None:
-        self.lost.add((config.key, seed))
-        self.observer.failed(config, seed, error, traceback)
+    def _end(self, config: TrialConfig, seed: int, end: Outcome | Broken) -> None:
+        self.ended.add((config.key, seed))
+        if "error" in end:
+            self.lost.add((config.key, seed))
+        _tell_end(self.observer, self.writer, config, seed, end)
+
+    def _clear_up(self, config: TrialConfig) -> None:
+        """Delete what an ended trial needs no more, and free its leases: its rows are stored."""
+        if self.turns.leases.holds(train_name(config)):
+            checkpoints.drop(config.storage, train_name(config))
+        self.turns.free(config)

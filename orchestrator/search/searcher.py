@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import ray
@@ -17,6 +18,7 @@ from fdsweep.orchestrator.execution.stages import Callback, fit
 from fdsweep.orchestrator.execution.trial import fit_point, point_name
 from fdsweep.orchestrator.execution.turns import Queue
 from fdsweep.orchestrator.search.optuna_study import End, Proposal, Proposer
+from fdsweep.orchestrator.writer import Writer
 from fdsweep.search_spaces.trials import PointConfig
 from fdsweep.trainers.protocol.reports import Broken, PointFailure, PointReport
 
@@ -35,7 +37,7 @@ class Lane:
 
 
 class Observer(Protocol):
-    """Who is told what happens to the points of a search."""
+    """Who is told what happens to the points of a search, as `stages.Observer` is of a study's."""
 
     def started(self, proposer: Proposer, proposal: Proposal) -> None:
         """The point is about to be trained."""
@@ -46,8 +48,11 @@ class Observer(Protocol):
     def interrupted(self, proposer: Proposer, proposal: Proposal, words: str) -> None:
         """The point's training broke off and will be tried again; `words` say why, and when."""
 
+    def keep(self, proposer: Proposer, proposal: Proposal, end: End) -> None:
+        """Store for good how the point ended; it comes from a thread of the writer's."""
+
     def ended(self, proposer: Proposer, proposal: Proposal, end: End) -> None:
-        """The point is done with."""
+        """The point is done with, and that is stored."""
 
 
 @ray.remote(num_cpus=0)
@@ -79,6 +84,8 @@ class StudySearcher(Queue):
         room: how many trials may run at the same time.
         observer: who is told.
         give: passes on (key, epoch, whether to go on).
+        writer: stores how points ended; in the study that is written at once, for the next point
+            depends on it.
         deadline: time.monotonic() after which nothing new is proposed.
     """
 
@@ -88,10 +95,12 @@ class StudySearcher(Queue):
         room: Room,
         observer: Observer,
         give: Callable[[str, int, bool], object],
+        writer: Writer,
         deadline: float | None = None,
     ) -> None:
         super().__init__(room)
         self.left, self.observer, self.give, self.deadline = list(lanes), observer, give, deadline
+        self.writer = writer
         self.begun: dict[str, tuple[Lane, Proposal]] = {}
         self.reports: dict[str, PointReport] = {}
         self.outcomes: dict[str, str] = {}
@@ -148,7 +157,8 @@ class StudySearcher(Queue):
             epochs=end.report["epoch"] if end.report else 0,
             seconds=end.report["seconds"] if end.report else 0.0,
         )
-        self.observer.ended(lane.proposer, proposal, end)
+        told = lane.proposer, proposal, end
+        self.writer.submit(partial(self.observer.keep, *told), partial(self.observer.ended, *told))
 
 
 def _end(report: PointReport | None, outcome: str, failure: Broken | None) -> End:
@@ -168,7 +178,7 @@ class _Ends(Callback):
     def on_trial_complete(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: object
     ) -> None:
-        checkpoints.drop(*self.queue.folder(trial.config))
+        self.writer.submit(partial(checkpoints.drop, *self.queue.folder(trial.config)))
 
     @override
     def interrupted(self, trial: Trial, words: str) -> None:
@@ -176,8 +186,8 @@ class _Ends(Callback):
         self.queue.observer.interrupted(lane.proposer, proposal, words)
 
     @override
-    def failed(self, trial: Trial, error: str, traceback: str) -> None:
-        self.queue.end(trial.config["point"].key, Broken(error=error, traceback=traceback))
+    def failed(self, trial: Trial, end: Broken) -> None:
+        self.queue.end(trial.config["point"].key, end)
 
 
 def run_lanes(
@@ -190,5 +200,6 @@ def run_lanes(
     """Train what the studies of `lanes` propose, until each has its trials or time is up."""
     signals = StopSignals.remote()  # type: ignore[attr-defined]
     room = Room(resources, "trial")
-    searcher = StudySearcher(lanes, room, observer, signals.give.remote, deadline)
-    fit(fit_point, resources, storage, _Ends(searcher), signals=signals)
+    with Writer() as writer:
+        searcher = StudySearcher(lanes, room, observer, signals.give.remote, writer, deadline)
+        fit(fit_point, resources, storage, _Ends(searcher, writer), signals=signals)

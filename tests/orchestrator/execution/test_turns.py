@@ -112,10 +112,13 @@ class Notes:
     def interrupted(self, trial, words):
         self.interruptions.append((trial.key, words))
 
+    def keep(self, trial, seed, end):
+        pass
+
     def finished(self, trial, seed, outcome):
         self.finished_.append((trial.key, seed))
 
-    def failed(self, trial, seed, error, traceback):
+    def failed(self, trial, seed, error):
         self.failures.append((trial.key, seed, error))
 
     def trained_elsewhere(self, trial):

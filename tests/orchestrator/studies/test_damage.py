@@ -70,7 +70,7 @@ def finished(tmp_path):
     recorder = Recorder(study.sweep, study.plan, study.store, Tracker(), Progress(1))
     for trial in study.plan.students:
         for seed in trial.seeds:
-            recorder.finished(trial, seed, outcome(seed))
+            recorder.keep(trial, seed, outcome(seed))
     for trial in study.plan.teachers:
         for seed in trial.seeds:
             studies.teachers.save(study.store.root, trial.key, seed, {}, {"test_score": 0.5})
@@ -118,7 +118,7 @@ def test_one_replicate_is_planned_again_and_the_rest_stays(finished, folder, con
     assert len([*stored_runs(store, manifest)]) == (4 if folder == "predictions" else 3)
     recorder = Recorder(study.sweep, study.plan, store, Tracker(), Progress(1))
     (trial,) = study.plan.students
-    recorder.finished(trial, seed, outcome(seed))
+    recorder.keep(trial, seed, outcome(seed))
     assert left(store) == [set(), set()]
     pd.testing.assert_frame_equal(store.replicates(), rows)
     fault.counts(planned, stored_rows(store.root))
