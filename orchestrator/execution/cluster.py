@@ -94,9 +94,9 @@ class Room:
 
     def places(self) -> int:
         """What the cluster has room for now; one at least, which waits if there is none."""
-        if time.monotonic() - self.looked >= LOOK_EVERY_S:
-            import ray
+        import ray
 
+        if time.monotonic() - self.looked >= LOOK_EVERY_S and ray.is_initialized():
             found = ray.cluster_resources()
             self.seen = self.resources.fitting(found.get("CPU", 0.0), found.get("GPU", 0.0))
             self.looked = time.monotonic()

@@ -21,6 +21,7 @@ from ray.tune.experiment import Trial
 from fdsweep.orchestrator.execution import stages, trial as trials
 from fdsweep.orchestrator.execution.cluster import ResourceRequest, Room, connect
 from fdsweep.orchestrator.execution.turns import InTurn
+from fdsweep.orchestrator.writer import Writer
 from fdsweep.search_spaces.trials import TrialConfig
 
 storage, takes = sys.argv[1], int(sys.argv[2])
@@ -45,8 +46,8 @@ class Notes(stages.Callback):
     def interrupted(self, trial, words):
         self.told.append(words)
 
-    def failed(self, trial, error, traceback):
-        self.gone.append(error)
+    def failed(self, trial, end):
+        self.gone.append(end["error"])
 
     def on_trial_complete(self, iteration, trials, trial, **info):
         self.done.append(trial.config["trial"].key)
@@ -57,8 +58,9 @@ planned = [
     TrialConfig(kind="student", key=key, config=None, seeds=(0,), group="0", storage=storage)
     for key in "abcd"
 ]
-notes = Notes(InTurn(iter(planned), Room(resources, "student")))
-stages.fit(fit_trial, resources, storage, notes)
+with Writer() as writer:
+    notes = Notes(InTurn(iter(planned), Room(resources, "student")), writer)
+    stages.fit(fit_trial, resources, storage, notes)
 print(json.dumps([resources.concurrent, notes.told, sorted(notes.done), notes.gone]))
 """
 """Trials of one worker each that takes memory, and what is told of them."""
