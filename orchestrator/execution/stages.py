@@ -21,7 +21,7 @@ from fdsweep.orchestrator.execution.trial import fit_trial, train_name
 from fdsweep.orchestrator.execution.turns import InTurn, Turns, part
 from fdsweep.orchestrator.writer import Writer
 from fdsweep.search_spaces import layout
-from fdsweep.search_spaces.storage import Storage
+from fdsweep.search_spaces.storage import Storage, told_if_full
 from fdsweep.search_spaces.trials import Plan, TrialConfig
 from fdsweep.trainers.protocol.reports import Broken, EndReport, EpochReport, Outcome
 
@@ -199,21 +199,25 @@ def fit(
     """Run trials of `trainable` through a new Tuner; `name_of` names a trial.
 
     Nothing is ever restored from what Tune writes: what is left is planned anew.
+
+    Raises:
+        StorageError: there is no room for what Tune writes.
     """
     name = f"tune-{uuid.uuid4().hex[:12]}"
-    tuner = tune.Tuner(
-        tune.with_resources(trainable, {"CPU": DRIVER_CPUS}),
-        tune_config=replace(
-            config, reuse_actors=True, trial_name_creator=name_of, trial_dirname_creator=name_of
-        ),
-        run_config=tune.RunConfig(
-            name=name,
-            storage_path=Storage(storage).uri(layout.RAY),
-            callbacks=[callback],
-            verbose=0,
-        ),
-    )
-    tuner.fit()
+    with told_if_full(storage):
+        tuner = tune.Tuner(
+            tune.with_resources(trainable, {"CPU": DRIVER_CPUS}),
+            tune_config=replace(
+                config, reuse_actors=True, trial_name_creator=name_of, trial_dirname_creator=name_of
+            ),
+            run_config=tune.RunConfig(
+                name=name,
+                storage_path=Storage(storage).uri(layout.RAY),
+                callbacks=[callback],
+                verbose=0,
+            ),
+        )
+        tuner.fit()
     callback.tell_broken()
     Storage(storage).delete_folder(layout.tuner_folder(name))
 

@@ -11,10 +11,7 @@ import logging
 import os
 import sqlite3
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
-
-import filelock
 
 from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.storage import Storage
@@ -60,20 +57,9 @@ def settle() -> None:
         logging.getLogger(name).setLevel(logging.ERROR)
 
 
-@contextlib.contextmanager
-def locked(storage: Storage) -> Iterator[None]:
-    """Keep other processes on this storage from writing to MLflow; a remote one has no lock.
-
-    Raises:
-        TimeoutError: another process held it for LOCK_S.
-        FdsweepError: the lock cannot be made.
-    """
-    if not storage.is_local:
-        yield
-        return
-    storage.make_folder(layout.LOCKS)
-    with filelock.FileLock(storage.local(layout.lock("mlflow")), timeout=LOCK_S):
-        yield
+def locked(storage: Storage) -> contextlib.AbstractContextManager[None]:
+    """Keep other processes on this storage from writing to MLflow; a remote one has no lock."""
+    return storage.locked(layout.lock("mlflow"), LOCK_S)
 
 
 def make_ready(storage: Storage, *, thorough: bool = False) -> bool:
