@@ -1,9 +1,14 @@
 """Push the trials of a plan through Ray Tune: teachers first, then students."""
 
+import contextlib
+import errno
 import json
+import logging
+import os
+import pickle
 import uuid
 from abc import abstractmethod
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import partial
@@ -180,9 +185,16 @@ class Callback(tune.Callback):  # type: ignore[misc]
         self.broken.append(trial)
 
     def tell_broken(self) -> None:
-        """Tell why each broken trial broke off."""
+        """Tell why each broken trial broke off.
+
+        Raises:
+            OSError: with ENOSPC, where that is why.
+        """
         for trial in self.broken:
-            self.broke_off(trial, str(trial.get_error() or "the trial broke off").strip())
+            error = str(trial.get_error() or "the trial broke off").strip()
+            if os.strerror(errno.ENOSPC) in error:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            self.broke_off(trial, error)
 
     @abstractmethod
     def broke_off(self, trial: Trial, error: str) -> None:
@@ -204,7 +216,8 @@ def fit(
         StorageError: there is no room for what Tune writes.
     """
     name = f"tune-{uuid.uuid4().hex[:12]}"
-    with told_if_full(storage):
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # the callback tells of errors
+    with told_if_full(storage), _deleted(storage, layout.tuner_folder(name)):
         tuner = tune.Tuner(
             tune.with_resources(trainable, {"CPU": DRIVER_CPUS}),
             tune_config=replace(
@@ -217,9 +230,20 @@ def fit(
                 verbose=0,
             ),
         )
-        tuner.fit()
-    callback.tell_broken()
-    Storage(storage).delete_folder(layout.tuner_folder(name))
+        try:
+            tuner.fit()
+        except (EOFError, pickle.UnpicklingError):  # of an error that Tune wrote down, in part
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from None
+        callback.tell_broken()
+
+
+@contextlib.contextmanager
+def _deleted(storage: str, folder: str) -> Iterator[None]:
+    """Delete `folder` in the end."""
+    try:
+        yield
+    finally:
+        Storage(storage).delete_folder(folder)
 
 
 class _Relay(Callback):

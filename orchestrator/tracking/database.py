@@ -54,7 +54,7 @@ def settle() -> None:
 
     del mlflow  # it sets its own levels when it is imported
     for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what is raised is said in a sentence
 
 
 def locked(storage: Storage) -> contextlib.AbstractContextManager[None]:
