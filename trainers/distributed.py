@@ -7,8 +7,11 @@ nothing of that happens.
 
 A GPU computes in bfloat16 and lays images out channels-last, a CPU in the type of the inputs;
 losses see float32 either way.
+
+Every pass of a network is a sign that this process is at work.
 """
 
+import time
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -21,6 +24,26 @@ from typing_extensions import override
 from fdsweep.trainers.features.outputs import Outputs
 
 Movable = TypeVar("Movable", Tensor, nn.Module)
+
+
+@dataclass(slots=True)
+class _Pulse:
+    """`last` is the time.monotonic() of the last beat."""
+
+    last: float
+
+
+_PULSE = _Pulse(time.monotonic())
+
+
+def beat() -> None:
+    """Give a sign of life: a batch is through, or another part of the data is loaded."""
+    _PULSE.last = time.monotonic()
+
+
+def last_beat() -> float:
+    """When this process gave its last sign of life, by its time.monotonic()."""
+    return _PULSE.last
 
 
 def world_size() -> int:
@@ -133,6 +156,7 @@ class Placed:
 
 
 def _run(network: nn.Module, inputs: Tensor) -> Outputs:
+    beat()
     if inputs.device.type != "cuda":
         plain: Outputs = network(inputs)
         return plain

@@ -15,6 +15,7 @@ from typing_extensions import override
 
 from fdsweep.orchestrator.execution import checkpoints
 from fdsweep.orchestrator.execution.cluster import DRIVER_CPUS, ResourcePlan
+from fdsweep.orchestrator.execution.heartbeats import Listener
 from fdsweep.orchestrator.execution.leases import Leases
 from fdsweep.orchestrator.execution.trial import fit_trial, train_name
 from fdsweep.orchestrator.execution.turns import InTurn, Turns, part
@@ -32,6 +33,9 @@ class Observer(Protocol):
 
     def epoch(self, trial: TrialConfig, report: EpochReport) -> None:
         """A replicate finished an epoch."""
+
+    def silent(self, trial: TrialConfig, seconds: float, *, over: bool) -> None:
+        """The trial has taken no step for so long, or had not until now if that is `over`."""
 
     def finished(self, trial: TrialConfig, seed: int, outcome: Outcome) -> None:
         """A replicate ended well."""
@@ -132,10 +136,14 @@ def _run_stage(
 
 
 class Callback(tune.Callback):  # type: ignore[misc]
-    """Remembers trials that broke off: Tune writes down why only after it has told so."""
+    """Remembers trials that broke off: Tune writes down why only after it has told so.
+
+    It listens, too, for those that take no steps.
+    """
 
     def __init__(self) -> None:
         self.broken: list[Trial] = []
+        self.listener = Listener()
 
     def __getstate__(self) -> dict[str, object]:
         return {}  # Tune pickles its callbacks; this one is of no use in another process
@@ -145,6 +153,17 @@ class Callback(tune.Callback):  # type: ignore[misc]
         self, iteration: int, trials: list[Trial], trial: Trial, **info: object
     ) -> None:
         self.broken.append(trial)
+
+    @override
+    def on_step_end(self, iteration: int, trials: list[Trial], **info: object) -> None:
+        if self.listener.is_due:
+            running = {one.trial_id: one for one in trials if one.status == Trial.RUNNING}
+            for silence in self.listener.look(running):
+                self.silent(running[silence.name], silence.seconds, over=silence.over)
+
+    @abstractmethod
+    def silent(self, trial: Trial, seconds: float, *, over: bool) -> None:
+        """Tell that `trial` takes no steps, or that this is `over`."""
 
     def tell_broken(self) -> None:
         """Tell why each broken trial broke off."""
@@ -199,6 +218,10 @@ class _Relay(Callback):
         self, iteration: int, trials: list[Trial], trial: Trial, **info: object
     ) -> None:
         self.observer.started(trial.config["trial"])
+
+    @override
+    def silent(self, trial: Trial, seconds: float, *, over: bool) -> None:
+        self.observer.silent(trial.config["trial"], seconds, over=over)
 
     @override
     def on_trial_result(

@@ -44,6 +44,9 @@ class Observer(Protocol):
     def epoch(self, proposer: Proposer, proposal: Proposal, report: PointReport) -> None:
         """An epoch was done."""
 
+    def silent(self, proposer: Proposer, proposal: Proposal, seconds: float, *, over: bool) -> None:
+        """The point has taken no step for so long, or had not until now if that is `over`."""
+
     def ended(self, proposer: Proposer, proposal: Proposal, end: End) -> None:
         """The point is done with."""
 
@@ -177,6 +180,11 @@ class _Ends(Callback):
     ) -> None:
         point: PointConfig = trial.config["point"]
         checkpoints.drop(point.storage, point_name(point))
+
+    @override
+    def silent(self, trial: Trial, seconds: float, *, over: bool) -> None:
+        lane, proposal = self.searcher.running[trial.trial_id]
+        self.searcher.observer.silent(lane.proposer, proposal, seconds, over=over)
 
     @override
     def broke_off(self, trial: Trial, error: str) -> None:

@@ -52,6 +52,9 @@ class Notes:
     def epoch(self, trial, metrics):
         self.epochs.append((metrics["seed"], metrics["epoch"]))
 
+    def silent(self, trial, seconds, *, over):
+        pass
+
     def finished(self, trial, seed, outcome):
         self.outcomes[trial.config.method, seed] = outcome
 
