@@ -20,7 +20,6 @@ EVERY_S = 2.0
 """Between two looks at the steps: the worker's, and the driver's."""
 
 SILENT_S = 30.0
-"""A silence of so long is worth a word."""
 
 STDERR = 2
 
@@ -84,8 +83,8 @@ class _Heard:
     """The last sign of a trial and when it came, s; how long a silence is to be for a word."""
 
     since: float
+    worth: float
     sign: str = ""
-    worth: float = SILENT_S
     told: bool = False
 
 
@@ -93,10 +92,14 @@ class _Heard:
 class Listener:
     """Notices which trials fall silent.
 
-    One that was silent and goes on has to be silent for twice as long to be told of again: its
-    steps may take their time.
+    One that was silent between two steps has to be silent for twice as long to be told of again:
+    its steps may take their time.
+
+    Args:
+        worth: how many seconds of silence are worth a word.
     """
 
+    worth: float = SILENT_S
     trials: dict[str, _Heard] = field(default_factory=dict)
     looked: float = 0.0
 
@@ -119,11 +122,11 @@ class Listener:
     ) -> Iterator[Silence]:
         """The same of `running` trials whose last signs are `signs`, at the time `now` in s."""
         for name in running:
-            heard, sign = self.trials.setdefault(name, _Heard(now)), signs.get(name, "")
+            heard, sign = self.trials.setdefault(name, _Heard(now, self.worth)), signs.get(name, "")
             seconds = now - heard.since
             if sign != heard.sign:
                 if heard.told:
-                    heard.worth = 2 * seconds
+                    heard.worth = 2 * seconds if heard.sign else self.worth
                     yield Silence(name, seconds, over=True)
                 heard.since, heard.sign, heard.told = now, sign, False
             elif seconds >= heard.worth and not heard.told:

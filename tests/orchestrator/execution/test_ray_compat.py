@@ -24,7 +24,7 @@ def parameters(function):
 def trainer(tmp_path):
     def make(local):
         run = RunConfig(name="contract", storage_path=str(tmp_path))
-        return LeanTrainer(print, {}, ScalingConfig(num_workers=1), run, local=local)
+        return LeanTrainer(print, {}, ScalingConfig(num_workers=1), run, local=local, patience=9)
 
     return make
 

@@ -78,9 +78,6 @@ class Notes:
     def __init__(self, world):
         self.world, self.finished_, self.failures, self.elsewhere = world, [], [], []
 
-    def silent(self, trial, seconds, *, over):
-        raise AssertionError
-
     def started(self, trial):
         pass
 
