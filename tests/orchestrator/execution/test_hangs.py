@@ -136,7 +136,7 @@ def own_workers():
 
 
 class Stopper:
-    """An observer that stops the workers after the first three epochs, and keeps what it is told."""
+    """An observer that stops the workers after three epochs, and keeps what it is told."""
 
     def __init__(self):
         self.stopped, self.epochs, self.outcomes, self.silences = [], [], [], []
