@@ -86,7 +86,7 @@ def _fit(
 
 def _train_replicates(handed: dict[str, Any]) -> None:
     """`trainers.worker.work`, imported where it runs: a trial itself need not pay for it."""
-    from fdsweep.orchestrator.execution.heartbeats import watched
+    from fdsweep.orchestrator.execution.health.guard import watched
     from fdsweep.trainers.worker import work
 
     with watched(*handed["watch"]):
@@ -97,7 +97,7 @@ def _train_point(handed: dict[str, Any]) -> None:
     """`trainers.worker.tune`, with an actor's word on whether to go on."""
     import ray
 
-    from fdsweep.orchestrator.execution.heartbeats import watched
+    from fdsweep.orchestrator.execution.health.guard import watched
     from fdsweep.trainers.worker import tune
 
     point, signals = handed["point"], handed["signals"]

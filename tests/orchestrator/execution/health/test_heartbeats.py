@@ -3,11 +3,19 @@
 import ctypes
 import os
 import time
+from types import SimpleNamespace
 
 import pytest
+from ray.tune.experiment import Trial
 
-from fdsweep.orchestrator.execution import heartbeats, ray_compat
-from fdsweep.orchestrator.execution.heartbeats import SILENT_S, Listener, Silence, guarded
+from fdsweep.orchestrator.execution import ray_compat
+from fdsweep.orchestrator.execution.health.guard import STDERR, guarded
+from fdsweep.orchestrator.execution.health.heartbeats import (
+    SILENT_S,
+    Heartbeats,
+    Listener,
+    Silence,
+)
 from fdsweep.trainers.distributed import beat, last_beat
 
 
@@ -37,7 +45,7 @@ def fate(path, act):
     """Exit code of a process that is guarded for half a second while it acts, and its stderr."""
     child = os.fork()
     if child == 0:
-        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), heartbeats.STDERR)
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), STDERR)
         with guarded(0.5, lambda sign: None):
             act()
         os._exit(0)
@@ -83,11 +91,12 @@ def test_signs_are_kept_in_the_head_until_they_are_dropped(cluster):
     for sign in ("1", "2"):
         ray_compat.put_sign("one", sign)
         assert ray_compat.signs(["one", "two"]) == {"one": sign}
-    listener = Listener()
-    assert listener.is_due
-    assert listener.look(["one"]) == []
-    assert not listener.is_due
-    assert listener.trials["one"].sign == "2"
-    listener.look([])
+    heartbeats, trial = Heartbeats(print), SimpleNamespace(trial_id="one", status=Trial.RUNNING)
+    heartbeats.on_step_end(0, [trial])
+    assert heartbeats.listener.trials["one"].sign == "2"
+    trial.status = Trial.TERMINATED
+    heartbeats.on_step_end(1, [trial])
+    assert ray_compat.signs(["one"]) == {"one": "2"}  # it is not time to look again
+    heartbeats.looked = 0.0
+    heartbeats.on_step_end(2, [trial])
     assert ray_compat.signs(["one"]) == {}
-    assert listener.trials == {}

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from fdsweep.orchestrator.execution import stages
+from fdsweep.orchestrator.execution.health import heartbeats
 from fdsweep.orchestrator.studies.plan import make_cells, make_plan
 from fdsweep.search_spaces.sweep import load_sweep
 from fdsweep.trainers import datasets, distillers
@@ -57,10 +58,10 @@ class Stuck(KD):
 IMPATIENT = """
 import functools
 from fdsweep.orchestrator.cli import app
-from fdsweep.orchestrator.execution import stages
+from fdsweep.orchestrator.execution.health import heartbeats
 from fdsweep.orchestrator.search import run
 from fdsweep.orchestrator.studies import plan
-stages.Listener = functools.partial(stages.Listener, 4.0)
+heartbeats.Listener = functools.partial(heartbeats.Listener, 4.0)
 for module, name in ((plan, "TrialConfig"), (run, "PointConfig")):
     setattr(module, name, functools.partial(getattr(module, name), checkpoint_seconds=0.0))
 app()
@@ -154,12 +155,15 @@ class Stopper:
     def silent(self, trial, seconds, *, over):
         self.silences.append(over)
 
+    def keep(self, trial, seed, end):
+        self.outcomes.append(end)
+
     def finished(self, trial, seed, outcome):
-        self.outcomes.append(outcome)
+        pass
 
 
 def test_a_worker_that_is_stopped_is_given_up(cluster, tmp_path, monkeypatch):
-    monkeypatch.setattr(stages, "Listener", partial(stages.Listener, HANG_S / 2))
+    monkeypatch.setattr(heartbeats, "Listener", partial(heartbeats.Listener, HANG_S / 2))
     path, notes = tmp_path / "one.yaml", Stopper()
     path.write_text(SWEEP.replace("METHOD", "kd"))
     plan = planned(path, tmp_path / "runs")
