@@ -5,13 +5,14 @@ import os
 import signal
 import subprocess
 import sys
-from collections import Counter
+import time
 from dataclasses import replace
 from functools import partial
 
 import pyarrow.parquet as pq
 import pytest
 import torch
+from faults import rows
 
 from fdsweep.orchestrator.execution import stages
 from fdsweep.orchestrator.execution.health import heartbeats
@@ -24,6 +25,7 @@ pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 DATASET = datasets.find("watch")
 HANG_S = 8.0
+OUTCOME = "started again from its checkpoint after `--hang-timeout`, here 8 s; the same numbers"
 
 SWEEP = """
 title: One
@@ -59,11 +61,9 @@ IMPATIENT = """
 import functools
 from fdsweep.orchestrator.cli import app
 from fdsweep.orchestrator.execution.health import heartbeats
-from fdsweep.orchestrator.search import run
 from fdsweep.orchestrator.studies import plan
 heartbeats.Listener = functools.partial(heartbeats.Listener, 4.0)
-for module, name in ((plan, "TrialConfig"), (run, "PointConfig")):
-    setattr(module, name, functools.partial(getattr(module, name), checkpoint_seconds=0.0))
+plan.TrialConfig = functools.partial(plan.TrialConfig, checkpoint_seconds=0.0)
 app()
 """
 """The command line, with a checkpoint after each epoch, and a word after four seconds."""
@@ -87,6 +87,12 @@ def stuck(tmp_path, monkeypatch):
     sys.modules.pop("stuck_method", None)
 
 
+def begun(log):
+    """The epochs that were begun, one for each process that began it."""
+    lines = log.read_text().split() if log.exists() else []
+    return [int(line.partition(":")[2]) for line in lines]
+
+
 def planned(path, storage):
     return make_plan(
         load_sweep(path),
@@ -104,28 +110,35 @@ def alone(trial):
 
 
 def fdsweep(*words):
+    """The command line at work."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("RAY_A")}
     command = [sys.executable, "-c", IMPATIENT, *map(str, words)]
-    timeout = ["--hang-timeout", str(HANG_S / 60)]
-    return subprocess.run(
-        [*command, *timeout], env=environment, capture_output=True, text=True, timeout=180
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(
+        [*command, "--hang-timeout", str(HANG_S / 60)], env=environment, **pipes
     )
 
 
-def test_a_worker_whose_step_does_not_end_ends_itself(stuck, tmp_path):
+@pytest.mark.fault("a step of a training does not end", OUTCOME)
+def test_a_worker_whose_step_does_not_end_ends_itself(fault, stuck, tmp_path):
     path, storage = tmp_path / "one.yaml", tmp_path / "runs"
     path.write_text(SWEEP.replace("METHOD", "stuck"))
-    ended = fdsweep("run", path, "--storage", storage)
-    assert ended.returncode == 0, ended.stderr
-    assert "seeds 0: no step since" in ended.stderr
-    assert "seeds 0: goes on after" in ended.stderr
-    begun = [one.split(":") for one in stuck.read_text().split()]
-    assert [int(epoch) for _, epoch in begun] == [0, 0, 1, 2, 3, 3, 4]  # the first is an estimate
-    assert sorted(Counter(worker for worker, _ in begun).values()) == [1, 2, 4]
+    driver = fdsweep("run", path, "--storage", storage)
+    for found in (fault.hits, fault.over):
+        until = 1 + (found == fault.over)
+        while driver.poll() is None and begun(stuck).count(3) < until:
+            time.sleep(0.1)
+        found()
+    _, told = driver.communicate(timeout=180)
+    assert driver.returncode == 0, told
+    assert "seeds 0: no step since" in told
+    assert "seeds 0: goes on after" in told
+    assert begun(stuck) == [0, 0, 1, 2, 3, 3, 4]  # the first one is an estimate's
+    trial = planned(path, storage).students[0]
     curves = pq.read_table(next((storage / "curves").glob("*.parquet"))).to_pylist()
-    expected = alone(planned(path, storage).students[0])["curves"]
     columns = ("epoch", "split", "metric", "value")
-    assert [[point[column] for column in columns] for point in curves] == expected
+    assert [[point[column] for column in columns] for point in curves] == alone(trial)["curves"]
+    fault.counts([(trial.key, 0)], rows(storage))
 
 
 def own_workers():
@@ -139,50 +152,42 @@ def own_workers():
 class Stopper:
     """An observer that stops the workers after three epochs, and keeps what it is told."""
 
-    def __init__(self):
-        self.stopped, self.epochs, self.outcomes, self.silences = [], [], [], []
+    def __init__(self, fault):
+        self.fault, self.stopped, self.ended, self.silences = fault, [], [], []
 
     def started(self, trial):
         pass
 
     def epoch(self, trial, metrics):
-        self.epochs.append(metrics["epoch"])
-        if metrics["epoch"] == 3 and not self.stopped:
+        if self.stopped:
+            self.fault.over()
+        elif metrics["epoch"] == 3:
             self.stopped = own_workers()
             for worker in self.stopped:
                 os.kill(worker, signal.SIGSTOP)
+            self.fault.hits()
 
     def silent(self, trial, seconds, *, over):
         self.silences.append(over)
 
     def keep(self, trial, seed, end):
-        self.outcomes.append(end)
+        self.ended.append((trial.key, seed, end))
 
     def finished(self, trial, seed, outcome):
         pass
 
 
-def test_a_worker_that_is_stopped_is_given_up(cluster, tmp_path, monkeypatch):
+@pytest.mark.fault("a training worker is stopped (SIGSTOP)", OUTCOME)
+def test_a_worker_that_is_stopped_is_given_up(fault, cluster, tmp_path, monkeypatch):
     monkeypatch.setattr(heartbeats, "Listener", partial(heartbeats.Listener, HANG_S / 2))
-    path, notes = tmp_path / "one.yaml", Stopper()
+    path, notes = tmp_path / "one.yaml", Stopper(fault)
     path.write_text(SWEEP.replace("METHOD", "kd"))
     plan = planned(path, tmp_path / "runs")
     trial = replace(plan.students[0], checkpoint_seconds=0.0)
     plan, resources = replace(plan, students=(trial,)), replace(cluster, hang_seconds=HANG_S)
     stages.run_plan(plan, resources, str(tmp_path / "runs"), notes)
-    (outcome,) = notes.outcomes
     assert notes.stopped
     assert not {*notes.stopped} & {*own_workers()}
-    assert notes.epochs in ([1, 2, 3, 4], [1, 2, 3, 3, 4])
     assert notes.silences[-2:] == [False, True]
-    assert outcome["curves"] == alone(trial)["curves"]
-
-
-def test_a_trial_of_a_search_goes_on_too(stuck, tmp_path):
-    path, storage = tmp_path / "space.yaml", tmp_path / "runs"
-    path.write_text("title: T\nparameters:\n  temperature: {low: 1.0, high: 8.0}\n")
-    words = ["--space", path, "--method", "stuck", "--trials", "1", "--epochs", "5"]
-    words += ["--seeds", "1", "--tuning-seeds", "0", "--direction", "accelerometer->gyroscope"]
-    ended = fdsweep("search", *words, "--storage", storage, "--pruner", "none")
-    assert ended.returncode == 0, ended.stderr
-    assert "trial 0: goes on after" in ended.stderr
+    fault.counts([(trial.key, 0)], [(key, seed) for key, seed, _ in notes.ended])
+    assert notes.ended[0][2]["curves"] == alone(trial)["curves"]
