@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Collection, Iterator
 
+import ray
 from ray._private import services
 from ray.exceptions import RayError
 from ray.experimental.internal_kv import internal_kv_get_gcs_client
@@ -25,6 +26,7 @@ from ray.train.v2._internal.constants import (
 from ray.train.v2._internal.execution.checkpoint.checkpoint_manager import _CheckpointManagerState
 from ray.train.v2._internal.execution.controller import TrainController
 from ray.train.v2.api.callback import RayTrainCallback
+from ray.tune.experiment import Trial
 from typing_extensions import override
 
 SNAPSHOT = CHECKPOINT_MANAGER_SNAPSHOT_FILENAME
@@ -123,6 +125,12 @@ def drop_sign(name: str) -> None:
     """Forget the sign of `name`."""
     with contextlib.suppress(RayError):
         internal_kv_get_gcs_client().internal_kv_del(name.encode(), False, SIGNS, SIGNS_TIMEOUT_S)
+
+
+def end_process(trial: Trial) -> None:
+    """Kill the process of a trial of Tune, which takes it for lost."""
+    if trial.temporary_state.ray_actor:
+        ray.kill(trial.temporary_state.ray_actor)
 
 
 class LeanTrainer(TorchTrainer):  # type: ignore[misc]

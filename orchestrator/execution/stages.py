@@ -134,6 +134,7 @@ def _run_stage(
     for first in order:  # none if others train them all: then Tune need not start
         fit(
             tune.with_parameters(fit_trial, resources=resources),
+            resources,
             storage,
             relay,
             lambda trial: train_name(trial.config["trial"]),
@@ -199,6 +200,7 @@ class Callback(tune.Callback):  # type: ignore[misc]
 
 def fit(
     trainable: Callable[..., None],
+    resources: ResourcePlan,
     storage: str,
     callback: Callback,
     name_of: Callable[[Trial], str],
@@ -217,7 +219,7 @@ def fit(
         run_config=tune.RunConfig(
             name=name,
             storage_path=Storage(storage).uri(layout.RAY),
-            callbacks=[callback, Heartbeats(callback.silent)],
+            callbacks=[callback, Heartbeats(callback.silent, resources.hang_seconds)],
             verbose=0,
         ),
     )

@@ -214,6 +214,7 @@ def run_lanes(
         searcher = StudySearcher(lanes, observer, signals.give.remote, writer, deadline)
         fit(
             tune.with_parameters(fit_point, signals=signals, resources=resources),
+            resources,
             storage,
             _Ends(searcher, writer),
             lambda trial: point_name(trial.config["point"]),

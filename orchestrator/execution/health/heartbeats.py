@@ -1,4 +1,4 @@
-"""In the driver: which trials take no steps."""
+"""In the driver: which trials take no steps, and which are given up for that."""
 
 import time
 from collections.abc import Collection, Iterator, Mapping
@@ -14,6 +14,9 @@ from fdsweep.orchestrator.execution.health import EVERY_S
 
 SILENT_S = 30.0
 
+GRACE_S = 60.0
+"""So much longer than a trial may take no step it is waited for what ends it by itself."""
+
 
 @dataclass(frozen=True, slots=True)
 class Silence:
@@ -26,9 +29,13 @@ class Silence:
 
 @dataclass(slots=True)
 class _Heard:
-    """The last sign of a trial and when it came, s; how long a silence is to be for a word."""
+    """The last sign of a trial and when it came, s; how long a silence is to be for a word.
+
+    `asked` is when a trial was last overdue, if it was since.
+    """
 
     since: float
+    asked: float
     worth: float
     sign: str = ""
     told: bool = False
@@ -53,16 +60,24 @@ class Listener:
     ) -> Iterator[Silence]:
         """What is to be told of the `running` trials, whose last signs are `signs`, at `now` s."""
         for name in running:
-            heard, sign = self.trials.setdefault(name, _Heard(now, self.worth)), signs.get(name, "")
-            seconds = now - heard.since
+            heard = self.trials.setdefault(name, _Heard(now, now, self.worth))
+            seconds, sign = now - heard.since, signs.get(name, "")
             if sign != heard.sign:
                 if heard.told:
                     heard.worth = 2 * seconds if heard.sign else self.worth
                     yield Silence(name, seconds, over=True)
-                heard.since, heard.sign, heard.told = now, sign, False
+                heard.since = heard.asked = now
+                heard.sign, heard.told = sign, False
             elif seconds >= heard.worth and not heard.told:
                 heard.told = True
                 yield Silence(name, seconds, over=False)
+
+    def overdue(self, limit: float, now: float) -> list[str]:
+        """Those that have been silent for more than `limit` s; each is named once in that time."""
+        found = [name for name, heard in self.trials.items() if now - heard.asked > limit]
+        for name in found:
+            self.trials[name].asked = now
+        return found
 
     def forget(self, running: Collection[str]) -> set[str]:
         """Forget all but the `running` trials: which were these?"""
@@ -80,10 +95,17 @@ class Tell(Protocol):
 
 
 class Heartbeats(tune.Callback):  # type: ignore[misc]
-    """Looks now and then whether the running trials give signs."""
+    """Looks now and then whether the running trials give signs.
 
-    def __init__(self, tell: Tell) -> None:
-        self.tell, self.listener, self.looked = tell, Listener(), 0.0
+    One whose worker should have ended long ago has a process that hangs itself: that is ended.
+
+    Args:
+        tell: is told of silences.
+        limit: how many seconds a trial may take no step.
+    """
+
+    def __init__(self, tell: Tell, limit: float) -> None:
+        self.tell, self.limit, self.listener, self.looked = tell, limit, Listener(), 0.0
 
     def __getstate__(self) -> dict[str, object]:
         return {}  # Tune pickles its callbacks; this one is of no use in another process
@@ -101,3 +123,5 @@ class Heartbeats(tune.Callback):  # type: ignore[misc]
         if signs is not None:
             for silence in self.listener.hear(running, signs, now):
                 self.tell(running[silence.name], silence.seconds, over=silence.over)
+            for name in self.listener.overdue(self.limit + GRACE_S, now):
+                ray_compat.end_process(running[name])

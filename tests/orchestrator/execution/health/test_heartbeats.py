@@ -41,6 +41,14 @@ def test_steps_that_take_their_time_are_told_of_ever_less_often():
     assert [(one.seconds, one.over) for one in silences] == [(SILENT_S, False), (100, True)]
 
 
+def test_a_trial_is_overdue_once_in_every_time_that_it_may_be_silent():
+    listener, overdue = Listener(), []
+    for now in range(100, 400):
+        told(listener, {"a": str(now), "b": str(now // 150)}, now)
+        overdue += [(name, now) for name in listener.overdue(70, now)]
+    assert overdue == [("b", 221), ("b", 292), ("b", 371)]
+
+
 def fate(path, act):
     """Exit code of a process that is guarded for half a second while it acts, and its stderr."""
     child = os.fork()
@@ -91,7 +99,7 @@ def test_signs_are_kept_in_the_head_until_they_are_dropped(cluster):
     for sign in ("1", "2"):
         ray_compat.put_sign("one", sign)
         assert ray_compat.signs(["one", "two"]) == {"one": sign}
-    heartbeats, trial = Heartbeats(print), SimpleNamespace(trial_id="one", status=Trial.RUNNING)
+    heartbeats, trial = Heartbeats(print, 9), SimpleNamespace(trial_id="one", status=Trial.RUNNING)
     heartbeats.on_step_end(0, [trial])
     assert heartbeats.listener.trials["one"].sign == "2"
     trial.status = Trial.TERMINATED
