@@ -21,6 +21,7 @@ from typing_extensions import override
 
 from fdsweep.orchestrator.execution import checkpoints
 from fdsweep.orchestrator.execution.cluster import DRIVER_CPUS, ResourcePlan
+from fdsweep.orchestrator.execution.health.heartbeats import Heartbeats
 from fdsweep.orchestrator.execution.leases import Leases
 from fdsweep.orchestrator.execution.trial import fit_trial, train_name
 from fdsweep.orchestrator.execution.turns import InTurn, Turns, part
@@ -39,6 +40,9 @@ class Observer(Protocol):
 
     def epoch(self, trial: TrialConfig, report: EpochReport) -> None:
         """A replicate finished an epoch."""
+
+    def silent(self, trial: TrialConfig, seconds: float, *, over: bool) -> None:
+        """The trial has taken no step for so long, or had not until now if that is `over`."""
 
     def keep(self, trial: TrialConfig, seed: int, end: Outcome | Broken) -> None:
         """Store for good how a replicate ended: `finished` or `failed` follows.
@@ -135,6 +139,7 @@ def _run_stage(
     for first in order:  # none if others train them all: then Tune need not start
         fit(
             tune.with_parameters(fit_trial, resources=resources),
+            resources,
             storage,
             relay,
             lambda trial: train_name(trial.config["trial"]),
@@ -184,6 +189,10 @@ class Callback(tune.Callback):  # type: ignore[misc]
     ) -> None:
         self.broken.append(trial)
 
+    @abstractmethod
+    def silent(self, trial: Trial, seconds: float, *, over: bool) -> None:
+        """Tell that `trial` takes no steps, or that this is `over`."""
+
     def tell_broken(self) -> None:
         """Tell why each broken trial broke off.
 
@@ -203,6 +212,7 @@ class Callback(tune.Callback):  # type: ignore[misc]
 
 def fit(
     trainable: Callable[..., None],
+    resources: ResourcePlan,
     storage: str,
     callback: Callback,
     name_of: Callable[[Trial], str],
@@ -226,7 +236,7 @@ def fit(
             run_config=tune.RunConfig(
                 name=name,
                 storage_path=Storage(storage).uri(layout.RAY),
-                callbacks=[callback],
+                callbacks=[callback, Heartbeats(callback.silent, resources.hang_seconds)],
                 verbose=0,
             ),
         )
@@ -260,6 +270,10 @@ class _Relay(Callback):
         self, iteration: int, trials: list[Trial], trial: Trial, **info: object
     ) -> None:
         self.observer.started(trial.config["trial"])
+
+    @override
+    def silent(self, trial: Trial, seconds: float, *, over: bool) -> None:
+        self.observer.silent(trial.config["trial"], seconds, over=over)
 
     @override
     def on_trial_result(

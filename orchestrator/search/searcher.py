@@ -46,6 +46,9 @@ class Observer(Protocol):
     def epoch(self, proposer: Proposer, proposal: Proposal, report: PointReport) -> None:
         """An epoch was done."""
 
+    def silent(self, proposer: Proposer, proposal: Proposal, seconds: float, *, over: bool) -> None:
+        """The point has taken no step for so long, or had not until now if that is `over`."""
+
     def keep(self, proposer: Proposer, proposal: Proposal, end: End) -> None:
         """Store for good how the point ended; it comes from a thread of the writer's."""
 
@@ -211,6 +214,11 @@ class _Ends(Callback):
         self.writer.submit(functools.partial(checkpoints.drop, point.storage, point_name(point)))
 
     @override
+    def silent(self, trial: Trial, seconds: float, *, over: bool) -> None:
+        lane, proposal = self.searcher.running[trial.trial_id]
+        self.searcher.observer.silent(lane.proposer, proposal, seconds, over=over)
+
+    @override
     def broke_off(self, trial: Trial, error: str) -> None:
         self.searcher.end(trial.trial_id, error)
 
@@ -228,6 +236,7 @@ def run_lanes(
         searcher = StudySearcher(lanes, observer, signals.give.remote, writer, deadline)
         fit(
             tune.with_parameters(fit_point, signals=signals, resources=resources),
+            resources,
             storage,
             _Ends(searcher, writer),
             lambda trial: point_name(trial.config["point"]),

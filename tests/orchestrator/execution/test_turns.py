@@ -51,7 +51,7 @@ def world(monkeypatch):
     def missing(trial):
         return tuple(seed for seed in trial.seeds if (trial.key, seed) not in world.done)
 
-    def fit(trainable, storage, callback, name_of, config):
+    def fit(trainable, resources, storage, callback, name_of, config):
         while isinstance(found := config.search_alg.suggest(""), dict):
             trial = SimpleNamespace(config=found, get_error=lambda: "it broke\noff")
             own = found["trial"]
