@@ -26,6 +26,8 @@ SETTINGS = {
     # worker with shorter epochs would wait for the controller after each of them
     "THP_MEM_ALLOC_ENABLE": "1",  # torch takes large tensors from huge pages: a batch of pictures
     # costs a quarter of the time to allocate
+    "TORCH_PROCESS_GROUP_SHUTDOWN_TIMEOUT_S": "5",  # of 30 s that a worker which was stopped is
+    # waited for before it is killed
     "RAY_TRAIN_METRICS_ENABLED": "0",
     "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
