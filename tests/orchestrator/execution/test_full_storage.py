@@ -33,6 +33,9 @@ cp -r "$full/runs/results" "$kept"
 """
 """The command fails where a file leaves little room, and ends when that is gone."""
 
+ROOM = 1_900_000
+"""Bytes that are free at first: MLflow's database takes half of them, checkpoints the rest."""
+
 STUDY = """
 title: One
 seeds: [0, 1]
@@ -73,12 +76,11 @@ def mountable(tmp_path):
 
 
 @pytest.mark.fault("the storage is full", "exit 2 and what to do; the same command goes on")
-@pytest.mark.parametrize("free", [600_000, 1_900_000])
-def test_the_same_command_goes_on_when_there_is_room_again(tmp_path, mountable, free, fault):
+def test_the_same_command_goes_on_when_there_is_room_again(tmp_path, mountable, fault):
     path, kept = tmp_path / "one.yaml", tmp_path / "kept"
     path.write_text(STUDY)
     command = [sys.executable, "-c", IMPATIENT, "run", str(path), "--storage", f"{mountable}/runs"]
-    ballast = str(65536 * 1024 - free)
+    ballast = str(65536 * 1024 - ROOM)
     both = unshared(TWICE, str(mountable), ballast, str(kept), *command)
     while not kept.exists() and both.poll() is None:
         time.sleep(0.1)
