@@ -9,8 +9,11 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
-from ray._private import services
+import ray
+from ray._private import services, worker
+from ray._private.services import psutil
 from ray.train import Result, RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer
 from ray.train.v2._internal.callbacks import DatasetsCallback
@@ -88,6 +91,49 @@ def loopback() -> Iterator[str]:
         yield "127.0.0.1"
     finally:
         services.resolve_ip_for_localhost = found
+
+
+SERVERS = ("gcs_server", "raylet")
+"""Without one of these a cluster is gone; Ray starts none of them again."""
+
+
+def fault(seconds: float = 5.0) -> str:
+    """Why the cluster of this process is gone for certain; "" if it is not.
+
+    Raises:
+        ConnectionError: the head of the cluster that was joined does not answer within `seconds`.
+    """
+    node = worker._global_node
+    if node is None:
+        return ""
+    for name, (server, *_) in list(node.all_processes.items()):
+        if name in SERVERS and server.process.poll() is not None:
+            return f"its {name} ended"
+    if node.all_processes:
+        return ""
+    here = worker.global_worker.current_node_id
+    try:
+        (is_alive,) = node.get_gcs_client().check_alive([here], timeout=seconds)
+    except ray.exceptions.RpcError as error:
+        raise ConnectionError(str(error)) from None
+    return "" if is_alive else "the node that this process had joined ended"
+
+
+def log_folder() -> str:
+    """Where the cluster of this process writes its logs on this machine; "" if nowhere."""
+    node = worker._global_node
+    return "" if node is None else str(node.get_logs_dir_path())
+
+
+def own_processes() -> list[psutil.Process]:
+    """Ray's programs that this process has started, and all that came from them."""
+    programs = str(Path(ray.__file__).parent)
+    found = []
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.Error):  # it has just ended
+            if any(argument.startswith(programs) for argument in child.cmdline()):
+                found += [child, *child.children(recursive=True)]
+    return found
 
 
 class LeanTrainer(TorchTrainer):  # type: ignore[misc]

@@ -26,6 +26,7 @@ from fdsweep.results.report import (
     to_markdown,
 )
 from fdsweep.search_spaces import layout
+from fdsweep.search_spaces.errors import ClusterLost
 from fdsweep.search_spaces.sweep import Sweep
 from fdsweep.search_spaces.trials import STREAMING, Cell, Plan
 from fdsweep.trainers import datasets, teachers
@@ -181,17 +182,27 @@ def run(study: Study) -> Outcome:
             if stored.done:
                 tracker.log(stored)
         if plan.left:
-            resources = connect(study.options.request)
-            from fdsweep.orchestrator.execution.stages import run_plan
-
-            with recorder.progress:
-                run_plan(plan, resources, store.root, recorder)
+            train(study, recorder)
         data = load(store, plan.sweep)
         result = report_of(data)
         pictures = _keep_report(study, data, result, tracker)
     if set(plan.seeds) != set(manifest.seeds):
         result = report_of(data.of(plan.seeds))
     return Outcome(result, tuple(recorder.failures), pictures)
+
+
+def train(study: Study, recorder: Recorder) -> None:
+    """Train what the plan of `recorder` has left. A lost cluster is spoken of, and a failure."""
+    resources = connect(study.options.request)
+    from fdsweep.orchestrator.execution.driver.watch import attended
+    from fdsweep.orchestrator.execution.stages import run_plan
+
+    try:
+        with recorder.progress, attended():
+            run_plan(recorder.plan, resources, study.store.root, recorder)
+    except ClusterLost as error:
+        recorder.progress.say(f"fdsweep: {error}")
+        recorder.failures.append(Failure("Ray", None, error.what, error.fix))
 
 
 def _keep_report(

@@ -185,11 +185,6 @@ def keep(store: Store, sweep: str, run: Run) -> None:
     store.write_text(layout.tracked_run(sweep, *run.identity), text)
 
 
-def public(text: str) -> str:
-    """`text` without the names and passwords that stand in its URIs."""
-    return re.sub(r"(?<=://)[^/@\s]*@", "", text)
-
-
 def _kept(store: Store, sweep: str) -> list[Run]:
     """What `keep` stored; a damaged file is a missing one."""
     found = []
