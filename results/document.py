@@ -36,7 +36,8 @@ class StoredSweep:
         """The rows of `results/`; of done ones that lost another file is told on stderr."""
         rows = self.store.replicates(self.keys)
         done = rows[rows["status"] == "done"]
-        self.store.lost(set(zip(done["key"], done["seed"], strict=True)))
+        who = zip(done["key"], done["seed"], strict=True)
+        self.store.lost(dict(zip(who, done["files"], strict=True)))
         return rows
 
     @cached_property

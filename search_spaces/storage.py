@@ -1,5 +1,7 @@
 """A storage, local or remote: one root, below which every file is read, and written in one step."""
 
+import contextlib
+import errno
 import os
 import posixpath
 import re
@@ -14,6 +16,8 @@ from pyarrow import fs
 from fdsweep.search_spaces.errors import StorageError, first_line, has_control
 
 OTHER_STORAGE = "Choose another --storage"
+FULL = {errno.ENOSPC, errno.EDQUOT}
+MAKE_ROOM = "Make room there, then type the same command again: what is stored counts"
 DAMAGED = "damaged"
 """The folder, and the ending, of files that were set aside."""
 
@@ -82,8 +86,7 @@ class Storage:
         try:
             self.system.create_dir(self.inside(place), recursive=True)
         except OSError as error:
-            what = f"cannot be written ({first_line(error)})"
-            raise StorageError(what, self.root, OTHER_STORAGE) from None
+            raise unwritable(self.root, error) from None
 
     def write(self, place: str, content: bytes) -> None:
         """Put `content` at `place` in one step: a reader sees all of it or nothing.
@@ -99,8 +102,9 @@ class Storage:
                 stream.write(content)
             self.system.move(temporary, self.inside(place))
         except OSError as error:
-            what = f"cannot be written ({first_line(error)})"
-            raise StorageError(what, self.inside(place), OTHER_STORAGE) from None
+            with contextlib.suppress(OSError):
+                self.system.delete_file(temporary)
+            raise unwritable(self.inside(place), error) from None
 
     def read(self, place: str, size: int | None = None) -> bytes:
         """The content of the file at `place`, or its first `size` bytes.
@@ -147,9 +151,14 @@ class Storage:
         self.system.delete_file(self.inside(place))
 
     def delete_folder(self, place: str) -> None:
-        """Delete the folder at `place`, if it is there."""
-        if self.exists(place):
-            self.system.delete_dir(self.inside(place))
+        """Delete the folder at `place`, if it is there; StorageError if it cannot be."""
+        try:
+            if self.exists(place):
+                self.system.delete_dir(self.inside(place))
+        except FileNotFoundError:
+            return  # another process was faster
+        except OSError as error:
+            raise unwritable(self.inside(place), error) from None
 
     def set_aside(self, place: str, why: str) -> None:
         """Take the file at `place` out of the way, and say so: a damaged file is a missing file.
@@ -180,6 +189,13 @@ class Storage:
         selector = fs.FileSelector(self.inside(folder), recursive=deep, allow_not_found=True)
         found = self.system.get_file_info(selector)
         return [info for info in found if info.type == fs.FileType.File]
+
+
+def unwritable(place: str, error: OSError) -> StorageError:
+    """What to say of `error`, met when something was to be written at `place`."""
+    if error.errno in FULL:
+        return StorageError(f"the storage is full ({first_line(error)})", place, MAKE_ROOM)
+    return StorageError(f"cannot be written ({first_line(error)})", place, OTHER_STORAGE)
 
 
 def tell_once(sentence: str) -> None:

@@ -6,6 +6,8 @@ import pytest
 
 from fdsweep.orchestrator.execution.cluster import ResourcePlan, ResourceRequest, connect
 
+pytest_plugins = ["faults"]
+
 # What imports leave stays until the end: looking through it for garbage, again and again, would
 # take a fifth of the time of the fast tests.
 gc.disable()

@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "orchestrator": {"orchestrator", "results", "trainers", "search_spaces"},
 }
 FLOORS = {
-    "orchestrator": ("cli", "search", "studies", "data", "execution", "tracking"),
+    "orchestrator": ("cli", "search", "studies", "data", "execution", "tracking", "writer"),
     "results": ("check", "plots", "report", "formats", "document", "compute", "records"),
     "trainers": (
         *("worker", "trials", "replicate", "loop", "protocol", "teachers", "tasks", "datasets"),

@@ -25,6 +25,16 @@ def test_a_page_regenerates_from_its_rows(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_what_is_not_committed_does_not_count_as_lost(
+    page: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = Store.open(str(page.with_suffix("")))
+    rows = store.replicates()
+    assert store.finished() == {*zip(rows["key"], rows["seed"], strict=True)}
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_number_that_is_not_in_the_rows_is_found(page: Path, tmp_path: Path) -> None:
     wrong, text = tmp_path / "page.md", page.read_text()
     mean = re.search(r"\d+\.\d(?= ± )", text)

@@ -9,6 +9,7 @@ A GPU computes in bfloat16 and lays images out channels-last, a CPU in the type 
 losses see float32 either way.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -19,6 +20,9 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from fdsweep.trainers.features.outputs import Outputs
+
+GPU_DTYPE = torch.bfloat16
+"""What networks compute in on a GPU."""
 
 Movable = TypeVar("Movable", Tensor, nn.Module)
 
@@ -44,6 +48,24 @@ def place(item: Movable, device: torch.device) -> Movable:
     if device.type == "cuda" and (isinstance(moved, nn.Module) or moved.ndim == 4):
         return moved.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
     return moved
+
+
+def on_device(batches: Sequence[Tensor], device: torch.device) -> Sequence[Tensor]:
+    """Indices [B] of each of `batches` on `device`, in one copy: the host waits for that once."""
+    if device.type == "cpu":
+        return batches
+    sizes = [len(batch) for batch in batches]
+    return torch.split(torch.cat(tuple(batches)).to(device), sizes)
+
+
+def is_usable(device: torch.device) -> bool:
+    """Whether `device` still computes: after some errors a process can use its GPU no more."""
+    try:
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+    except RuntimeError:
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +144,7 @@ class Placed:
             size: of the whole batch.
             maps: whether the stages' maps are wanted.
         """
-        outputs = _run(self.parallel, inputs)
-        if not maps:
-            outputs = outputs._replace(maps=None)
+        outputs = _run(self.parallel, inputs, maps=maps)
         if self.runtime.world_size == 1:
             return outputs
         features, logits = _gather(outputs.features, size), _gather(outputs.logits, size)
@@ -132,14 +152,15 @@ class Placed:
         return Outputs(features, logits, gathered)
 
 
-def _run(network: nn.Module, inputs: Tensor) -> Outputs:
+def _run(network: nn.Module, inputs: Tensor, *, maps: bool = True) -> Outputs:
+    """The network's outputs in float32, with its stages' maps if they are wanted."""
     if inputs.device.type != "cuda":
         plain: Outputs = network(inputs)
-        return plain
-    with torch.autocast("cuda", torch.bfloat16):
+        return plain if maps else plain._replace(maps=None)
+    with torch.autocast("cuda", GPU_DTYPE, enabled=GPU_DTYPE is not torch.float32):
         outputs: Outputs = network(inputs)
-    maps = outputs.maps and tuple(x.float() for x in outputs.maps)
-    return Outputs(outputs.features.float(), outputs.logits.float(), maps)
+    kept = tuple(x.float() for x in outputs.maps) if maps and outputs.maps else None
+    return Outputs(outputs.features.float(), outputs.logits.float(), kept)
 
 
 def _gather(part: Tensor, size: int) -> Tensor:

@@ -1,26 +1,60 @@
-"""What numbers depend on beside their key, as the worker that made them finds it."""
+"""What numbers depend on beside their key: how a device computes, and what a worker finds.
+
+torch chooses the fastest kernels, and on a GPU some of them add up in an order that changes from
+run to run. With what `repeat` sets, a replicate that goes on from a checkpoint ends as if it had
+never stopped there too.
+"""
 
 import functools
 import json
+import os
 import platform
 import re
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
 import torch
+from torch.utils import deterministic
+
+Facts = dict[str, str | int]
 
 PACKAGES = ("numpy", "transformers")
+CUBLAS_WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 CPUINFO = Path("/proc/cpuinfo")
 
 
-def environment() -> str:
+def repeat(device: torch.device) -> None:
+    """See to it that what this process computes on `device` can be repeated to the bit.
+
+    A CPU computes on one thread. On a GPU only kernels are used that repeat, TF32 is off (networks
+    compute in bfloat16, losses in float32), and an operation without such a kernel raises
+    RuntimeError. To be called before the GPU is first used: cuBLAS reads its setting once.
+    """
+    if device.type == "cpu":
+        torch.set_num_threads(1)
+        return
+    os.environ.setdefault(CUBLAS_WORKSPACE, ":4096:8")
+    torch.use_deterministic_algorithms(True)
+    deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # finds bugs
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+
+
+def environment(device: torch.device, before: Sequence[str] = ()) -> str:
     """JSON text, sorted, of what changes the last bits of a result.
 
     Versions of Python, PACKAGES and torch (with its build, and the `blas` that it multiplies
     matrices with); the operating system; the processor, the instructions that torch uses of it
-    (`capability`), and the number of threads that torch uses here.
+    (`capability`), and the number of threads that torch uses here; of a GPU its model (`gpu`), and
+    the versions of its driver's CUDA libraries.
+
+    Args:
+        device: what computes.
+        before: the environments in which the same replicate was trained up to its checkpoints.
+            What they had that this one has not stands as `continued_from`.
     """
-    facts: dict[str, str | int] = {name: version(name) for name in PACKAGES}
+    facts: Facts = {name: version(name) for name in PACKAGES}
     facts |= {
         "python": platform.python_version(),
         "system": " ".join([platform.system(), platform.machine(), *platform.libc_ver()]).strip(),
@@ -30,7 +64,22 @@ def environment() -> str:
         "capability": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
     }
+    if device.type == "cuda":
+        facts |= {
+            "gpu": torch.cuda.get_device_name(device),
+            "cuda": str(torch.version.cuda),
+            "cudnn": str(torch.backends.cudnn.version()),
+        }
+    others = {other: None for text in before if (other := _difference(json.loads(text), facts))}
+    if others:
+        facts["continued_from"] = "; then ".join(others)
     return json.dumps(facts, sort_keys=True)
+
+
+def _difference(other: Facts, facts: Facts) -> str:
+    """What `other` has that `facts` has not, in words; empty if nothing."""
+    names = sorted(name for name in {*other, *facts} if other.get(name) != facts.get(name))
+    return ", ".join(f"{name} {other.get(name, 'none')}" for name in names)
 
 
 def blas(build: str) -> str:

@@ -19,7 +19,8 @@ from fdsweep.search_spaces.errors import ReplicateError
 from fdsweep.trainers import rng
 from fdsweep.trainers.datasets import SCENE, Fold
 from fdsweep.trainers.distillers import Distiller
-from fdsweep.trainers.distributed import Placed
+from fdsweep.trainers.distributed import Placed, on_device
+from fdsweep.trainers.environment import environment
 from fdsweep.trainers.features.outputs import Outputs
 from fdsweep.trainers.loaders import evaluation_batches, training_views
 from fdsweep.trainers.optimisation import learning_rate, make_optimizer
@@ -93,7 +94,7 @@ def train_replicate(
         training.run_epoch()
         if on_epoch:
             on_epoch(training.history, training.snapshot)
-    return training.history, training.best_weights
+    return training.history, _on_cpu(training.best_weights)
 
 
 class Training:
@@ -109,7 +110,8 @@ class Training:
 
     Attributes:
         history: what it has shown so far.
-        best_weights: of the student at the best epoch, on the CPU.
+        best_weights: of the student at the best epoch, on its device.
+        environments: in which it was trained so far, the last one here.
     """
 
     def __init__(
@@ -125,7 +127,9 @@ class Training:
         self.optimizer = make_optimizer(config.network.optim, self.trained.parameters())
         self.history = History(roles.task.metric)
         self.best_weights = _copy(roles.student.network)
+        self.environments = [environment(roles.student.runtime.device)]
         if resume is not None:
+            self.environments = list(dict.fromkeys([*resume["environments"], *self.environments]))
             self.trained.load_state_dict(resume["networks"])
             self.optimizer.load_state_dict(resume["optimizer"])
             self.history = History(**resume["history"])
@@ -142,7 +146,8 @@ class Training:
             "networks": self.trained.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "history": asdict(self.history),
-            "best_weights": self.best_weights,
+            "best_weights": _on_cpu(self.best_weights),
+            "environments": self.environments,
         }
 
     def run_epoch(self) -> None:
@@ -258,7 +263,7 @@ def labels_of(fold: Fold, batches: Sequence[Tensor]) -> Iterator[Tensor]:
     """What is known of each of `batches`, samples [B] each, as they are evaluated."""
     if fold.label_maps is not None:
         return fold.label_maps.batches(batches)
-    return (fold.labels[batch.to(fold.labels.device)] for batch in batches)
+    return (fold.labels[batch] for batch in on_device(batches, fold.labels.device))
 
 
 @torch.inference_mode()
@@ -286,4 +291,8 @@ def _set_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:
 
 
 def _copy(network: nn.Module) -> dict[str, Tensor]:
-    return {name: x.detach().cpu().clone().contiguous() for name, x in network.state_dict().items()}
+    return {name: x.detach().clone() for name, x in network.state_dict().items()}
+
+
+def _on_cpu(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: x.cpu().contiguous() for name, x in weights.items()}

@@ -62,7 +62,8 @@ def run_replicate(
     if trial.keeps_weights and runtime.rank == 0:
         facts = {name: outcome[name] for name in TEACHER_FACTS}
         teachers.save(trial.storage, trial.key, seed, weights, facts)
-    return outcome | {"device": runtime.device_name, "environment": environment()}
+    where = environment(runtime.device, resume["environments"] if resume else ())
+    return outcome | {"device": runtime.device_name, "environment": where}
 
 
 def make_roles(

@@ -17,7 +17,7 @@ from fdsweep.search_spaces.storage import Storage
 from fdsweep.trainers import backbones, rng, tasks
 from fdsweep.trainers.backbones import pretrained
 from fdsweep.trainers.datasets import DatasetInfo
-from fdsweep.trainers.distributed import Placed
+from fdsweep.trainers.distributed import Placed, on_device
 from fdsweep.trainers.features.outputs import Outputs
 from fdsweep.trainers.loaders import Inputs, evaluated_views, training_views
 
@@ -151,8 +151,8 @@ def cached(network: Placed, inputs: Inputs, train: Tensor) -> Teach:
 
     def teach(batches: Sequence[Tensor], epoch: int) -> Iterator[Outputs]:
         del epoch
-        for batch in batches:
-            kept = rows[batch.to(rows.device)]
+        for batch in on_device(batches, rows.device):
+            kept = rows[batch]
             yield Outputs(features[kept], logits[kept])
 
     return teach

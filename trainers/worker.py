@@ -16,14 +16,14 @@ import torch
 from fdsweep.search_spaces.errors import FdsweepError, first_line
 from fdsweep.search_spaces.storage import tell_once
 from fdsweep.search_spaces.trials import PointConfig, TrialConfig
-from fdsweep.trainers import datasets, distributed
+from fdsweep.trainers import datasets, distributed, environment
 from fdsweep.trainers.loop import Snapshot
 from fdsweep.trainers.protocol.history import History
 from fdsweep.trainers.replicate import run_replicate
 from fdsweep.trainers.trials.tuning import Tuning
 
 CHECKPOINT = "replicates.pt"
-SCHEMA = 3
+SCHEMA = 4
 """Of what a checkpoint holds; one of another fdsweep is left aside, and training starts again."""
 
 GoOn = Callable[[int], bool]
@@ -65,6 +65,8 @@ def work(handed: dict[str, TrialConfig]) -> None:
                 outcome = _failure(error)
             outcomes[seed] = json.dumps(outcome)
         _report(trial.key, {"seed": seed, "outcome": outcomes[seed]}, {"outcomes": outcomes})
+        if not distributed.is_usable(device):
+            raise RuntimeError("the GPU failed: another process goes on with the next replicate")
 
 
 def tune(point: PointConfig, go_on: GoOn) -> None:
@@ -99,8 +101,7 @@ def tune(point: PointConfig, go_on: GoOn) -> None:
 
 def _device() -> torch.device:
     device: torch.device = ray.train.torch.get_device()
-    if device.type == "cpu":
-        torch.set_num_threads(1)
+    environment.repeat(device)
     return device
 
 

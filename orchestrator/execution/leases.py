@@ -28,8 +28,7 @@ from typing import Self
 import filelock
 
 from fdsweep.search_spaces import layout
-from fdsweep.search_spaces.errors import StorageError, first_line
-from fdsweep.search_spaces.storage import OTHER_STORAGE, Storage
+from fdsweep.search_spaces.storage import Storage, unwritable
 
 HEARTBEAT_S = 10.0
 """So often a holder touches its leases."""
@@ -102,16 +101,16 @@ class Leases:
         except filelock.Timeout:
             return []
         except OSError as error:
-            what = f"cannot be written ({first_line(error)})"
-            raise StorageError(what, str(self.folder), OTHER_STORAGE) from None
+            raise unwritable(str(self.folder), error) from None
         self.held.update(taken)
         return taken
 
     def free(self, names: Iterable[str]) -> None:
         """Give up those of `names` that are this driver's."""
         for name in names:
-            if self.holds(name) and self.folder:
-                (self.folder / name).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # one that stays is nobody's soon
+                if self.holds(name) and self.folder:
+                    (self.folder / name).unlink(missing_ok=True)
             self.held.discard(name)
 
     def holds(self, name: str) -> bool:

@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Collection, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 from typing import Protocol
 
@@ -18,14 +19,15 @@ from fdsweep.orchestrator.execution.cluster import DRIVER_CPUS, ResourcePlan
 from fdsweep.orchestrator.execution.leases import Leases
 from fdsweep.orchestrator.execution.trial import fit_trial, train_name
 from fdsweep.orchestrator.execution.turns import InTurn, Turns, part
+from fdsweep.orchestrator.writer import Writer
 from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.storage import Storage
 from fdsweep.search_spaces.trials import Plan, TrialConfig
-from fdsweep.trainers.protocol.reports import EndReport, EpochReport, Outcome
+from fdsweep.trainers.protocol.reports import Broken, EndReport, EpochReport, Outcome
 
 
 class Observer(Protocol):
-    """Who is told what happens; every call comes from the driver's main thread."""
+    """Who is told what happens; every call but `keep` comes from the driver's main thread."""
 
     def started(self, trial: TrialConfig) -> None:
         """The trial has its resources."""
@@ -33,11 +35,17 @@ class Observer(Protocol):
     def epoch(self, trial: TrialConfig, report: EpochReport) -> None:
         """A replicate finished an epoch."""
 
-    def finished(self, trial: TrialConfig, seed: int, outcome: Outcome) -> None:
-        """A replicate ended well."""
+    def keep(self, trial: TrialConfig, seed: int, end: Outcome | Broken) -> None:
+        """Store for good how a replicate ended: `finished` or `failed` follows.
 
-    def failed(self, trial: TrialConfig, seed: int, error: str, traceback: str) -> None:
-        """A replicate ended badly."""
+        It comes from a thread of the writer's, and again if it raised a StorageError.
+        """
+
+    def finished(self, trial: TrialConfig, seed: int, outcome: Outcome) -> None:
+        """A replicate ended well, and is stored."""
+
+    def failed(self, trial: TrialConfig, seed: int, error: str) -> None:
+        """A replicate ended badly, and that is stored."""
 
     def trained_elsewhere(self, trial: TrialConfig) -> None:
         """Another driver trained the replicates of `trial`, which was planned here too."""
@@ -51,21 +59,25 @@ def run_plan(plan: Plan, resources: ResourcePlan, storage: str, observer: Observ
 
     One failing trial never touches another. A student whose teacher failed fails with it. What
     another driver failed at, or left when it died, is trained here.
+
+    Raises:
+        StorageError: what was trained cannot be stored; the next run stores it from the checkpoint.
     """
     teachers: Sequence[TrialConfig] = plan.teachers
     students: Sequence[TrialConfig] = plan.students
     failed: AbstractSet[tuple[str, int]] = set()
-    with Leases(Storage(storage)) as leases:
+    with Leases(Storage(storage)) as leases, Writer() as writer:
         while teachers or students:
-            first = _run_stage(teachers, resources, storage, observer, leases)
+            first = _run_stage(teachers, resources, storage, observer, leases, writer)
             teachers, failed = first.others, failed | first.failed
             absent = {(trial.key, seed) for trial in teachers for seed in trial.seeds}
             waiting, able = _split(students, absent)
             orphans, able = _split(able, failed)
             for trial in orphans:
                 for seed in trial.seeds:
-                    observer.failed(trial, seed, "its teacher failed", "")
-            second = _run_stage(able, resources, storage, observer, leases)
+                    end = Broken(error="its teacher failed", traceback="")
+                    _tell_end(observer, writer, trial, seed, end)
+            second = _run_stage(able, resources, storage, observer, leases, writer)
             students = (*second.others, *waiting)
             blocked = (*first.blocked, *second.blocked)
             if blocked:
@@ -109,11 +121,12 @@ def _run_stage(
     storage: str,
     observer: Observer,
     leases: Leases,
+    writer: Writer,
 ) -> _Stage:
-    """Run those of `trials` that nobody else trains."""
+    """Run those of `trials` that nobody else trains, until all is stored."""
     turns = Turns(trials, leases)
     order = iter(turns)
-    relay = _Relay(turns, observer)
+    relay = _Relay(turns, observer, writer)
     for first in order:  # none if others train them all: then Tune need not start
         fit(
             tune.with_parameters(fit_trial, resources=resources),
@@ -126,19 +139,39 @@ def _run_stage(
                 max_concurrent_trials=resources.concurrent,
             ),
         )
+    writer.flush()
     for trial in turns.stored:
         observer.trained_elsewhere(trial)
     return _Stage(relay.lost, turns.others, turns.blocked)
 
 
-class Callback(tune.Callback):  # type: ignore[misc]
-    """Remembers trials that broke off: Tune writes down why only after it has told so."""
+def _tell_end(
+    observer: Observer, writer: Writer, trial: TrialConfig, seed: int, end: Outcome | Broken
+) -> None:
+    """Have the end of a replicate stored, and told after that."""
+    if "error" in end:
+        then = partial(observer.failed, trial, seed, end["error"])
+    else:
+        then = partial(observer.finished, trial, seed, end)
+    writer.submit(partial(observer.keep, trial, seed, end), then)
 
-    def __init__(self) -> None:
+
+class Callback(tune.Callback):  # type: ignore[misc]
+    """Lets `writer` tell what is stored, and remembers trials that broke off.
+
+    Tune writes down why only after it has told so.
+    """
+
+    def __init__(self, writer: Writer) -> None:
+        self.writer = writer
         self.broken: list[Trial] = []
 
     def __getstate__(self) -> dict[str, object]:
         return {}  # Tune pickles its callbacks; this one is of no use in another process
+
+    @override
+    def on_step_end(self, iteration: int, trials: list[Trial], **info: object) -> None:
+        self.writer.step()
 
     @override
     def on_trial_error(
@@ -188,8 +221,8 @@ def fit(
 class _Relay(Callback):
     """Turns Tune's callbacks into the observer's calls and counts every replicate once."""
 
-    def __init__(self, turns: Turns, observer: Observer) -> None:
-        super().__init__()
+    def __init__(self, turns: Turns, observer: Observer, writer: Writer) -> None:
+        super().__init__(writer)
         self.turns, self.observer = turns, observer
         self.ended: set[tuple[str, int]] = set()
         self.lost: set[tuple[str, int]] = set()
@@ -216,35 +249,37 @@ class _Relay(Callback):
         seed, outcome = result["seed"], json.loads(result["outcome"])
         if (config.key, seed) in self.ended:
             return
-        self.ended.add((config.key, seed))
-        if "error" in outcome:
-            self._fail(config, seed, outcome["error"], outcome["traceback"])
-        else:
-            self.observer.finished(config, seed, outcome)
+        self._end(config, seed, outcome)
 
     @override
     def on_trial_complete(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: object
     ) -> None:
-        config: TrialConfig = trial.config["trial"]
-        if self.turns.leases.holds(train_name(config)):
-            checkpoints.drop(config.storage, train_name(config))
-        self.turns.free(config)
+        self.writer.submit(partial(self._clear_up, trial.config["trial"]))
 
     @override
     def on_trial_error(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: object
     ) -> None:
         super().on_trial_error(iteration, trials, trial, **info)
-        self.turns.free(trial.config["trial"])
+        self.writer.submit(partial(self.turns.free, trial.config["trial"]))
 
     @override
     def broke_off(self, trial: Trial, error: str) -> None:
         config: TrialConfig = trial.config["trial"]
         for seed in config.seeds:
             if (config.key, seed) not in self.ended:
-                self._fail(config, seed, error.splitlines()[-1], error)
+                broken = Broken(error=error.splitlines()[-1], traceback=error)
+                self._end(config, seed, broken)
 
-    def _fail(self, config: TrialConfig, seed: int, error: str, traceback: str) -> None:
-        self.lost.add((config.key, seed))
-        self.observer.failed(config, seed, error, traceback)
+    def _end(self, config: TrialConfig, seed: int, end: Outcome | Broken) -> None:
+        self.ended.add((config.key, seed))
+        if "error" in end:
+            self.lost.add((config.key, seed))
+        _tell_end(self.observer, self.writer, config, seed, end)
+
+    def _clear_up(self, config: TrialConfig) -> None:
+        """Delete what an ended trial needs no more, and free its leases: its rows are stored."""
+        if self.turns.leases.holds(train_name(config)):
+            checkpoints.drop(config.storage, train_name(config))
+        self.turns.free(config)

@@ -241,14 +241,19 @@ class Proposer:
         trials = self.study.get_trials(deepcopy=False)
         if len(self.trials()) >= self.total:
             return None
-        number = sum(trial.state != TrialState.WAITING for trial in trials)
+        self._sample_for(sum(trial.state != TrialState.WAITING for trial in trials))
         with _quiet():
-            seed = int(content_key(study=self.name, trial=number), 16) % 2**32
-            self.study.sampler = SAMPLERS[self.sampler](seed, self.problem.dimensions)
             return self.study.ask()
 
+    def _sample_for(self, number: int) -> None:
+        """Let the sampler draw what trial `number` draws."""
+        seed = int(content_key(study=self.name, trial=number), 16) % 2**32
+        with _quiet():
+            self.study.sampler = SAMPLERS[self.sampler](seed, self.problem.dimensions)
+
     def _left_over(self, number: int) -> optuna.Trial:
-        """The running trial `number`, to be gone on with."""
+        """The running trial `number`, to be gone on with; it may lack parameters yet."""
+        self._sample_for(number)
         study_id = self.storage.get_study_id_from_name(self.name)
         trial_id = self.storage.get_trial_id_from_study_id_trial_number(study_id, number)
         return optuna.Trial(self.study, trial_id)

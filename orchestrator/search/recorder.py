@@ -69,11 +69,11 @@ class PointRecorder:
         reached = f"epoch {report['epoch']}/{report['epochs']}, val {100 * value:.1f}"
         self.progress.running(proposal.key, f"{self._name(proposer, proposal)}: {reached}")
 
-    def ended(self, proposer: Proposer, proposal: Proposal, end: End) -> None:
-        """Log the trial; its numbers are in the study already."""
+    def keep(self, proposer: Proposer, proposal: Proposal, end: End) -> None:
+        """Store the trial's run, and its log if it failed; its numbers are in the study already."""
         name = self._name(proposer, proposal)
         state = "failed" if end.failure else "complete" if end.is_complete else "pruned"
-        curve = self.curves.pop(proposal.key)
+        curve = self.curves[proposal.key]
         run = Run(
             identity=(proposal.key, ""),
             name=name,
@@ -89,19 +89,28 @@ class PointRecorder:
             seconds=end.report["seconds"] if end.report else 0.0,
             done=end.failure is None,
         )
+        if end.failure:
+            error, traceback = end.failure["error"], end.failure["traceback"]
+            point = "\n".join(f"{option}: {value}" for option, value in proposal.point.items())
+            self.store.write_text(self._log(proposal), f"{name}\n{point}\n{error}\n\n{traceback}")
         keep(self.store, self.name, run)
         self.tracker.log(run)
+
+    def ended(self, proposer: Proposer, proposal: Proposal, end: End) -> None:
+        """Show the end of a trial."""
+        name = self._name(proposer, proposal)
+        del self.curves[proposal.key]
         self.progress.idle(proposal.key)
         self._count()
         if end.failure:
-            error, traceback = end.failure["error"], end.failure["traceback"]
-            log = layout.error_log(self.name, f"trial-{proposal.key}")
-            point = "\n".join(f"{option}: {value}" for option, value in proposal.point.items())
-            self.store.write_text(log, f"{name}\n{point}\n{error}\n\n{traceback}")
-            self.failures.append(Failure(name, None, error, self.store.uri(log)))
+            error, log = end.failure["error"], self.store.uri(self._log(proposal))
+            self.failures.append(Failure(name, None, error, log))
             self.progress.say(f"failed: {name}: {error}")
         elif end.is_complete and end.report:
             self.progress.reached(fmean(end.report["values"]), name)
+
+    def _log(self, proposal: Proposal) -> str:
+        return layout.error_log(self.name, f"trial-{proposal.key}")
 
     def _name(self, proposer: Proposer, proposal: Proposal) -> str:
         return f"{self.words[proposer.name]}, trial {proposal.number}"

@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import ray
@@ -18,6 +19,7 @@ from fdsweep.orchestrator.execution.cluster import ResourcePlan
 from fdsweep.orchestrator.execution.stages import Callback, fit
 from fdsweep.orchestrator.execution.trial import fit_point, point_name
 from fdsweep.orchestrator.search.optuna_study import End, Proposal, Proposer
+from fdsweep.orchestrator.writer import Writer
 from fdsweep.search_spaces.trials import PointConfig
 from fdsweep.trainers.protocol.reports import Broken, PointFailure, PointReport
 
@@ -36,7 +38,7 @@ class Lane:
 
 
 class Observer(Protocol):
-    """Who is told what happens to the points of a search."""
+    """Who is told what happens to the points of a search, as `stages.Observer` is of a study's."""
 
     def started(self, proposer: Proposer, proposal: Proposal) -> None:
         """The point is about to be trained."""
@@ -44,8 +46,11 @@ class Observer(Protocol):
     def epoch(self, proposer: Proposer, proposal: Proposal, report: PointReport) -> None:
         """An epoch was done."""
 
+    def keep(self, proposer: Proposer, proposal: Proposal, end: End) -> None:
+        """Store for good how the point ended; it comes from a thread of the writer's."""
+
     def ended(self, proposer: Proposer, proposal: Proposal, end: End) -> None:
-        """The point is done with."""
+        """The point is done with, and that is stored."""
 
 
 @ray.remote(num_cpus=0)
@@ -76,6 +81,8 @@ class StudySearcher(Searcher):  # type: ignore[misc]
         lanes: one for each study.
         observer: who is told.
         give: passes on (key, epoch, whether to go on).
+        writer: stores how points ended; in the study that is written at once, for the next point
+            depends on it.
         deadline: time.monotonic() after which nothing new is proposed.
     """
 
@@ -84,10 +91,12 @@ class StudySearcher(Searcher):  # type: ignore[misc]
         lanes: Sequence[Lane],
         observer: Observer,
         give: Callable[[str, int, bool], object],
+        writer: Writer,
         deadline: float | None = None,
     ) -> None:
         super().__init__()
         self.left, self.observer, self.give, self.deadline = list(lanes), observer, give, deadline
+        self.writer = writer
         self.running: dict[str, tuple[Lane, Proposal]] = {}
         self.reports: dict[str, PointReport] = {}
         self.outcomes: dict[str, str] = {}
@@ -144,7 +153,8 @@ class StudySearcher(Searcher):  # type: ignore[misc]
             epochs=end.report["epoch"] if end.report else 0,
             seconds=end.report["seconds"] if end.report else 0.0,
         )
-        self.observer.ended(lane.proposer, proposal, end)
+        told = lane.proposer, proposal, end
+        self.writer.submit(partial(self.observer.keep, *told), partial(self.observer.ended, *told))
 
     @override
     def save(self, checkpoint_path: str) -> None:
@@ -167,8 +177,8 @@ def _end(report: PointReport | None, outcome: str, error: str) -> End:
 class _Ends(Callback):
     """Clears up after trials, and tells the searcher why one broke off."""
 
-    def __init__(self, searcher: StudySearcher) -> None:
-        super().__init__()
+    def __init__(self, searcher: StudySearcher, writer: Writer) -> None:
+        super().__init__(writer)
         self.searcher = searcher
 
     @override
@@ -176,7 +186,7 @@ class _Ends(Callback):
         self, iteration: int, trials: list[Trial], trial: Trial, **info: object
     ) -> None:
         point: PointConfig = trial.config["point"]
-        checkpoints.drop(point.storage, point_name(point))
+        self.writer.submit(partial(checkpoints.drop, point.storage, point_name(point)))
 
     @override
     def broke_off(self, trial: Trial, error: str) -> None:
@@ -192,13 +202,14 @@ def run_lanes(
 ) -> None:
     """Train what the studies of `lanes` propose, until each has its trials or time is up."""
     signals = StopSignals.remote()  # type: ignore[attr-defined]
-    searcher = StudySearcher(lanes, observer, signals.give.remote, deadline)
-    fit(
-        tune.with_parameters(fit_point, signals=signals, resources=resources),
-        storage,
-        _Ends(searcher),
-        lambda trial: point_name(trial.config["point"]),
-        tune.TuneConfig(
-            search_alg=searcher, num_samples=-1, max_concurrent_trials=resources.concurrent
-        ),
-    )
+    with Writer() as writer:
+        searcher = StudySearcher(lanes, observer, signals.give.remote, writer, deadline)
+        fit(
+            tune.with_parameters(fit_point, signals=signals, resources=resources),
+            storage,
+            _Ends(searcher, writer),
+            lambda trial: point_name(trial.config["point"]),
+            tune.TuneConfig(
+                search_alg=searcher, num_samples=-1, max_concurrent_trials=resources.concurrent
+            ),
+        )

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from fdsweep.orchestrator.tracking.progress import Progress
-from fdsweep.orchestrator.tracking.runs import Run, replicate_run
+from fdsweep.orchestrator.tracking.runs import replicate_run
 from fdsweep.orchestrator.tracking.sync import keep
 from fdsweep.orchestrator.tracking.tracker import Tracker
 from fdsweep.results.records.schema import Replicate
@@ -18,7 +18,7 @@ from fdsweep.search_spaces.keys import spell
 from fdsweep.search_spaces.sweep import Sweep
 from fdsweep.search_spaces.trials import Plan, TrialConfig
 from fdsweep.trainers import tasks
-from fdsweep.trainers.protocol.reports import EpochReport, Outcome
+from fdsweep.trainers.protocol.reports import Broken, EpochReport, Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,36 +56,45 @@ class Recorder:
         text = f"{self._name(trial)}: {reached}, {report['split']} {100 * report['score']:.1f}"
         self.progress.running(_identity(trial), text)
 
-    def finished(self, trial: TrialConfig, seed: int, outcome: Outcome) -> None:
-        """Store a replicate; a teacher is in the storage already."""
+    def keep(self, trial: TrialConfig, seed: int, end: Outcome | Broken) -> None:
+        """Store a replicate, or that it failed, with its log; a teacher is in the storage already.
+
+        Trackers are told after that.
+        """
+        name, outcome = self._name(trial), None
+        if "error" in end:
+            text = f"{name}, seed {seed}\n{end['error']}\n\n{end['traceback']}"
+            self.store.write_text(self._log(trial, seed), text)
+        else:
+            outcome = end
         row = self._row(trial, seed, outcome)
-        if trial.kind == "student":
+        run = replicate_run(row.model_dump(), outcome["curves"] if outcome else (), name)
+        if trial.kind == "teacher":  # `results/` has no row of it
+            keep(self.store, self.plan.sweep, run)
+        elif outcome:
             self.store.put(row, curves(outcome), predictions(outcome))
-        self._track(trial, replicate_run(row.model_dump(), outcome["curves"], self._name(trial)))
+        else:
+            self.store.put(row, [], [])
+        self.tracker.log(run)
+
+    def finished(self, trial: TrialConfig, seed: int, outcome: Outcome) -> None:
+        """Count a replicate that is stored."""
         self.progress.counts.done += 1
         if trial.kind == "student":
             split = "test" if outcome["val_score"] is None else "val"
             self.progress.reached(outcome["best_score"], self._name(trial), split)
         self._show_end(trial, seed)
 
-    def failed(self, trial: TrialConfig, seed: int, error: str, traceback: str) -> None:
-        """Store that a replicate failed, with its log beside the reports."""
-        name = self._name(trial)
-        log = layout.error_log(self.plan.sweep, f"{trial.kind}-{trial.key}-{seed}")
-        self.store.write_text(log, f"{name}, seed {seed}\n{error}\n\n{traceback}")
-        row = self._row(trial, seed, None)
-        if trial.kind == "student":
-            self.store.put(row, [], [])
-        self._track(trial, replicate_run(row.model_dump(), [], name))
-        self.failures.append(Failure(name, seed, error, self.store.uri(log)))
+    def failed(self, trial: TrialConfig, seed: int, error: str) -> None:
+        """Count a replicate that failed, and say so."""
+        name, log = self._name(trial), self.store.uri(self._log(trial, seed))
+        self.failures.append(Failure(name, seed, error, log))
         self.progress.counts.failed += 1
         self._show_end(trial, seed)
         self.progress.say(f"failed: {name}, seed {seed}: {error}")
 
-    def _track(self, trial: TrialConfig, run: Run) -> None:
-        if trial.kind == "teacher":  # `results/` has no row of it
-            keep(self.store, self.plan.sweep, run)
-        self.tracker.log(run)
+    def _log(self, trial: TrialConfig, seed: int) -> str:
+        return layout.error_log(self.plan.sweep, f"{trial.kind}-{trial.key}-{seed}")
 
     def trained_elsewhere(self, trial: TrialConfig) -> None:
         """Count its replicates no more."""

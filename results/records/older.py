@@ -5,6 +5,10 @@ from typing import Any
 import pyarrow as pa
 
 from fdsweep.results.records.schema import CLASSIFICATION
+from fdsweep.search_spaces import layout
+
+BESIDE = (layout.CURVES, layout.PREDICTIONS)
+"""Folders in which every replicate had a file beside its row."""
 
 METRIC = "accuracy"
 SCORES = {
@@ -21,6 +25,10 @@ LEARNER, RESPONSE = "fd-cmkd", "cutoff"
 
 def replicates(table: pa.Table) -> pa.Table:
     """Rows of `results/`, whichever version of fdsweep wrote them, with the columns of today."""
+    if "files" not in table.column_names:  # each had its own
+        names = map(layout.replicate_file, *(table[c].to_pylist() for c in ("key", "seed")))
+        files = [[f"{folder}/{name}" for folder in BESIDE] for name in names]
+        table = table.append_column("files", pa.array(files, pa.list_(pa.string())))
     if "test_accuracy" not in table.column_names:
         return table
     columns = {SCORES.get(name, name): table[name] for name in table.column_names}

@@ -35,9 +35,14 @@ REPLICATES = pa.schema(
         ("data_fingerprint", pa.string()),
         ("environment", pa.string()),
         ("config", pa.string()),
+        ("files", pa.list_(pa.string())),
     ]
 )
-"""`results/`: one row per replicate, the fields of `Replicate`."""
+"""`results/`: one row per replicate, the fields of `Replicate` and where the rest of it is stored.
+
+`files` are the places of its curves and predictions: what they name and the storage lacks is lost,
+what they do not name never was there.
+"""
 
 CURVES = pa.schema(
     [
@@ -90,7 +95,7 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
 class Replicate(Record):
-    """One row of `results/`: a point of the study in one direction with one seed.
+    """What a row of `results/` says: a point of the study in one direction with one seed.
 
     `metric` names what the scores are, fractions of 0..1. `test_score` is read at the epoch and
     head that validation chose, `test_score_last` at the last epoch, `test_score_best` at the epoch

@@ -128,13 +128,15 @@ class Store(Storage):
         """
         name = layout.replicate_file(replicate.key, replicate.seed)
         tables = {
-            "curves": _owned(curves, CURVES, replicate),
-            "predictions": _kept(predictions, replicate),
-            "results": pa.Table.from_pylist([replicate.model_dump()], schema=REPLICATES),
+            layout.CURVES: _owned(curves, CURVES, replicate),
+            layout.PREDICTIONS: _kept(predictions, replicate),
         }
-        renews = replicate.status == "done" and self._is_done(name) and bool(self._lost([name]))
+        row = {**replicate.model_dump(), "files": [f"{folder}/{name}" for folder in tables]}
+        tables[layout.RESULTS] = pa.Table.from_pylist([row], schema=REPLICATES)
+        files = self._files_of(name)
+        renews = replicate.status == "done" and files is not None and bool(self._gone(files))
         for folder, table in tables.items():
-            if not renews and self._is_done(name):
+            if not renews and self._files_of(name) is not None:
                 return False
             self.write(f"{folder}/{name}", _to_parquet(table))
         return True
@@ -165,38 +167,33 @@ class Store(Storage):
         """
         rows = self._rows(keys)
         done = rows.filter(pc.equal(rows["status"], "done"))
-        found = set(zip(done["key"].to_pylist(), done["seed"].to_pylist(), strict=True))
-        return found - self.lost(found)
+        who = zip(done["key"].to_pylist(), done["seed"].to_pylist(), strict=True)
+        files = dict(zip(who, done["files"].to_pylist(), strict=True))
+        return {*files} - self.lost(files)
 
-    def lost(self, done: Collection[tuple[str, int]]) -> set[tuple[str, int]]:
-        """Those of the `done` replicates, (key, seed), that lack their curves or predictions.
+    def lost(self, done: Mapping[tuple[str, int], Collection[str]]) -> set[tuple[str, int]]:
+        """Those of the `done` replicates, (key, seed), that lack one of their `files`.
 
         Of them is told on stderr. Of their files the ends alone are read, so that damage within is
         not noticed before they are read whole.
         """
-        names = {layout.replicate_file(key, seed): (key, seed) for key, seed in sorted(done)}
-        lost = self._lost([*names])
+        gone = self._gone({place for files in done.values() for place in files})
+        lost = {who for who, files in done.items() if not gone.isdisjoint(files)}
         if lost:
-            first, more = self.uri(next(iter(lost.values()))), len(lost) - 1
+            first, more = self.uri(min(gone)), len(gone) - 1
             told = f"{first} and {more} more are" if more else f"{first} is"
-            again = f"{len(lost)} replicate{'s' if more else ''}"
+            again = f"{len(lost)} replicate{'s' if len(lost) > 1 else ''}"
             tell_once(f"{told} missing; running the sweep trains {again} again.")
-        return {names[name] for name in lost}
-
-    def _lost(self, names: Sequence[str]) -> dict[str, str]:
-        """Those of `names` that lack their curves or predictions, each with the place of one."""
-        lost: dict[str, str] = {}
-        for folder in (layout.CURVES, layout.PREDICTIONS):
-            stamps = self._stamps(folder)
-            places = [f"{folder}/{name}" for name in names if name in stamps]
-            with self._readers() as readers:
-                ended = list(readers.map(self._ends_well, places))
-            whole = {place for place, well in zip(places, ended, strict=True) if well}
-            places = [f"{folder}/{name}" for name in names]
-            lost |= {
-                name: place for name, place in zip(names, places, strict=True) if place not in whole
-            }
         return lost
+
+    def _gone(self, places: Collection[str]) -> set[str]:
+        """Those of `places` where there are no whole curves or predictions."""
+        here: list[str] = []
+        for folder in (layout.CURVES, layout.PREDICTIONS):
+            here += {*places}.intersection(f"{folder}/{name}" for name in self._stamps(folder))
+        with self._readers() as readers:
+            whole = dict(zip(here, readers.map(self._ends_well, here), strict=True))
+        return {place for place in places if not whole.get(place)}
 
     def _ends_well(self, place: str) -> bool:
         """Whether the file at `place` ends as a Parquet file does; else it is set aside."""
@@ -217,15 +214,15 @@ class Store(Storage):
     def _readers(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(LOCAL_READERS if self.is_local else REMOTE_READERS)
 
-    def _is_done(self, name: str) -> bool:
-        if not self.exists(f"results/{name}"):
-            return False
-        table = self._content("results", name)
+    def _files_of(self, name: str) -> Sequence[str] | None:
+        """The other files of the replicate whose row `name` is; None if it is not done."""
         own = NAME.fullmatch(name)
-        if table is None or own is None:
-            return False
-        rows = zip(*(table[column].to_pylist() for column in OWNED), strict=True)
-        return (own["key"], int(own["seed"]), "done") in rows
+        table = self._content(layout.RESULTS, name) if own else None
+        if own is None or table is None:
+            return None
+        columns = [table[column].to_pylist() for column in (*OWNED, "files")]
+        files = {tuple(who): places for *who, places in zip(*columns, strict=True)}
+        return files.get((own["key"], int(own["seed"]), "done"))
 
     def _names(self, folder: str, keys: Collection[str] | None) -> list[str]:
         return _in_order(self._stamps(folder), keys)
@@ -287,7 +284,7 @@ class Store(Storage):
             with pq.ParquetFile(pa.BufferReader(content)) as file:
                 table = CONFORM[folder](file.read(use_threads=False))
             why = "" if _is_own(table, folder, name) else OF_OTHERS
-        except (OSError, ValueError, pa.ArrowException):
+        except (OSError, ValueError, KeyError, pa.ArrowException):
             why = NOT_WHOLE
         if why:
             self.set_aside(place, why)
@@ -379,7 +376,8 @@ CONFORM = {
 def _is_own(table: pa.Table, folder: str, name: str) -> bool:
     """Whether the file `name` holds rows of replicates, and of its own beside a result."""
     if folder == layout.RESULTS:
-        return len(table) > 0 and not table["key"].null_count and not table["seed"].null_count
+        named = (table[column].null_count for column in ("key", "seed", "files"))
+        return len(table) > 0 and not any(named)
     if not len(table):
         return True
     return name == layout.replicate_file(table["key"][0].as_py(), table["seed"][0].as_py())

@@ -9,9 +9,11 @@ import transformers
 
 from fdsweep.trainers import environment
 
+CPU = torch.device("cpu")
+
 
 def test_it_is_what_runs_here_sorted_and_the_same_each_time():
-    text = environment.environment()
+    text = environment.environment(CPU)
     facts = json.loads(text)
     assert text == json.dumps(dict(sorted(facts.items())))
     assert facts == {
@@ -26,7 +28,7 @@ def test_it_is_what_runs_here_sorted_and_the_same_each_time():
         "transformers": transformers.__version__,
     }
     assert facts["system"].startswith(f"{platform.system()} {platform.machine()}")
-    assert environment.environment() == text
+    assert environment.environment(CPU) == text
 
 
 @pytest.mark.parametrize(
@@ -59,3 +61,15 @@ def test_the_processor_has_its_name_or_that_of_its_kind(monkeypatch, tmp_path, c
     monkeypatch.setattr(platform, "machine", lambda: "x86_64")
     assert environment.processor() == name
     environment.processor.cache_clear()
+
+
+def test_what_went_on_elsewhere_says_where_it_began():
+    here = environment.environment(CPU)
+    other = json.dumps(
+        json.loads(here) | {"processor": "Another", "torch": "2.6.0"}, sort_keys=True
+    )
+    gpu = json.dumps(json.loads(here) | {"gpu": "A card"}, sort_keys=True)
+    assert environment.environment(CPU, [here, here]) == here
+    moved = json.loads(environment.environment(CPU, [other, here, other, gpu]))
+    assert moved.pop("continued_from") == "processor Another, torch 2.6.0; then gpu A card"
+    assert moved == json.loads(here)

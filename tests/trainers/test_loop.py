@@ -146,6 +146,20 @@ def test_stopping_after_any_epoch_changes_nothing(fold, tmp_path, method):
         assert again == whole
 
 
+def test_what_went_on_from_another_machine_says_so(fold, tmp_path):
+    trial = small_trial(str(tmp_path), method="none", epochs=2)
+    taken = []
+
+    def keep(_, snapshot):
+        taken.append(snapshot())
+
+    whole = run_replicate(trial, INFO, fold, 0, on_epoch=keep)
+    facts = json.loads(whole["environment"])
+    elsewhere = json.dumps(facts | {"processor": "Another"})
+    moved = run_replicate(trial, INFO, fold, 0, resume=taken[0] | {"environments": [elsewhere]})
+    assert json.loads(moved["environment"]) == facts | {"continued_from": "processor Another"}
+
+
 WARM = {"schedule": "cosine", "warmup_epochs": 1.5, "epochs": 4}
 
 

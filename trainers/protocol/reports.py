@@ -3,6 +3,7 @@
 from typing import Any, NotRequired, TypedDict, final
 
 
+@final
 class Outcome(TypedDict):
     """What `run_replicate` returns, with the `seconds` of training beside it.
 

@@ -52,7 +52,10 @@ class Segmentation(Task):
     @override
     def loss(self, student: Outputs, labels: Tensor) -> Tensor:
         logits = resized(student.logits, *labels.shape[1:])
-        total = F.cross_entropy(logits, labels, ignore_index=IGNORE, reduction="sum")
+        if logits.is_cuda:  # where torch's own sum adds up in another order each time
+            total = F.cross_entropy(logits, labels, ignore_index=IGNORE, reduction="none").sum()
+        else:
+            total = F.cross_entropy(logits, labels, ignore_index=IGNORE, reduction="sum")
         return total / (labels != IGNORE).sum().clamp(min=1)
 
     @override

@@ -52,10 +52,13 @@ class Notes:
     def epoch(self, trial, metrics):
         self.epochs.append((metrics["seed"], metrics["epoch"]))
 
+    def keep(self, trial, seed, end):
+        pass
+
     def finished(self, trial, seed, outcome):
         self.outcomes[trial.config.method, seed] = outcome
 
-    def failed(self, trial, seed, error, traceback):
+    def failed(self, trial, seed, error):
         self.failures[trial.config.method, seed] = error
 
     def trained_elsewhere(self, trial):

@@ -81,10 +81,13 @@ class Notes:
     def started(self, trial):
         pass
 
+    def keep(self, trial, seed, end):
+        pass
+
     def finished(self, trial, seed, outcome):
         self.finished_.append((trial.key, seed))
 
-    def failed(self, trial, seed, error, traceback):
+    def failed(self, trial, seed, error):
         self.failures.append((trial.key, seed, error))
 
     def trained_elsewhere(self, trial):

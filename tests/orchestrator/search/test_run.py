@@ -60,9 +60,9 @@ def test_a_killed_search_ends_with_exactly_its_trials(search):
     found = trials(storage)
     assert len(found) == TRIALS
     assert {state for state, _ in found} <= {"COMPLETE", "PRUNED", "FAIL"}
-    assert [params for _, params in found][: len(left)] == [params for _, params in left]
-    for (before, _), (after, _) in zip(left, found, strict=False):
+    for (before, drawn), (after, params) in zip(left, found, strict=False):
         assert before in (after, "RUNNING")
+        assert drawn.items() <= params.items()  # the driver may have died between two of them
     points = [tuple(params.values()) for _, params in found]
     assert len(set(points)) == TRIALS
 

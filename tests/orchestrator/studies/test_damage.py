@@ -6,6 +6,7 @@ import sqlite3
 
 import pandas as pd
 import pytest
+from faults import rows as stored_rows
 from typer.testing import CliRunner
 
 from fdsweep.orchestrator.cli import app
@@ -69,7 +70,7 @@ def finished(tmp_path):
     recorder = Recorder(study.sweep, study.plan, study.store, Tracker(), Progress(1))
     for trial in study.plan.students:
         for seed in trial.seeds:
-            recorder.finished(trial, seed, outcome(seed))
+            recorder.keep(trial, seed, outcome(seed))
     for trial in study.plan.teachers:
         for seed in trial.seeds:
             studies.teachers.save(study.store.root, trial.key, seed, {}, {"test_score": 0.5})
@@ -88,14 +89,20 @@ def left(store):
             for kind in (plan.teachers, plan.students)]  # fmt: skip
 
 
+@pytest.mark.fault(
+    "a file of `results/`, `curves/` or `predictions/` is lost or damaged",
+    "named once, a damaged one kept as `.damaged`; its replicate alone is trained again",
+)
 @pytest.mark.parametrize("folder", ["results", "curves", "predictions"])
 @pytest.mark.parametrize("content", [None, b"garbage"])
-def test_one_replicate_is_planned_again_and_the_rest_stays(finished, folder, content, capsys):
+def test_one_replicate_is_planned_again_and_the_rest_stays(finished, folder, content, fault):
     store = finished
     assert left(store) == [set(), set()]
     rows = store.replicates()
     key, seed = rows["key"][0], int(rows["seed"][0])
     place = f"{folder}/{layout.replicate_file(key, seed)}"
+    planned = stored_rows(store.root)
+    fault.hits()
     store.delete_file(place) if content is None else store.write(place, content)
 
     _, told = read("report", store)
@@ -111,9 +118,10 @@ def test_one_replicate_is_planned_again_and_the_rest_stays(finished, folder, con
     assert len([*stored_runs(store, manifest)]) == (4 if folder == "predictions" else 3)
     recorder = Recorder(study.sweep, study.plan, store, Tracker(), Progress(1))
     (trial,) = study.plan.students
-    recorder.finished(trial, seed, outcome(seed))
+    recorder.keep(trial, seed, outcome(seed))
     assert left(store) == [set(), set()]
     pd.testing.assert_frame_equal(store.replicates(), rows)
+    fault.counts(planned, stored_rows(store.root))
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff"])

@@ -74,7 +74,7 @@ def sweep(monkeypatch, tmp_path):
                 recorder.tracker.submit(lambda: None).result()  # all before is written
                 if at and number in at:
                     at[number]()
-                recorder.finished(trial, seed, outcome(trial, seed))
+                recorder.keep(trial, seed, outcome(trial, seed))
 
         stages = types.SimpleNamespace(run_plan=run_plan)
         monkeypatch.setitem(sys.modules, "fdsweep.orchestrator.execution.stages", stages)

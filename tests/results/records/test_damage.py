@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from fdsweep.results.records import teachers
@@ -88,6 +90,28 @@ def test_damage_within_a_file_is_noticed_by_who_reads_it(two: Store, folder: str
     assert len(two.finished()) == 2
     assert len(getattr(two, folder)()) == 1
     assert two.finished() == {("aa", 0)}
+
+
+def test_what_a_row_does_not_name_never_was_there(
+    two: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As in docs/studies: a file for several replicates, and nothing kept of test samples."""
+    names = [f"aa-{seed}.parquet" for seed in range(2)]
+    for folder in ("results", "curves"):
+        places = [two.uri(f"{folder}/{name}") for name in names]
+        table = pa.concat_tables([pq.read_table(place) for place in places])
+        if folder == "results":
+            files = pa.array([["curves/aa-0.parquet"]] * 2, pa.list_(pa.string()))
+            table = table.set_column(table.column_names.index("files"), "files", files)
+        pq.write_table(table, places[0])
+        two.delete_file(f"{folder}/aa-1.parquet")
+    two.delete_folder("predictions")
+    assert two.finished() == {("aa", 0), ("aa", 1)}
+    assert capsys.readouterr().err == ""
+    truncate(two.local("curves/aa-0.parquet"))
+    assert two.finished() == set()
+    said = capsys.readouterr().err
+    assert "curves/aa-0.parquet is missing; running the sweep trains 2 replicates again." in said
 
 
 @pytest.mark.parametrize("folder", ["results", *KEPT])

@@ -8,7 +8,7 @@ from fdsweep.results.records.schema import CURVES, PREDICTIONS, REPLICATES, Repl
 CONTRACT = """sweep, study, row, method, dataset, task, teacher_modality, student_modality, seed,
 key, teacher_keys, status, epochs, best_epoch, best_head, metric, val_score, test_score,
 test_score_last, test_score_best, wall_seconds, device, fdsweep_version, data_fingerprint,
-environment, config"""
+environment, config, files"""
 
 
 def test_columns_are_those_of_the_contract() -> None:
@@ -18,7 +18,7 @@ def test_columns_are_those_of_the_contract() -> None:
 
 
 def test_a_replicate_has_the_columns_as_fields() -> None:
-    assert list(Replicate.model_fields) == REPLICATES.names
+    assert [*Replicate.model_fields, "files"] == REPLICATES.names
 
 
 def test_a_done_replicate_may_have_no_validation(replicate: Callable[..., Replicate]) -> None:

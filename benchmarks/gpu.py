@@ -1,0 +1,292 @@
+"""What a training step costs on a GPU, method by method: `python benchmarks/gpu.py`.
+
+A pair of ResNet-18 on made-up samples of CREMA-D's shapes (a spectrogram 1 x 257 x 299, a picture
+3 x 224 x 224), batches of 64, student on pictures, all data on the device. Each method is timed
+twice, in turns: as `fdsweep` trains (kernels that repeat to the bit) and with whatever kernels
+torch finds fastest. Beside them stands a bare loop of the student alone: bfloat16, channels-last,
+fused SGD, no evaluation and no recording. `waits` are the times per step that the host waits for
+the device, as torch's sync debug mode counts them, of a pass of 16 steps (its end included).
+`bf16` is the largest relative difference of a loss from float32's in the first two epochs.
+
+Below stands what several replicates of `fd-cmkd` do on one GPU at the same time, each in a process
+of its own, which is what fractions of a GPU per trial are.
+
+Needs torch, transformers, pandas, pyarrow, pydantic and PyYAML, and no Ray:
+
+    PYTHONPATH=src python benchmarks/gpu.py
+    PYTHONPATH=src python benchmarks/gpu.py --small kd fd-cmkd   # a CPU will do
+
+Prints a table for people, then one JSON line.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+
+from fdsweep.orchestrator.studies.compare import comparison
+from fdsweep.orchestrator.studies.plan import make_cells
+from fdsweep.search_spaces.configs import OptimConfig, StudentConfig
+from fdsweep.trainers import backbones, distributed
+from fdsweep.trainers.datasets import DatasetInfo, Fold, Modality
+from fdsweep.trainers.distributed import Runtime
+from fdsweep.trainers.environment import environment, repeat
+from fdsweep.trainers.loaders import Plain
+from fdsweep.trainers.loop import Roles, train_epoch
+from fdsweep.trainers.replicate import make_roles
+
+BATCH, STEPS, ROUNDS, CLASSES = 64, 16, 3, 6
+SHARED, PREPARING, SECONDS = "fd-cmkd", 20, 5
+"""Method of the replicates side by side, seconds until they begin, and seconds that they train."""
+
+SHAPES = {"audio": (1, 257, 299), "visual": (3, 224, 224)}
+SMALL = {"audio": (1, 40, 40), "visual": (3, 32, 32)}
+DIRECTION = "audio->visual"
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """Made-up data of the shapes asked for, on the device."""
+
+    info: DatasetInfo
+    fold: Fold
+    device: torch.device
+    batch: int
+
+
+def make_setup(device: torch.device, *, small: bool) -> Setup:
+    """Random samples, each class with a mean of its own."""
+    shapes, batch = (SMALL, 8) if small else (SHAPES, BATCH)
+    n = batch * STEPS
+    draw = torch.Generator().manual_seed(0)
+    labels = torch.arange(n) % CLASSES
+    inputs = {
+        name: Plain(torch.randn(n, *shape, generator=draw) + 0.1 * labels[:, None, None, None])
+        for name, shape in shapes.items()
+    }
+    samples = torch.arange(n)
+    fold = Fold(
+        num_classes=CLASSES,
+        inputs=inputs,
+        labels=labels,
+        groups=("all",) * n,
+        sample_ids=tuple(map(str, range(n))),
+        train=samples,
+        val=samples[:batch],
+        test=samples[:batch],
+    )
+    info = DatasetInfo(
+        name="made-up",
+        modalities=tuple(Modality(name, shape[0], "resnet18") for name, shape in shapes.items()),
+        classes=tuple("abcdef"),
+        fingerprint="made-up",
+        optim=OptimConfig(epochs=2, batch_size=batch),
+        source="drawn at random",
+    )
+    return Setup(info, fold.to(device), device, batch)
+
+
+def configs(setup: Setup, methods: list[str]) -> dict[str, StudentConfig]:
+    """Each method as `fdsweep compare` would train it, with teachers that need no training."""
+    sweep = comparison(",".join(methods) or None).model_copy(update={"directions": (DIRECTION,)})
+    found = {cell.row.name: cell.config for cell in make_cells(sweep, setup.info)}
+    return {
+        name: replace(config, teacher_state="random") if config.teachers else config
+        for name, config in found.items()
+    }
+
+
+class Stepper:
+    """Passes of STEPS steps of one method."""
+
+    def __init__(self, config: StudentConfig, setup: Setup) -> None:
+        self.config, self.setup = config, setup
+        self.roles: Roles = make_roles(
+            config, setup.info, setup.fold, 0, storage=".", runtime=Runtime.here(setup.device)
+        )
+        self.optimizer = torch.optim.SGD(self.roles.trained().parameters(), lr=1e-3)
+
+    def run(self) -> float:
+        """Milliseconds of a step; the pass ends with a read of the losses."""
+        start = time.perf_counter()
+        train_epoch(self.config, 0, 0, self.setup.fold, self.roles, self.optimizer)
+        return (time.perf_counter() - start) / STEPS * 1000
+
+    def losses(self) -> list[float]:
+        """Of two epochs, term by term."""
+        return [
+            loss
+            for epoch in range(2)
+            for loss in train_epoch(
+                self.config, 0, epoch, self.setup.fold, self.roles, self.optimizer
+            ).values()
+        ]
+
+
+def bare(setup: Setup) -> Callable[[], float]:
+    """The student alone in the plainest loop."""
+    modality = setup.info.modalities[1]
+    network = backbones.build("resnet18", channels=modality.channels, num_classes=CLASSES)
+    student = distributed.place(network, setup.device).train()
+    values = distributed.place(setup.fold.inputs[modality.name].values, setup.device)
+    fused = setup.device.type == "cuda"
+    optimizer = torch.optim.SGD(student.parameters(), lr=1e-3, momentum=0.9, fused=fused)
+
+    def run() -> float:
+        start = time.perf_counter()
+        for i in range(STEPS):
+            part = slice(i * setup.batch, (i + 1) * setup.batch)
+            optimizer.zero_grad()
+            with torch.autocast(setup.device.type, torch.bfloat16, enabled=fused):
+                logits = student(values[part]).logits
+            loss = F.cross_entropy(logits.float(), setup.fold.labels[part])
+            loss.backward()
+            optimizer.step()
+        float(loss.detach())
+        return (time.perf_counter() - start) / STEPS * 1000
+
+    return run
+
+
+@contextmanager
+def fastest() -> Iterator[None]:
+    """torch's own choice of kernels."""
+    torch.use_deterministic_algorithms(False)
+    torch.backends.cudnn.benchmark = True
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = True
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(True)
+        torch.backends.cudnn.benchmark = False
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+
+
+def waits(stepper: Stepper) -> float:
+    """How often the host waits for the device, per step."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        torch.cuda.set_sync_debug_mode("warn")
+        try:
+            stepper.run()
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+    return sum("synchroniz" in str(one.message) for one in caught) / STEPS
+
+
+def deviation(config: StudentConfig, setup: Setup) -> float:
+    """The largest relative difference between losses of the GPU's type and of float32."""
+    kept = distributed.GPU_DTYPE
+    found = Stepper(config, setup).losses()
+    distributed.GPU_DTYPE = torch.float32
+    try:
+        exact = Stepper(config, setup).losses()
+    finally:
+        distributed.GPU_DTYPE = kept
+    return max(abs(a - b) / max(abs(b), 1e-6) for a, b in zip(found, exact, strict=True))
+
+
+def measured(config: StudentConfig, setup: Setup) -> dict[str, Any]:
+    """One line of the table."""
+    on_gpu = setup.device.type == "cuda"
+    if on_gpu:
+        torch.cuda.reset_peak_memory_stats()
+    stepper = Stepper(config, setup)
+    stepper.run()
+    exact, fast = [], []
+    with fastest():
+        stepper.run()
+    for _ in range(ROUNDS):
+        exact.append(stepper.run())
+        with fastest():
+            fast.append(stepper.run())
+    line: dict[str, Any] = {"ms": statistics.median(exact), "fast_ms": statistics.median(fast)}
+    if on_gpu:
+        line["gib"] = torch.cuda.max_memory_allocated() / 2**30
+        line["waits"] = waits(stepper)
+        line["bf16"] = deviation(config, setup)
+    return line
+
+
+def alone(method: str, start: float, *, small: bool) -> None:
+    """Print how many samples a second this process trains from `start` (s since 1970) on."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    repeat(device)
+    setup = make_setup(device, small=small)
+    stepper = Stepper(configs(setup, [method])[method], setup)
+    stepper.run()
+    late = time.time() - start
+    if late > 0:
+        raise SystemExit(f"{late:.1f} s too late")
+    time.sleep(-late)
+    passes = 0
+    while time.time() < start + SECONDS:
+        stepper.run()
+        passes += 1
+    print(passes * STEPS * setup.batch / (time.time() - start))
+
+
+def together(count: int, *, small: bool) -> float:
+    """Samples a second of `count` processes in all."""
+    start = time.time() + PREPARING + 2 * count
+    command = [sys.executable, __file__, "--alone", SHARED, str(start), *["--small"] * small]
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(count)]
+    return sum(float(process.communicate()[0]) for process in processes)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Steps of each method on a GPU.")
+    parser.add_argument("--small", action="store_true", help="tiny pictures, batches of 8")
+    parser.add_argument("--alone", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--together", default="1,2,4,8", help="replicates at the same time")
+    parser.add_argument("methods", nargs="*", help="all by default")
+    given = parser.parse_args()
+    if given.alone:
+        alone(given.alone[0], float(given.alone[1]), small=given.small)
+        return
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    repeat(device)
+    setup = make_setup(device, small=given.small)
+    results: dict[str, Any] = {}
+    loop = bare(setup)
+    loop()
+    results["bare loop"] = {"ms": statistics.median(loop() for _ in range(ROUNDS))}
+    with fastest():
+        loop()
+        results["bare loop"]["fast_ms"] = statistics.median(loop() for _ in range(ROUNDS))
+    for name, config in configs(setup, given.methods).items():
+        try:
+            results[name] = measured(config, setup)
+        except RuntimeError as error:
+            results[name] = {"error": str(error).splitlines()[0]}
+    print(f"{Runtime.here(device).device_name}, torch {torch.__version__}, batch {setup.batch}")
+    print("| method | ms per step | samples/s | fastest ms | GiB | waits | bf16 |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+    for name, line in results.items():
+        if "error" in line:
+            print(f"| {name} | {line['error']} |")
+            continue
+        more = " | ".join(f"{line[k]:.2g}" if k in line else "" for k in ("gib", "waits", "bf16"))
+        rate = 1000 * setup.batch / line["ms"]
+        print(f"| {name} | {line['ms']:.1f} | {rate:,.0f} | {line['fast_ms']:.1f} | {more} |")
+    torch.cuda.empty_cache()
+    rates = {n: together(n, small=given.small) for n in map(int, given.together.split(","))}
+    print(f"\n| {SHARED} at once | samples/s in all |\n| ---: | ---: |")
+    for count, rate in rates.items():
+        print(f"| {count} | {rate:,.0f} |")
+    results["together"] = rates
+    print(json.dumps({"environment": json.loads(environment(device)), "methods": results}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+"""What holds on a GPU: `pytest tests/trainers/test_gpu.py` on a machine that has one."""
+
+import io
+import subprocess
+import sys
+import warnings
+from dataclasses import replace
+
+import pytest
+import torch
+from conftest import DENSE, INFO, dense_fold, dense_trial, small_fold, small_trial
+
+from fdsweep.trainers import distillers, distributed, environment
+from fdsweep.trainers.loop import train_epoch
+from fdsweep.trainers.replicate import make_roles, run_replicate
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+
+GPU = torch.device("cuda")
+SETUPS = {
+    "samples": (small_fold, small_trial, INFO),
+    "pixels": (dense_fold, dense_trial, DENSE),
+}
+COMBINED = ["kd+fd-cmkd", "cirkd-v2+fd-cmkd"]
+
+
+def usable():
+    """Every method, and two sums of methods, on whatever they can be used on."""
+    for method in [*distillers.names(), *COMBINED]:
+        distiller = distillers.specimen(method, {})
+        if not distiller.dense_only:
+            yield "samples", method
+        if distiller.on_maps:
+            yield "pixels", method
+
+
+@pytest.fixture(autouse=True)
+def exact():
+    environment.repeat(GPU)
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+def trained(setup, method, storage, device=GPU, **given):
+    make_fold, make_trial, info = SETUPS[setup]
+    trial = make_trial(str(storage), method=method)
+    outcome = run_replicate(trial, info, make_fold().to(device), 0, **given)
+    outcome.pop("seconds", None)
+    return outcome
+
+
+@pytest.mark.parametrize(("setup", "method"), list(usable()))
+def test_going_on_from_a_checkpoint_changes_no_bit(setup, method, tmp_path):
+    taken = {}
+
+    def keep(history, snapshot):
+        file = io.BytesIO()
+        torch.save(snapshot(), file)
+        file.seek(0)
+        taken[history.epochs] = torch.load(file, map_location="cpu", weights_only=True)
+
+    whole = trained(setup, method, tmp_path, on_epoch=keep)
+    assert trained(setup, method, tmp_path) == whole
+    for stop in (1, 2):
+        assert trained(setup, method, tmp_path, resume=taken[stop]) == whole
+
+
+@pytest.mark.parametrize(("setup", "method"), list(usable()))
+def test_losses_in_float32_are_those_of_a_cpu(setup, method, tmp_path, monkeypatch):
+    monkeypatch.setattr(distributed, "GPU_DTYPE", torch.float32)
+
+    def losses(device):
+        curves = trained(setup, method, tmp_path, device)["curves"]
+        return {
+            name: value
+            for epoch, split, name, value in curves
+            if epoch == 0 and split == "train" and name.startswith("loss")
+        }
+
+    on_cpu, on_gpu = losses(torch.device("cpu")), losses(GPU)
+    assert on_gpu == pytest.approx(on_cpu, rel=1e-3, abs=1e-5)
+
+
+BROKEN = """
+import torch
+from fdsweep.trainers.distributed import is_usable
+gpu = torch.device("cuda")
+assert is_usable(gpu)
+try:
+    torch.zeros(3, device=gpu)[torch.tensor([7], device=gpu)].tolist()
+except RuntimeError:
+    print(is_usable(gpu), is_usable(torch.device("cpu")))
+"""
+
+
+def test_a_gpu_is_of_no_use_to_a_process_after_an_error_of_its_own():
+    done = subprocess.run(
+        [sys.executable, "-c", BROKEN], capture_output=True, text=True, check=False
+    )
+    assert done.stdout.split() == ["False", "True"]
+
+
+@pytest.mark.parametrize("method", ["none", "fd-cmkd", "kd"])
+def test_the_host_waits_for_the_gpu_a_few_times_an_epoch(method, tmp_path):
+    """Of 5 steps and of 18: as often."""
+
+    def waits(batch_size):
+        fold, trial = small_fold().to(GPU), small_trial(str(tmp_path), method=method)
+        optim = replace(trial.config.network.optim, batch_size=batch_size)
+        config = replace(trial.config, network=replace(trial.config.network, optim=optim))
+        runtime = distributed.Runtime.here(GPU)
+        roles = make_roles(config, INFO, fold, 0, storage=str(tmp_path), runtime=runtime)
+        optimizer = torch.optim.SGD(roles.trained().parameters(), lr=0.01)
+        train_epoch(config, 0, 0, fold, roles, optimizer)
+        torch.cuda.set_sync_debug_mode("warn")
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            train_epoch(config, 0, 1, fold, roles, optimizer)
+            torch.cuda.set_sync_debug_mode("default")
+        return sum("synchroniz" in str(one.message) for one in caught)
+
+    assert waits(16) == waits(4) <= 5
