@@ -5,7 +5,7 @@ FdsweepError
 ├── DataError       a data set that is missing or not what it should be
 ├── StorageError    a place that cannot be read or written
 ├── ClusterError    devices that are not there, a cluster that does not answer
-│   └── ClusterLost one that was there and is gone
+│   └── LostClusterError  one that was there and is gone
 └── ReplicateError  one training run that cannot go on (the others do)
 """
 
@@ -104,7 +104,7 @@ class ClusterError(FdsweepError):
     """The devices asked for are not there, or the cluster does not answer."""
 
 
-class ClusterLost(ClusterError):
+class LostClusterError(ClusterError):
     """The cluster was there, and is gone: what it trained is in the storage."""
 
 

@@ -4,8 +4,7 @@ import contextlib
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
-from types import FrameType
+from collections.abc import Iterator
 
 DOUBLE_S = 1.0
 """A press within so long of another is the same: whoever started this process may pass on what
@@ -23,7 +22,7 @@ class Interrupts:
         self.deaf = False
         self.last = -DOUBLE_S
 
-    def __call__(self, number: int, frame: FrameType | None) -> None:
+    def __call__(self, _number: int, _frame: object) -> None:
         """Interrupt the main thread, if that makes sense now."""
         now = time.monotonic()
         is_new, self.last = now - self.last >= DOUBLE_S, now

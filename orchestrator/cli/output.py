@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from fdsweep.orchestrator.cli import interrupts
-from fdsweep.search_spaces.errors import FdsweepError
+from fdsweep.search_spaces.errors import FdsweepError, public
 
 if TYPE_CHECKING:
     from fdsweep.orchestrator.tracking.recorder import Failure
@@ -50,8 +50,8 @@ def _has_ray() -> bool:
 
 
 def again() -> str:
-    """The command that was typed."""
-    return shlex.join(["fdsweep", *sys.argv[1:]])
+    """The command that was typed, without what is secret in URIs."""
+    return public(shlex.join(["fdsweep", *sys.argv[1:]]))
 
 
 def print_json(document: Mapping[str, object]) -> None:
@@ -87,7 +87,7 @@ def show_outcome(
     show(text, document, as_json)
     for failure in failures:
         who = failure.name if failure.seed is None else f"{failure.name}, seed {failure.seed}"
-        typer.echo(f"failed: {who}: {failure.error} Log: {failure.log}", err=True)
+        typer.echo(public(f"failed: {who}: {failure.error} Log: {failure.log}"), err=True)
     if failures:
         typer.echo(f"To try again what failed or is left, type: {again()}", err=True)
     raise typer.Exit(1 if failures else 0)

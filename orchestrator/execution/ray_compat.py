@@ -13,7 +13,8 @@ from pathlib import Path
 
 import ray
 from ray._private import services, worker
-from ray._private.services import psutil
+from ray._private.ray_constants import PROCESS_TYPE_GCS_SERVER, PROCESS_TYPE_RAYLET
+from ray._private.services import psutil as psutil
 from ray.train import Result, RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer
 from ray.train.v2._internal.callbacks import DatasetsCallback
@@ -93,7 +94,7 @@ def loopback() -> Iterator[str]:
         services.resolve_ip_for_localhost = found
 
 
-SERVERS = ("gcs_server", "raylet")
+SERVERS = (PROCESS_TYPE_GCS_SERVER, PROCESS_TYPE_RAYLET)
 """Without one of these a cluster is gone; Ray starts none of them again."""
 
 

@@ -21,6 +21,7 @@ from fdsweep.orchestrator.execution.trial import fit_trial, train_name
 from fdsweep.orchestrator.execution.turns import InTurn, Turns, part
 from fdsweep.orchestrator.writer import Writer
 from fdsweep.search_spaces import layout
+from fdsweep.search_spaces.errors import public
 from fdsweep.search_spaces.storage import Storage
 from fdsweep.search_spaces.trials import Plan, TrialConfig
 from fdsweep.trainers.protocol.reports import Broken, EndReport, EpochReport, Outcome
@@ -182,7 +183,7 @@ class Callback(tune.Callback):  # type: ignore[misc]
     def tell_broken(self) -> None:
         """Tell why each broken trial broke off."""
         for trial in self.broken:
-            self.broke_off(trial, str(trial.get_error() or "the trial broke off").strip())
+            self.broke_off(trial, public(str(trial.get_error() or "the trial broke off").strip()))
 
     @abstractmethod
     def broke_off(self, trial: Trial, error: str) -> None:

@@ -26,7 +26,8 @@ from fdsweep.results.report import (
     to_markdown,
 )
 from fdsweep.search_spaces import layout
-from fdsweep.search_spaces.errors import ClusterLost
+from fdsweep.search_spaces.errors import LostClusterError
+from fdsweep.search_spaces.storage import tell_once
 from fdsweep.search_spaces.sweep import Sweep
 from fdsweep.search_spaces.trials import STREAMING, Cell, Plan
 from fdsweep.trainers import datasets, teachers
@@ -168,7 +169,7 @@ def plan_json(study: Study, cost: Estimate) -> dict[str, Any]:
 
 
 def run(study: Study) -> Outcome:
-    """Train what is missing, record it, and report.
+    """Train what is missing, record it, and report; also what is there when the cluster is lost.
 
     Raises:
         ClusterError: the devices asked for are not there.
@@ -192,7 +193,7 @@ def run(study: Study) -> Outcome:
 
 
 def train(study: Study, recorder: Recorder) -> None:
-    """Train what the plan of `recorder` has left. A lost cluster is spoken of, and a failure."""
+    """Train what the plan of `recorder` has left. If the cluster is lost, that is one failure."""
     resources = connect(study.options.request)
     from fdsweep.orchestrator.execution.driver.watch import attended
     from fdsweep.orchestrator.execution.stages import run_plan
@@ -200,9 +201,14 @@ def train(study: Study, recorder: Recorder) -> None:
     try:
         with recorder.progress, attended():
             run_plan(recorder.plan, resources, study.store.root, recorder)
-    except ClusterLost as error:
-        recorder.progress.say(f"fdsweep: {error}")
-        recorder.failures.append(Failure("Ray", None, error.what, error.fix))
+    except LostClusterError as error:
+        recorder.failures.append(loss(error))
+
+
+def loss(error: LostClusterError) -> Failure:
+    """Say that the cluster is gone, and give it as a failure."""
+    tell_once(str(error))
+    return Failure("Ray", None, error.what, error.where)
 
 
 def _keep_report(

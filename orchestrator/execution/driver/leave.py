@@ -6,8 +6,8 @@ import threading
 
 import ray
 
-from fdsweep.orchestrator.execution import ray_compat
 from fdsweep.orchestrator.execution.driver import processes
+from fdsweep.orchestrator.execution.driver.watch import Watch
 
 PATIENCE_S = 20.0
 """Ray may take so long to end its cluster; then its processes are killed."""
@@ -22,11 +22,7 @@ def leave(code: int) -> None:
     late = threading.Timer(PATIENCE_S, _end, [code])
     late.daemon = True
     late.start()
-    try:
-        is_lost = bool(ray_compat.fault())
-    except ConnectionError:
-        is_lost = True
-    if is_lost:
+    if Watch().now():
         _end(code)
     processes.remember()
     ray.shutdown()

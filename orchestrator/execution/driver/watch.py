@@ -13,9 +13,9 @@ from types import FrameType
 
 from fdsweep.orchestrator.execution import ray_compat
 from fdsweep.orchestrator.execution.driver import processes
-from fdsweep.search_spaces.errors import ClusterLost, FdsweepError
+from fdsweep.search_spaces.errors import FdsweepError, LostClusterError, first_line
 
-POLL_S = 1.0
+POLL_S = 2.0
 """Between two looks at the cluster."""
 
 GRACE_S = 20.0
@@ -33,21 +33,39 @@ is let go of would ask the head."""
 class Watch:
     """Looks after the cluster from a thread, and interrupts the main thread when it is gone.
 
+    Args:
+        fault: why the cluster is gone, or ""; a ConnectionError where nobody knows.
+        poll: seconds between two looks.
+        grace: seconds that nobody may know for.
+
     Attributes:
         lost: why the cluster is gone; "" as long as it is not.
     """
 
-    def __init__(self, *, poll: float = POLL_S, grace: float = GRACE_S) -> None:
-        self.poll, self.grace = poll, grace
+    def __init__(
+        self,
+        fault: Callable[[], str] = ray_compat.fault,
+        *,
+        poll: float = POLL_S,
+        grace: float = GRACE_S,
+    ) -> None:
+        self.fault, self.poll, self.grace = fault, poll, grace
         self.lost = ""
         self.over = threading.Event()
         self.thread = threading.Thread(target=self._look, name="cluster", daemon=True)
+
+    def now(self) -> str:
+        """Why the cluster is gone or cannot be reached at this moment; "" if all is well."""
+        try:
+            return self.fault()
+        except ConnectionError as error:
+            return f"its head does not answer: {first_line(error)}"
 
     def _look(self) -> None:
         answered = time.monotonic()
         while not self.lost and not self.over.wait(self.poll):
             try:
-                self.lost = ray_compat.fault()
+                self.lost = self.fault()
                 answered = time.monotonic()
             except ConnectionError:
                 silence = time.monotonic() - answered
@@ -67,7 +85,7 @@ def attended(watch: Watch | None = None) -> Iterator[None]:
     interrupt. So the thread sends what Ctrl-C sends, also where Ctrl-C is ignored.
 
     Raises:
-        ClusterLost: the cluster is gone.
+        LostClusterError: the cluster is gone.
     """
     watch = watch or Watch()
     found = signal.getsignal(signal.SIGINT)
@@ -85,23 +103,15 @@ def attended(watch: Watch | None = None) -> Iterator[None]:
     except FdsweepError:
         raise
     except (KeyboardInterrupt, Exception) as error:
-        why = watch.lost or _fault()
+        why = watch.lost or watch.now()
         if not why:
             raise
         _kept.append(error)
-        raise ClusterLost(f"the Ray cluster is gone ({why})", fix=_logs()) from None
+        raise LostClusterError(
+            f"the Ray cluster is gone ({why})",
+            ray_compat.log_folder(),
+            "The same command goes on from what is stored",
+        ) from None
     finally:
         watch.over.set()
         signal.signal(signal.SIGINT, found)
-
-
-def _fault() -> str:
-    try:
-        return ray_compat.fault()
-    except ConnectionError as error:
-        return f"its head does not answer: {error}"
-
-
-def _logs() -> str:
-    folder = ray_compat.log_folder()
-    return f"Its logs are in {folder}" if folder else ""
