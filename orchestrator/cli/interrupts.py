@@ -12,27 +12,27 @@ the terminal has sent to it already."""
 
 
 class Interrupts:
-    """What SIGINT does, from its first press on.
-
-    Attributes:
-        deaf: whether presses count no more, since all that is left is to end.
-    """
+    """What SIGINT does, from its first press on."""
 
     def __init__(self) -> None:
-        self.deaf = False
         self.last = -DOUBLE_S
 
     def __call__(self, _number: int, _frame: object) -> None:
         """Interrupt the main thread, if that makes sense now."""
         now = time.monotonic()
         is_new, self.last = now - self.last >= DOUBLE_S, now
-        if is_new and not self.deaf:
+        if is_new:
             raise KeyboardInterrupt
+
+    def end(self) -> None:
+        """From now on presses count no more, up to the end of the process."""
+        if signal.getsignal(signal.SIGINT) is self:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @contextlib.contextmanager
 def heard() -> Iterator[Interrupts]:
-    """Within it SIGINT goes to the interrupts given; once they are deaf, for good.
+    """Within it SIGINT goes to the interrupts given.
 
     Where SIGINT is ignored, as in a background job of a shell, it stays so.
     """
@@ -46,5 +46,5 @@ def heard() -> Iterator[Interrupts]:
     try:
         yield interrupts
     finally:
-        if not interrupts.deaf:
+        if signal.getsignal(signal.SIGINT) is interrupts:
             signal.signal(signal.SIGINT, found)

@@ -38,7 +38,7 @@ def for_people() -> Iterator[None]:
         if _has_ray() and not had_ray:
             from fdsweep.orchestrator.execution.driver.leave import leave
 
-            pressed.deaf = True
+            pressed.end()
             leave(code)
     if code:
         raise typer.Exit(code)

@@ -110,7 +110,10 @@ def connect(request: ResourceRequest) -> ResourcePlan:
     _prepare_environment(request)
     import ray
 
+    from fdsweep.orchestrator.execution.ray_compat import hush
+
     if not ray.is_initialized():
+        hush()
         logging.getLogger("ray").setLevel(logging.ERROR)
         _join(request) if request.joins else _start()
     found = ray.cluster_resources()

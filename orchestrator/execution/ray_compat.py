@@ -94,6 +94,11 @@ def loopback() -> Iterator[str]:
         services.resolve_ip_for_localhost = found
 
 
+def hush() -> None:
+    """Keep what Ray tells the driver of deaths elsewhere in Ray's logs: stdout is for results."""
+    worker.print_to_stdstream = lambda *_, **__: None
+
+
 SERVERS = (PROCESS_TYPE_GCS_SERVER, PROCESS_TYPE_RAYLET)
 """Without one of these a cluster is gone; Ray starts none of them again."""
 

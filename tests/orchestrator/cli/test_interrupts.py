@@ -29,7 +29,7 @@ def test_a_double_press_is_one_and_a_later_one_counts(before, monkeypatch):
 
 def test_no_press_disturbs_the_end(before):
     with interrupts.heard() as pressed:
-        pressed.deaf = True
+        pressed.end()
         signal.raise_signal(signal.SIGINT)
     signal.raise_signal(signal.SIGINT)  # on the way out of the process too
 

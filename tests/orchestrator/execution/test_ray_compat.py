@@ -79,6 +79,10 @@ def test_a_node_knows_its_processes_its_head_and_its_logs():
     assert ray_compat.fault() == ""
 
 
+def test_what_ray_tells_a_driver_goes_through_the_function_that_is_hushed():
+    assert "print_to_stdstream(" in inspect.getsource(worker.listen_error_messages)
+
+
 def test_the_callbacks_and_the_trial_are_those_that_we_know():
     told = ["self", "iteration", "trials", "trial"]
     for name in ("on_trial_start", "on_trial_error", "on_trial_complete"):
