@@ -153,6 +153,7 @@ class _Watch:
 
 
 def _report(key: str, metrics: dict[str, Any], state: dict[str, Any] | None) -> None:
+    distributed.beat()
     if state is None or distributed.rank() > 0:
         ray.train.report(metrics)
         return

@@ -46,7 +46,8 @@ def for_people() -> Iterator[None]:
 
 def _has_ray() -> bool:
     """Whether Ray was started or joined in this process; most commands do not even import it."""
-    return "ray" in sys.modules and sys.modules["ray"].is_initialized()
+    compat = sys.modules.get("fdsweep.orchestrator.execution.ray_compat")
+    return compat is not None and compat.is_up()
 
 
 def again() -> str:

@@ -18,6 +18,9 @@ DRIVER_CPUS = 0.01
 MANY = 2**31
 """More than any cluster has."""
 
+MANY_MINUTES = 10**6
+"""More than any step takes."""
+
 SETTINGS = {
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",  # one report per poll: at the default of 2 s a
     # worker with shorter epochs would wait for the controller after each of them
@@ -35,12 +38,16 @@ SETTINGS = {
 
 @dataclass(frozen=True, slots=True)
 class ResourceRequest:
-    """What the user asks of the cluster; None means all there is, or the natural share."""
+    """What the user asks of the cluster; None means all there is, or the natural share.
+
+    `hang_minutes` is how long a trial may take no step before it is started again.
+    """
 
     address: str | None = None
     gpus: int | None = None
     gpus_per_trial: float | None = None
     workers_per_trial: int = 1
+    hang_minutes: float = 10.0
 
     @property
     def joins(self) -> bool:
@@ -50,7 +57,10 @@ class ResourceRequest:
 
 @dataclass(frozen=True, slots=True)
 class ResourcePlan:
-    """What each trial gets, how many run at the same time, and whether the cluster ends with us."""
+    """What each trial gets, how many run at the same time, and whether the cluster ends with us.
+
+    `hang_seconds` is how long a trial may take no step before it is started again.
+    """
 
     concurrent: int
     workers: int
@@ -59,6 +69,7 @@ class ResourcePlan:
     cpus: float
     gpus: float
     local: bool
+    hang_seconds: float
 
 
 def check(request: ResourceRequest) -> None:
@@ -80,6 +91,9 @@ def check(request: ResourceRequest) -> None:
         raise ConfigError(
             f"{request.gpus_per_trial} GPUs asked for", "--gpus-per-trial", "Give 0 or more"
         )
+    if not 0 < request.hang_minutes < MANY_MINUTES:
+        what = f"{request.hang_minutes} minutes without a step"
+        raise ConfigError(what, "--hang-timeout", "Give more than 0")
     if request.gpus and not request.joins:
         import torch
 
@@ -192,6 +206,7 @@ def plan_resources(request: ResourceRequest, cpus: float, gpus: float) -> Resour
         cpus=cpus,
         gpus=gpus,
         local=not request.joins,
+        hang_seconds=60 * request.hang_minutes,
     )
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import filelock
 import optuna
+from sqlalchemy.exc import SQLAlchemyError
 
 from fdsweep.orchestrator.execution.cluster import connect
 from fdsweep.orchestrator.search.optuna_study import Goal, Point, Problem, Proposal, Proposer
@@ -30,7 +31,7 @@ from fdsweep.results.document import Report
 from fdsweep.results.records import searches
 from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.configs import StudentConfig
-from fdsweep.search_spaces.errors import LostClusterError, ReplicateError, StorageError
+from fdsweep.search_spaces.errors import LostClusterError, ReplicateError, StorageError, first_line
 from fdsweep.search_spaces.keys import content_key
 from fdsweep.search_spaces.storage import Storage
 from fdsweep.search_spaces.sweep import Row, override, with_aa
@@ -50,10 +51,10 @@ def run(study: SearchStudy) -> Outcome:
     Raises:
         ClusterError: the devices asked for are not there.
         ReplicateError: no trial of a search was completed, or its teacher failed.
-        StorageError: another driver has the same search.
+        StorageError: another driver has the same search, or it cannot be written down.
     """
     root = study.defaults.store.root
-    with _alone(study.defaults.store, study.searches):
+    with _alone(study.defaults.store, study.searches), _kept(study.defaults.store):
         lanes = _lanes(study)
         tags = {"fdsweep.study": "tuning", "fdsweep.dataset": study.defaults.info.name}
         with open_tracker(root, study.name, tags) as tracker:
@@ -247,6 +248,21 @@ def _evaluation(study: SearchStudy, found: Sequence[searches.Search]) -> Study:
 def _best(search: searches.Search) -> float | None:
     chosen = searches.find(search, search.chosen)
     return chosen.values[0] if chosen else None
+
+
+@contextlib.contextmanager
+def _kept(store: Storage) -> Iterator[None]:
+    """Say in a sentence why the searches' studies cannot be written.
+
+    Raises:
+        StorageError: in place of what Optuna raises.
+    """
+    try:
+        yield
+    except (optuna.exceptions.StorageInternalError, SQLAlchemyError) as error:
+        what = f"the search cannot be written down ({first_line(error.__cause__ or error)})"
+        fix = "Put that right, then type the same command again: what is stored counts"
+        raise StorageError(what, store.uri(layout.OPTUNA_DATABASE), fix) from None
 
 
 @contextlib.contextmanager

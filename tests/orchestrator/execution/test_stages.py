@@ -55,6 +55,9 @@ class Notes:
     def epoch(self, trial, metrics):
         self.epochs.append((metrics["seed"], metrics["epoch"]))
 
+    def silent(self, trial, seconds, *, over):
+        pass
+
     def keep(self, trial, seed, end):
         pass
 
