@@ -16,7 +16,7 @@ import filelock
 import pyarrow as pa
 from pyarrow import fs
 
-from fdsweep.search_spaces.errors import StorageError, first_line, has_control
+from fdsweep.search_spaces.errors import StorageError, first_line, has_control, public
 
 OTHER_STORAGE = "Choose another --storage"
 FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -252,7 +252,7 @@ def tell_once(sentence: str) -> None:
 
 
 def _tell(sentence: str) -> None:
-    print(f"fdsweep: {sentence}", file=sys.stderr, flush=True)
+    print(f"fdsweep: {public(sentence)}", file=sys.stderr, flush=True)
 
 
 def _locate(root: str) -> tuple[fs.FileSystem, str]:

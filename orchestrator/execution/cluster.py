@@ -121,34 +121,58 @@ def connect(request: ResourceRequest) -> ResourcePlan:
     """Join the cluster at the address given (or in RAY_ADDRESS), else start a local one.
 
     Raises:
-        ClusterError: no cluster answers, or it has too few devices for one trial.
+        ClusterError: no cluster answers or can be started, or it has too few devices for one trial.
     """
     _prepare_environment(request)
     import ray
 
-    from fdsweep.orchestrator.execution.ray_compat import head_answers, loopback
+    from fdsweep.orchestrator.execution.ray_compat import hush
 
     if not ray.is_initialized():
+        hush()
         logging.getLogger("ray").setLevel(logging.ERROR)
-        quiet = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
-        try:
-            if request.joins:
-                address = request.address or os.environ["RAY_ADDRESS"]
-                head_answers(address)
-                ray.init(address=address, runtime_env={"env_vars": SETTINGS}, **quiet)
-            else:
-                with loopback() as here:
-                    ray.init(
-                        address="local", include_dashboard=False, _node_ip_address=here, **quiet
-                    )
-        except (ConnectionError, RuntimeError, ValueError) as error:
-            raise ClusterError(
-                f"no Ray cluster answers ({first_line(error)})",
-                request.address or os.environ.get("RAY_ADDRESS", "local"),
-                "Check --address, or leave it out to start a local one",
-            ) from None
+        _join(request) if request.joins else _start()
     found = ray.cluster_resources()
     return plan_resources(request, found.get("CPU", 0.0), found.get("GPU", 0.0))
+
+
+QUIET = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
+
+
+def _join(request: ResourceRequest) -> None:
+    import ray
+
+    from fdsweep.orchestrator.execution.ray_compat import head_answers
+
+    address = request.address or os.environ["RAY_ADDRESS"]
+    try:
+        head_answers(address)
+        ray.init(address=address, runtime_env={"env_vars": SETTINGS}, **QUIET)
+    except Exception as error:  # Ray raises everything here, Exception itself too
+        raise ClusterError(
+            f"no Ray cluster answers ({first_line(error)})",
+            address,
+            "Check --address, or leave it out to start a local one",
+        ) from None
+
+
+def _start() -> None:
+    import ray
+
+    from fdsweep.orchestrator.execution.driver import processes
+    from fdsweep.orchestrator.execution.ray_compat import loopback
+
+    try:
+        with loopback() as here:
+            ray.init(address="local", include_dashboard=False, _node_ip_address=here, **QUIET)
+    except Exception as error:  # Ray raises everything here, Exception itself too
+        ray.shutdown()
+        processes.kill()  # Ray forgets those of a start that fails
+        raise ClusterError(
+            f"no Ray cluster can be started here ({first_line(error)})",
+            fix="See to memory, free ports and room for its files (RAY_TMPDIR, or /tmp), and type "
+            "the same command again",
+        ) from None
 
 
 def plan_resources(request: ResourceRequest, cpus: float, gpus: float) -> ResourcePlan:

@@ -10,10 +10,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
 
 import ray
-from ray._private import services
-from ray.exceptions import RayError
+from ray._private import services, worker
+from ray._private.ray_constants import PROCESS_TYPE_GCS_SERVER, PROCESS_TYPE_RAYLET
+from ray._private.services import psutil as psutil
+from ray.exceptions import RayError, RpcError
 from ray.experimental.internal_kv import internal_kv_get_gcs_client
 from ray.train import Result, RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer
@@ -96,6 +99,59 @@ def loopback() -> Iterator[str]:
         yield "127.0.0.1"
     finally:
         services.resolve_ip_for_localhost = found
+
+
+def hush() -> None:
+    """Keep what Ray tells the driver of deaths elsewhere in Ray's logs: stdout is for results."""
+    worker.print_to_stdstream = lambda *_, **__: None
+
+
+SERVERS = (PROCESS_TYPE_GCS_SERVER, PROCESS_TYPE_RAYLET)
+"""Without one of these a cluster is gone; Ray starts none of them again."""
+
+
+def fault(seconds: float = 5.0) -> str:
+    """Why the cluster of this process is gone for certain; "" if it is not.
+
+    Raises:
+        ConnectionError: the head of the cluster that was joined does not answer within `seconds`.
+    """
+    node = worker._global_node
+    if node is None:
+        return ""
+    for name, (server, *_) in list(node.all_processes.items()):
+        if name in SERVERS and server.process.poll() is not None:
+            return f"its {name} ended"
+    if node.all_processes:
+        return ""
+    here = worker.global_worker.current_node_id
+    try:
+        (is_alive,) = node.get_gcs_client().check_alive([here], timeout=seconds)
+    except RpcError as error:
+        raise ConnectionError(str(error)) from None
+    return "" if is_alive else "the node that this process had joined ended"
+
+
+def log_folder() -> str:
+    """Where the cluster of this process writes its logs on this machine; "" if nowhere."""
+    node = worker._global_node
+    return "" if node is None else str(node.get_logs_dir_path())
+
+
+def is_up() -> bool:
+    """Whether this process has a cluster, or part of one whose start was cut off."""
+    return ray.is_initialized() or bool(own_processes())
+
+
+def own_processes() -> list[psutil.Process]:
+    """Ray's programs that this process has started, and all that came from them."""
+    programs = str(Path(ray.__file__).parent)
+    found = []
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.Error):  # it has just ended
+            if any(argument.startswith(programs) for argument in child.cmdline()):
+                found += [child, *child.children(recursive=True)]
+    return found
 
 
 SIGNS = b"fdsweep"

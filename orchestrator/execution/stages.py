@@ -27,6 +27,7 @@ from fdsweep.orchestrator.execution.trial import fit_trial, train_name
 from fdsweep.orchestrator.execution.turns import InTurn, Turns, part
 from fdsweep.orchestrator.writer import Writer
 from fdsweep.search_spaces import layout
+from fdsweep.search_spaces.errors import public
 from fdsweep.search_spaces.storage import Storage, told_if_full
 from fdsweep.search_spaces.trials import Plan, TrialConfig
 from fdsweep.trainers.protocol.reports import Broken, EndReport, EpochReport, Outcome
@@ -203,7 +204,7 @@ class Callback(tune.Callback):  # type: ignore[misc]
             error = str(trial.get_error() or "the trial broke off").strip()
             if os.strerror(errno.ENOSPC) in error:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            self.broke_off(trial, error)
+            self.broke_off(trial, public(error))
 
     @abstractmethod
     def broke_off(self, trial: Trial, error: str) -> None:

@@ -6,7 +6,9 @@ No cluster is needed: nothing is started.
 import inspect
 
 import pytest
-from ray import tune
+from ray import _raylet, tune
+from ray._private import services, worker
+from ray._private.node import Node
 from ray.train import RunConfig, ScalingConfig, UserCallback
 from ray.train.torch import TorchTrainer
 from ray.train.v2._internal.execution.worker_group import WorkerGroup
@@ -64,6 +66,22 @@ def test_the_helpers_that_are_dropped_stand_among_the_default_ones(trainer, loca
     dropped = {*(ray_compat.NEEDLESS_LOCALLY if local else ray_compat.NEVER_USED)}
     assert dropped <= usual
     assert {type(one) for one in lean._create_default_callbacks()} == usual - dropped
+
+
+def test_a_node_knows_its_processes_its_head_and_its_logs():
+    started = inspect.getsource(Node.__init__) + inspect.getsource(Node.start_gcs_server)
+    for name in ("all_processes", "PROCESS_TYPE_GCS_SERVER"):
+        assert name in started
+    assert "process" in services.ProcessInfo._fields
+    assert hasattr(worker, "_global_node")
+    assert hasattr(worker.Worker, "current_node_id")
+    assert parameters(Node.get_gcs_client) == parameters(Node.get_logs_dir_path) == ["self"]
+    assert hasattr(_raylet.InnerGcsClient, "check_alive")
+    assert ray_compat.fault() == ""
+
+
+def test_what_ray_tells_a_driver_goes_through_the_function_that_is_hushed():
+    assert "print_to_stdstream(" in inspect.getsource(worker.listen_error_messages)
 
 
 def test_the_callbacks_and_the_trial_are_those_that_we_know():
