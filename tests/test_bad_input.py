@@ -194,7 +194,7 @@ OPTIONS = st.sampled_from(
     [
         *("--dataset", "--seeds", "--epochs", "--direction", "--gpus", "--gpus-per-trial"),
         *("--workers-per-trial", "--seeds-per-trial", "--loading", "--memory-gb", "--features"),
-        "--protocol",
+        *("--protocol", "--hang-timeout"),
     ]
 )
 

@@ -1,10 +1,14 @@
 """Push the trials of a plan through Ray Tune: teachers first, then students."""
 
+import contextlib
+import errno
 import json
 import logging
+import os
+import pickle
 import uuid
 from abc import abstractmethod
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +21,7 @@ from typing_extensions import override
 
 from fdsweep.orchestrator.execution import checkpoints, retries
 from fdsweep.orchestrator.execution.cluster import ResourcePlan, Room
+from fdsweep.orchestrator.execution.health.heartbeats import Heartbeats
 from fdsweep.orchestrator.execution.leases import Leases
 from fdsweep.orchestrator.execution.ray_compat import every_death_told
 from fdsweep.orchestrator.execution.retries import WORDS
@@ -24,7 +29,8 @@ from fdsweep.orchestrator.execution.trial import fit_trial, train_name
 from fdsweep.orchestrator.execution.turns import InTurn, Queue, Turns, part
 from fdsweep.orchestrator.writer import Writer
 from fdsweep.search_spaces import layout
-from fdsweep.search_spaces.storage import Storage
+from fdsweep.search_spaces.errors import public
+from fdsweep.search_spaces.storage import Storage, told_if_full
 from fdsweep.search_spaces.trials import Plan, TrialConfig
 from fdsweep.trainers.protocol.reports import Broken, EndReport, EpochReport, Outcome
 
@@ -37,6 +43,9 @@ class Observer(Protocol):
 
     def epoch(self, trial: TrialConfig, report: EpochReport) -> None:
         """A replicate finished an epoch."""
+
+    def silent(self, trial: TrialConfig, seconds: float, *, over: bool) -> None:
+        """The trial has taken no step for so long, or had not until now if that is `over`."""
 
     def keep(self, trial: TrialConfig, seed: int, end: Outcome | Broken) -> None:
         """Store for good how a replicate ended: `finished` or `failed` follows.
@@ -176,13 +185,28 @@ class Callback(tune.Callback):  # type: ignore[misc]
         self.writer.step()
         for trial in trials:
             if trial.status == Trial.ERROR and trial.trial_id in self.queue.running:
-                cause, text = retries.failure(trial)
-                if words := self.queue.broke_off(trial.trial_id, cause):
-                    self.interrupted(trial, words)
-                else:
-                    error = text.strip().splitlines()[-1]
-                    words = f"{WORDS[cause]} ({error})" if cause else error
-                    self.failed(trial, Broken(error=words, traceback=text))
+                self._look_after(trial)
+
+    def _look_after(self, trial: Trial) -> None:
+        """Have a trial that broke off tried again, or tell that it failed.
+
+        Raises:
+            OSError: with ENOSPC, where that is why.
+        """
+        cause, text = retries.failure(trial)
+        if os.strerror(errno.ENOSPC) in text:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        if words := self.queue.broke_off(trial.trial_id, cause):
+            self.interrupted(trial, words)
+            return
+        text = public(text.strip())
+        last = text.splitlines()[-1]
+        error = f"{WORDS[cause]} ({last})" if cause else last
+        self.failed(trial, Broken(error=error, traceback=text))
+
+    @abstractmethod
+    def silent(self, trial: Trial, seconds: float, *, over: bool) -> None:
+        """Tell that `trial` takes no steps, or that this is `over`."""
 
     @abstractmethod
     def interrupted(self, trial: Trial, words: str) -> None:
@@ -204,35 +228,50 @@ def fit(
 
     A trial holds what its workers need from before it starts to its end. Nothing is ever restored
     from what Tune writes: what is left is planned anew.
+
+    Raises:
+        StorageError: there is no room for what Tune writes.
     """
     queue, name = callback.queue, f"tune-{uuid.uuid4().hex[:12]}"
 
     def name_of(trial: Trial) -> str:
         return queue.folder(trial.config)[1]
 
-    tuner = tune.Tuner(
-        tune.with_resources(
-            tune.with_parameters(trainable, resources=resources, **handed),
-            tune.PlacementGroupFactory([{}, *[resources.per_worker] * resources.workers]),
-        ),
-        tune_config=tune.TuneConfig(
-            search_alg=queue,
-            num_samples=-1,
-            reuse_actors=True,
-            trial_name_creator=name_of,
-            trial_dirname_creator=name_of,
-        ),
-        run_config=tune.RunConfig(
-            name=name,
-            storage_path=Storage(storage).uri(layout.RAY),
-            callbacks=[callback],
-            verbose=0,
-        ),
-    )
-    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # every failure is told already
-    with every_death_told():
-        tuner.fit()
-    Storage(storage).delete_folder(layout.tuner_folder(name))
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # the callback tells of errors
+    with told_if_full(storage), _deleted(storage, layout.tuner_folder(name)):
+        tuner = tune.Tuner(
+            tune.with_resources(
+                tune.with_parameters(trainable, resources=resources, **handed),
+                tune.PlacementGroupFactory([{}, *[resources.per_worker] * resources.workers]),
+            ),
+            tune_config=tune.TuneConfig(
+                search_alg=queue,
+                num_samples=-1,
+                reuse_actors=True,
+                trial_name_creator=name_of,
+                trial_dirname_creator=name_of,
+            ),
+            run_config=tune.RunConfig(
+                name=name,
+                storage_path=Storage(storage).uri(layout.RAY),
+                callbacks=[callback, Heartbeats(callback.silent, resources.hang_seconds)],
+                verbose=0,
+            ),
+        )
+        try:
+            with every_death_told():
+                tuner.fit()
+        except (EOFError, pickle.UnpicklingError):  # of an error that Tune wrote down, in part
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from None
+
+
+@contextlib.contextmanager
+def _deleted(storage: str, folder: str) -> Iterator[None]:
+    """Delete `folder` in the end."""
+    try:
+        yield
+    finally:
+        Storage(storage).delete_folder(folder)
 
 
 class _Relay(Callback):
@@ -249,6 +288,10 @@ class _Relay(Callback):
         self, iteration: int, trials: list[Trial], trial: Trial, **info: object
     ) -> None:
         self.observer.started(trial.config["trial"])
+
+    @override
+    def silent(self, trial: Trial, seconds: float, *, over: bool) -> None:
+        self.observer.silent(trial.config["trial"], seconds, over=over)
 
     @override
     def on_trial_result(

@@ -61,6 +61,7 @@ def _fit(
         ) -> None:
             tune.report(metrics[0])
 
+    handed = {**handed, "watch": (tune.get_context().get_trial_id(), resources.hang_seconds)}
     trainer = LeanTrainer(
         function,
         train_loop_config=handed,
@@ -78,6 +79,7 @@ def _fit(
                 max_failures=0, max_preemption_failures=0, controller_failure_limit=0
             ),
         ),
+        patience=resources.hang_seconds,
     )
     with interruptions_told(resources.workers):
         trainer.fit()
@@ -85,15 +87,18 @@ def _fit(
 
 def _train_replicates(handed: dict[str, Any]) -> None:
     """`trainers.worker.work`, imported where it runs: a trial itself need not pay for it."""
+    from fdsweep.orchestrator.execution.health.guard import watched
     from fdsweep.trainers.worker import work
 
-    work(handed)
+    with watched(*handed["watch"]):
+        work(handed)
 
 
 def _train_point(handed: dict[str, Any]) -> None:
     """`trainers.worker.tune`, with an actor's word on whether to go on."""
     import ray
 
+    from fdsweep.orchestrator.execution.health.guard import watched
     from fdsweep.trainers.worker import tune
 
     point, signals = handed["point"], handed["signals"]
@@ -102,7 +107,8 @@ def _train_point(handed: dict[str, Any]) -> None:
         answer: bool = ray.get(signals.wait.remote(point.key, epoch))
         return answer
 
-    tune(point, go_on)
+    with watched(*handed["watch"]):
+        tune(point, go_on)
 
 
 def point_name(point: PointConfig) -> str:

@@ -74,6 +74,10 @@ class PointRecorder:
         self.progress.idle(proposal.key)
         self.progress.say(f"{self._name(proposer, proposal)}: {words}")
 
+    def silent(self, proposer: Proposer, proposal: Proposal, seconds: float, *, over: bool) -> None:
+        """Say so."""
+        self.progress.silent(self._name(proposer, proposal), seconds, over=over)
+
     def keep(self, proposer: Proposer, proposal: Proposal, end: End) -> None:
         """Store the trial's run, and its log if it failed; its numbers are in the study already."""
         name = self._name(proposer, proposal)

@@ -1,12 +1,12 @@
 """Searches through Ray Tune: proposers propose, trials train, signals stop what is hopeless."""
 
 import asyncio
+import functools
 import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Protocol
+from typing import Any, ParamSpec, Protocol, cast
 
 import ray
 from ray.tune.experiment import Trial
@@ -48,6 +48,9 @@ class Observer(Protocol):
     def interrupted(self, proposer: Proposer, proposal: Proposal, words: str) -> None:
         """The point's training broke off and will be tried again; `words` say why, and when."""
 
+    def silent(self, proposer: Proposer, proposal: Proposal, seconds: float, *, over: bool) -> None:
+        """The point has taken no step for so long, or had not until now if that is `over`."""
+
     def keep(self, proposer: Proposer, proposal: Proposal, end: End) -> None:
         """Store for good how the point ended; it comes from a thread of the writer's."""
 
@@ -74,6 +77,23 @@ class StopSignals:
     async def wait(self, key: str, epoch: int) -> bool:
         """Whether the point `key` goes on after `epoch`, once the driver has said so."""
         return await asyncio.shield(self._future(key, epoch))
+
+
+Told = ParamSpec("Told")
+
+
+def ends_the_run(act: Callable[Told, None]) -> Callable[Told, None]:
+    """Hand what a searcher's method raises to its writer: Tune would make a text of it."""
+
+    @functools.wraps(act)
+    def told(*args: Told.args, **kwargs: Told.kwargs) -> None:
+        try:
+            act(*args, **kwargs)
+        except Exception as error:
+            searcher = cast(StudySearcher, args[0])
+            searcher.writer.fail(error)
+
+    return told
 
 
 class StudySearcher(Queue):
@@ -124,6 +144,7 @@ class StudySearcher(Queue):
         return point.storage, point_name(point)
 
     @override
+    @ends_the_run
     def on_trial_result(self, trial_id: str, result: PointReport | PointFailure) -> None:
         key = self.running[trial_id].config["point"].key
         lane, proposal = self.begun[key]
@@ -138,6 +159,7 @@ class StudySearcher(Queue):
             self.give(key, result["epoch"], go_on)
 
     @override
+    @ends_the_run
     def on_trial_complete(
         self, trial_id: str, result: dict[str, object] | None = None, error: bool = False
     ) -> None:
@@ -158,7 +180,10 @@ class StudySearcher(Queue):
             seconds=end.report["seconds"] if end.report else 0.0,
         )
         told = lane.proposer, proposal, end
-        self.writer.submit(partial(self.observer.keep, *told), partial(self.observer.ended, *told))
+        self.writer.submit(
+            functools.partial(self.observer.keep, *told),
+            functools.partial(self.observer.ended, *told),
+        )
 
 
 def _end(report: PointReport | None, outcome: str, failure: Broken | None) -> End:
@@ -178,7 +203,12 @@ class _Ends(Callback):
     def on_trial_complete(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: object
     ) -> None:
-        self.writer.submit(partial(checkpoints.drop, *self.queue.folder(trial.config)))
+        self.writer.submit(functools.partial(checkpoints.drop, *self.queue.folder(trial.config)))
+
+    @override
+    def silent(self, trial: Trial, seconds: float, *, over: bool) -> None:
+        lane, proposal = self.queue.begun[trial.config["point"].key]
+        self.queue.observer.silent(lane.proposer, proposal, seconds, over=over)
 
     @override
     def interrupted(self, trial: Trial, words: str) -> None:

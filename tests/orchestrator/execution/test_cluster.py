@@ -109,6 +109,23 @@ def test_a_dead_address_is_one_sentence_at_once(tmp_path):
 
 
 @pytest.mark.ray
+def test_a_cluster_that_cannot_be_started_is_one_sentence(tmp_path):
+    """Ray's sockets lie in its temporary folder, whose path is too long for them here."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
+    environment["RAY_TMPDIR"] = str(tmp_path / ("x" * 100))
+    command = [sys.executable, "-c", "from fdsweep.orchestrator.cli import app; app()"]
+    command += ["ablation", "--seeds", "1", "--storage", str(tmp_path)]
+    told = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert told.returncode == 2
+    (line,) = [one for one in told.stderr.splitlines() if one.startswith("fdsweep:")]
+    assert "no Ray cluster can be started here" in line
+    assert "type the same command again" in line
+    assert "Traceback" not in told.stderr
+
+
+@pytest.mark.ray
 def test_a_head_that_takes_the_call_and_says_nothing_is_given_up():
     assert inspect.signature(head_answers).parameters["seconds"].default < 30
     with socket.socket() as silent:

@@ -46,6 +46,9 @@ class Notes(stages.Callback):
     def interrupted(self, trial, words):
         self.told.append(words)
 
+    def silent(self, trial, seconds, *, over):
+        pass
+
     def failed(self, trial, end):
         self.gone.append(end["error"])
 

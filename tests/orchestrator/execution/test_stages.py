@@ -2,12 +2,15 @@
 
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import zipfile
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pytest
 import ray
@@ -60,6 +63,9 @@ class Notes:
 
     def epoch(self, trial, metrics):
         self.epochs.append((metrics["seed"], metrics["epoch"]))
+
+    def silent(self, trial, seconds, *, over):
+        pass
 
     def keep(self, trial, seed, end):
         pass
@@ -221,7 +227,9 @@ app()
 
 
 def test_an_interrupted_driver_says_how_to_go_on(tmp_path):
-    """SIGINT in the middle of a replicate: exit 130, and the same command ends the study."""
+    """SIGINT in the middle of a replicate, again and again: exit 130, no process is left, and the
+    same command ends the study. The cluster's token is written nowhere.
+    """
     path = tmp_path / "one.yaml"
     path.write_text(
         "title: One\nseeds: [0]\nepochs: 12\ndirections: [accelerometer->gyroscope]\n"
@@ -230,6 +238,7 @@ def test_an_interrupted_driver_says_how_to_go_on(tmp_path):
     command = [sys.executable, "-c", IMPATIENT, "run", str(path)]
     command += ["--storage", str(tmp_path / "runs")]
     environment = {k: v for k, v in os.environ.items() if not k.startswith("RAY_AUTH")}
+    token = environment["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
     first = subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -238,8 +247,12 @@ def test_an_interrupted_driver_says_how_to_go_on(tmp_path):
         assert time.monotonic() < deadline, "no checkpoint in two minutes"
         assert first.poll() is None, first.communicate()
         time.sleep(0.2)
-    first.send_signal(signal.SIGINT)
+    family = ray_compat.psutil.Process(first.pid).children(recursive=True)
+    for pause in (0.0, 0.3, 1.0, 1.0, 0.3, 0.3):
+        time.sleep(pause)
+        first.send_signal(signal.SIGINT)
     stdout, stderr = first.communicate(timeout=60)
+    assert not [one for one in family if one.is_running() and one.status() != "zombie"]
     assert first.returncode == 130
     assert "interrupted. To go on, type: fdsweep run" in stderr
     assert "Traceback" not in stderr
@@ -252,3 +265,6 @@ def test_an_interrupted_driver_says_how_to_go_on(tmp_path):
     (row,) = json.loads(second.stdout)["tables"][0]["rows"]
     trial = planned(tmp_path / "other", ["none"], epochs=12).students[0]
     assert row["mean"] == pytest.approx(100 * alone(trial)["test_score"])
+    (logs,) = Path(tempfile.gettempdir()).glob(f"ray/session_*_{first.pid}/logs")
+    written = [one for kept in (tmp_path, logs) for one in kept.rglob("*") if one.is_file()]
+    assert not [one for one in written if token.encode() in one.read_bytes()]

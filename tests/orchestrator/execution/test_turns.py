@@ -5,6 +5,7 @@ import json
 import pickle
 import threading
 from dataclasses import dataclass, field, replace
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -17,7 +18,10 @@ from fdsweep.orchestrator.execution.leases import Leases
 from fdsweep.orchestrator.execution.ray_compat import ActorMemoryError
 from fdsweep.orchestrator.execution.trial import train_name
 from fdsweep.orchestrator.execution.turns import InTurn, Turns
+from fdsweep.orchestrator.writer import Writer
+from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.configs import NetworkConfig, OptimConfig, StudentConfig
+from fdsweep.search_spaces.errors import StorageError
 from fdsweep.search_spaces.storage import Storage
 from fdsweep.search_spaces.trials import Plan, TrialConfig
 
@@ -35,6 +39,7 @@ TAUGHT = replace(ALONE, method="kd", teachers=(NETWORK,), teacher_state="trained
 
 
 OWN = RayTaskError("fit_trial", "it broke\noff", ValueError("off"))
+ROOM = Room(plan_resources(ResourceRequest(), 1, 0), "student")
 LOST, MEMORY = ActorDiedError(), ActorMemoryError("Memory on the node was low.")
 
 
@@ -152,7 +157,7 @@ def make_plan(storage):
 def run_both(world, storage):
     """The notes of two drivers; the second begins when the first trains the teachers."""
     plan, one, other = make_plan(storage), Notes(world), Notes(world)
-    resources = plan_resources(ResourceRequest(), 1, 0)
+    resources = ROOM.resources
     first = threading.Thread(target=stages.run_plan, args=(plan, resources, str(storage), one))
     first.start()
     world.begun.wait()
@@ -295,3 +300,44 @@ def test_what_is_killed_together_halves_once(tmp_path, monkeypatch):
     assert [isinstance(queue.suggest(f"again {i}"), dict) for i in range(6)] == [True] * 4 + [
         False
     ] * 2
+
+
+def test_the_checkpoint_and_the_leases_of_a_trial_outlast_its_slow_rows(world, tmp_path):
+    trial, notes = make_trial(tmp_path, "student", ALONE), Notes(world)
+    checkpoint = tmp_path / layout.train_folder(train_name(trial))
+    checkpoint.mkdir(parents=True)
+    stored = threading.Event()
+    notes.keep = lambda *end: stored.wait()
+    with Leases(Storage(str(tmp_path))) as leases, Writer() as writer:
+        some = Turns([trial], leases)
+        (own,) = some
+        relay = stages._Relay(InTurn(iter([own]), ROOM), some, notes, writer)
+        told = SimpleNamespace(config={"trial": own})
+        for seed in own.seeds:
+            relay.on_trial_result(0, [], told, {"seed": seed, "outcome": "{}"})
+        relay.on_trial_complete(0, [], told)
+        relay.on_step_end(0, [])
+        assert (notes.finished_, checkpoint.exists(), len(leases.held)) == ([], True, 3)
+        stored.set()
+        writer.flush()
+        assert notes.finished_ == [(trial.key, 0), (trial.key, 1)]
+        assert (checkpoint.exists(), len(leases.held)) == (False, 0)
+
+
+def test_what_cannot_be_stored_ends_the_run_and_keeps_the_checkpoint(world, tmp_path, monkeypatch):
+    monkeypatch.setattr(stages, "Writer", partial(Writer, pauses=()))
+    trial, notes = make_trial(tmp_path, "student", ALONE), Notes(world)
+    checkpoint = tmp_path / layout.train_folder(train_name(trial))
+    checkpoint.mkdir(parents=True)
+
+    def keep(trial, seed, end):
+        if seed == 1:
+            raise StorageError("the storage is full", str(tmp_path), "Make room there")
+
+    notes.keep = keep
+    plan = replace(make_plan(tmp_path), teachers=(), students=(trial,))
+    with pytest.raises(StorageError, match="full"):
+        stages.run_plan(plan, ROOM.resources, str(tmp_path), notes)
+    assert notes.finished_ == [(trial.key, 0)]
+    assert checkpoint.exists()
+    assert not [*tmp_path.glob("locks/leases/*-*")]

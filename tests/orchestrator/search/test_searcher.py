@@ -12,12 +12,18 @@ import pytest
 from optuna.trial import TrialState
 from ray.tune.search import Searcher
 from ray.tune.search.search_generator import SearchGenerator
+from sqlalchemy import event
 
 from fdsweep.orchestrator.execution import retries
 from fdsweep.orchestrator.execution.cluster import ResourceRequest, Room, plan_resources
+from fdsweep.orchestrator.search import run as planner
 from fdsweep.orchestrator.search.optuna_study import Problem, Proposer
 from fdsweep.orchestrator.search.pruners import PRUNERS
+from fdsweep.orchestrator.search.run import whole_database
 from fdsweep.orchestrator.search.searcher import Lane, StopSignals, StudySearcher
+from fdsweep.orchestrator.writer import Writer
+from fdsweep.results.records.store import Store
+from fdsweep.search_spaces.errors import StorageError
 from fdsweep.search_spaces.keys import content_key
 from fdsweep.search_spaces.spaces import Dimension
 from fdsweep.search_spaces.trials import PointConfig
@@ -89,6 +95,9 @@ class AtOnce:
     def submit(self, write, then):
         write()
         then()
+
+    def fail(self, error):
+        raise error
 
 
 class Run:
@@ -333,6 +342,33 @@ def test_the_search_waits_for_what_was_lost_though_its_time_is_up(memory):
         pass
     assert run.searcher.suggest("too late") == Searcher.FINISHED
     assert states(study) == [TrialState.COMPLETE]
+
+
+def test_a_study_that_cannot_be_written_ends_the_run_in_a_sentence(tmp_path):
+    """Tune would make a text of what the searcher raises."""
+    storage = Store.create(str(tmp_path))
+    database = optuna.storages.RDBStorage(f"sqlite:///{whole_database(storage)}")
+    run = Run([lane(database, "full", 9, steps=(1,))])
+    trial_id, _ = run.suggest()
+
+    @event.listens_for(database.engine, "connect")
+    def limit(connection, record):
+        connection.execute("PRAGMA query_only = 1")
+
+    database.engine.dispose()
+
+    def train():
+        with Writer() as run.searcher.writer:
+            run.report(trial_id, 1)
+            run.searcher.writer.step()
+
+    def search():
+        with planner._kept(storage):
+            train()
+
+    database.scoped_session.remove()
+    with pytest.raises(StorageError, match=r"optuna\.db: .*readonly database\)\. Put"):
+        search()
 
 
 def test_a_search_whose_driver_died_ends_with_its_trials_and_leaves_none_running(sqlite):
