@@ -40,7 +40,7 @@ app()
 SWEEP = """
 title: Nodes
 seeds: [0, 1]
-epochs: 6
+epochs: 4
 directions: [accelerometer->gyroscope]
 rows: [{name: w/o KD, method: none}, {name: FD, teacher: random}]
 """
