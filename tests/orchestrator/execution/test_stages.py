@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import ray
 import torch
+from faults import rows
 
 from fdsweep.orchestrator.execution import ray_compat
 from fdsweep.orchestrator.execution.cluster import ResourceRequest, plan_resources
@@ -47,6 +48,7 @@ class Notes:
 
     outcomes: dict = field(default_factory=dict)
     failures: dict = field(default_factory=dict)
+    ends: list = field(default_factory=list)
     epochs: list = field(default_factory=list)
 
     def started(self, trial):
@@ -63,6 +65,7 @@ class Notes:
 
     def finished(self, trial, seed, outcome):
         self.outcomes[trial.config.method, seed] = outcome
+        self.ends.append((trial.key, seed))
 
     def failed(self, trial, seed, error):
         self.failures[trial.config.method, seed] = error
@@ -147,7 +150,10 @@ def test_a_trial_that_breaks_off_fails_its_seeds_and_no_other_trial(cluster, tmp
     assert not list((tmp_path / "ray").glob("tune*"))
 
 
-def test_a_dead_worker_goes_on_from_its_checkpoint(cluster, tmp_path, monkeypatch):
+@pytest.mark.fault(
+    "a training worker is killed", "its trial goes on from its checkpoint, to the same numbers"
+)
+def test_a_dead_worker_goes_on_from_its_checkpoint(cluster, tmp_path, fault):
     """The worker process is killed once, after seed 0 and two epochs of seed 1."""
     plan = planned(tmp_path, ["none"], seeds=(0, 1), epochs=3)
     trial = replace(plan.students[0], checkpoint_seconds=0.0)
@@ -157,6 +163,7 @@ def test_a_dead_worker_goes_on_from_its_checkpoint(cluster, tmp_path, monkeypatc
         def epoch(self, trial, metrics):
             super().epoch(trial, metrics)
             if metrics["seed"] == 1 and metrics["epoch"] == 2 and self.epochs.count((1, 2)) == 1:
+                fault.hits()
                 kill_own_workers()
 
     notes = Killer()
@@ -167,9 +174,14 @@ def test_a_dead_worker_goes_on_from_its_checkpoint(cluster, tmp_path, monkeypatc
         expected = alone(trial, seed)
         for name in ("curves", "kept", "best_epoch", "best_head", "test_score"):
             assert notes.outcomes["none", seed][name] == expected[name]
+    fault.counts([(trial.key, 0), (trial.key, 1)], notes.ends)
 
 
-def test_a_trial_with_a_damaged_checkpoint_starts_again(cluster, tmp_path, capfd):
+@pytest.mark.fault(
+    "a checkpoint of Ray's, or its list of them, is garbage",
+    "named once and dropped; the trial starts again",
+)
+def test_a_trial_with_a_damaged_checkpoint_starts_again(cluster, tmp_path, capfd, fault):
     """One has a list that Ray cannot read, the other a zip file that torch cannot read."""
     plan = planned(tmp_path, ["none", "fd"], epochs=1)
     unlisted, garbled = (tmp_path / "ray" / "train" / train_name(one) for one in plan.students)
@@ -184,9 +196,10 @@ def test_a_trial_with_a_damaged_checkpoint_starts_again(cluster, tmp_path, capfd
     listed |= {"latest_checkpoint_result": result, "checkpoint_report_indices": [0]}
     (garbled / ray_compat.SNAPSHOT).write_text(json.dumps({**listed, "current_report_index": 0}))
     notes = Notes()
+    fault.hits()
     run_plan(plan, cluster, str(tmp_path), notes)
     assert not notes.failures
-    assert set(notes.outcomes) == {("none", 0), ("fd-cmkd", 0)}
+    fault.counts([(trial.key, 0) for trial in plan.students], notes.ends)
     assert "no list of checkpoints; training starts again" in capfd.readouterr().err
     assert not list((tmp_path / "ray" / "train").iterdir())
 
@@ -202,7 +215,11 @@ app()
 """The command line, with a checkpoint after each epoch instead of every ten seconds."""
 
 
-def test_an_interrupted_driver_says_how_to_go_on(tmp_path):
+@pytest.mark.fault(
+    "Ctrl-C, once or again and again",
+    "exit 130 and what to type, no process is left; the same command ends with the same numbers",
+)
+def test_an_interrupted_driver_says_how_to_go_on(tmp_path, fault):
     """SIGINT in the middle of a replicate, again and again: exit 130, no process is left, and the
     same command ends the study. The cluster's token is written nowhere.
     """
@@ -224,6 +241,7 @@ def test_an_interrupted_driver_says_how_to_go_on(tmp_path):
         assert first.poll() is None, first.communicate()
         time.sleep(0.2)
     family = ray_compat.psutil.Process(first.pid).children(recursive=True)
+    fault.hits()
     for pause in (0.0, 0.3, 1.0, 1.0, 0.3, 0.3):
         time.sleep(pause)
         first.send_signal(signal.SIGINT)
@@ -240,6 +258,7 @@ def test_an_interrupted_driver_says_how_to_go_on(tmp_path):
     assert second.returncode == 0, second.stderr
     (row,) = json.loads(second.stdout)["tables"][0]["rows"]
     trial = planned(tmp_path / "other", ["none"], epochs=12).students[0]
+    fault.counts([(trial.key, 0)], rows(tmp_path / "runs"))
     assert row["mean"] == pytest.approx(100 * alone(trial)["test_score"])
     (logs,) = Path(tempfile.gettempdir()).glob(f"ray/session_*_{first.pid}/logs")
     written = [one for kept in (tmp_path, logs) for one in kept.rglob("*") if one.is_file()]
