@@ -50,7 +50,7 @@ class Driver:
         self.sent = number
         self.family()
         self.process.send_signal(number)
-        return f"driver {self.pid}"
+        return f"{number.name}, driver {self.pid}"
 
     def ends(self, seconds: float) -> bool:
         """Whether it ends within so many seconds."""

@@ -28,7 +28,7 @@ def send(process: psutil.Process, number: signal.Signals) -> str:
         process.send_signal(number)
     except psutil.NoSuchProcess:
         return ""
-    return f"{title}, {process.pid}"
+    return f"{number.name}, {title}, {process.pid}"
 
 
 def left_after(processes: Iterable[psutil.Process], seconds: float) -> list[str]:

@@ -6,11 +6,14 @@ from pathlib import Path
 from random import Random
 
 from chaos.drivers import Driver
-from chaos.processes import POLL_S, left_after
+from chaos.processes import left_after
 from chaos.strikes import Scene, Strike
 
 GAP_S = (0.5, 3.5)
 """Between two faults, s; one that finds nothing to hit counts."""
+
+POLL_S = 0.2
+"""Between two looks at the drivers."""
 
 PATIENCE_S = 300.0
 """A driver that nothing hits ends within this time."""
@@ -69,7 +72,7 @@ class Storm:
                 self._start()
             next_one = time.monotonic() + self.random.uniform(*GAP_S)
             while time.monotonic() < min(next_one, until):
-                self._ended([one for one in self.scene.drivers if one.ends(0.1)])
+                self._ended([one for one in self.scene.drivers if one.ends(POLL_S)])
                 if not self.scene.drivers:
                     break
             else:
@@ -79,7 +82,7 @@ class Storm:
         strike = self.random.choice(faults)
         if hit := strike(self.scene):
             self.strikes += 1
-            self._tell(f"{strike.__name__}: {hit}")
+            self._tell(hit)
 
     def _calm_down(self) -> None:
         self._wait_for([*self.scene.drivers])

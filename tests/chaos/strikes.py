@@ -101,10 +101,10 @@ def second_driver(scene: Scene) -> str:
     """Another driver joins in."""
     if len(scene.drivers) > 1:
         return ""
-    return f"driver {scene.start().pid}"
+    return f"another driver, {scene.start().pid}"
 
 
-def _damage(pattern: str, what: str) -> Strike:
+def _damage(pattern: str) -> Strike:
     """A fault: one of the files `pattern` is overwritten, cut off or removed."""
 
     def damage(scene: Scene) -> str:
@@ -126,35 +126,24 @@ def _damage(pattern: str, what: str) -> Strike:
             return ""  # it was taken away in this moment
         return f"{path.relative_to(scene.storage)} {how}"
 
-    damage.__name__ = f"damage_{what}"
     return damage
 
-
-damage_row = _damage("results/*.parquet", "row")
-damage_curves = _damage("curves/*.parquet", "curves")
-damage_predictions = _damage("predictions/*.parquet", "predictions")
-damage_teacher = _damage("teachers/*/*.safetensors", "teacher")
-damage_teacher_record = _damage("teachers/*/*.json", "teacher_record")
-damage_run_record = _damage("runs/*/*.json", "run_record")
-damage_manifest = _damage("reports/*/sweep.json", "manifest")
-damage_report = _damage("reports/*/report.*", "report")
-damage_mlflow = _damage("mlflow.db", "mlflow")
-damage_checkpoint = _damage("ray/train/*/checkpoint_*/*", "checkpoint")
-damage_checkpoint_list = _damage("ray/train/*/*.json", "checkpoint_list")
-damage_searches = _damage("reports/*/searches.json", "searches")
-damage_optuna = _damage("optuna.db", "optuna")
 
 PROCESSES = (
     *(kill_worker, kill_trial, kill_raylet, kill_head, kill_driver),
     *(interrupt, pause_worker, stop_worker),
 )
-FILES = (
-    *(damage_row, damage_curves, damage_predictions, damage_teacher, damage_teacher_record),
-    *(damage_run_record, damage_manifest, damage_report, damage_mlflow),
-    *(damage_checkpoint, damage_checkpoint_list),
+FILES = tuple(
+    _damage(pattern)
+    for pattern in (
+        *("results/*.parquet", "curves/*.parquet", "predictions/*.parquet"),
+        *("teachers/*/*.safetensors", "teachers/*/*.json", "runs/*/*.json"),
+        *("reports/*/sweep.json", "reports/*/report.*", "mlflow.db"),
+        *("ray/train/*/checkpoint_*/*", "ray/train/*/*.json"),
+    )
 )
 FAULTS = {
     "study": (*PROCESSES, *FILES, second_driver),
-    "search": (*PROCESSES, *FILES, damage_searches, damage_optuna),
+    "search": (*PROCESSES, *FILES, _damage("reports/*/searches.json"), _damage("optuna.db")),
 }
 """What may strike which command."""
