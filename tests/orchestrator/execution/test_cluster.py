@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from faults import rows
 
 from fdsweep.orchestrator.execution.cluster import (
     ResourceRequest,
@@ -90,8 +91,10 @@ def test_numbers_without_sense_are_refused(request_):
         check(request_)
 
 
+@pytest.mark.fault("no cluster at `--address`", "one sentence, exit 2")
 @pytest.mark.ray
-def test_a_dead_address_is_one_sentence_at_once(tmp_path):
+def test_a_dead_address_is_one_sentence_at_once(tmp_path, fault):
+    fault.hits()
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))  # bound, so that no other takes it; it does not listen
         address = f"127.0.0.1:{nobody.getsockname()[1]}"
@@ -102,6 +105,7 @@ def test_a_dead_address_is_one_sentence_at_once(tmp_path):
             command, env=environment, capture_output=True, text=True, timeout=60, check=False
         )
     assert told.returncode == 2
+    fault.counts((), rows(tmp_path))
     (line,) = [one for one in told.stderr.splitlines() if one.startswith("fdsweep:")]
     assert f"{address}: no Ray cluster answers" in line
     assert "refused" in line

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import ray
 import torch
+from faults import rows
 
 from fdsweep.orchestrator.execution import ray_compat
 from fdsweep.orchestrator.execution.cluster import (
@@ -52,6 +53,7 @@ class Notes:
 
     outcomes: dict = field(default_factory=dict)
     failures: dict = field(default_factory=dict)
+    ends: list = field(default_factory=list)
     epochs: list = field(default_factory=list)
     interruptions: list = field(default_factory=list)
 
@@ -72,6 +74,7 @@ class Notes:
 
     def finished(self, trial, seed, outcome):
         self.outcomes[trial.config.method, seed] = outcome
+        self.ends.append((trial.key, seed))
 
     def failed(self, trial, seed, error):
         self.failures[trial.config.method, seed] = error
@@ -165,7 +168,7 @@ def test_a_trial_that_breaks_off_fails_its_seeds_and_no_other_trial(cluster, tmp
 
 @pytest.mark.fault(
     "a training worker, or the process of a trial, is killed",
-    "goes on from its checkpoint, the same numbers",
+    "the trial goes on from its checkpoint, to the same numbers",
 )
 @pytest.mark.parametrize("victim", ["RayTrainWorker", "ImplicitFunc"])
 def test_a_dead_process_of_a_trial_goes_on_from_its_checkpoint(cluster, tmp_path, victim, fault):
@@ -183,7 +186,7 @@ def test_a_dead_process_of_a_trial_goes_on_from_its_checkpoint(cluster, tmp_path
 
     notes = Killer()
     run_plan(plan, cluster, str(tmp_path), notes)
-    fault.counts([("none", 0), ("none", 1)], [*notes.outcomes])
+    fault.counts([(trial.key, 0), (trial.key, 1)], notes.ends)
     assert not notes.failures
     assert notes.interruptions == ["a process or a node was lost; tried again in 1 s"]
     assert notes.epochs.count((0, 1)) == 1  # seed 0 was not trained again
@@ -193,7 +196,11 @@ def test_a_dead_process_of_a_trial_goes_on_from_its_checkpoint(cluster, tmp_path
             assert notes.outcomes["none", seed][name] == expected[name]
 
 
-def test_a_trial_with_a_damaged_checkpoint_starts_again(cluster, tmp_path, capfd):
+@pytest.mark.fault(
+    "a checkpoint of Ray's, or its list of them, is garbage",
+    "named once and dropped; the trial starts again",
+)
+def test_a_trial_with_a_damaged_checkpoint_starts_again(cluster, tmp_path, capfd, fault):
     """One has a list that Ray cannot read, the other a zip file that torch cannot read."""
     plan = planned(tmp_path, ["none", "fd"], epochs=1)
     unlisted, garbled = (tmp_path / "ray" / "train" / train_name(one) for one in plan.students)
@@ -208,9 +215,10 @@ def test_a_trial_with_a_damaged_checkpoint_starts_again(cluster, tmp_path, capfd
     listed |= {"latest_checkpoint_result": result, "checkpoint_report_indices": [0]}
     (garbled / ray_compat.SNAPSHOT).write_text(json.dumps({**listed, "current_report_index": 0}))
     notes = Notes()
+    fault.hits()
     run_plan(plan, cluster, str(tmp_path), notes)
     assert not notes.failures
-    assert set(notes.outcomes) == {("none", 0), ("fd-cmkd", 0)}
+    fault.counts([(trial.key, 0) for trial in plan.students], notes.ends)
     assert "no list of checkpoints; training starts again" in capfd.readouterr().err
     assert not list((tmp_path / "ray" / "train").iterdir())
 
@@ -226,7 +234,11 @@ app()
 """The command line, with a checkpoint after each epoch instead of every ten seconds."""
 
 
-def test_an_interrupted_driver_says_how_to_go_on(tmp_path):
+@pytest.mark.fault(
+    "Ctrl-C, once or again and again",
+    "exit 130 and what to type, no process is left; the same command ends with the same numbers",
+)
+def test_an_interrupted_driver_says_how_to_go_on(tmp_path, fault):
     """SIGINT in the middle of a replicate, again and again: exit 130, no process is left, and the
     same command ends the study. The cluster's token is written nowhere.
     """
@@ -248,6 +260,7 @@ def test_an_interrupted_driver_says_how_to_go_on(tmp_path):
         assert first.poll() is None, first.communicate()
         time.sleep(0.2)
     family = ray_compat.psutil.Process(first.pid).children(recursive=True)
+    fault.hits()
     for pause in (0.0, 0.3, 1.0, 1.0, 0.3, 0.3):
         time.sleep(pause)
         first.send_signal(signal.SIGINT)
@@ -264,6 +277,7 @@ def test_an_interrupted_driver_says_how_to_go_on(tmp_path):
     assert second.returncode == 0, second.stderr
     (row,) = json.loads(second.stdout)["tables"][0]["rows"]
     trial = planned(tmp_path / "other", ["none"], epochs=12).students[0]
+    fault.counts([(trial.key, 0)], rows(tmp_path / "runs"))
     assert row["mean"] == pytest.approx(100 * alone(trial)["test_score"])
     (logs,) = Path(tempfile.gettempdir()).glob(f"ray/session_*_{first.pid}/logs")
     written = [one for kept in (tmp_path, logs) for one in kept.rglob("*") if one.is_file()]
