@@ -18,6 +18,9 @@ DRIVER_CPUS = 0.01
 MANY = 2**31
 """More than any cluster has."""
 
+TOKENS = {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"}
+"""Either of these variables gives the token of a cluster."""
+
 SETTINGS = {
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",  # one report per poll: at the default of 2 s a
     # worker with shorter epochs would wait for the controller after each of them
@@ -189,9 +192,13 @@ def _prepare_environment(request: ResourceRequest) -> None:
     """
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
-    given = bool({"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & set(os.environ))
-    if not request.joins:
-        if not given:
-            os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
-    elif given or (Path.home() / ".ray" / "auth_token").exists():
+    if request.joins:
+        take_token()
+    elif not TOKENS & set(os.environ):
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+
+
+def take_token() -> None:
+    """Have Ray show the user's token to a cluster that runs, if there is one."""
+    if TOKENS & set(os.environ) or (Path.home() / ".ray" / "auth_token").exists():
         os.environ.setdefault("RAY_AUTH_MODE", "token")
