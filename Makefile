@@ -22,7 +22,7 @@ test-slow: .venv/installed
 
 # Injects each fault and writes what it cost into the page.
 faults: .venv/installed
-	$(BIN)/python -m pytest -m fault --fault-table docs/reliability.md
+	$(BIN)/python -m pytest -m fault --fault-table=docs/reliability.md
 
 lint: .venv/installed
 	$(BIN)/ruff check .

@@ -66,6 +66,10 @@ class Writer:
         if self.error:
             raise self.error
 
+    def fail(self, error: Exception) -> None:
+        """Do nothing more, and have `step` raise `error`: where it is met, it would be lost."""
+        self.error = self.error or error
+
     def flush(self) -> None:
         """Return when all that was submitted is done and told; raises as `step` does."""
         passed = threading.Event()
@@ -89,7 +93,7 @@ class Writer:
                 write()
             except Exception as error:
                 if pause is None or not isinstance(error, StorageError):
-                    self.error = error
+                    self.fail(error)
                     return
                 time.sleep(pause)
             else:

@@ -5,9 +5,11 @@ FdsweepError
 ├── DataError       a data set that is missing or not what it should be
 ├── StorageError    a place that cannot be read or written
 ├── ClusterError    devices that are not there, a cluster that does not answer
+│   └── LostClusterError  one that was there and is gone
 └── ReplicateError  one training run that cannot go on (the others do)
 """
 
+import re
 import unicodedata
 
 LONGEST = 1000
@@ -37,13 +39,35 @@ def one_line(text: str, spared: str = "") -> str:
     )
 
 
+USER = re.compile(r"(?<=://)[^\s?]*@")
+"""Name and password within a URI."""
+
+SECRET = re.compile(
+    r"(?<=[?&])([^=&\s]*(?:secret|token|passw|pwd|key|credential|signature|sig)[^=&\s]*)=[^&\s'\"]*",
+    re.IGNORECASE,
+)
+"""Query parameters of a URI whose names promise no good."""
+
+
+def public(text: str) -> str:
+    """`text` without what is secret in its URIs: names and passwords, keys, tokens.
+
+    Example:
+        >>> print(public("s3://id:secret@bucket/runs?region=eu&secret_key=x"))
+        s3://***@bucket/runs?region=eu&secret_key=***
+    """
+    if "://" not in text:
+        return text
+    return SECRET.sub(r"\1=***", USER.sub("***@", text))
+
+
 def clipped(text: str, longest: int = 80) -> str:
     """`text`, or its beginning if it is longer."""
     return text if len(text) <= longest else f"{text[:longest]}…"
 
 
 class FdsweepError(Exception):
-    """What happened, where, and what to do next.
+    """What happened, where, and what to do next; as text without what is secret in URIs.
 
     All three are positional, so that the error survives the pickling between Ray processes.
 
@@ -57,10 +81,10 @@ class FdsweepError(Exception):
         self.what, self.where, self.fix = what, where, fix
 
     def __str__(self) -> str:
-        what, where = (clipped(one_line(part), LONGEST) for part in (self.what, self.where))
+        what, where = (clipped(one_line(public(one)), LONGEST) for one in (self.what, self.where))
         place = f"{where}: " if where else ""
         end = "" if self.fix.endswith("\n") else "."  # a drawing ends as it is
-        fix = one_line(self.fix, spared="\n")
+        fix = one_line(public(self.fix), spared="\n")
         return f"{place}{what}." + (f" {fix}{end}".rstrip() if fix else "")
 
 
@@ -78,6 +102,10 @@ class StorageError(FdsweepError):
 
 class ClusterError(FdsweepError):
     """The devices asked for are not there, or the cluster does not answer."""
+
+
+class LostClusterError(ClusterError):
+    """The cluster was there, and is gone: what it trained is in the storage."""
 
 
 class ReplicateError(FdsweepError):

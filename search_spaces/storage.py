@@ -6,18 +6,24 @@ import os
 import posixpath
 import re
 import sys
+import tempfile
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
+import filelock
 import pyarrow as pa
 from pyarrow import fs
 
-from fdsweep.search_spaces.errors import StorageError, first_line, has_control
+from fdsweep.search_spaces.errors import StorageError, first_line, has_control, public
 
 OTHER_STORAGE = "Choose another --storage"
 FULL = {errno.ENOSPC, errno.EDQUOT}
 MAKE_ROOM = "Make room there, then type the same command again: what is stored counts"
+PATIENCE_S = 60.0
+"""How long a lock is waited for that others hold for moments."""
+
 DAMAGED = "damaged"
 """The folder, and the ending, of files that were set aside."""
 
@@ -160,6 +166,30 @@ class Storage:
         except OSError as error:
             raise unwritable(self.inside(place), error) from None
 
+    @contextlib.contextmanager
+    def locked(self, place: str, patience: float = PATIENCE_S) -> Iterator[None]:
+        """Keep others out who ask for the lock at `place`; a remote storage has no locks.
+
+        Raises:
+            StorageError: another process held it for `patience` seconds, or it cannot be made.
+        """
+        if not self.is_local:
+            yield
+            return
+        self.make_folder(posixpath.dirname(place))
+        lock = filelock.FileLock(self.local(place))
+        try:
+            lock.acquire(timeout=patience)
+        except filelock.Timeout:
+            what = f"another process has held this lock for {patience:g} s"
+            raise StorageError(what, self.uri(place), "Stop it, or try again later") from None
+        except OSError as error:
+            raise unwritable(self.uri(place), error) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
     def set_aside(self, place: str, why: str) -> None:
         """Take the file at `place` out of the way, and say so: a damaged file is a missing file.
 
@@ -198,6 +228,22 @@ def unwritable(place: str, error: OSError) -> StorageError:
     return StorageError(f"cannot be written ({first_line(error)})", place, OTHER_STORAGE)
 
 
+@contextlib.contextmanager
+def told_if_full(root: str) -> Iterator[None]:
+    """Tell that there was no room for what others wrote into the storage at `root`, or for it.
+
+    Raises:
+        StorageError: in place of an OSError that says so.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        what = f"the storage, or {tempfile.gettempdir()}, is full ({first_line(error)})"
+        raise StorageError(what, root, MAKE_ROOM) from None
+
+
 def tell_once(sentence: str) -> None:
     """Say `sentence` on stderr, unless this process has said it already."""
     if sentence not in _told:
@@ -206,7 +252,7 @@ def tell_once(sentence: str) -> None:
 
 
 def _tell(sentence: str) -> None:
-    print(f"fdsweep: {sentence}", file=sys.stderr, flush=True)
+    print(f"fdsweep: {public(sentence)}", file=sys.stderr, flush=True)
 
 
 def _locate(root: str) -> tuple[fs.FileSystem, str]:

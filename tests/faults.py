@@ -9,7 +9,7 @@
         fault.counts(planned, rows(tmp_path))     # each row once, and the clock stops
 
 Words of the mark are the fault and its outcome; cases of one test share a line, with the most
-seconds that one of them took. `make faults` runs `pytest -m fault --fault-table FILE`: in FILE the
+seconds that one of them took. `make faults` runs `pytest -m fault --fault-table=FILE`: in FILE the
 lines between START and END are replaced, if all the tests passed.
 """
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from faults import Fault, rows
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
@@ -105,13 +106,18 @@ def is_told(result: Result) -> bool:
     return result.exit_code == 2 and len(last) == 1 and last[0].startswith("fdsweep: ")
 
 
+@pytest.mark.fault("a sweep file that cannot be", "one sentence, exit 2, nothing is made")
 @pytest.mark.parametrize("line", KNOWN_FILES.values(), ids=KNOWN_FILES)
-def test_a_sweep_that_cannot_be_is_refused_in_a_sentence(here: Path, line: str) -> None:
+def test_a_sweep_that_cannot_be_is_refused_in_a_sentence(
+    here: Path, line: str, fault: Fault
+) -> None:
+    fault.hits()
     Path("mine.yaml").write_text(ROWS + line + "\n")
     result = fdsweep("run", "mine.yaml", "--dry-run")
     assert is_told(result), result.output
     assert len(result.stderr) < 2500
     assert os.listdir(here) == ["mine.yaml"]
+    fault.counts((), rows(here))
 
 
 @pytest.mark.parametrize("words", KNOWN_WORDS.values(), ids=KNOWN_WORDS)
@@ -194,7 +200,7 @@ OPTIONS = st.sampled_from(
     [
         *("--dataset", "--seeds", "--epochs", "--direction", "--gpus", "--gpus-per-trial"),
         *("--workers-per-trial", "--seeds-per-trial", "--loading", "--memory-gb", "--features"),
-        "--protocol",
+        *("--protocol", "--hang-timeout"),
     ]
 )
 

@@ -7,8 +7,11 @@ nothing of that happens.
 
 A GPU computes in bfloat16 and lays images out channels-last, a CPU in the type of the inputs;
 losses see float32 either way.
+
+Every pass of a network is a sign that this process is at work.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -25,6 +28,26 @@ GPU_DTYPE = torch.bfloat16
 """What networks compute in on a GPU."""
 
 Movable = TypeVar("Movable", Tensor, nn.Module)
+
+
+@dataclass(slots=True)
+class _Pulse:
+    """`last` is the time.monotonic() of the last beat."""
+
+    last: float
+
+
+_PULSE = _Pulse(time.monotonic())
+
+
+def beat() -> None:
+    """Give a sign of life: a batch is through, or another part of the data is loaded."""
+    _PULSE.last = time.monotonic()
+
+
+def last_beat() -> float:
+    """When this process gave its last sign of life, by its time.monotonic()."""
+    return _PULSE.last
 
 
 def world_size() -> int:
@@ -154,6 +177,7 @@ class Placed:
 
 def _run(network: nn.Module, inputs: Tensor, *, maps: bool = True) -> Outputs:
     """The network's outputs in float32, with its stages' maps if they are wanted."""
+    beat()
     if inputs.device.type != "cuda":
         plain: Outputs = network(inputs)
         return plain if maps else plain._replace(maps=None)

@@ -13,7 +13,7 @@ import ray.train
 import ray.train.torch
 import torch
 
-from fdsweep.search_spaces.errors import FdsweepError, first_line
+from fdsweep.search_spaces.errors import FdsweepError, first_line, public
 from fdsweep.search_spaces.storage import tell_once
 from fdsweep.search_spaces.trials import PointConfig, TrialConfig
 from fdsweep.trainers import datasets, distributed, environment
@@ -108,7 +108,7 @@ def _device() -> torch.device:
 def _failure(error: Exception) -> dict[str, str]:
     if distributed.world_size() > 1 and not isinstance(error, FdsweepError):
         raise error  # the other workers wait for this one: Ray restarts them together
-    return {"error": _sentence(error), "traceback": traceback.format_exc()}
+    return {"error": public(_sentence(error)), "traceback": public(traceback.format_exc())}
 
 
 class _Watch:
@@ -153,6 +153,7 @@ class _Watch:
 
 
 def _report(key: str, metrics: dict[str, Any], state: dict[str, Any] | None) -> None:
+    distributed.beat()
     if state is None or distributed.rank() > 0:
         ray.train.report(metrics)
         return

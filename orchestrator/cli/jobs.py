@@ -1,13 +1,12 @@
 """Commands on a cluster's jobs: submit, logs, stop."""
 
-import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from fdsweep.orchestrator.cli.options import one_of
+from fdsweep.orchestrator.cli.output import again as as_typed
 from fdsweep.orchestrator.cli.output import for_people
 from fdsweep.search_spaces.errors import unknown
 
@@ -53,7 +52,7 @@ def submit(
         settings = _parsed(context, command[0], command[1:])
         request = Request(
             words=tuple(command),
-            typed=("fdsweep", *sys.argv[1:]),
+            typed=as_typed(),
             settings=settings,
             packages=tuple(_fitting(own_packages(package or (), Path.cwd()))),
             environment=environment(env or ()),
@@ -133,9 +132,8 @@ def _follow(server: "JobServer", job: "Job", *, quiet: bool = False) -> None:
     try:
         job = server.follow(job.id, parted(say, typer.echo))
     except KeyboardInterrupt:
-        again = shlex.join(["fdsweep", *sys.argv[1:]])
         typer.echo(
-            f"\nfdsweep: {job.id} goes on. To follow it, type: {again}\n"
+            f"\nfdsweep: {job.id} goes on. To follow it, type: {as_typed()}\n"
             f"To stop it, type: fdsweep stop {job.id}",
             err=True,
         )

@@ -50,6 +50,9 @@ class Common:
     seeds_per_trial: Annotated[
         int | None, typer.Option(help="Split a cell's seeds into trials of so many.")
     ] = None
+    hang_timeout: Annotated[
+        float, typer.Option(help="Minutes without a step until a trial is started again.")
+    ] = 10.0
     loading: Annotated[
         str, typer.Option(help="Data: resident in memory, streaming, or auto by size.")
     ] = "auto"
@@ -97,7 +100,11 @@ class Common:
         return StudyOptions(
             storage=self.storage,
             request=ResourceRequest(
-                self.address, self.gpus, self.gpus_per_trial, self.workers_per_trial
+                self.address,
+                self.gpus,
+                self.gpus_per_trial,
+                self.workers_per_trial,
+                self.hang_timeout,
             ),
             seeds_per_trial=self.seeds_per_trial,
             loading=Loading(mode=cast(LoadingMode, self.loading), memory_gb=self.memory_gb),

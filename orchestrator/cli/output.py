@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from fdsweep.search_spaces.errors import FdsweepError
+from fdsweep.orchestrator.cli import interrupts
+from fdsweep.search_spaces.errors import FdsweepError, public
 
 if TYPE_CHECKING:
     from fdsweep.orchestrator.tracking.recorder import Failure
@@ -17,16 +18,41 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def for_people() -> Iterator[None]:
-    """Bad input, missing data, no cluster: one sentence on stderr, exit code 2."""
-    try:
-        yield
-    except FdsweepError as error:
-        typer.echo(f"fdsweep: {error}", err=True)
-        raise typer.Exit(2) from None
-    except KeyboardInterrupt:
-        command = shlex.join(["fdsweep", *sys.argv[1:]])
-        typer.echo(f"\nfdsweep: interrupted. To go on, type: {command}", err=True)
-        raise typer.Exit(130) from None
+    """Bad input, missing data, no cluster: one sentence on stderr, exit code 2.
+
+    A cluster that the command started or joined is left, and Ctrl-C does not disturb that.
+    """
+    had_ray = _has_ray()
+    with interrupts.heard() as pressed:
+        code = 0
+        try:
+            yield
+        except FdsweepError as error:
+            typer.echo(f"fdsweep: {error}", err=True)
+            code = 2
+        except KeyboardInterrupt:
+            typer.echo(f"\nfdsweep: interrupted. To go on, type: {again()}", err=True)
+            code = 130
+        except typer.Exit as end:
+            code = end.exit_code
+        if _has_ray() and not had_ray:
+            from fdsweep.orchestrator.execution.driver.leave import leave
+
+            pressed.end()
+            leave(code)
+    if code:
+        raise typer.Exit(code)
+
+
+def _has_ray() -> bool:
+    """Whether Ray was started or joined in this process; most commands do not even import it."""
+    compat = sys.modules.get("fdsweep.orchestrator.execution.ray_compat")
+    return compat is not None and compat.is_up()
+
+
+def again() -> str:
+    """The command that was typed, without what is secret in URIs."""
+    return public(shlex.join(["fdsweep", *sys.argv[1:]]))
 
 
 def print_json(document: Mapping[str, object]) -> None:
@@ -62,5 +88,7 @@ def show_outcome(
     show(text, document, as_json)
     for failure in failures:
         who = failure.name if failure.seed is None else f"{failure.name}, seed {failure.seed}"
-        typer.echo(f"failed: {who}: {failure.error} Log: {failure.log}", err=True)
+        typer.echo(public(f"failed: {who}: {failure.error} Log: {failure.log}"), err=True)
+    if failures:
+        typer.echo(f"To try again what failed or is left, type: {again()}", err=True)
     raise typer.Exit(1 if failures else 0)

@@ -64,7 +64,10 @@ def prepare(
         shards.write_assets(storage, dataset.name, job.folder, catalog.assets)
         connect(ResourceRequest(address=address))
         samples = sum(len(part.items) for part in left)
-        with Steps(samples, "decoding", "samples decoded", LINE_EVERY_S, console) as steps:
+        from fdsweep.orchestrator.execution.driver.watch import attended
+
+        steps = Steps(samples, "decoding", "samples decoded", LINE_EVERY_S, console)
+        with steps, attended():
             make_shards(job, left, made=lambda part: steps.advance(len(part.items)))
     outcomes = [outcome for part in parts if (outcome := find_outcome(job, part))]
     _check_damaged(outcomes, catalog, allow_skips, raw)

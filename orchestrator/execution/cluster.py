@@ -21,11 +21,16 @@ MANY = 2**31
 TOKENS = {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"}
 """Either of these variables gives the token of a cluster."""
 
+MANY_MINUTES = 10**6
+"""More than any step takes."""
+
 SETTINGS = {
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",  # one report per poll: at the default of 2 s a
     # worker with shorter epochs would wait for the controller after each of them
     "THP_MEM_ALLOC_ENABLE": "1",  # torch takes large tensors from huge pages: a batch of pictures
     # costs a quarter of the time to allocate
+    "TORCH_PROCESS_GROUP_SHUTDOWN_TIMEOUT_S": "5",  # of 30 s that a worker which was stopped is
+    # waited for before it is killed
     "RAY_TRAIN_METRICS_ENABLED": "0",
     "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
@@ -38,12 +43,16 @@ SETTINGS = {
 
 @dataclass(frozen=True, slots=True)
 class ResourceRequest:
-    """What the user asks of the cluster; None means all there is, or the natural share."""
+    """What the user asks of the cluster; None means all there is, or the natural share.
+
+    `hang_minutes` is how long a trial may take no step before it is started again.
+    """
 
     address: str | None = None
     gpus: int | None = None
     gpus_per_trial: float | None = None
     workers_per_trial: int = 1
+    hang_minutes: float = 10.0
 
     @property
     def joins(self) -> bool:
@@ -53,7 +62,10 @@ class ResourceRequest:
 
 @dataclass(frozen=True, slots=True)
 class ResourcePlan:
-    """What each trial gets, how many run at the same time, and whether the cluster ends with us."""
+    """What each trial gets, how many run at the same time, and whether the cluster ends with us.
+
+    `hang_seconds` is how long a trial may take no step before it is started again.
+    """
 
     concurrent: int
     workers: int
@@ -62,6 +74,7 @@ class ResourcePlan:
     cpus: float
     gpus: float
     local: bool
+    hang_seconds: float
 
 
 def check(request: ResourceRequest) -> None:
@@ -83,6 +96,9 @@ def check(request: ResourceRequest) -> None:
         raise ConfigError(
             f"{request.gpus_per_trial} GPUs asked for", "--gpus-per-trial", "Give 0 or more"
         )
+    if not 0 < request.hang_minutes < MANY_MINUTES:
+        what = f"{request.hang_minutes} minutes without a step"
+        raise ConfigError(what, "--hang-timeout", "Give more than 0")
     if request.gpus and not request.joins:
         import torch
 
@@ -108,34 +124,58 @@ def connect(request: ResourceRequest) -> ResourcePlan:
     """Join the cluster at the address given (or in RAY_ADDRESS), else start a local one.
 
     Raises:
-        ClusterError: no cluster answers, or it has too few devices for one trial.
+        ClusterError: no cluster answers or can be started, or it has too few devices for one trial.
     """
     _prepare_environment(request)
     import ray
 
-    from fdsweep.orchestrator.execution.ray_compat import head_answers, loopback
+    from fdsweep.orchestrator.execution.ray_compat import hush
 
     if not ray.is_initialized():
+        hush()
         logging.getLogger("ray").setLevel(logging.ERROR)
-        quiet = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
-        try:
-            if request.joins:
-                address = request.address or os.environ["RAY_ADDRESS"]
-                head_answers(address)
-                ray.init(address=address, runtime_env={"env_vars": SETTINGS}, **quiet)
-            else:
-                with loopback() as here:
-                    ray.init(
-                        address="local", include_dashboard=False, _node_ip_address=here, **quiet
-                    )
-        except (ConnectionError, RuntimeError, ValueError) as error:
-            raise ClusterError(
-                f"no Ray cluster answers ({first_line(error)})",
-                request.address or os.environ.get("RAY_ADDRESS", "local"),
-                "Check --address, or leave it out to start a local one",
-            ) from None
+        _join(request) if request.joins else _start()
     found = ray.cluster_resources()
     return plan_resources(request, found.get("CPU", 0.0), found.get("GPU", 0.0))
+
+
+QUIET = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
+
+
+def _join(request: ResourceRequest) -> None:
+    import ray
+
+    from fdsweep.orchestrator.execution.ray_compat import head_answers
+
+    address = request.address or os.environ["RAY_ADDRESS"]
+    try:
+        head_answers(address)
+        ray.init(address=address, runtime_env={"env_vars": SETTINGS}, **QUIET)
+    except Exception as error:  # Ray raises everything here, Exception itself too
+        raise ClusterError(
+            f"no Ray cluster answers ({first_line(error)})",
+            address,
+            "Check --address, or leave it out to start a local one",
+        ) from None
+
+
+def _start() -> None:
+    import ray
+
+    from fdsweep.orchestrator.execution.driver import processes
+    from fdsweep.orchestrator.execution.ray_compat import loopback
+
+    try:
+        with loopback() as here:
+            ray.init(address="local", include_dashboard=False, _node_ip_address=here, **QUIET)
+    except Exception as error:  # Ray raises everything here, Exception itself too
+        ray.shutdown()
+        processes.kill()  # Ray forgets those of a start that fails
+        raise ClusterError(
+            f"no Ray cluster can be started here ({first_line(error)})",
+            fix="See to memory, free ports and room for its files (RAY_TMPDIR, or /tmp), and type "
+            "the same command again",
+        ) from None
 
 
 def plan_resources(request: ResourceRequest, cpus: float, gpus: float) -> ResourcePlan:
@@ -171,6 +211,7 @@ def plan_resources(request: ResourceRequest, cpus: float, gpus: float) -> Resour
         cpus=cpus,
         gpus=gpus,
         local=not request.joins,
+        hang_seconds=60 * request.hang_minutes,
     )
 
 

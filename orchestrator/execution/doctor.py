@@ -8,7 +8,7 @@ from typing import Any
 
 from fdsweep.orchestrator.execution.cluster import ResourceRequest, connect
 from fdsweep.results.records.store import Store
-from fdsweep.search_spaces.errors import FdsweepError
+from fdsweep.search_spaces.errors import FdsweepError, public
 
 PACKAGES = (
     "fdsweep",
@@ -55,7 +55,7 @@ def examine(storage: str, address: str | None) -> dict[str, Any]:
         "platform": platform.platform(),
         "packages": packages,
         "devices": devices,
-        "storage": storage,
+        "storage": public(storage),
         "writable": writable,
         "ray_auth_mode": os.environ.get("RAY_AUTH_MODE", "not set"),
         "problems": problems,

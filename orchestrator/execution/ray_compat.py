@@ -6,19 +6,30 @@ tests/orchestrator/execution/test_ray_compat.py fails when a release of Ray rena
 import asyncio
 import contextlib
 import json
+import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
 
-from ray._private import services
+import ray
+from ray._private import services, worker
+from ray._private.ray_constants import PROCESS_TYPE_GCS_SERVER, PROCESS_TYPE_RAYLET
+from ray._private.services import psutil as psutil
+from ray.exceptions import RayError, RpcError
+from ray.experimental.internal_kv import internal_kv_get_gcs_client
 from ray.train import Result, RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer
 from ray.train.v2._internal.callbacks import DatasetsCallback
 from ray.train.v2._internal.callbacks.placement_group_callback import PlacementGroupCleanerCallback
-from ray.train.v2._internal.constants import CHECKPOINT_MANAGER_SNAPSHOT_FILENAME
+from ray.train.v2._internal.constants import (
+    CHECKPOINT_MANAGER_SNAPSHOT_FILENAME,
+    WORKER_HEALTH_CHECK_TIMEOUT_S_ENV_VAR,
+)
 from ray.train.v2._internal.execution.checkpoint.checkpoint_manager import _CheckpointManagerState
 from ray.train.v2._internal.execution.controller import TrainController
 from ray.train.v2.api.callback import RayTrainCallback
+from ray.tune.experiment import Trial
 from typing_extensions import override
 
 SNAPSHOT = CHECKPOINT_MANAGER_SNAPSHOT_FILENAME
@@ -90,6 +101,94 @@ def loopback() -> Iterator[str]:
         services.resolve_ip_for_localhost = found
 
 
+def hush() -> None:
+    """Keep what Ray tells the driver of deaths elsewhere in Ray's logs: stdout is for results."""
+    worker.print_to_stdstream = lambda *_, **__: None
+
+
+SERVERS = (PROCESS_TYPE_GCS_SERVER, PROCESS_TYPE_RAYLET)
+"""Without one of these a cluster is gone; Ray starts none of them again."""
+
+
+def fault(seconds: float = 5.0) -> str:
+    """Why the cluster of this process is gone for certain; "" if it is not.
+
+    Raises:
+        ConnectionError: the head of the cluster that was joined does not answer within `seconds`.
+    """
+    node = worker._global_node
+    if node is None:
+        return ""
+    for name, (server, *_) in list(node.all_processes.items()):
+        if name in SERVERS and server.process.poll() is not None:
+            return f"its {name} ended"
+    if node.all_processes:
+        return ""
+    here = worker.global_worker.current_node_id
+    try:
+        (is_alive,) = node.get_gcs_client().check_alive([here], timeout=seconds)
+    except RpcError as error:
+        raise ConnectionError(str(error)) from None
+    return "" if is_alive else "the node that this process had joined ended"
+
+
+def log_folder() -> str:
+    """Where the cluster of this process writes its logs on this machine; "" if nowhere."""
+    node = worker._global_node
+    return "" if node is None else str(node.get_logs_dir_path())
+
+
+def is_up() -> bool:
+    """Whether this process has a cluster, or part of one whose start was cut off."""
+    return ray.is_initialized() or bool(own_processes())
+
+
+def own_processes() -> list[psutil.Process]:
+    """Ray's programs that this process has started, and all that came from them."""
+    programs = str(Path(ray.__file__).parent)
+    found = []
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.Error):  # it has just ended
+            if any(argument.startswith(programs) for argument in child.cmdline()):
+                found += [child, *child.children(recursive=True)]
+    return found
+
+
+SIGNS = b"fdsweep"
+"""The namespace of our keys among those that Ray keeps in the cluster's head."""
+
+SIGNS_TIMEOUT_S = 5.0
+
+
+def put_sign(name: str, sign: str) -> None:
+    """Keep the `sign` of `name` in the cluster's head, if that answers."""
+    with contextlib.suppress(RayError):
+        head = internal_kv_get_gcs_client()
+        head.internal_kv_put(name.encode(), sign.encode(), True, SIGNS, SIGNS_TIMEOUT_S)
+
+
+def signs(names: Collection[str]) -> dict[str, str] | None:
+    """The signs of those of `names` that have one; None if the cluster's head does not answer."""
+    keys = [name.encode() for name in names]
+    try:
+        found = internal_kv_get_gcs_client().internal_kv_multi_get(keys, SIGNS, SIGNS_TIMEOUT_S)
+    except RayError:
+        return None
+    return {name.decode(): sign.decode() for name, sign in found.items()}
+
+
+def drop_sign(name: str) -> None:
+    """Forget the sign of `name`."""
+    with contextlib.suppress(RayError):
+        internal_kv_get_gcs_client().internal_kv_del(name.encode(), False, SIGNS, SIGNS_TIMEOUT_S)
+
+
+def end_process(trial: Trial) -> None:
+    """Kill the process of a trial of Tune, which takes it for lost."""
+    if trial.temporary_state.ray_actor:
+        ray.kill(trial.temporary_state.ray_actor)
+
+
 class LeanTrainer(TorchTrainer):  # type: ignore[misc]
     """A TorchTrainer without the helper processes that it has no use for.
 
@@ -102,6 +201,7 @@ class LeanTrainer(TorchTrainer):  # type: ignore[misc]
         scaling: the workers.
         run: where and how.
         local: whether the cluster ends with us.
+        patience: seconds after which a worker that does not answer is taken for dead.
     """
 
     def __init__(
@@ -112,12 +212,15 @@ class LeanTrainer(TorchTrainer):  # type: ignore[misc]
         run: RunConfig,
         *,
         local: bool,
+        patience: float,
     ) -> None:
+        self.patience = patience
         self.needless = NEEDLESS_LOCALLY if local else NEVER_USED
         super().__init__(function, train_loop_config=handed, scaling_config=scaling, run_config=run)
 
     @override
     def _initialize_and_run_controller(self, **parts: object) -> Result:
+        os.environ[WORKER_HEALTH_CHECK_TIMEOUT_S_ENV_VAR] = str(self.patience)
         controller = TrainController(**parts)
         asyncio.run(controller.run())
         return controller.get_result()

@@ -1,9 +1,14 @@
 """Push the trials of a plan through Ray Tune: teachers first, then students."""
 
+import contextlib
+import errno
 import json
+import logging
+import os
+import pickle
 import uuid
 from abc import abstractmethod
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,12 +21,14 @@ from typing_extensions import override
 
 from fdsweep.orchestrator.execution import checkpoints
 from fdsweep.orchestrator.execution.cluster import DRIVER_CPUS, ResourcePlan
+from fdsweep.orchestrator.execution.health.heartbeats import Heartbeats
 from fdsweep.orchestrator.execution.leases import Leases
 from fdsweep.orchestrator.execution.trial import fit_trial, train_name
 from fdsweep.orchestrator.execution.turns import InTurn, Turns, part
 from fdsweep.orchestrator.writer import Writer
 from fdsweep.search_spaces import layout
-from fdsweep.search_spaces.storage import Storage
+from fdsweep.search_spaces.errors import public
+from fdsweep.search_spaces.storage import Storage, told_if_full
 from fdsweep.search_spaces.trials import Plan, TrialConfig
 from fdsweep.trainers.protocol.reports import Broken, EndReport, EpochReport, Outcome
 
@@ -34,6 +41,9 @@ class Observer(Protocol):
 
     def epoch(self, trial: TrialConfig, report: EpochReport) -> None:
         """A replicate finished an epoch."""
+
+    def silent(self, trial: TrialConfig, seconds: float, *, over: bool) -> None:
+        """The trial has taken no step for so long, or had not until now if that is `over`."""
 
     def keep(self, trial: TrialConfig, seed: int, end: Outcome | Broken) -> None:
         """Store for good how a replicate ended: `finished` or `failed` follows.
@@ -130,6 +140,7 @@ def _run_stage(
     for first in order:  # none if others train them all: then Tune need not start
         fit(
             tune.with_parameters(fit_trial, resources=resources),
+            resources,
             storage,
             relay,
             lambda trial: train_name(trial.config["trial"]),
@@ -179,10 +190,21 @@ class Callback(tune.Callback):  # type: ignore[misc]
     ) -> None:
         self.broken.append(trial)
 
+    @abstractmethod
+    def silent(self, trial: Trial, seconds: float, *, over: bool) -> None:
+        """Tell that `trial` takes no steps, or that this is `over`."""
+
     def tell_broken(self) -> None:
-        """Tell why each broken trial broke off."""
+        """Tell why each broken trial broke off.
+
+        Raises:
+            OSError: with ENOSPC, where that is why.
+        """
         for trial in self.broken:
-            self.broke_off(trial, str(trial.get_error() or "the trial broke off").strip())
+            error = str(trial.get_error() or "the trial broke off").strip()
+            if os.strerror(errno.ENOSPC) in error:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            self.broke_off(trial, public(error))
 
     @abstractmethod
     def broke_off(self, trial: Trial, error: str) -> None:
@@ -191,6 +213,7 @@ class Callback(tune.Callback):  # type: ignore[misc]
 
 def fit(
     trainable: Callable[..., None],
+    resources: ResourcePlan,
     storage: str,
     callback: Callback,
     name_of: Callable[[Trial], str],
@@ -199,23 +222,39 @@ def fit(
     """Run trials of `trainable` through a new Tuner; `name_of` names a trial.
 
     Nothing is ever restored from what Tune writes: what is left is planned anew.
+
+    Raises:
+        StorageError: there is no room for what Tune writes.
     """
     name = f"tune-{uuid.uuid4().hex[:12]}"
-    tuner = tune.Tuner(
-        tune.with_resources(trainable, {"CPU": DRIVER_CPUS}),
-        tune_config=replace(
-            config, reuse_actors=True, trial_name_creator=name_of, trial_dirname_creator=name_of
-        ),
-        run_config=tune.RunConfig(
-            name=name,
-            storage_path=Storage(storage).uri(layout.RAY),
-            callbacks=[callback],
-            verbose=0,
-        ),
-    )
-    tuner.fit()
-    callback.tell_broken()
-    Storage(storage).delete_folder(layout.tuner_folder(name))
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # the callback tells of errors
+    with told_if_full(storage), _deleted(storage, layout.tuner_folder(name)):
+        tuner = tune.Tuner(
+            tune.with_resources(trainable, {"CPU": DRIVER_CPUS}),
+            tune_config=replace(
+                config, reuse_actors=True, trial_name_creator=name_of, trial_dirname_creator=name_of
+            ),
+            run_config=tune.RunConfig(
+                name=name,
+                storage_path=Storage(storage).uri(layout.RAY),
+                callbacks=[callback, Heartbeats(callback.silent, resources.hang_seconds)],
+                verbose=0,
+            ),
+        )
+        try:
+            tuner.fit()
+        except (EOFError, pickle.UnpicklingError):  # of an error that Tune wrote down, in part
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from None
+        callback.tell_broken()
+
+
+@contextlib.contextmanager
+def _deleted(storage: str, folder: str) -> Iterator[None]:
+    """Delete `folder` in the end."""
+    try:
+        yield
+    finally:
+        Storage(storage).delete_folder(folder)
 
 
 class _Relay(Callback):
@@ -232,6 +271,10 @@ class _Relay(Callback):
         self, iteration: int, trials: list[Trial], trial: Trial, **info: object
     ) -> None:
         self.observer.started(trial.config["trial"])
+
+    @override
+    def silent(self, trial: Trial, seconds: float, *, over: bool) -> None:
+        self.observer.silent(trial.config["trial"], seconds, over=over)
 
     @override
     def on_trial_result(

@@ -60,6 +60,7 @@ def _fit(
         ) -> None:
             tune.report(metrics[0])
 
+    handed = {**handed, "watch": (tune.get_context().get_trial_id(), resources.hang_seconds)}
     per_worker = {"CPU": resources.cpus_per_worker}
     if resources.gpus_per_worker:
         per_worker["GPU"] = resources.gpus_per_worker
@@ -79,20 +80,24 @@ def _fit(
             failure_config=ray.train.FailureConfig(max_failures=1, controller_failure_limit=3),
         ),
         local=resources.local,
+        patience=resources.hang_seconds,
     ).fit()
 
 
 def _train_replicates(handed: dict[str, Any]) -> None:
     """`trainers.worker.work`, imported where it runs: a trial itself need not pay for it."""
+    from fdsweep.orchestrator.execution.health.guard import watched
     from fdsweep.trainers.worker import work
 
-    work(handed)
+    with watched(*handed["watch"]):
+        work(handed)
 
 
 def _train_point(handed: dict[str, Any]) -> None:
     """`trainers.worker.tune`, with an actor's word on whether to go on."""
     import ray
 
+    from fdsweep.orchestrator.execution.health.guard import watched
     from fdsweep.trainers.worker import tune
 
     point, signals = handed["point"], handed["signals"]
@@ -101,7 +106,8 @@ def _train_point(handed: dict[str, Any]) -> None:
         answer: bool = ray.get(signals.wait.remote(point.key, epoch))
         return answer
 
-    tune(point, go_on)
+    with watched(*handed["watch"]):
+        tune(point, go_on)
 
 
 def point_name(point: PointConfig) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fdsweep.orchestrator.execution.cluster import SETTINGS
 from fdsweep.orchestrator.jobs.packages import Package
-from fdsweep.search_spaces.errors import ConfigError
+from fdsweep.search_spaces.errors import ConfigError, public
 
 TEXTS = (".yaml", ".yml")
 """Files of these endings go along if the command names them."""
@@ -20,9 +20,6 @@ OURS = "FDSWEEP_"
 TOKENS = "RAY_AUTH"
 """Variables whose names begin so do not."""
 
-SECRETS = ("secret", "access_key", "token", "password")
-"""Options of a storage's URI whose names hold one of these are nobody else's business."""
-
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -30,7 +27,7 @@ class Request:
 
     Args:
         words: as they are typed, the command's name first.
-        typed: all that was typed to submit it.
+        typed: all that was typed to submit it, for people.
         settings: every option of the command with its value, however it was given.
         packages: what is imported by it and not part of fdsweep.
         environment: variables that it sees.
@@ -40,7 +37,7 @@ class Request:
     """
 
     words: tuple[str, ...]
-    typed: tuple[str, ...]
+    typed: str
     settings: Mapping[str, object]
     packages: tuple[Package, ...]
     environment: Mapping[str, str]
@@ -53,8 +50,8 @@ class Request:
 
     @property
     def command(self) -> str:
-        """What is typed to run it here."""
-        return shlex.join(["fdsweep", *self.words])
+        """What is typed to run it here, for people."""
+        return public(shlex.join(["fdsweep", *self.words]))
 
     def ship(self, folder: Path) -> list[str]:
         """Copy into `folder` what goes along; the words as they are to be typed there."""
@@ -96,8 +93,6 @@ def _check_storage(storage: str) -> None:
     if "://" not in storage and not os.path.isabs(storage):
         fix = "Give the --storage of the cluster, such as /shared/runs or s3://bucket/runs"
         raise ConfigError("is a folder of this machine", storage, fix)
-    place, _, options = storage.partition("://")[2].partition("?")
-    names = [option.partition("=")[0].lower() for option in options.split("&")]
-    if "@" in place.partition("/")[0] or any(one in name for one in SECRETS for name in names):
+    if public(storage) != storage:
         fix = "Leave it out, and give it by --env AWS_ACCESS_KEY_ID --env AWS_SECRET_ACCESS_KEY"
         raise ConfigError("holds a secret, which lists of jobs would show", "--storage", fix)

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import shlex
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -123,7 +122,7 @@ class JobServer:
                     entrypoint=entrypoint,
                     submission_id=job_id,
                     runtime_env=surroundings,
-                    metadata={COMMAND: request.command, TYPED: shlex.join(request.typed)},
+                    metadata={COMMAND: request.command, TYPED: request.typed},
                 )
             except ValueError as error:
                 fix = "Install them on the cluster instead"

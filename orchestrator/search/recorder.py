@@ -69,6 +69,10 @@ class PointRecorder:
         reached = f"epoch {report['epoch']}/{report['epochs']}, val {100 * value:.1f}"
         self.progress.running(proposal.key, f"{self._name(proposer, proposal)}: {reached}")
 
+    def silent(self, proposer: Proposer, proposal: Proposal, seconds: float, *, over: bool) -> None:
+        """Say so."""
+        self.progress.silent(self._name(proposer, proposal), seconds, over=over)
+
     def keep(self, proposer: Proposer, proposal: Proposal, end: End) -> None:
         """Store the trial's run, and its log if it failed; its numbers are in the study already."""
         name = self._name(proposer, proposal)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import filelock
 import optuna
+from sqlalchemy.exc import SQLAlchemyError
 
 from fdsweep.orchestrator.execution.cluster import connect
 from fdsweep.orchestrator.search.optuna_study import Goal, Point, Problem, Proposal, Proposer
@@ -26,10 +27,11 @@ from fdsweep.orchestrator.studies.study import Outcome, Study
 from fdsweep.orchestrator.tracking.progress import Progress
 from fdsweep.orchestrator.tracking.recorder import Failure, Recorder
 from fdsweep.orchestrator.tracking.tracker import Tracker, open_tracker
+from fdsweep.results.document import Report
 from fdsweep.results.records import searches
 from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.configs import StudentConfig
-from fdsweep.search_spaces.errors import ReplicateError, StorageError
+from fdsweep.search_spaces.errors import LostClusterError, ReplicateError, StorageError, first_line
 from fdsweep.search_spaces.keys import content_key
 from fdsweep.search_spaces.storage import Storage
 from fdsweep.search_spaces.sweep import Row, override, with_aa
@@ -44,18 +46,27 @@ if TYPE_CHECKING:
 def run(study: SearchStudy) -> Outcome:
     """Search, evaluate what was chosen on fresh seeds, and report.
 
+    If the cluster is lost during the search, the report is of the trials so far.
+
     Raises:
         ClusterError: the devices asked for are not there.
         ReplicateError: no trial of a search was completed, or its teacher failed.
-        StorageError: another driver has the same search.
+        StorageError: another driver has the same search, or it cannot be written down.
     """
     root = study.defaults.store.root
-    with _alone(study.defaults.store, study.searches):
+    with _alone(study.defaults.store, study.searches), _kept(study.defaults.store):
         lanes = _lanes(study)
         tags = {"fdsweep.study": "tuning", "fdsweep.dataset": study.defaults.info.name}
         with open_tracker(root, study.name, tags) as tracker:
             is_new = not all(lane.proposer.is_done for lane in lanes)
-            failures = _tune(study, lanes, tracker) if is_new else ()
+            try:
+                failures = _tune(study, lanes, tracker) if is_new else ()
+            except LostClusterError as error:
+                records = [
+                    to_record(study, s, lane.proposer)
+                    for s, lane in zip(study.searches, lanes, strict=True)
+                ]
+                return Outcome(Report(study.name, (), tuple(records)), (studies.loss(error),), {})
             found = [_recorded(study, *pair) for pair in zip(study.searches, lanes, strict=True)]
             evaluation = _evaluation(study, found)
             searches.save(evaluation.store, evaluation.plan.sweep, found)
@@ -70,13 +81,14 @@ def _tune(study: SearchStudy, lanes: "Sequence[Lane]", tracker: Tracker) -> tupl
     """Run the searches as far as their budget goes; the trials that failed."""
     settings, fresh = study.settings, study.defaults
     resources = connect(fresh.options.request)
+    from fdsweep.orchestrator.execution.driver.watch import attended
     from fdsweep.orchestrator.execution.stages import run_plan
     from fdsweep.orchestrator.search.searcher import run_lanes
 
     plan = replace(tuning_plan(study), sweep=study.name, students=())
     recorder = Recorder(fresh.sweep, plan, fresh.store, tracker, Progress(plan.left))
     if plan.left:
-        with recorder.progress:
+        with recorder.progress, attended():
             run_plan(plan, resources, fresh.store.root, recorder)
     if recorder.failures:
         worst = recorder.failures[0]
@@ -88,7 +100,7 @@ def _tune(study: SearchStudy, lanes: "Sequence[Lane]", tracker: Tracker) -> tupl
         words, [lane.proposer for lane in lanes], fresh.store, tracker, study.name, study.metric
     )
     deadline = None if settings.minutes is None else time.monotonic() + 60 * settings.minutes
-    with observer.progress:
+    with observer.progress, attended():
         run_lanes(lanes, resources, fresh.store.root, observer, deadline)
     return tuple(observer.failures)
 
@@ -236,6 +248,21 @@ def _evaluation(study: SearchStudy, found: Sequence[searches.Search]) -> Study:
 def _best(search: searches.Search) -> float | None:
     chosen = searches.find(search, search.chosen)
     return chosen.values[0] if chosen else None
+
+
+@contextlib.contextmanager
+def _kept(store: Storage) -> Iterator[None]:
+    """Say in a sentence why the searches' studies cannot be written.
+
+    Raises:
+        StorageError: in place of what Optuna raises.
+    """
+    try:
+        yield
+    except (optuna.exceptions.StorageInternalError, SQLAlchemyError) as error:
+        what = f"the search cannot be written down ({first_line(error.__cause__ or error)})"
+        fix = "Put that right, then type the same command again: what is stored counts"
+        raise StorageError(what, store.uri(layout.OPTUNA_DATABASE), fix) from None
 
 
 @contextlib.contextmanager

@@ -1,12 +1,12 @@
 """Searches through Ray Tune: proposers propose, trials train, signals stop what is hopeless."""
 
 import asyncio
+import functools
 import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Protocol
+from typing import ParamSpec, Protocol, cast
 
 import ray
 from ray import tune
@@ -46,6 +46,9 @@ class Observer(Protocol):
     def epoch(self, proposer: Proposer, proposal: Proposal, report: PointReport) -> None:
         """An epoch was done."""
 
+    def silent(self, proposer: Proposer, proposal: Proposal, seconds: float, *, over: bool) -> None:
+        """The point has taken no step for so long, or had not until now if that is `over`."""
+
     def keep(self, proposer: Proposer, proposal: Proposal, end: End) -> None:
         """Store for good how the point ended; it comes from a thread of the writer's."""
 
@@ -72,6 +75,23 @@ class StopSignals:
     async def wait(self, key: str, epoch: int) -> bool:
         """Whether the point `key` goes on after `epoch`, once the driver has said so."""
         return await asyncio.shield(self._future(key, epoch))
+
+
+Told = ParamSpec("Told")
+
+
+def ends_the_run(act: Callable[Told, None]) -> Callable[Told, None]:
+    """Hand what a searcher's method raises to its writer: Tune would make a text of it."""
+
+    @functools.wraps(act)
+    def told(*args: Told.args, **kwargs: Told.kwargs) -> None:
+        try:
+            act(*args, **kwargs)
+        except Exception as error:
+            searcher = cast(StudySearcher, args[0])
+            searcher.writer.fail(error)
+
+    return told
 
 
 class StudySearcher(Searcher):  # type: ignore[misc]
@@ -121,6 +141,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]
         return finished
 
     @override
+    @ends_the_run
     def on_trial_result(self, trial_id: str, result: PointReport | PointFailure) -> None:
         lane, proposal = self.running[trial_id]
         if "outcome" in result:
@@ -134,6 +155,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]
             self.give(proposal.key, result["epoch"], go_on)
 
     @override
+    @ends_the_run
     def on_trial_complete(
         self, trial_id: str, result: dict[str, object] | None = None, error: bool = False
     ) -> None:
@@ -154,7 +176,10 @@ class StudySearcher(Searcher):  # type: ignore[misc]
             seconds=end.report["seconds"] if end.report else 0.0,
         )
         told = lane.proposer, proposal, end
-        self.writer.submit(partial(self.observer.keep, *told), partial(self.observer.ended, *told))
+        self.writer.submit(
+            functools.partial(self.observer.keep, *told),
+            functools.partial(self.observer.ended, *told),
+        )
 
     @override
     def save(self, checkpoint_path: str) -> None:
@@ -186,7 +211,12 @@ class _Ends(Callback):
         self, iteration: int, trials: list[Trial], trial: Trial, **info: object
     ) -> None:
         point: PointConfig = trial.config["point"]
-        self.writer.submit(partial(checkpoints.drop, point.storage, point_name(point)))
+        self.writer.submit(functools.partial(checkpoints.drop, point.storage, point_name(point)))
+
+    @override
+    def silent(self, trial: Trial, seconds: float, *, over: bool) -> None:
+        lane, proposal = self.searcher.running[trial.trial_id]
+        self.searcher.observer.silent(lane.proposer, proposal, seconds, over=over)
 
     @override
     def broke_off(self, trial: Trial, error: str) -> None:
@@ -206,6 +236,7 @@ def run_lanes(
         searcher = StudySearcher(lanes, observer, signals.give.remote, writer, deadline)
         fit(
             tune.with_parameters(fit_point, signals=signals, resources=resources),
+            resources,
             storage,
             _Ends(searcher, writer),
             lambda trial: point_name(trial.config["point"]),

@@ -110,11 +110,7 @@ def save_manifest(sweep: Sweep, plan: Plan, info: DatasetInfo, store: Store) -> 
         factors=crossed_switches(plan.cells),
         class_names=info.classes if tasks.find(network.task).dense else (),
     )
-    old = manifests.look_up(store, plan.sweep)
-    if old:
-        new = manifests.merge(old, new)
-    manifests.save(store, new)
-    return new
+    return manifests.add(store, new)
 
 
 def _setting(sweep: Sweep, plan: Plan, info: DatasetInfo) -> Setting:

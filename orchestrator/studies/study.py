@@ -26,6 +26,8 @@ from fdsweep.results.report import (
     to_markdown,
 )
 from fdsweep.search_spaces import layout
+from fdsweep.search_spaces.errors import LostClusterError
+from fdsweep.search_spaces.storage import tell_once
 from fdsweep.search_spaces.sweep import Sweep
 from fdsweep.search_spaces.trials import STREAMING, Cell, Plan
 from fdsweep.trainers import datasets, teachers
@@ -167,7 +169,7 @@ def plan_json(study: Study, cost: Estimate) -> dict[str, Any]:
 
 
 def run(study: Study) -> Outcome:
-    """Train what is missing, record it, and report.
+    """Train what is missing, record it, and report; also what is there when the cluster is lost.
 
     Raises:
         ClusterError: the devices asked for are not there.
@@ -181,17 +183,32 @@ def run(study: Study) -> Outcome:
             if stored.done:
                 tracker.log(stored)
         if plan.left:
-            resources = connect(study.options.request)
-            from fdsweep.orchestrator.execution.stages import run_plan
-
-            with recorder.progress:
-                run_plan(plan, resources, store.root, recorder)
+            train(study, recorder)
         data = load(store, plan.sweep)
         result = report_of(data)
         pictures = _keep_report(study, data, result, tracker)
     if set(plan.seeds) != set(manifest.seeds):
         result = report_of(data.of(plan.seeds))
     return Outcome(result, tuple(recorder.failures), pictures)
+
+
+def train(study: Study, recorder: Recorder) -> None:
+    """Train what the plan of `recorder` has left. If the cluster is lost, that is one failure."""
+    resources = connect(study.options.request)
+    from fdsweep.orchestrator.execution.driver.watch import attended
+    from fdsweep.orchestrator.execution.stages import run_plan
+
+    try:
+        with recorder.progress, attended():
+            run_plan(recorder.plan, resources, study.store.root, recorder)
+    except LostClusterError as error:
+        recorder.failures.append(loss(error))
+
+
+def loss(error: LostClusterError) -> Failure:
+    """Say that the cluster is gone, and give it as a failure."""
+    tell_once(str(error))
+    return Failure("Ray", None, error.what, error.where)
 
 
 def _keep_report(

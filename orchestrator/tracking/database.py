@@ -11,10 +11,7 @@ import logging
 import os
 import sqlite3
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
-
-import filelock
 
 from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.storage import Storage
@@ -57,23 +54,12 @@ def settle() -> None:
 
     del mlflow  # it sets its own levels when it is imported
     for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what is raised is said in a sentence
 
 
-@contextlib.contextmanager
-def locked(storage: Storage) -> Iterator[None]:
-    """Keep other processes on this storage from writing to MLflow; a remote one has no lock.
-
-    Raises:
-        TimeoutError: another process held it for LOCK_S.
-        FdsweepError: the lock cannot be made.
-    """
-    if not storage.is_local:
-        yield
-        return
-    storage.make_folder(layout.LOCKS)
-    with filelock.FileLock(storage.local(layout.lock("mlflow")), timeout=LOCK_S):
-        yield
+def locked(storage: Storage) -> contextlib.AbstractContextManager[None]:
+    """Keep other processes on this storage from writing to MLflow; a remote one has no lock."""
+    return storage.locked(layout.lock("mlflow"), LOCK_S)
 
 
 def make_ready(storage: Storage, *, thorough: bool = False) -> bool:

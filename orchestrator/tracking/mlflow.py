@@ -14,10 +14,10 @@ from typing import Self
 from fdsweep.orchestrator.tracking import database
 from fdsweep.orchestrator.tracking.experiment import Experiment, is_own, tracking_uri
 from fdsweep.orchestrator.tracking.runs import Run, Summary
-from fdsweep.orchestrator.tracking.sync import fill, fill_all, public, sources
+from fdsweep.orchestrator.tracking.sync import fill, fill_all, sources
 from fdsweep.orchestrator.tracking.tracker import registry
 from fdsweep.results.records.store import Store
-from fdsweep.search_spaces.errors import first_line
+from fdsweep.search_spaces.errors import first_line, public
 
 RETRY_S = 60.0
 """MLflow is left alone for so long after it could not be written."""

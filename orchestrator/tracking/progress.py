@@ -4,6 +4,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Hashable
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Self
 
 from rich.console import Console, Group, RenderableType
@@ -171,6 +172,14 @@ class Progress(Display):
         """Something is no longer in training."""
         self.counts.running.pop(identity, None)
         self.show()
+
+    def silent(self, name: str, seconds: float, *, over: bool) -> None:
+        """Say that `name` has taken no step for so long, or had not until now if that is `over`."""
+        if over:
+            self.say(f"{name}: goes on after {clock(seconds)} without a step")
+            return
+        since = datetime.now() - timedelta(seconds=seconds)
+        self.say(f"{name}: no step since {since:%H:%M:%S} (see --hang-timeout)")
 
     def reached(self, score: float, name: str, split: str = "val") -> None:
         """A student called `name` ended with a score on the split that chooses."""

@@ -11,6 +11,7 @@ from fdsweep.orchestrator.tracking.progress import Progress
 from fdsweep.orchestrator.tracking.runs import replicate_run
 from fdsweep.orchestrator.tracking.sync import keep
 from fdsweep.orchestrator.tracking.tracker import Tracker
+from fdsweep.results.compute.notes import spell_seeds
 from fdsweep.results.records.schema import Replicate
 from fdsweep.results.records.store import Store
 from fdsweep.search_spaces import layout
@@ -55,6 +56,11 @@ class Recorder:
         reached = f"seed {report['seed']}, epoch {report['epoch']}/{report['epochs']}"
         text = f"{self._name(trial)}: {reached}, {report['split']} {100 * report['score']:.1f}"
         self.progress.running(_identity(trial), text)
+
+    def silent(self, trial: TrialConfig, seconds: float, *, over: bool) -> None:
+        """Say so."""
+        name = f"{self._name(trial)}, seeds {spell_seeds(trial.seeds)}"
+        self.progress.silent(name, seconds, over=over)
 
     def keep(self, trial: TrialConfig, seed: int, end: Outcome | Broken) -> None:
         """Store a replicate, or that it failed, with its log; a teacher is in the storage already.

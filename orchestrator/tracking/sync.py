@@ -6,7 +6,6 @@ and `curves/`; teachers and trials of searches from what the driver kept of them
 
 import functools
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -21,7 +20,7 @@ from fdsweep.results.records.manifest import Manifest
 from fdsweep.results.records.store import Store
 from fdsweep.results.report import load, report_of
 from fdsweep.search_spaces import layout
-from fdsweep.search_spaces.errors import FdsweepError, StorageError, first_line
+from fdsweep.search_spaces.errors import FdsweepError, StorageError, first_line, public
 
 PICTURES = (".png", ".svg")
 
@@ -91,8 +90,8 @@ def sync(storage: str, uri: str | None = None) -> Outcome:
         found = tuple(fill_all(store, uri))
     except Exception as error:
         raise StorageError(
-            f"MLflow cannot be written ({public(first_line(error))})",
-            public(uri),
+            f"MLflow cannot be written ({first_line(error)})",
+            uri,
             "Free it, or start its server, and type fdsweep sync again",
         ) from None
     return Outcome(public(uri), found, database.DAMAGED if broken else "")
@@ -183,11 +182,6 @@ def keep(store: Store, sweep: str, run: Run) -> None:
     texts = {name: str(value) for name, value in run.params.items()}
     text = json.dumps(asdict(replace(run, params=texts)), sort_keys=True)
     store.write_text(layout.tracked_run(sweep, *run.identity), text)
-
-
-def public(text: str) -> str:
-    """`text` without the names and passwords that stand in its URIs."""
-    return re.sub(r"(?<=://)[^/@\s]*@", "", text)
 
 
 def _kept(store: Store, sweep: str) -> list[Run]:

@@ -13,6 +13,9 @@ SETTINGS = {
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # seven processes that nobody uses
 }
 
+BACKEND = "MLFLOW_BACKEND_STORE_URI"
+"""Where MLflow looks for the URI, which may hold a password: everybody can read a command line."""
+
 
 def serve(storage: str, host: str, port: int) -> NoReturn:
     """Become MLflow's server: whoever ends this process ends the server.
@@ -24,8 +27,8 @@ def serve(storage: str, host: str, port: int) -> NoReturn:
     if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists():
         raise StorageError("holds no MLflow runs yet", storage, "Train a study first")
     command = [sys.executable, "-m", "mlflow", "server", "--host", host, "--port", str(port)]
-    command += ["--backend-store-uri", uri, "--workers", "1"]
+    command += ["--workers", "1"]
     artifacts = artifacts_uri(storage)
     if artifacts:
         command += ["--artifacts-destination", artifacts]
-    os.execvpe(sys.executable, command, {**SETTINGS, **os.environ})
+    os.execvpe(sys.executable, command, {**SETTINGS, **os.environ, BACKEND: uri})

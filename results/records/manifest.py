@@ -94,6 +94,19 @@ def save(store: Store, manifest: Manifest) -> None:
     FILE.save(store, manifest.sweep, manifest)
 
 
+def add(store: Store, new: Manifest) -> Manifest:
+    """Write `new` together with what is known of the sweep: other processes may do so too.
+
+    Raises:
+        StorageError: it cannot be written, or what is there is of a version not read here.
+    """
+    with store.locked(layout.lock("sweeps")):
+        old = look_up(store, new.sweep)
+        merged = merge(old, new) if old else new
+        save(store, merged)
+    return merged
+
+
 def load(store: Store, sweep: str) -> Manifest:
     """The manifest of `sweep`.
 

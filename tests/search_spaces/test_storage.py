@@ -1,13 +1,15 @@
+import errno
 import inspect
 import os
 import pickle
+import resource
 
 import pytest
 from pyarrow import fs
 
 from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.errors import StorageError
-from fdsweep.search_spaces.storage import Storage
+from fdsweep.search_spaces.storage import Storage, told_if_full, unwritable
 
 PLACE = "reports/mine/notes.md"
 
@@ -89,6 +91,40 @@ def test_what_cannot_be_read_or_written_is_one_sentence(storage, tmp_path):
         storage.write(PLACE, b"")
     with pytest.raises(StorageError, match=r"cannot be written .* Choose another --storage"):
         storage.make_folder("results")
+
+
+def test_a_write_that_breaks_off_leaves_nothing_behind(storage):
+    storage.write_text(PLACE, "whole")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(StorageError, match=r"cannot be written \(.*File too large"):
+            storage.write(PLACE, b"x" * 2000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(storage.listing("")) == [PLACE]
+    assert storage.read_text(PLACE) == "whole"
+
+
+def test_a_storage_without_room_is_one_sentence():
+    def fill():
+        with told_if_full("runs"), open("/dev/full", "w") as full:
+            full.write("x")
+
+    with pytest.raises(StorageError, match=r"^runs: .* is full \(.*\)\. Make room"):
+        fill()
+    error = unwritable("runs", OSError(errno.ENOSPC, "No space left"))
+    assert "Make room there" in str(error)
+    assert "another --storage" in str(unwritable("runs", OSError(errno.EACCES, "no")))
+
+
+def test_a_lock_is_had_by_one(storage):
+    with storage.locked("locks/one.lock"):
+        again = Storage(storage.root)
+        with pytest.raises(StorageError, match="another process has held"):
+            again.locked("locks/one.lock", patience=0.01).__enter__()
+    with storage.locked("locks/one.lock", patience=0.01):
+        pass
 
 
 def test_folders_are_deleted_whole_and_may_be_missing(storage):

@@ -10,8 +10,8 @@ from conftest import INFO, small_fold, small_roles, small_trial
 
 from fdsweep.search_spaces.configs import AA_PERTURBATION
 from fdsweep.search_spaces.errors import ReplicateError
-from fdsweep.trainers import distillers
-from fdsweep.trainers.loop import epoch_batches, train_epoch, train_step
+from fdsweep.trainers import distillers, distributed
+from fdsweep.trainers.loop import epoch_batches, evaluate, train_epoch, train_step
 from fdsweep.trainers.replicate import perturb, run_replicate
 
 TEST_ACCURACY = ("test", "accuracy")
@@ -61,6 +61,22 @@ def test_every_method_trains_beside_other_samples(fold, tmp_path, method):
         trial = small_trial(str(tmp_path), method=method, pairing=pairing, epochs=2)
         curves[pairing] = run_replicate(trial, INFO, fold, 0)["curves"]
     assert all(curves["paired"] != curves[other] for other in ("same-class", "unpaired"))
+
+
+def test_every_pass_of_a_network_is_a_sign_of_life(fold, tmp_path, monkeypatch):
+    """Of the teacher, of the student in training, and in evaluation."""
+    beats = []
+    monkeypatch.setattr(distributed, "beat", lambda: beats.append(1))
+    trial = small_trial(str(tmp_path), method="feat")
+    roles = small_roles(trial, fold)
+    assert len(beats) == 1  # the teacher's, whose samples are few
+    train_epoch(
+        trial.config, 0, 0, fold, roles, torch.optim.SGD(roles.trained().parameters(), lr=0.05)
+    )
+    steps = len(epoch_batches(fold.train, trial.config.network.optim.batch_size, 0, 0))
+    assert len(beats) == 1 + steps
+    evaluate(roles, fold, trial.config.network.modality, fold.val)
+    assert len(beats) == 2 + steps
 
 
 def test_rows_see_identical_batches(fold, tmp_path, monkeypatch):

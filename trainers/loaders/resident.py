@@ -1,6 +1,9 @@
 """A modality of a prepared data set in memory: decoded once, shared by a trial's replicates."""
 
-from fdsweep.trainers import modalities
+from collections.abc import Iterator
+from typing import Any
+
+from fdsweep.trainers import distributed, modalities
 from fdsweep.trainers.loaders import Inputs
 from fdsweep.trainers.loaders.pipeline import usable_cores
 from fdsweep.trainers.preparation.manifest import Manifest
@@ -19,8 +22,10 @@ def load(storage: str, manifest: Manifest, modality: str) -> Inputs:
         DataError: a shard is not there or cannot be read.
     """
     kind = modalities.find(manifest.payloads[modality])
-    shards = (
-        read_shard(storage, manifest, number, [modality])[modality].to_pylist()
-        for number in range(len(manifest.shards))
-    )
-    return kind.hold(shards, manifest.rows, manifest.extent(modality), usable_cores())
+
+    def shards() -> Iterator[list[Any]]:
+        for number in range(len(manifest.shards)):
+            distributed.beat()
+            yield read_shard(storage, manifest, number, [modality])[modality].to_pylist()
+
+    return kind.hold(shards(), manifest.rows, manifest.extent(modality), usable_cores())

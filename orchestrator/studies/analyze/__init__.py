@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from fdsweep.orchestrator.execution.cluster import connect
 from fdsweep.orchestrator.studies import study as studies
 from fdsweep.orchestrator.studies.analyze.networks import (
     ALONE,
@@ -141,11 +140,7 @@ def run(study: Study) -> Outcome:
     with open_tracker(store.root, plan.sweep, tags) as tracker:
         recorder = Recorder(study.sweep, plan, store, tracker, Progress(plan.left))
         if plan.left:
-            resources = connect(study.options.request)
-            from fdsweep.orchestrator.execution.stages import run_plan
-
-            with recorder.progress:
-                run_plan(plan, resources, store.root, recorder)
+            studies.train(study, recorder)
         found = analysis(study, seeds_with_teachers(study, recorder.failures))
         pictures = _keep(store, found, tracker)
     return Outcome(found, tuple(recorder.failures), pictures)
@@ -232,7 +227,7 @@ def seeds_with_teachers(study: Study, failures: Sequence[Failure]) -> tuple[int,
         worst = failures[0]
         raise ReplicateError(
             f"no seed has all its teachers ({worst.error})",
-            f"{worst.name}, seed {worst.seed}",
+            worst.name if worst.seed is None else f"{worst.name}, seed {worst.seed}",
             worst.log,
         )
     return tuple(sorted(set(seeds) - missing))

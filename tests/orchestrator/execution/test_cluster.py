@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from faults import rows
 
 from fdsweep.orchestrator.execution.cluster import ResourceRequest, check, plan_resources
 from fdsweep.orchestrator.execution.ray_compat import head_answers
@@ -62,8 +63,10 @@ def test_numbers_without_sense_are_refused(request_):
         check(request_)
 
 
+@pytest.mark.fault("no cluster at `--address`", "one sentence, exit 2")
 @pytest.mark.ray
-def test_a_dead_address_is_one_sentence_at_once(tmp_path):
+def test_a_dead_address_is_one_sentence_at_once(tmp_path, fault):
+    fault.hits()
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))  # bound, so that no other takes it; it does not listen
         address = f"127.0.0.1:{nobody.getsockname()[1]}"
@@ -74,9 +77,27 @@ def test_a_dead_address_is_one_sentence_at_once(tmp_path):
             command, env=environment, capture_output=True, text=True, timeout=60, check=False
         )
     assert told.returncode == 2
+    fault.counts((), rows(tmp_path))
     (line,) = [one for one in told.stderr.splitlines() if one.startswith("fdsweep:")]
     assert f"{address}: no Ray cluster answers" in line
     assert "refused" in line
+    assert "Traceback" not in told.stderr
+
+
+@pytest.mark.ray
+def test_a_cluster_that_cannot_be_started_is_one_sentence(tmp_path):
+    """Ray's sockets lie in its temporary folder, whose path is too long for them here."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
+    environment["RAY_TMPDIR"] = str(tmp_path / ("x" * 100))
+    command = [sys.executable, "-c", "from fdsweep.orchestrator.cli import app; app()"]
+    command += ["ablation", "--seeds", "1", "--storage", str(tmp_path)]
+    told = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert told.returncode == 2
+    (line,) = [one for one in told.stderr.splitlines() if one.startswith("fdsweep:")]
+    assert "no Ray cluster can be started here" in line
+    assert "type the same command again" in line
     assert "Traceback" not in told.stderr
 
 

@@ -2,16 +2,20 @@
 
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import zipfile
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pytest
 import ray
 import torch
+from faults import rows
 
 from fdsweep.orchestrator.execution import ray_compat
 from fdsweep.orchestrator.execution.cluster import ResourceRequest, plan_resources
@@ -44,6 +48,7 @@ class Notes:
 
     outcomes: dict = field(default_factory=dict)
     failures: dict = field(default_factory=dict)
+    ends: list = field(default_factory=list)
     epochs: list = field(default_factory=list)
 
     def started(self, trial):
@@ -52,11 +57,15 @@ class Notes:
     def epoch(self, trial, metrics):
         self.epochs.append((metrics["seed"], metrics["epoch"]))
 
+    def silent(self, trial, seconds, *, over):
+        pass
+
     def keep(self, trial, seed, end):
         pass
 
     def finished(self, trial, seed, outcome):
         self.outcomes[trial.config.method, seed] = outcome
+        self.ends.append((trial.key, seed))
 
     def failed(self, trial, seed, error):
         self.failures[trial.config.method, seed] = error
@@ -141,7 +150,10 @@ def test_a_trial_that_breaks_off_fails_its_seeds_and_no_other_trial(cluster, tmp
     assert not list((tmp_path / "ray").glob("tune*"))
 
 
-def test_a_dead_worker_goes_on_from_its_checkpoint(cluster, tmp_path, monkeypatch):
+@pytest.mark.fault(
+    "a training worker is killed", "its trial goes on from its checkpoint, to the same numbers"
+)
+def test_a_dead_worker_goes_on_from_its_checkpoint(cluster, tmp_path, fault):
     """The worker process is killed once, after seed 0 and two epochs of seed 1."""
     plan = planned(tmp_path, ["none"], seeds=(0, 1), epochs=3)
     trial = replace(plan.students[0], checkpoint_seconds=0.0)
@@ -151,6 +163,7 @@ def test_a_dead_worker_goes_on_from_its_checkpoint(cluster, tmp_path, monkeypatc
         def epoch(self, trial, metrics):
             super().epoch(trial, metrics)
             if metrics["seed"] == 1 and metrics["epoch"] == 2 and self.epochs.count((1, 2)) == 1:
+                fault.hits()
                 kill_own_workers()
 
     notes = Killer()
@@ -161,9 +174,14 @@ def test_a_dead_worker_goes_on_from_its_checkpoint(cluster, tmp_path, monkeypatc
         expected = alone(trial, seed)
         for name in ("curves", "kept", "best_epoch", "best_head", "test_score"):
             assert notes.outcomes["none", seed][name] == expected[name]
+    fault.counts([(trial.key, 0), (trial.key, 1)], notes.ends)
 
 
-def test_a_trial_with_a_damaged_checkpoint_starts_again(cluster, tmp_path, capfd):
+@pytest.mark.fault(
+    "a checkpoint of Ray's, or its list of them, is garbage",
+    "named once and dropped; the trial starts again",
+)
+def test_a_trial_with_a_damaged_checkpoint_starts_again(cluster, tmp_path, capfd, fault):
     """One has a list that Ray cannot read, the other a zip file that torch cannot read."""
     plan = planned(tmp_path, ["none", "fd"], epochs=1)
     unlisted, garbled = (tmp_path / "ray" / "train" / train_name(one) for one in plan.students)
@@ -178,9 +196,10 @@ def test_a_trial_with_a_damaged_checkpoint_starts_again(cluster, tmp_path, capfd
     listed |= {"latest_checkpoint_result": result, "checkpoint_report_indices": [0]}
     (garbled / ray_compat.SNAPSHOT).write_text(json.dumps({**listed, "current_report_index": 0}))
     notes = Notes()
+    fault.hits()
     run_plan(plan, cluster, str(tmp_path), notes)
     assert not notes.failures
-    assert set(notes.outcomes) == {("none", 0), ("fd-cmkd", 0)}
+    fault.counts([(trial.key, 0) for trial in plan.students], notes.ends)
     assert "no list of checkpoints; training starts again" in capfd.readouterr().err
     assert not list((tmp_path / "ray" / "train").iterdir())
 
@@ -196,8 +215,14 @@ app()
 """The command line, with a checkpoint after each epoch instead of every ten seconds."""
 
 
-def test_an_interrupted_driver_says_how_to_go_on(tmp_path):
-    """SIGINT in the middle of a replicate: exit 130, and the same command ends the study."""
+@pytest.mark.fault(
+    "Ctrl-C, once or again and again",
+    "exit 130 and what to type, no process is left; the same command ends with the same numbers",
+)
+def test_an_interrupted_driver_says_how_to_go_on(tmp_path, fault):
+    """SIGINT in the middle of a replicate, again and again: exit 130, no process is left, and the
+    same command ends the study. The cluster's token is written nowhere.
+    """
     path = tmp_path / "one.yaml"
     path.write_text(
         "title: One\nseeds: [0]\nepochs: 12\ndirections: [accelerometer->gyroscope]\n"
@@ -206,6 +231,7 @@ def test_an_interrupted_driver_says_how_to_go_on(tmp_path):
     command = [sys.executable, "-c", IMPATIENT, "run", str(path)]
     command += ["--storage", str(tmp_path / "runs")]
     environment = {k: v for k, v in os.environ.items() if not k.startswith("RAY_AUTH")}
+    token = environment["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
     first = subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -214,8 +240,13 @@ def test_an_interrupted_driver_says_how_to_go_on(tmp_path):
         assert time.monotonic() < deadline, "no checkpoint in two minutes"
         assert first.poll() is None, first.communicate()
         time.sleep(0.2)
-    first.send_signal(signal.SIGINT)
+    family = ray_compat.psutil.Process(first.pid).children(recursive=True)
+    fault.hits()
+    for pause in (0.0, 0.3, 1.0, 1.0, 0.3, 0.3):
+        time.sleep(pause)
+        first.send_signal(signal.SIGINT)
     stdout, stderr = first.communicate(timeout=60)
+    assert not [one for one in family if one.is_running() and one.status() != "zombie"]
     assert first.returncode == 130
     assert "interrupted. To go on, type: fdsweep run" in stderr
     assert "Traceback" not in stderr
@@ -227,4 +258,8 @@ def test_an_interrupted_driver_says_how_to_go_on(tmp_path):
     assert second.returncode == 0, second.stderr
     (row,) = json.loads(second.stdout)["tables"][0]["rows"]
     trial = planned(tmp_path / "other", ["none"], epochs=12).students[0]
+    fault.counts([(trial.key, 0)], rows(tmp_path / "runs"))
     assert row["mean"] == pytest.approx(100 * alone(trial)["test_score"])
+    (logs,) = Path(tempfile.gettempdir()).glob(f"ray/session_*_{first.pid}/logs")
+    written = [one for kept in (tmp_path, logs) for one in kept.rglob("*") if one.is_file()]
+    assert not [one for one in written if token.encode() in one.read_bytes()]

@@ -3,6 +3,7 @@
 import json
 import threading
 from dataclasses import dataclass, field, replace
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -11,7 +12,10 @@ from fdsweep.orchestrator.execution import leases, stages, turns
 from fdsweep.orchestrator.execution.leases import Leases
 from fdsweep.orchestrator.execution.trial import train_name
 from fdsweep.orchestrator.execution.turns import Turns
+from fdsweep.orchestrator.writer import Writer
+from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.configs import NetworkConfig, OptimConfig, StudentConfig
+from fdsweep.search_spaces.errors import StorageError
 from fdsweep.search_spaces.storage import Storage
 from fdsweep.search_spaces.trials import Plan, TrialConfig
 
@@ -47,7 +51,7 @@ def world(monkeypatch):
     def missing(trial):
         return tuple(seed for seed in trial.seeds if (trial.key, seed) not in world.done)
 
-    def fit(trainable, storage, callback, name_of, config):
+    def fit(trainable, resources, storage, callback, name_of, config):
         while isinstance(found := config.search_alg.suggest(""), dict):
             trial = SimpleNamespace(config=found, get_error=lambda: "it broke\noff")
             own = found["trial"]
@@ -184,3 +188,44 @@ def test_seeds_of_another_driver_are_left_and_so_is_the_folder_of_a_run(world, t
         last = Turns([trial], third)  # seed 1 is free, but not the folder that it would use
         assert list(last) == []
         assert last.blocked == [train_name(trial)]
+
+
+def test_the_checkpoint_and_the_leases_of_a_trial_outlast_its_slow_rows(world, tmp_path):
+    trial, notes = make_trial(tmp_path, "student", ALONE), Notes(world)
+    checkpoint = tmp_path / layout.train_folder(train_name(trial))
+    checkpoint.mkdir(parents=True)
+    stored = threading.Event()
+    notes.keep = lambda *end: stored.wait()
+    with Leases(Storage(str(tmp_path))) as leases, Writer() as writer:
+        some = Turns([trial], leases)
+        (own,) = some
+        relay = stages._Relay(some, notes, writer)
+        told = SimpleNamespace(config={"trial": own})
+        for seed in own.seeds:
+            relay.on_trial_result(0, [], told, {"seed": seed, "outcome": "{}"})
+        relay.on_trial_complete(0, [], told)
+        relay.on_step_end(0, [])
+        assert (notes.finished_, checkpoint.exists(), len(leases.held)) == ([], True, 3)
+        stored.set()
+        writer.flush()
+        assert notes.finished_ == [(trial.key, 0), (trial.key, 1)]
+        assert (checkpoint.exists(), len(leases.held)) == (False, 0)
+
+
+def test_what_cannot_be_stored_ends_the_run_and_keeps_the_checkpoint(world, tmp_path, monkeypatch):
+    monkeypatch.setattr(stages, "Writer", partial(Writer, pauses=()))
+    trial, notes = make_trial(tmp_path, "student", ALONE), Notes(world)
+    checkpoint = tmp_path / layout.train_folder(train_name(trial))
+    checkpoint.mkdir(parents=True)
+
+    def keep(trial, seed, end):
+        if seed == 1:
+            raise StorageError("the storage is full", str(tmp_path), "Make room there")
+
+    notes.keep = keep
+    plan = replace(make_plan(tmp_path), teachers=(), students=(trial,))
+    with pytest.raises(StorageError, match="full"):
+        stages.run_plan(plan, SimpleNamespace(concurrent=1), str(tmp_path), notes)
+    assert notes.finished_ == [(trial.key, 0)]
+    assert checkpoint.exists()
+    assert not [*tmp_path.glob("locks/leases/*-*")]

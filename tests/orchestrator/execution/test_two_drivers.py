@@ -1,4 +1,7 @@
-"""Two real drivers on one storage, each with a Ray of its own and one core."""
+"""Two real drivers on one storage, each with a Ray of its own and one core.
+
+FDSWEEP_TIMES says how often the first test is done; `-s` shows what each time took.
+"""
 
 import json
 import os
@@ -7,6 +10,7 @@ import sys
 import time
 
 import pytest
+from faults import rows
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -16,14 +20,22 @@ import filelock
 from fdsweep.orchestrator.cli import app
 from fdsweep.orchestrator.tracking.recorder import Recorder
 
-finished = Recorder.finished
+started, finished = Recorder.started, Recorder.finished
 
-def counted(self, trial, seed, outcome):
+def write(what, trial, seeds):
     with open(os.environ["TRAININGS"], "a") as file:
-        print(os.getpid(), trial.kind, trial.key, seed, file=file)
+        for seed in seeds:
+            print(what, os.getpid(), trial.kind, trial.key, seed, file=file)
+
+def starts(self, trial):
+    write("starts", trial, trial.seeds)
+    started(self, trial)
+
+def ends(self, trial, seed, outcome):
+    write("ends", trial, [seed])
     finished(self, trial, seed, outcome)
 
-Recorder.finished = counted
+Recorder.started, Recorder.finished = starts, ends
 os.environ.setdefault("RAY_AUTH_TOKEN", "0" * 64)  # before Ray is imported, as `connect` does
 import ray
 
@@ -36,7 +48,7 @@ def init(**options):
 ray.init = init
 app()
 """
-"""The command line, which writes down every training that it is told of."""
+"""The command line, which writes down every start and every end of a training."""
 
 SWEEP = """
 title: Two
@@ -62,6 +74,7 @@ def drivers(tmp_path):
             subprocess.Popen(
                 [*command, "--storage", str(tmp_path / "runs")],
                 env=environment,
+                cwd=tmp_path,  # MLflow puts pictures there
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
@@ -73,10 +86,11 @@ def drivers(tmp_path):
         driver.communicate()
 
 
-def trainings(tmp_path):
-    """Process, kind, key and seed of every training that ended."""
+def trainings(tmp_path, what="ends"):
+    """Process, kind, key and seed of every training that ended, or that "starts"."""
     path = tmp_path / "trainings"
-    return [line.split() for line in path.read_text().splitlines()] if path.exists() else []
+    lines = [line.split() for line in path.read_text().splitlines()] if path.exists() else []
+    return [(int(pid), kind, key, int(seed)) for one, pid, kind, key, seed in lines if one == what]
 
 
 def ended(driver):
@@ -92,25 +106,42 @@ def left_in(tmp_path):
     return ray, [path.name for path in leases]
 
 
-def test_they_share_the_work_and_train_nothing_twice(drivers, tmp_path):
+@pytest.mark.fault(
+    "two drivers start on a fresh storage at once",
+    "each trains a part, nothing is trained twice; both print the whole table and exit 0",
+)
+@pytest.mark.parametrize("number", range(int(os.environ.get("FDSWEEP_TIMES", "1"))))
+def test_they_share_the_work_and_train_nothing_twice(drivers, tmp_path, number, fault):
+    fault.hits()
     assert [ended(driver) for driver in drivers] == [[2, 2], [2, 2]]
-    found = trainings(tmp_path)
-    assert len(found) == len({(kind, key, seed) for _, kind, key, seed in found}) == 6
-    assert {int(pid) for pid, *_ in found} == {driver.pid for driver in drivers}
+    for what in ("starts", "ends"):
+        found = trainings(tmp_path, what)
+        assert len(found) == len({(kind, key, seed) for _, kind, key, seed in found}) == 6
+        assert {pid for pid, *_ in found} == {driver.pid for driver in drivers}
+    students = [(key, seed) for _, kind, key, seed in found if kind == "student"]
+    fault.counts(students, rows(tmp_path / "runs"))
+    print(f"{len(found)} trainings, {fault.ended - fault.began:.0f} s")
     assert left_in(tmp_path) == (["train"], [".clock"])
     assert not list((tmp_path / "runs" / "ray" / "train").iterdir())
 
 
-def test_the_other_takes_over_from_one_that_is_killed(drivers, tmp_path):
+@pytest.mark.fault(
+    "one of two drivers is killed",
+    "the other takes over what it leased and ends with the whole table",
+)
+def test_the_other_takes_over_from_one_that_is_killed(drivers, tmp_path, fault):
     deadline = time.monotonic() + 200
     while not (taught := [pid for pid, kind, *_ in trainings(tmp_path) if kind == "teacher"]):
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    (victim,) = [driver for driver in drivers if driver.pid == int(taught[0])]
+    (victim,) = [driver for driver in drivers if driver.pid == taught[0]]
     (heir,) = [driver for driver in drivers if driver is not victim]
+    fault.hits()
     victim.kill()
     victim.communicate()
     assert ended(heir) == [2, 2]
     found = [(kind, key, seed) for _, kind, key, seed in trainings(tmp_path)]
     assert len(found) == len({*found})  # a teacher may be stored, and its end not be told any more
-    assert len([kind for kind, *_ in found if kind == "student"]) == 4
+    students = [(key, seed) for kind, key, seed in found if kind == "student"]
+    assert len(students) == 4
+    fault.counts(students, rows(tmp_path / "runs"))

@@ -12,10 +12,16 @@ import pytest
 from optuna.trial import TrialState
 from ray.tune.search import ConcurrencyLimiter, Searcher
 from ray.tune.search.search_generator import SearchGenerator
+from sqlalchemy import event
 
+from fdsweep.orchestrator.search import run as planner
 from fdsweep.orchestrator.search.optuna_study import Problem, Proposer
 from fdsweep.orchestrator.search.pruners import PRUNERS
+from fdsweep.orchestrator.search.run import whole_database
 from fdsweep.orchestrator.search.searcher import Lane, StopSignals, StudySearcher
+from fdsweep.orchestrator.writer import Writer
+from fdsweep.results.records.store import Store
+from fdsweep.search_spaces.errors import StorageError
 from fdsweep.search_spaces.keys import content_key
 from fdsweep.search_spaces.spaces import Dimension
 from fdsweep.search_spaces.trials import PointConfig
@@ -82,6 +88,9 @@ class AtOnce:
     def submit(self, write, then):
         write()
         then()
+
+    def fail(self, error):
+        raise error
 
 
 class Run:
@@ -297,6 +306,33 @@ def test_a_trial_ends_once(memory):
     assert run.notes.ends == ended
     assert states(study) == [TrialState.COMPLETE]
     assert "error" not in study.proposer.trials()[0].user_attrs
+
+
+def test_a_study_that_cannot_be_written_ends_the_run_in_a_sentence(tmp_path):
+    """Tune would make a text of what the searcher raises."""
+    storage = Store.create(str(tmp_path))
+    database = optuna.storages.RDBStorage(f"sqlite:///{whole_database(storage)}")
+    run = Run([lane(database, "full", 9, steps=(1,))])
+    trial_id, _ = run.suggest()
+
+    @event.listens_for(database.engine, "connect")
+    def limit(connection, record):
+        connection.execute("PRAGMA query_only = 1")
+
+    database.engine.dispose()
+
+    def train():
+        with Writer() as run.searcher.writer:
+            run.report(trial_id, 1)
+            run.searcher.writer.step()
+
+    def search():
+        with planner._kept(storage):
+            train()
+
+    database.scoped_session.remove()
+    with pytest.raises(StorageError, match=r"optuna\.db: .*readonly database\)\. Put"):
+        search()
 
 
 def test_a_search_whose_driver_died_ends_with_its_trials_and_leaves_none_running(sqlite):

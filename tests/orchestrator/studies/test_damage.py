@@ -6,6 +6,7 @@ import sqlite3
 
 import pandas as pd
 import pytest
+import torch
 from faults import rows as stored_rows
 from typer.testing import CliRunner
 
@@ -21,8 +22,10 @@ from fdsweep.results.records.manifest import look_up
 from fdsweep.results.records.store import Store
 from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.sweep import validated
+from fdsweep.trainers import teachers
 
 SEEDS = (0, 1)
+WEIGHTS = {"bias": torch.zeros(1)}
 CURVES = [(0, "train", "loss_total", 1.0), (0, "val", "accuracy", 0.5)]
 
 
@@ -73,7 +76,7 @@ def finished(tmp_path):
             recorder.keep(trial, seed, outcome(seed))
     for trial in study.plan.teachers:
         for seed in trial.seeds:
-            studies.teachers.save(study.store.root, trial.key, seed, {}, {"test_score": 0.5})
+            studies.teachers.save(study.store.root, trial.key, seed, WEIGHTS, {"test_score": 0.5})
     return study.store
 
 
@@ -124,9 +127,17 @@ def test_one_replicate_is_planned_again_and_the_rest_stays(finished, folder, con
     fault.counts(planned, stored_rows(store.root))
 
 
+@pytest.mark.fault(
+    "`sweep.json` is garbage",
+    "named once, the storage's other sweeps are shown; running the sweep writes it again",
+)
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff"])
-def test_garbage_for_a_sweep_costs_the_others_nothing_and_is_written_again(finished, content):
+def test_garbage_for_a_sweep_costs_the_others_nothing_and_is_written_again(
+    finished, content, fault
+):
     store = finished
+    planned = stored_rows(store.root)
+    fault.hits()
     study = prepare(store.root)
     name = study.plan.sweep
     place = layout.report_file(name, "sweep.json")
@@ -141,6 +152,7 @@ def test_garbage_for_a_sweep_costs_the_others_nothing_and_is_written_again(finis
     save_manifest(study.sweep, study.plan, study.info, store)
     assert store.read(place) == whole
     assert look_up(store, name).seeds == SEEDS
+    fault.counts(planned, stored_rows(store.root))
 
 
 def test_garbage_for_a_record_of_searches_costs_the_report_that_part_alone(finished):
@@ -153,19 +165,54 @@ def test_garbage_for_a_record_of_searches_costs_the_report_that_part_alone(finis
     assert read("report", store) == (document, "")
 
 
+@pytest.mark.fault(
+    "the record of a cached teacher is lost or garbage", "that teacher is trained again, no student"
+)
 @pytest.mark.parametrize("content", [None, b"garbage"])
-def test_a_teacher_that_lost_its_record_is_trained_again_for_the_table(finished, content):
+def test_a_teacher_that_lost_its_record_is_trained_again_for_the_table(finished, content, fault):
     store = finished
+    planned = stored_rows(store.root)
+    fault.hits()
     key = store.replicates()["teacher_keys"].map(len).gt(0)
     (key,) = store.replicates()["teacher_keys"][key].iloc[0]
     place = layout.teacher_record(key, 1)
     store.delete_file(place) if content is None else store.write(place, content)
     assert read("report", store)[0]["tables"]
     assert left(store) == [{(key, 1)}, set()]
+    fault.counts(planned, stored_rows(store.root))
 
 
+@pytest.mark.fault(
+    "a cached teacher's weights are lost or damaged",
+    "named once, damaged ones kept as `.damaged`; trained again before the student that needs them",
+)
+@pytest.mark.parametrize("content", [None, b"garbage"])
+def test_a_teacher_that_lost_its_weights_is_trained_again_before_its_student(
+    finished, content, fault
+):
+    store = finished
+    planned = stored_rows(store.root)
+    (trial,) = [one for one in prepare(store.root).plan.cells if one.config.teacher_keys]
+    (key,) = trial.config.teacher_keys
+    fault.hits()
+    store.delete_file(f"results/{layout.replicate_file(trial.key, 1)}")
+    place = layout.teacher_weights(key, 1)
+    store.delete_file(place) if content is None else store.write(place, content)
+    assert left(store) == [{(key, 1)}, {(trial.key, 1)}]
+
+    study = prepare(store.root)
+    teachers.save(store.root, key, 1, WEIGHTS, {"test_score": 0.5})
+    recorder = Recorder(study.sweep, study.plan, store, Tracker(), Progress(1))
+    recorder.keep(study.plan.students[0], 1, outcome(1))
+    assert left(store) == [set(), set()]
+    fault.counts(planned, stored_rows(store.root))
+
+
+@pytest.mark.fault(
+    "`optuna.db` is damaged", "set aside and named once; its searches start again, rows stay"
+)
 @pytest.mark.parametrize("harm", ["garbage", "cut off"])
-def test_a_damaged_database_of_searches_makes_way(tmp_path, harm, capsys):
+def test_a_damaged_database_of_searches_makes_way(tmp_path, harm, capsys, fault):
     store = Store.create(str(tmp_path))
     path = whole_database(store)
     with contextlib.closing(sqlite3.connect(path)) as database, database:
@@ -173,8 +220,10 @@ def test_a_damaged_database_of_searches_makes_way(tmp_path, harm, capsys):
         database.executemany("INSERT INTO trials VALUES (?)", [(n,) for n in range(2000)])
     whole = path.read_bytes()
     assert whole_database(store).read_bytes() == whole
+    fault.hits()
     path.write_bytes({"garbage": b"?" * 5000, "cut off": whole[: len(whole) // 2]}[harm])
     whole_database(store)
+    fault.counts((), stored_rows(tmp_path))
     assert not path.exists()
     assert capsys.readouterr().err.count("optuna.db is damaged") == 1
 

@@ -16,6 +16,7 @@ import types
 import urllib.request
 
 import pytest
+from faults import rows
 from typer.testing import CliRunner
 
 from fdsweep.orchestrator.cli import app
@@ -190,14 +191,23 @@ def server(tmp_path):
     stop()
 
 
+@pytest.mark.fault(
+    "MLflow's server goes away in the middle, and comes back later",
+    "one warning, training goes on; `fdsweep sync` fills in what it missed",
+)
 @pytest.mark.slow
 def test_a_server_that_goes_away_stops_nobody_and_sync_makes_up_for_it(
-    calm, sweep, server, tmp_path, monkeypatch
+    calm, sweep, server, tmp_path, monkeypatch, fault
 ):
     expected = undisturbed(calm, sweep)
     storage = tmp_path / "runs"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
-    told = sweep(storage, at={3: server.stop})
+
+    def stop():
+        fault.hits()
+        server.stop()
+
+    told = sweep(storage, at={3: stop})
     (warning,) = warnings(told)
     assert warning.endswith("To fill it in later, type: fdsweep sync")
     failed = sync(storage, code=2)
@@ -205,6 +215,7 @@ def test_a_server_that_goes_away_stops_nobody_and_sync_makes_up_for_it(
     server.start()
     assert len(runs_in(server.uri)) < len(expected)
     done = sync(storage)
+    fault.counts(rows(calm["folder"]), rows(storage))
     assert done.stdout.count("\n") == 2
     assert runs_in(server.uri) == expected
     assert "0 runs added" in sync(storage).stdout
@@ -223,10 +234,16 @@ def test_a_server_that_comes_back_is_told_what_it_missed(
     assert runs_in(server.uri) == expected
 
 
+@pytest.mark.fault(
+    "`mlflow.db` is garbage, or its making was cut off",
+    "moved to `mlflow.db.damaged`, made anew from the rows",
+)
 @pytest.mark.parametrize("cut_off", [False, True])
-def test_a_broken_database_is_moved_aside_and_made_anew(calm, sweep, tmp_path, cut_off):
+def test_a_broken_database_is_moved_aside_and_made_anew(calm, sweep, tmp_path, cut_off, fault):
     expected = undisturbed(calm, sweep)
     storage, database = calm["folder"], calm["folder"] / layout.MLFLOW_DATABASE
+    planned = rows(storage)
+    fault.hits()
     if cut_off:  # as two processes leave it that migrate one new file
         with contextlib.closing(sqlite3.connect(database)) as opened, opened:
             opened.execute("CREATE TABLE _alembic_tmp_runs (x)")
@@ -237,29 +254,37 @@ def test_a_broken_database_is_moved_aside_and_made_anew(calm, sweep, tmp_path, c
     else:
         (warning,) = warnings(sweep(storage))  # by the same command: nothing is left to train
         assert DAMAGED in warning
+    fault.counts(planned, rows(storage))
     assert runs_in(database_of(storage)) == expected
     assert (storage / DAMAGED).exists()
 
 
-def test_a_locked_database_stops_nobody(calm, sweep, tmp_path, monkeypatch):
+@pytest.mark.fault(
+    "MLflow's database stays locked", "one warning; `fdsweep sync` fills it in later"
+)
+def test_a_locked_database_stops_nobody(calm, sweep, tmp_path, monkeypatch, fault):
     expected = undisturbed(calm, sweep)
     monkeypatch.setattr("fdsweep.orchestrator.tracking.database.LOCK_S", 0.1)
     import filelock
 
     storage = tmp_path / "runs"
     (storage / layout.LOCKS).mkdir(parents=True)
+    fault.hits()
     with filelock.FileLock(storage / layout.lock("mlflow")):
         told = sweep(storage)
         (warning,) = warnings(told)
         assert "lock" in warning
     sync(storage)
+    fault.counts(rows(calm["folder"]), rows(storage))
     assert runs_in(database_of(storage)) == expected
     with contextlib.closing(sqlite3.connect(storage / layout.MLFLOW_DATABASE)) as opened:
         (journal,) = opened.execute("PRAGMA journal_mode").fetchone()
     assert journal == ("wal" if on_own_disk(storage) else "delete")
 
 
-def test_processes_that_make_it_at_the_same_moment_make_one(tmp_path):
+@pytest.mark.fault("several processes make `mlflow.db` at once", "one database, with all runs")
+def test_processes_that_make_it_at_the_same_moment_make_one(tmp_path, fault):
+    fault.hits()
     at = str(time.time() + 6)
     words = [sys.executable, "-c", ONE_RUN, str(tmp_path)]
     drivers = [subprocess.Popen([*words, key, at], stderr=subprocess.PIPE) for key in "ab"]
@@ -268,4 +293,4 @@ def test_processes_that_make_it_at_the_same_moment_make_one(tmp_path):
     assert said == ["", ""]
     with contextlib.closing(sqlite3.connect(tmp_path / layout.MLFLOW_DATABASE)) as opened:
         found = opened.execute("SELECT value FROM tags WHERE key = 'fdsweep.key'").fetchall()
-    assert sorted(found) == [("a",), ("b",)]
+    fault.counts([("a",), ("b",)], found)

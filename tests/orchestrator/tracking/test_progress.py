@@ -1,4 +1,5 @@
 import io
+import re
 
 import pytest
 from rich.console import Console
@@ -29,6 +30,18 @@ def test_off_a_terminal_there_are_lines_and_no_escape_codes():
         "failed: [x] {y}",
         "0 done · 0 failed · 0 running · 1 left",
     ]
+
+
+def test_a_silence_and_its_end_are_said():
+    out = io.StringIO()
+    progress = Progress(1, Console(file=out))
+    progress.silent("FD, seeds 0-2", 30, over=False)
+    progress.silent("FD, seeds 0-2", 601, over=True)
+    first, second = out.getvalue().splitlines()
+    assert re.fullmatch(
+        r"FD, seeds 0-2: no step since \d\d:\d\d:\d\d \(see --hang-timeout\)", first
+    )
+    assert second == "FD, seeds 0-2: goes on after 10:01 without a step"
 
 
 def test_steps_say_how_many_are_through():

@@ -1,11 +1,14 @@
 import json
 import os
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from fdsweep.results.records.manifest import (
     Manifest,
+    add,
     find,
     list_sweeps,
     load,
@@ -30,6 +33,19 @@ def test_a_manifest_comes_back_as_it_was(store: Store, manifest: Make) -> None:
     save(store, saved)
     assert load(store, "components-watch") == saved
     assert store.exists("reports/components-watch/sweep.json")
+
+
+def test_drivers_that_write_it_at_once_lose_nothing(store: Store, manifest: Make) -> None:
+    ready = threading.Barrier(8)
+
+    def drive(seed: int) -> None:
+        mine = manifest(seeds=(seed,))
+        ready.wait()
+        add(Store.open(store.root), mine)
+
+    with ThreadPoolExecutor(8) as drivers:
+        list(drivers.map(drive, range(8)))
+    assert load(store, "components-watch").seeds == tuple(range(8))
 
 
 OLD = {

@@ -13,6 +13,7 @@ from PIL import Image
 
 from fdsweep.search_spaces.errors import DataError
 from fdsweep.search_spaces.trials import Loading
+from fdsweep.trainers import distributed
 from fdsweep.trainers.datasets import DataLocation, Modality
 from fdsweep.trainers.loaders import Plain, resident
 from fdsweep.trainers.loaders.streaming import Streamed
@@ -118,6 +119,15 @@ def test_samples_are_what_the_importer_decoded(dataset: Callable[..., Tiny]) -> 
     assert {fold.sample_ids[i] for i in fold.val.tolist()} == {
         item.sample_id for item in items if item.split == "val"
     }
+
+
+def test_every_shard_that_is_loaded_is_a_sign_of_life(
+    dataset: Callable[..., Tiny], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beats: list[str] = []
+    monkeypatch.setattr(distributed, "beat", lambda: beats.append("beat"))
+    dataset(mode="resident").folds(["words"])
+    assert len(beats) == tiny.SHARDS
 
 
 def test_auto_streams_what_does_not_fit_beside_the_reading(

@@ -1,0 +1,1 @@
+"""How a driver ends, with its cluster or without it."""

@@ -1,0 +1,27 @@
+"""The processes of the cluster that this process started: none of them outlives it.
+
+Those of a raylet that was killed are nobody's children any more, so they are remembered.
+"""
+
+import contextlib
+
+from fdsweep.orchestrator.execution import ray_compat
+from fdsweep.orchestrator.execution.ray_compat import psutil
+
+_known: set[psutil.Process] = set()
+
+
+def remember() -> None:
+    """Remember those that run now."""
+    running = {one for one in _known if one.is_running()}
+    _known.clear()
+    _known.update(running, ray_compat.own_processes())
+
+
+def kill(seconds: float = 5.0) -> None:
+    """End them all, and wait until they have ended, `seconds` at most."""
+    remember()
+    for one in _known:
+        with contextlib.suppress(psutil.Error):
+            one.kill()
+    psutil.wait_procs(_known, timeout=seconds)

@@ -1,0 +1,110 @@
+"""Signs of life without trainings; what a hang costs is measured in `test_hangs`."""
+
+import ctypes
+import os
+import time
+from types import SimpleNamespace
+
+import pytest
+from ray.tune.experiment import Trial
+
+from fdsweep.orchestrator.execution import ray_compat
+from fdsweep.orchestrator.execution.health.guard import STDERR, guarded
+from fdsweep.orchestrator.execution.health.heartbeats import (
+    SILENT_S,
+    Heartbeats,
+    Listener,
+    Silence,
+)
+from fdsweep.trainers.distributed import beat, last_beat
+
+
+def told(listener, signs, now, running=("a", "b")):
+    return list(listener.hear(running, signs, now))
+
+
+def test_a_silence_is_told_of_once_and_its_end_too():
+    listener = Listener()
+    assert told(listener, {}, 100) == []
+    assert told(listener, {"a": "1"}, 110) == []
+    assert told(listener, {"a": "1"}, 100 + SILENT_S) == [Silence("b", SILENT_S, over=False)]
+    assert told(listener, {"a": "1"}, 115 + SILENT_S) == [Silence("a", 5 + SILENT_S, over=False)]
+    assert told(listener, {"a": "1"}, 1000) == []
+    assert told(listener, {"a": "1", "b": "1"}, 1001) == [Silence("b", 901, over=True)]
+    assert told(listener, {"a": "2", "b": "2"}, 1002) == [Silence("a", 892, over=True)]
+
+
+def test_steps_that_take_their_time_are_told_of_ever_less_often():
+    listener, silences = Listener(), []
+    for now in range(4000):
+        silences += told(listener, {"a": str(now // 100)}, now, ["a"])
+    assert [(one.seconds, one.over) for one in silences] == [(SILENT_S, False), (100, True)]
+
+
+def test_a_trial_is_overdue_once_in_every_time_that_it_may_be_silent():
+    listener, overdue = Listener(), []
+    for now in range(100, 400):
+        told(listener, {"a": str(now), "b": str(now // 150)}, now)
+        overdue += [(name, now) for name in listener.overdue(70, now)]
+    assert overdue == [("b", 221), ("b", 292), ("b", 371)]
+
+
+def fate(path, act):
+    """Exit code of a process that is guarded for half a second while it acts, and its stderr."""
+    child = os.fork()
+    if child == 0:
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), STDERR)
+        with guarded(0.5, lambda sign: None):
+            act()
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status), path.read_text()
+
+
+@pytest.mark.parametrize(
+    "hang",
+    [lambda: time.sleep(20), lambda: ctypes.PyDLL(None).sleep(20)],
+    ids=["sleeps", "holds Python's lock"],
+)
+def test_a_process_without_a_beat_ends_and_says_where_it_was(tmp_path, hang):
+    start = time.monotonic()
+    code, said = fate(tmp_path / "stderr", hang)
+    assert code == 1
+    assert 0.4 < time.monotonic() - start < 10
+    assert "in <lambda>" in said
+
+
+def test_a_process_that_gives_beats_lives_on(tmp_path):
+    def work():
+        for _ in range(10):
+            time.sleep(0.1)
+            beat()
+
+    assert fate(tmp_path / "stderr", work) == (0, "")
+
+
+def test_every_new_beat_is_told_and_no_old_one():
+    signs = []
+    with guarded(0.04, signs.append):
+        for _ in range(3):
+            time.sleep(0.02)
+            beat()
+    assert 2 <= len(signs) == len({*signs})
+    assert signs[-1] <= repr(last_beat())
+
+
+@pytest.mark.ray
+def test_signs_are_kept_in_the_head_until_they_are_dropped(cluster):
+    assert ray_compat.signs(["one", "two"]) == {}
+    for sign in ("1", "2"):
+        ray_compat.put_sign("one", sign)
+        assert ray_compat.signs(["one", "two"]) == {"one": sign}
+    heartbeats, trial = Heartbeats(print, 9), SimpleNamespace(trial_id="one", status=Trial.RUNNING)
+    heartbeats.on_step_end(0, [trial])
+    assert heartbeats.listener.trials["one"].sign == "2"
+    trial.status = Trial.TERMINATED
+    heartbeats.on_step_end(1, [trial])
+    assert ray_compat.signs(["one"]) == {"one": "2"}  # it is not time to look again
+    heartbeats.looked = 0.0
+    heartbeats.on_step_end(2, [trial])
+    assert ray_compat.signs(["one"]) == {}
