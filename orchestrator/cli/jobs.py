@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fdsweep.orchestrator.cli.options import one_of
+from fdsweep.orchestrator.cli.output import TYPED, for_people
 from fdsweep.orchestrator.cli.output import again as as_typed
-from fdsweep.orchestrator.cli.output import for_people
 from fdsweep.search_spaces.errors import unknown
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def submit(
             typed=as_typed(),
             settings=settings,
             packages=tuple(_fitting(own_packages(package or (), Path.cwd()))),
-            environment=environment(env or ()),
+            environment={**environment(env or ()), TYPED: as_typed()},
         )
         server = JobServer(address)
         job, new = start(server, request, again=again or bool(settings.get("dry_run")))

@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from fdsweep.orchestrator.cli import app
+from fdsweep.orchestrator.cli.output import TYPED, again
 from fdsweep.orchestrator.jobs.request import environment
 from fdsweep.orchestrator.jobs.server import Job
 from fdsweep.orchestrator.jobs.submit import RESULT, find, parted
@@ -103,3 +104,8 @@ def test_a_log_is_parted_at_its_line_however_it_is_cut():
             take(log[start : start + size])
         assert said == [f"Running echo '{RESULT}'", "epoch 1"]
         assert shown == ["| table |", "", "end"]
+
+
+def test_a_job_names_what_was_typed_to_submit_it(monkeypatch):
+    monkeypatch.setenv(TYPED, "fdsweep submit -- ablation")
+    assert again() == "fdsweep submit -- ablation"
