@@ -19,7 +19,9 @@ MAY_IMPORT = {
     "orchestrator": {"orchestrator", "results", "trainers", "search_spaces"},
 }
 FLOORS = {
-    "orchestrator": ("cli", "search", "studies", "data", "execution", "tracking", "writer"),
+    "orchestrator": (
+        *("cli", "search", "studies", "data", "jobs", "execution", "tracking", "writer"),
+    ),
     "results": ("check", "plots", "report", "formats", "document", "compute", "records"),
     "trainers": (
         *("worker", "trials", "replicate", "loop", "protocol", "teachers", "tasks", "datasets"),

@@ -19,6 +19,9 @@ MANY = 2**31
 LOOK_EVERY_S = 5.0
 """So often a running study asks how large the cluster is."""
 
+TOKENS = {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"}
+"""Either of these variables gives the token of a cluster."""
+
 MANY_MINUTES = 10**6
 """More than any step takes."""
 
@@ -274,9 +277,13 @@ def _prepare_environment(request: ResourceRequest) -> None:
     """
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
-    given = bool({"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & set(os.environ))
-    if not request.joins:
-        if not given:
-            os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
-    elif given or (Path.home() / ".ray" / "auth_token").exists():
+    if request.joins:
+        take_token()
+    elif not TOKENS & set(os.environ):
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+
+
+def take_token() -> None:
+    """Have Ray show the user's token to a cluster that runs, if there is one."""
+    if TOKENS & set(os.environ) or (Path.home() / ".ray" / "auth_token").exists():
         os.environ.setdefault("RAY_AUTH_MODE", "token")
