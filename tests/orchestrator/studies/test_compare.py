@@ -184,9 +184,14 @@ def test_the_list_tells_what_each_method_is():
     assert table["none"]["options"] == {}
 
 
+def test_the_text_of_a_method_says_what_the_method_says():
+    for name in distillers.names():
+        assert methods.describe(name) == methods.ask(name), name
+
+
 def test_a_method_that_names_no_source_is_listed_all_the_same(monkeypatch):
     monkeypatch.delattr(distillers.registry.get("kd").factory, "sources")
-    (kd,) = [one for one in methods.overview() if one["method"] == "kd"]
+    kd = {"method": "kd", **methods.ask("kd")}
     assert kd["options"]["temperature"] == {"default": 4.0, "source": None}
     assert [cell.strip() for cell in methods.to_text([kd]).splitlines()[-1].split("|")] == [
         "", "kd", "temperature", "4", "–", "",
