@@ -23,6 +23,9 @@ from fdsweep.search_spaces.errors import ConfigError, unknown
 JOIN = "+"
 """Joins the names of several methods that are added up; no name holds it."""
 
+REGISTERS = re.compile(r"""\bregister\(\s*["']([^"']+)["']""")
+"""What in a module's text gives something its name."""
+
 T = TypeVar("T")
 P = ParamSpec("P")
 
@@ -107,10 +110,8 @@ class Registry(Generic[T]):
 
     def _import_module_of(self, name: str) -> None:
         """Import those modules alone whose text registers `name`, here or with another registry."""
-        registers = re.compile(rf"""register\(\s*["']{re.escape(name)}["']""")
-        for module, path in sources(self.package).items():
-            if registers.search(path.read_text(encoding="utf-8")):
-                importlib.import_module(module)
+        for module in registrations(self.package).get(name, ()):
+            importlib.import_module(module)
 
     def _import_package(self) -> None:
         if self._imported:
@@ -154,6 +155,15 @@ def sources(package: str) -> dict[str, Path]:
         found |= {path.stem: path for path in folder.glob("*.py") if path.stem != "__init__"}
         found |= {path.parent.name: path for path in folder.glob("*/__init__.py")}
     return {f"{package}.{name}": found[name] for name in sorted(found)}
+
+
+def registrations(package: str) -> dict[str, list[str]]:
+    """Name -> the modules of `package` whose text registers it; nothing is imported."""
+    found: dict[str, list[str]] = {}
+    for module, path in sources(package).items():
+        for name in REGISTERS.findall(path.read_text(encoding="utf-8")):
+            found.setdefault(name, []).append(module)
+    return found
 
 
 def resolve_options(

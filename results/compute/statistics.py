@@ -220,7 +220,7 @@ def detectable_effect(n: int, power: float = 0.8, alpha: float = 0.05) -> float:
     """
     if n < 2:
         return math.inf
-    limit = special.fdtri(1, n - 1, 1 - alpha)
+    limit = float(special.fdtri(1, n - 1, 1 - alpha))
 
     def is_found(effect: float) -> bool:
         return bool(1 - special.ncfdtr(1, n - 1, n * effect**2, limit) >= power)

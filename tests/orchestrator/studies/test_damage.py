@@ -21,6 +21,7 @@ from fdsweep.results.records.manifest import look_up
 from fdsweep.results.records.store import Store
 from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.sweep import validated
+from fdsweep.trainers import teachers
 
 SEEDS = (0, 1)
 CURVES = [(0, "train", "loss_total", 1.0), (0, "val", "accuracy", 0.5)]
@@ -73,7 +74,7 @@ def finished(tmp_path):
             recorder.keep(trial, seed, outcome(seed))
     for trial in study.plan.teachers:
         for seed in trial.seeds:
-            studies.teachers.save(study.store.root, trial.key, seed, {}, {"test_score": 0.5})
+            teachers.save(study.store.root, trial.key, seed, {}, {"test_score": 0.5})
     return study.store
 
 
