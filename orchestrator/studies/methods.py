@@ -56,7 +56,7 @@ def describe(name: str) -> dict[str, Any]:
         ConfigError: there is no such method, or it cannot be imported.
     """
     declared = declarations(PACKAGE).get(name)
-    return _as_declared(declared) if declared else ask(name)
+    return _as_declared(declared) if declared and _tells_all(declared) else ask(name)
 
 
 def to_text(methods: list[dict[str, Any]]) -> str:
@@ -121,6 +121,10 @@ def _or_error(name: str) -> dict[str, Any]:
         return describe(name)
     except ConfigError as error:
         return {"error": str(error)}
+
+
+def _tells_all(method: Declaration) -> bool:
+    return {*FACTS, "sources", "trains", "trains_if_widths_differ"} <= method.values.keys()
 
 
 def _as_declared(method: Declaration) -> dict[str, Any]:

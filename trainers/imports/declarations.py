@@ -111,6 +111,8 @@ class _Text(Mapping[str, object]):
             found |= text.attributes(base)
         for statement in node.body:
             found |= {name: self.value(x) for name, x in _assigned(statement).items()}
+            if isinstance(statement, ast.FunctionDef):
+                found.pop(statement.name, None)  # a property, where it was a value
         return found
 
     def options(self, node: ast.ClassDef) -> dict[str, Any]:

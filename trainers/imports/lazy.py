@@ -1,4 +1,4 @@
-"""torch for modules that are asked what they are far more often than they compute.
+"""torch and PyAV for modules that are asked what they are more often than they compute.
 
 `from fdsweep.trainers.imports.lazy import torch` imports torch when it is first used, which takes a
 second: lists of data sets and plans of finished studies do without. Annotations must not be
@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import av as av
     import torch as torch
 else:
 
@@ -19,4 +20,4 @@ else:
         def __getattr__(self, name: str) -> object:
             return getattr(importlib.import_module(self.__name__), name)
 
-    torch = _Lazy("torch")
+    av, torch = _Lazy("av"), _Lazy("torch")
