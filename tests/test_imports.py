@@ -27,7 +27,7 @@ FLOORS = {
         *("worker", "trials", "replicate", "loop", "protocol", "teachers", "tasks", "datasets"),
         *("loaders", "preparation", "distillers", "backbones", "modalities", "rooms"),
         *("distributed", "features", "frequency", "environment", "optimisation"),
-        *("registry", "rng"),
+        *("rng", "imports", "registry"),
     ),
     "search_spaces": (
         *("presets", "spaces", "trials", "sweep", "configs", "fields", "documents", "keys"),
