@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 import socket
 import time
@@ -116,7 +117,7 @@ class JobServer:
             ConfigError: `folder` is too large to be shipped.
         """
         surroundings = {"working_dir": str(folder), "env_vars": dict(request.environment)}
-        with self._told():
+        with self._told(), _quiet():
             try:
                 self._client.submit_job(
                     entrypoint=entrypoint,
@@ -199,6 +200,17 @@ class JobServer:
                 self.where,
                 "Check --address and the log of the cluster's head",
             ) from None
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Within it nobody hears of packages that are packed and sent."""
+    before = logging.root.manager.disable
+    logging.disable(logging.INFO)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 def _import_needs() -> None:

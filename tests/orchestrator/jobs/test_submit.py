@@ -55,7 +55,7 @@ COMMAND = (
     "signal.signal(signal.SIGINT, signal.default_int_handler); app()"  # as in a terminal
 )
 RESULTS = ["row", "seed", "key", "val_score", "test_score", "best_epoch"]
-SECONDS = 60
+SECONDS = 120
 
 
 def free_ports(count):
@@ -142,7 +142,10 @@ class Cluster:
     def run(self, *words, **environment):
         """Its exit code, stdout and stderr."""
         process = self.start(*words, **environment)
-        out, err = process.communicate(timeout=SECONDS)
+        try:
+            out, err = process.communicate(timeout=SECONDS)
+        finally:
+            process.kill()
         return process.returncode, out, err
 
 
