@@ -164,11 +164,6 @@ def cluster(tmp_path_factory):
         cluster.end()
 
 
-def without_cost(table):
-    """All lines but the one that tells of seconds."""
-    return [line for line in table.splitlines() if not line.startswith("- Cost:")]
-
-
 def rows(storage):
     return (
         pd.read_parquet(storage / "results")
@@ -199,8 +194,8 @@ def test_submitted_twice_it_is_one_job_with_the_rows_of_a_local_run(cluster):
     (site := cluster.folder / "site").mkdir()
     read_folder(cluster.folder / "halfway").copy_to(site)
     path = f"{site}{os.pathsep}{cluster.environment.get('PYTHONPATH', '')}"
-    code, local, err = cluster.run("run", "mine.yaml", "--storage", str(here), PYTHONPATH=path)
-    assert (code, without_cost(local)) == (0, without_cost(table)), err
+    code, _, err = cluster.run("run", "mine.yaml", "--storage", str(here), PYTHONPATH=path)
+    assert code == 0, err
     pd.testing.assert_frame_equal(rows(there), rows(here))
 
     said = "".join([jobs, *map("".join, told)]).encode()
