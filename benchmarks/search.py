@@ -10,15 +10,19 @@ weights, with the highest value 1; its place differs between repetitions.
 import math
 import random
 import sys
+import tempfile
 from dataclasses import dataclass
 from typing import Any
 
 import optuna
 
+from fdsweep.orchestrator.execution.cluster import ResourceRequest, Room, plan_resources
 from fdsweep.orchestrator.search.optuna_study import Problem, Proposal, Proposer
 from fdsweep.orchestrator.search.searcher import Lane, StudySearcher
+from fdsweep.orchestrator.writer import Writer
 from fdsweep.search_spaces.keys import content_key
 from fdsweep.search_spaces.spaces import LR, dimensions, load_space
+from fdsweep.search_spaces.trials import PointConfig
 from fdsweep.trainers import distillers
 
 LANES = 2
@@ -39,12 +43,16 @@ class Silent:
     """An observer that shows nothing and keeps what was trained."""
 
     def __init__(self) -> None:
-        self.points: list[str] = []
+        self.trained: list[str] = []
+        self.points: dict[str, dict[str, Any]] = {}
 
     def started(self, _: Proposer, proposal: Proposal) -> None:
-        self.points.append(proposal.key)
+        self.trained.append(proposal.key)
+        self.points[proposal.key] = proposal.point
 
     def epoch(self, *told: object) -> None: ...
+
+    def keep(self, *told: object) -> None: ...
 
     def ended(self, *told: object) -> None: ...
 
@@ -62,23 +70,28 @@ def best(sampler: str, peak: Peak, name: str, trials: int) -> tuple[float, int]:
         look_up=lambda _: None,
     )
     proposer = Proposer(optuna.storages.InMemoryStorage(), name, problem, trials, sampler)
-    lane = Lane(proposer, lambda proposal: proposal, lambda report: tuple(report["values"]))
-    notes = Silent()
-    searcher = StudySearcher([lane], notes, lambda *_: None)
-    running: dict[str, Proposal] = {}
-    for number in range(trials + LANES):
-        suggested = searcher.suggest(str(number))
-        if suggested != searcher.FINISHED:
-            running[str(number)] = suggested["point"]
-        if len(running) == LANES or suggested == searcher.FINISHED:
-            first = next(iter(running), None)
-            if first is None:
-                break
-            value = peak(running.pop(first).point)
-            result = {"epoch": 1, "epochs": 1, "values": [value], "seconds": 0.0}
-            searcher.on_trial_result(first, {**result, "outcome": "{}"})
-            searcher.on_trial_complete(first)
-    return proposer.study.best_value, len(notes.points) - len(set(notes.points))
+    notes, room = Silent(), Room(plan_resources(ResourceRequest(), LANES, 0), "trial")
+    with tempfile.TemporaryDirectory() as storage, Writer() as writer:
+
+        def make_point(proposal: Proposal) -> PointConfig:
+            return PointConfig(key=proposal.key, configs=(), seeds=(), rungs=(), storage=storage)
+
+        lane = Lane(proposer, make_point, lambda report: tuple(report["values"]))
+        searcher = StudySearcher([lane], room, notes, lambda *_: None, writer)
+        running: dict[str, str] = {}
+        for number in range(trials + LANES):
+            suggested = searcher.suggest(str(number))
+            if isinstance(suggested, dict):
+                running[str(number)] = suggested["point"].key
+            if len(running) == LANES or not isinstance(suggested, dict):
+                first = next(iter(running), None)
+                if first is None:
+                    break
+                value = peak(notes.points[running.pop(first)])
+                result = {"epoch": 1, "epochs": 1, "values": [value], "seconds": 0.0}
+                searcher.on_trial_result(first, {**result, "outcome": "{}"})
+                searcher.on_trial_complete(first)
+    return proposer.study.best_value, len(notes.trained) - len(set(notes.trained))
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ results/<key>-<seed>.parquet        a replicate's row: it exists once this file 
 curves/<key>-<seed>.parquet         its metrics per epoch
 predictions/<key>-<seed>.parquet    what its task keeps of the test split
 cache/results.parquet               copies of rows of results/; may be deleted
+cache/outlines/<key>.json           what a sweep came to when it was last typed; may be deleted
 teachers/<key>/<seed>.safetensors   a trained teacher, with its record <seed>.json beside it; also
                                     a student, under its own key, that an analysis looked at
 checkpoints/<digest>.safetensors    pretrained weights that networks start from
@@ -61,6 +62,11 @@ def data_manifest(name: str) -> str:
 def data_file(name: str, folder: str, file: str = "") -> str:
     """A `file` of the data set `name`: a shard, its outcome or an asset; the folder without one."""
     return posixpath.join("data", name, folder, file).rstrip("/")
+
+
+def outline(key: str) -> str:
+    """What the sweep that `key` spells came to."""
+    return f"cache/outlines/{key}.json"
 
 
 def report_file(sweep: str, file: str) -> str:

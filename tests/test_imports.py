@@ -19,13 +19,15 @@ MAY_IMPORT = {
     "orchestrator": {"orchestrator", "results", "trainers", "search_spaces"},
 }
 FLOORS = {
-    "orchestrator": ("cli", "search", "studies", "data", "execution", "tracking", "writer"),
+    "orchestrator": (
+        *("cli", "search", "studies", "data", "jobs", "execution", "tracking", "writer"),
+    ),
     "results": ("check", "plots", "report", "formats", "document", "compute", "records"),
     "trainers": (
         *("worker", "trials", "replicate", "loop", "protocol", "teachers", "tasks", "datasets"),
         *("loaders", "preparation", "distillers", "backbones", "modalities", "rooms"),
         *("distributed", "features", "frequency", "environment", "optimisation"),
-        *("registry", "rng"),
+        *("rng", "imports", "registry"),
     ),
     "search_spaces": (
         *("presets", "spaces", "trials", "sweep", "configs", "fields", "documents", "keys"),

@@ -1,18 +1,20 @@
 """Names for what users choose: methods, tasks, backbones, data sets.
 
 A name belongs to a module of ours that registers it, or to an entry point of an installed package
-that is called as what it registers. Modules of ours are imported at the first look-up, so adding
-a file adds its names; an entry point is loaded only when its own name is looked up, so a broken
-package never harms another name.
+that is called as what it registers. A look-up imports the module of ours whose text registers the
+name, so adding a file adds its names, and what is not asked for costs nothing; an entry point is
+loaded only when its own name is looked up, so a broken package never harms another name.
 """
 
 import importlib
+import importlib.util
 import inspect
 import math
-import pkgutil
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Generic, ParamSpec, TypeVar, Union, get_args, get_origin
 
@@ -20,6 +22,9 @@ from fdsweep.search_spaces.errors import ConfigError, unknown
 
 JOIN = "+"
 """Joins the names of several methods that are added up; no name holds it."""
+
+REGISTERS = re.compile(r"""\bregister\(\s*["']([^"']+)["']""")
+"""What in a module's text gives something its name."""
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -89,7 +94,10 @@ class Registry(Generic[T]):
             ConfigError: there is no such name, two packages offer it, or the package that offers
                 it cannot be imported.
         """
-        self._import_package()
+        if name not in self._entries:
+            self._import_module_of(name)
+        if name not in self._entries:
+            self._import_package()
         if name not in self._entries:
             self._load(name)
         return self._entries[name]
@@ -100,12 +108,16 @@ class Registry(Generic[T]):
         points = entry_points(group=self.entry_point_group)
         return tuple(sorted({*self._entries, *points.names}))
 
+    def _import_module_of(self, name: str) -> None:
+        """Import those modules alone whose text registers `name`, here or with another registry."""
+        for module in registrations(self.package).get(name, ()):
+            importlib.import_module(module)
+
     def _import_package(self) -> None:
         if self._imported:
             return
-        package = importlib.import_module(self.package)
-        for module in pkgutil.iter_modules(package.__path__, f"{self.package}."):
-            importlib.import_module(module.name)
+        for module in sources(self.package):
+            importlib.import_module(module)
         self._imported = True
 
     def _load(self, name: str) -> None:
@@ -135,6 +147,25 @@ class Registry(Generic[T]):
             )
 
 
+def sources(package: str) -> dict[str, Path]:
+    """Name -> file of each module in `package`, by name; neither it nor they are imported."""
+    spec = importlib.util.find_spec(package)
+    found: dict[str, Path] = {}
+    for folder in map(Path, (spec and spec.submodule_search_locations) or ()):
+        found |= {path.stem: path for path in folder.glob("*.py") if path.stem != "__init__"}
+        found |= {path.parent.name: path for path in folder.glob("*/__init__.py")}
+    return {f"{package}.{name}": found[name] for name in sorted(found)}
+
+
+def registrations(package: str) -> dict[str, list[str]]:
+    """Name -> the modules of `package` whose text registers it; nothing is imported."""
+    found: dict[str, list[str]] = {}
+    for module, path in sources(package).items():
+        for name in REGISTERS.findall(path.read_text(encoding="utf-8")):
+            found.setdefault(name, []).append(module)
+    return found
+
+
 def resolve_options(
     factory: Callable[..., object], options: Mapping[str, object], *, fixed: set[str], owner: str
 ) -> dict[str, Any]:
@@ -160,11 +191,12 @@ def resolve_options(
         value = options.get(name, parameter.default)
         if value is inspect.Parameter.empty:
             raise ConfigError(f"the option {name} of {owner} is missing", "options", "Give it")
-        resolved[name] = _coerce(value, parameter.annotation, f"{name} of {owner}")
+        resolved[name] = coerce(value, parameter.annotation, f"{name} of {owner}")
     return resolved
 
 
-def _coerce(value: object, annotation: Any, where: str) -> object:
+def coerce(value: object, annotation: Any, where: str) -> object:
+    """`value` as one of the types that `annotation` names; ConfigError for one of another."""
     is_union = get_origin(annotation) in (Union, UnionType)
     kinds = get_args(annotation) if is_union else (annotation,)
     if type(value) in kinds and not (isinstance(value, float) and not math.isfinite(value)):

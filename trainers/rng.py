@@ -1,10 +1,12 @@
 """Separate random streams, each derived from (seed, name): none can shift another."""
 
+from __future__ import annotations
+
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import torch
+from fdsweep.trainers.imports.lazy import torch
 
 
 def derive(seed: int, *names: object) -> int:

@@ -53,16 +53,6 @@ def missing(storage: str, key: str, seeds: tuple[int, ...]) -> tuple[int, ...]:
     )
 
 
-def unrecorded(storage: str, key: str, seeds: tuple[int, ...]) -> tuple[int, ...]:
-    """Those of `seeds` whose network `key` is in the storage without its record."""
-    kept = Storage(storage)
-    return tuple(
-        seed
-        for seed in seeds
-        if not _has_record(kept, key, seed) and kept.exists(layout.teacher_weights(key, seed))
-    )
-
-
 def save(
     storage: str, key: str, seed: int, weights: dict[str, Tensor], facts: dict[str, object]
 ) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from fdsweep.orchestrator.cli import data, report, services, train
+from fdsweep.orchestrator.cli import data, jobs, report, services, train
 
 app = typer.Typer(
     name="fdsweep",
@@ -23,6 +23,10 @@ COMMANDS = (
 
 for command in COMMANDS:
     app.command()(command)
+# what follows the command's name is the command's own, with or without `--` before it
+app.command(context_settings={"allow_interspersed_args": False})(jobs.submit)
+app.command()(jobs.logs)
+app.command()(jobs.stop)
 app.add_typer(data.app, name="datasets")
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +15,9 @@ from fdsweep.search_spaces.errors import FdsweepError, public
 
 if TYPE_CHECKING:
     from fdsweep.orchestrator.tracking.recorder import Failure
+
+TYPED = "FDSWEEP_TYPED"
+"""A job of a cluster finds here what was typed to submit it."""
 
 
 @contextlib.contextmanager
@@ -51,8 +55,8 @@ def _has_ray() -> bool:
 
 
 def again() -> str:
-    """The command that was typed, without what is secret in URIs."""
-    return public(shlex.join(["fdsweep", *sys.argv[1:]]))
+    """The command that was typed, if need be on another machine, without what is secret in URIs."""
+    return os.environ.get(TYPED) or public(shlex.join(["fdsweep", *sys.argv[1:]]))
 
 
 def print_json(document: Mapping[str, object]) -> None:

@@ -58,10 +58,30 @@ def _tell_differences(differences: list[str], path: str, sweep: str, as_json: bo
         typer.echo(f"{path} matches the data of {sweep}.")
 
 
-def status(storage: Storage = DEFAULT_STORAGE, as_json: AsJson = False) -> None:
+def status(
+    storage: Storage = DEFAULT_STORAGE,
+    address: Annotated[
+        str | None, typer.Option(help="A job server, such as http://head:8265: its jobs as well.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """List the sweeps of a storage: what is done, what failed, what is left."""
     with for_people():
         from fdsweep.orchestrator.studies.status import overview, to_text
+        from fdsweep.search_spaces.errors import StorageError
 
-        sweeps = overview(storage)
-        show(to_text(sweeps), {"schema": "fdsweep.status/1", "sweeps": sweeps}, as_json)
+        document: dict[str, object] = {"schema": "fdsweep.status/1"}
+        texts = []
+        try:
+            sweeps = document["sweeps"] = overview(storage)
+            texts.append(to_text(sweeps))
+        except StorageError as error:  # the cluster's may be out of reach from here
+            if not address:
+                raise
+            typer.echo(f"fdsweep: {error}", err=True)
+        if address:
+            from fdsweep.orchestrator.jobs import overview as jobs
+
+            document["jobs"] = found = jobs.overview(address)
+            texts.append(jobs.to_text(found))
+        show("\n\n".join(texts), document, as_json)

@@ -3,7 +3,8 @@
 import logging
 import os
 import secrets
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,11 +13,14 @@ from fdsweep.search_spaces.errors import ClusterError, ConfigError, first_line
 if TYPE_CHECKING:
     import torch
 
-DRIVER_CPUS = 0.01
-"""A trial's own share of a core: its first worker gives it up, so trials fill a cluster exactly."""
-
 MANY = 2**31
 """More than any cluster has."""
+
+LOOK_EVERY_S = 5.0
+"""So often a running study asks how large the cluster is."""
+
+TOKENS = {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"}
+"""Either of these variables gives the token of a cluster."""
 
 MANY_MINUTES = 10**6
 """More than any step takes."""
@@ -33,6 +37,7 @@ SETTINGS = {
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_MAX_PENDING_TRIALS_PG": "1024",  # how many start at the same time is up to `Room`
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "RAY_AIR_NEW_OUTPUT": "0",
 }
@@ -59,19 +64,62 @@ class ResourceRequest:
 
 @dataclass(frozen=True, slots=True)
 class ResourcePlan:
-    """What each trial gets, how many run at the same time, and whether the cluster ends with us.
+    """What each trial gets, and how many run at the same time on the cluster as it was found.
 
-    `hang_seconds` is how long a trial may take no step before it is started again.
+    Of GPUs that come later no more are used than `most_gpus` in all. `hang_seconds` is how long a
+    trial may take no step before it is started again.
     """
 
     concurrent: int
     workers: int
-    cpus_per_worker: float
     gpus_per_worker: float
     cpus: float
     gpus: float
-    local: bool
+    most_gpus: float
     hang_seconds: float
+
+    @property
+    def per_worker(self) -> dict[str, float]:
+        """What a worker gets, as Ray has it. A trial itself asks for nothing beside."""
+        gpus = {"GPU": self.gpus_per_worker} if self.gpus_per_worker else {}
+        return {"CPU": 1.0, **gpus}
+
+    def fitting(self, cpus: float, gpus: float) -> int:
+        """How many trials fit into so many devices."""
+        by_cpu = int(cpus // self.workers)
+        if not self.gpus_per_worker:
+            return by_cpu
+        per_trial = self.gpus_per_worker * self.workers
+        return min(by_cpu, int(min(gpus, self.most_gpus) / per_trial + 1e-9))
+
+
+class Room:
+    """How many trials of a kind may run at the same time, on a cluster that nodes leave and join.
+
+    Args:
+        resources: what a trial gets.
+        kind: what such a trial is called for people.
+    """
+
+    def __init__(self, resources: ResourcePlan, kind: str) -> None:
+        self.resources, self.kind = resources, kind
+        self.most, self.seen = MANY, resources.concurrent
+        self.looked = time.monotonic()
+
+    def places(self) -> int:
+        """What the cluster has room for now; one at least, which waits if there is none."""
+        import ray
+
+        if time.monotonic() - self.looked >= LOOK_EVERY_S and ray.is_initialized():
+            found = ray.cluster_resources()
+            self.seen = self.resources.fitting(found.get("CPU", 0.0), found.get("GPU", 0.0))
+            self.looked = time.monotonic()
+        return max(1, min(self.most, self.seen))
+
+    def halve(self, at_once: int) -> int:
+        """From now on run at most half as many as ran `at_once`; how many that is."""
+        self.most = min(self.most, max(1, at_once // 2))
+        return self.most
 
 
 def check(request: ResourceRequest) -> None:
@@ -178,8 +226,8 @@ def _start() -> None:
 def plan_resources(request: ResourceRequest, cpus: float, gpus: float) -> ResourcePlan:
     """Share `cpus` and `gpus` among trials.
 
-    A trial of W workers takes W cores, a hundredth of the first for its driver. With GPUs it
-    takes `gpus_per_trial` of them (one per worker unless said otherwise), shared by its workers.
+    A trial of W workers takes W cores. With GPUs it takes `gpus_per_trial` of them (one per worker
+    unless said otherwise), shared by its workers.
 
     Raises:
         ClusterError: not even one trial fits.
@@ -191,25 +239,24 @@ def plan_resources(request: ResourceRequest, cpus: float, gpus: float) -> Resour
     per_trial = request.gpus_per_trial
     if per_trial is None:
         per_trial = float(workers) if gpus else 0.0
-    by_cpu = int(cpus // workers)
-    by_gpu = int(gpus / per_trial + 1e-9) if per_trial else by_cpu
-    if min(by_cpu, by_gpu) < 1:
+    resources = ResourcePlan(
+        concurrent=0,
+        workers=workers,
+        gpus_per_worker=per_trial / workers,
+        cpus=cpus,
+        gpus=gpus,
+        most_gpus=float(MANY if request.gpus is None else request.gpus),
+        hang_seconds=60 * request.hang_minutes,
+    )
+    concurrent = resources.fitting(cpus, gpus)
+    if concurrent < 1:
         raise ClusterError(
             f"a trial of {workers} workers and {per_trial:g} GPUs does not fit into "
             f"{cpus:g} CPUs and {gpus:g} GPUs",
             "--workers-per-trial, --gpus-per-trial",
             "Ask for less per trial",
         )
-    return ResourcePlan(
-        concurrent=min(by_cpu, by_gpu),
-        workers=workers,
-        cpus_per_worker=1 - DRIVER_CPUS,
-        gpus_per_worker=per_trial / workers,
-        cpus=cpus,
-        gpus=gpus,
-        local=not request.joins,
-        hang_seconds=60 * request.hang_minutes,
-    )
+    return replace(resources, concurrent=concurrent)
 
 
 def _check_gpus(asked: float, present: float, who: str) -> None:
@@ -230,9 +277,13 @@ def _prepare_environment(request: ResourceRequest) -> None:
     """
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
-    given = bool({"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & set(os.environ))
-    if not request.joins:
-        if not given:
-            os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
-    elif given or (Path.home() / ".ray" / "auth_token").exists():
+    if request.joins:
+        take_token()
+    elif not TOKENS & set(os.environ):
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+
+
+def take_token() -> None:
+    """Have Ray show the user's token to a cluster that runs, if there is one."""
+    if TOKENS & set(os.environ) or (Path.home() / ".ray" / "auth_token").exists():
         os.environ.setdefault("RAY_AUTH_MODE", "token")

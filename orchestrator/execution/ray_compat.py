@@ -16,9 +16,10 @@ import ray
 from ray._private import services, worker
 from ray._private.ray_constants import PROCESS_TYPE_GCS_SERVER, PROCESS_TYPE_RAYLET
 from ray._private.services import psutil as psutil
-from ray.exceptions import RayError, RpcError
+from ray.air.execution._internal.actor_manager import RayActorManager
+from ray.exceptions import OutOfMemoryError, RayActorError, RayError, RayTaskError, RpcError
 from ray.experimental.internal_kv import internal_kv_get_gcs_client
-from ray.train import Result, RunConfig, ScalingConfig
+from ray.train import Result, ScalingConfig
 from ray.train.torch import TorchTrainer
 from ray.train.v2._internal.callbacks import DatasetsCallback
 from ray.train.v2._internal.callbacks.placement_group_callback import PlacementGroupCleanerCallback
@@ -26,20 +27,36 @@ from ray.train.v2._internal.constants import (
     CHECKPOINT_MANAGER_SNAPSHOT_FILENAME,
     WORKER_HEALTH_CHECK_TIMEOUT_S_ENV_VAR,
 )
+from ray.train.v2._internal.exceptions import (
+    WorkerGroupStartupFailedError,
+    WorkerGroupStartupTimeoutError,
+    WorkerHealthCheckFailedError,
+    WorkerHealthCheckTimeoutError,
+)
 from ray.train.v2._internal.execution.checkpoint.checkpoint_manager import _CheckpointManagerState
 from ray.train.v2._internal.execution.controller import TrainController
+from ray.train.v2._internal.execution.worker_group.placement_group_handle import (
+    DefaultPlacementGroupHandle,
+)
+from ray.train.v2._internal.execution.worker_group.worker_group import WorkerGroup
 from ray.train.v2.api.callback import RayTrainCallback
+from ray.tune.execution import tune_controller
 from ray.tune.experiment import Trial
+from ray.util.placement_group import get_current_placement_group
 from typing_extensions import override
 
 SNAPSHOT = CHECKPOINT_MANAGER_SNAPSHOT_FILENAME
 """The file in which Ray Train lists a run's checkpoints, in the run's folder."""
 
-NEVER_USED = (DatasetsCallback,)
-"""Hands out Ray Data sets, in an actor of its own."""
+NO_ROOM, NO_START = WorkerGroupStartupTimeoutError, WorkerGroupStartupFailedError
+"""Workers did not find a place in time; one of them was lost before training began."""
 
-NEEDLESS_LOCALLY = (*NEVER_USED, PlacementGroupCleanerCallback)
-"""On a cluster that ends with us there is nothing to clean up after us."""
+SILENT, UNWELL = WorkerHealthCheckTimeoutError, WorkerHealthCheckFailedError
+"""A worker did not answer for long; asking it failed, by its `health_check_failure`."""
+
+NEVER_USED = (DatasetsCallback, PlacementGroupCleanerCallback)
+"""One hands out Ray Data sets, the other clears up places that are Tune's here: each in an actor
+of its own."""
 
 
 def checkpoint_folders(snapshot: bytes) -> set[str]:
@@ -58,6 +75,8 @@ def checkpoint_folders(snapshot: bytes) -> set[str]:
 PROBE = """
 import socket, sys
 from ray._private import services
+from ray.air.execution._internal.actor_manager import RayActorManager
+from ray.exceptions import OutOfMemoryError, RayActorError, RayError, RayTaskError
 from ray._raylet import GcsClient
 address = services.canonicalize_bootstrap_address(sys.argv[1].removeprefix("ray://"))
 host, _, port = address.rpartition(":")
@@ -189,43 +208,103 @@ def end_process(trial: Trial) -> None:
         ray.kill(trial.temporary_state.ray_actor)
 
 
+class _Places(DefaultPlacementGroupHandle):  # type: ignore[misc]
+    """The placement group that a trial was started with: Tune gives it up when the trial ends."""
+
+    @override
+    def shutdown(self) -> None:
+        pass
+
+
+class _Group(WorkerGroup):  # type: ignore[misc]
+    """Workers in the places that their trial holds already.
+
+    In places of their own they might wait for one another, and places whose trial was killed
+    would be lost for as long as the driver lives.
+    """
+
+    @override
+    def _create_placement_group(
+        self, scaling_config: ScalingConfig, worker_group_context: object
+    ) -> _Places:
+        return _Places(get_current_placement_group())
+
+
+class _Controller(TrainController):  # type: ignore[misc]
+    worker_group_cls = _Group
+
+
 class LeanTrainer(TorchTrainer):  # type: ignore[misc]
-    """A TorchTrainer without the helper processes that it has no use for.
+    """A TorchTrainer for a Tune trial, without the helper processes that it has no use for.
 
     Each of them takes longer to start than a small epoch takes to train. The controller runs in
-    the trial's own process, which would otherwise sleep until it is done.
+    the trial's own process, which would otherwise sleep until it is done, and the workers in the
+    trial's placement group, which has a bundle for each.
 
     Args:
         function: what the workers run.
-        handed: what it is handed.
-        scaling: the workers.
-        run: where and how.
-        local: whether the cluster ends with us.
         patience: seconds after which a worker that does not answer is taken for dead.
+        parts: what else a TorchTrainer takes.
     """
 
     def __init__(
-        self,
-        function: Callable[[dict[str, object]], None],
-        handed: dict[str, object],
-        scaling: ScalingConfig,
-        run: RunConfig,
-        *,
-        local: bool,
-        patience: float,
+        self, function: Callable[[dict[str, object]], None], *, patience: float, **parts: object
     ) -> None:
         self.patience = patience
-        self.needless = NEEDLESS_LOCALLY if local else NEVER_USED
-        super().__init__(function, train_loop_config=handed, scaling_config=scaling, run_config=run)
+        super().__init__(function, **parts)
 
     @override
     def _initialize_and_run_controller(self, **parts: object) -> Result:
         os.environ[WORKER_HEALTH_CHECK_TIMEOUT_S_ENV_VAR] = str(self.patience)
-        controller = TrainController(**parts)
+        controller = _Controller(**parts)
         asyncio.run(controller.run())
         return controller.get_result()
 
     @override
     def _create_default_callbacks(self) -> list[RayTrainCallback]:
         callbacks = super()._create_default_callbacks()
-        return [one for one in callbacks if not isinstance(one, self.needless)]
+        return [one for one in callbacks if not isinstance(one, NEVER_USED)]
+
+
+class ActorMemoryError(RayActorError, OutOfMemoryError):  # type: ignore[misc]
+    """A trial's own process was killed by Ray's memory monitor."""
+
+    def __init__(self, message: str) -> None:
+        RayActorError.__init__(self, error_msg=message)
+        self.message = message
+
+
+class _Actors(RayActorManager):  # type: ignore[misc]
+    """Takes whatever Ray says of a trial's process for an actor's error."""
+
+    @override
+    def _actor_start_failed(self, tracked_actor: object, exception: Exception) -> None:
+        super()._actor_start_failed(tracked_actor, _as_actor_error(exception))
+
+    @override
+    def _actor_task_failed(self, tracked_actor_task: object, exception: Exception) -> None:
+        super()._actor_task_failed(tracked_actor_task, _as_actor_error(exception))
+
+
+@contextlib.contextmanager
+def every_death_told() -> Iterator[None]:
+    """Let Tune tell of every trial whose process ended.
+
+    Where Ray names another reason than a crash, lack of memory for one, Tune knows no better than
+    to end all trials with a RuntimeError.
+    """
+    found = tune_controller.RayActorManager
+    tune_controller.RayActorManager = _Actors
+    try:
+        yield
+    finally:
+        tune_controller.RayActorManager = found
+
+
+def _as_actor_error(error: Exception) -> Exception:
+    if isinstance(error, OutOfMemoryError):
+        return ActorMemoryError(str(error))
+    if not isinstance(error, RayError) or isinstance(error, RayActorError | RayTaskError):
+        return error
+    told: Exception = RayActorError(error_msg=str(error))
+    return told

@@ -10,7 +10,7 @@ import uuid
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from typing import Protocol
@@ -19,12 +19,14 @@ from ray import tune
 from ray.tune.experiment import Trial
 from typing_extensions import override
 
-from fdsweep.orchestrator.execution import checkpoints
-from fdsweep.orchestrator.execution.cluster import DRIVER_CPUS, ResourcePlan
+from fdsweep.orchestrator.execution import checkpoints, retries
+from fdsweep.orchestrator.execution.cluster import ResourcePlan, Room
 from fdsweep.orchestrator.execution.health.heartbeats import Heartbeats
 from fdsweep.orchestrator.execution.leases import Leases
+from fdsweep.orchestrator.execution.ray_compat import every_death_told
+from fdsweep.orchestrator.execution.retries import WORDS
 from fdsweep.orchestrator.execution.trial import fit_trial, train_name
-from fdsweep.orchestrator.execution.turns import InTurn, Turns, part
+from fdsweep.orchestrator.execution.turns import InTurn, Queue, Turns, part
 from fdsweep.orchestrator.writer import Writer
 from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.errors import public
@@ -57,6 +59,9 @@ class Observer(Protocol):
     def failed(self, trial: TrialConfig, seed: int, error: str) -> None:
         """A replicate ended badly, and that is stored."""
 
+    def interrupted(self, trial: TrialConfig, words: str) -> None:
+        """The trial broke off and will be tried again; `words` say why, and when."""
+
     def trained_elsewhere(self, trial: TrialConfig) -> None:
         """Another driver trained the replicates of `trial`, which was planned here too."""
 
@@ -76,9 +81,10 @@ def run_plan(plan: Plan, resources: ResourcePlan, storage: str, observer: Observ
     teachers: Sequence[TrialConfig] = plan.teachers
     students: Sequence[TrialConfig] = plan.students
     failed: AbstractSet[tuple[str, int]] = set()
+    for_teachers, for_students = Room(resources, "teacher"), Room(resources, "student")
     with Leases(Storage(storage)) as leases, Writer() as writer:
         while teachers or students:
-            first = _run_stage(teachers, resources, storage, observer, leases, writer)
+            first = _run_stage(teachers, for_teachers, storage, observer, leases, writer)
             teachers, failed = first.others, failed | first.failed
             absent = {(trial.key, seed) for trial in teachers for seed in trial.seeds}
             waiting, able = _split(students, absent)
@@ -87,7 +93,7 @@ def run_plan(plan: Plan, resources: ResourcePlan, storage: str, observer: Observ
                 for seed in trial.seeds:
                     end = Broken(error="its teacher failed", traceback="")
                     _tell_end(observer, writer, trial, seed, end)
-            second = _run_stage(able, resources, storage, observer, leases, writer)
+            second = _run_stage(able, for_students, storage, observer, leases, writer)
             students = (*second.others, *waiting)
             blocked = (*first.blocked, *second.blocked)
             if blocked:
@@ -127,7 +133,7 @@ class _Stage:
 
 def _run_stage(
     trials: Sequence[TrialConfig],
-    resources: ResourcePlan,
+    room: Room,
     storage: str,
     observer: Observer,
     leases: Leases,
@@ -136,24 +142,15 @@ def _run_stage(
     """Run those of `trials` that nobody else trains, until all is stored."""
     turns = Turns(trials, leases)
     order = iter(turns)
-    relay = _Relay(turns, observer, writer)
+    failed: set[tuple[str, int]] = set()
     for first in order:  # none if others train them all: then Tune need not start
-        fit(
-            tune.with_parameters(fit_trial, resources=resources),
-            resources,
-            storage,
-            relay,
-            lambda trial: train_name(trial.config["trial"]),
-            tune.TuneConfig(
-                search_alg=InTurn(chain([first], order)),
-                num_samples=-1,
-                max_concurrent_trials=resources.concurrent,
-            ),
-        )
+        relay = _Relay(InTurn(chain([first], order), room), turns, observer, writer)
+        fit(fit_trial, room.resources, storage, relay)
+        failed |= relay.lost
     writer.flush()
     for trial in turns.stored:
         observer.trained_elsewhere(trial)
-    return _Stage(relay.lost, turns.others, turns.blocked)
+    return _Stage(failed, turns.others, turns.blocked)
 
 
 def _tell_end(
@@ -168,14 +165,17 @@ def _tell_end(
 
 
 class Callback(tune.Callback):  # type: ignore[misc]
-    """Lets `writer` tell what is stored, and remembers trials that broke off.
+    """Lets `writer` tell what is stored, and looks after trials that broke off.
 
-    Tune writes down why only after it has told so.
+    Tune does not tell of all of them.
+
+    Args:
+        queue: where the trials come from.
+        writer: stores what became of them.
     """
 
-    def __init__(self, writer: Writer) -> None:
-        self.writer = writer
-        self.broken: list[Trial] = []
+    def __init__(self, queue: Queue, writer: Writer) -> None:
+        self.queue, self.writer = queue, writer
 
     def __getstate__(self) -> dict[str, object]:
         return {}  # Tune pickles its callbacks; this one is of no use in another process
@@ -183,32 +183,38 @@ class Callback(tune.Callback):  # type: ignore[misc]
     @override
     def on_step_end(self, iteration: int, trials: list[Trial], **info: object) -> None:
         self.writer.step()
+        for trial in trials:
+            if trial.status == Trial.ERROR and trial.trial_id in self.queue.running:
+                self._look_after(trial)
 
-    @override
-    def on_trial_error(
-        self, iteration: int, trials: list[Trial], trial: Trial, **info: object
-    ) -> None:
-        self.broken.append(trial)
+    def _look_after(self, trial: Trial) -> None:
+        """Have a trial that broke off tried again, or tell that it failed.
+
+        Raises:
+            OSError: with ENOSPC, where that is why.
+        """
+        cause, text = retries.failure(trial)
+        if os.strerror(errno.ENOSPC) in text:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        if words := self.queue.broke_off(trial.trial_id, cause):
+            self.interrupted(trial, words)
+            return
+        text = public(text.strip())
+        last = text.splitlines()[-1]
+        error = f"{WORDS[cause]} ({last})" if cause else last
+        self.failed(trial, Broken(error=error, traceback=text))
 
     @abstractmethod
     def silent(self, trial: Trial, seconds: float, *, over: bool) -> None:
         """Tell that `trial` takes no steps, or that this is `over`."""
 
-    def tell_broken(self) -> None:
-        """Tell why each broken trial broke off.
-
-        Raises:
-            OSError: with ENOSPC, where that is why.
-        """
-        for trial in self.broken:
-            error = str(trial.get_error() or "the trial broke off").strip()
-            if os.strerror(errno.ENOSPC) in error:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            self.broke_off(trial, public(error))
+    @abstractmethod
+    def interrupted(self, trial: Trial, words: str) -> None:
+        """Tell that `trial` broke off and will be tried again."""
 
     @abstractmethod
-    def broke_off(self, trial: Trial, error: str) -> None:
-        """Tell that `trial` broke off; the last line of `error` is the error itself."""
+    def failed(self, trial: Trial, end: Broken) -> None:
+        """Tell that `trial` broke off for good."""
 
 
 def fit(
@@ -216,23 +222,34 @@ def fit(
     resources: ResourcePlan,
     storage: str,
     callback: Callback,
-    name_of: Callable[[Trial], str],
-    config: tune.TuneConfig,
+    **handed: object,
 ) -> None:
-    """Run trials of `trainable` through a new Tuner; `name_of` names a trial.
+    """Run the trials of the callback's queue through a new Tuner.
 
-    Nothing is ever restored from what Tune writes: what is left is planned anew.
+    A trial holds what its workers need from before it starts to its end. Nothing is ever restored
+    from what Tune writes: what is left is planned anew.
 
     Raises:
         StorageError: there is no room for what Tune writes.
     """
-    name = f"tune-{uuid.uuid4().hex[:12]}"
+    queue, name = callback.queue, f"tune-{uuid.uuid4().hex[:12]}"
+
+    def name_of(trial: Trial) -> str:
+        return queue.folder(trial.config)[1]
+
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # the callback tells of errors
     with told_if_full(storage), _deleted(storage, layout.tuner_folder(name)):
         tuner = tune.Tuner(
-            tune.with_resources(trainable, {"CPU": DRIVER_CPUS}),
-            tune_config=replace(
-                config, reuse_actors=True, trial_name_creator=name_of, trial_dirname_creator=name_of
+            tune.with_resources(
+                tune.with_parameters(trainable, resources=resources, **handed),
+                tune.PlacementGroupFactory([{}, *[resources.per_worker] * resources.workers]),
+            ),
+            tune_config=tune.TuneConfig(
+                search_alg=queue,
+                num_samples=-1,
+                reuse_actors=True,
+                trial_name_creator=name_of,
+                trial_dirname_creator=name_of,
             ),
             run_config=tune.RunConfig(
                 name=name,
@@ -242,10 +259,10 @@ def fit(
             ),
         )
         try:
-            tuner.fit()
+            with every_death_told():
+                tuner.fit()
         except (EOFError, pickle.UnpicklingError):  # of an error that Tune wrote down, in part
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from None
-        callback.tell_broken()
 
 
 @contextlib.contextmanager
@@ -260,8 +277,8 @@ def _deleted(storage: str, folder: str) -> Iterator[None]:
 class _Relay(Callback):
     """Turns Tune's callbacks into the observer's calls and counts every replicate once."""
 
-    def __init__(self, turns: Turns, observer: Observer, writer: Writer) -> None:
-        super().__init__(writer)
+    def __init__(self, queue: InTurn, turns: Turns, observer: Observer, writer: Writer) -> None:
+        super().__init__(queue, writer)
         self.turns, self.observer = turns, observer
         self.ended: set[tuple[str, int]] = set()
         self.lost: set[tuple[str, int]] = set()
@@ -301,19 +318,16 @@ class _Relay(Callback):
         self.writer.submit(partial(self._clear_up, trial.config["trial"]))
 
     @override
-    def on_trial_error(
-        self, iteration: int, trials: list[Trial], trial: Trial, **info: object
-    ) -> None:
-        super().on_trial_error(iteration, trials, trial, **info)
-        self.writer.submit(partial(self.turns.free, trial.config["trial"]))
+    def interrupted(self, trial: Trial, words: str) -> None:
+        self.observer.interrupted(trial.config["trial"], words)
 
     @override
-    def broke_off(self, trial: Trial, error: str) -> None:
+    def failed(self, trial: Trial, end: Broken) -> None:
         config: TrialConfig = trial.config["trial"]
         for seed in config.seeds:
             if (config.key, seed) not in self.ended:
-                broken = Broken(error=error.splitlines()[-1], traceback=error)
-                self._end(config, seed, broken)
+                self._end(config, seed, end)
+        self.writer.submit(partial(self.turns.free, config))
 
     def _end(self, config: TrialConfig, seed: int, end: Outcome | Broken) -> None:
         self.ended.add((config.key, seed))

@@ -47,6 +47,7 @@ def _fit(
     from ray import tune
 
     from fdsweep.orchestrator.execution.ray_compat import LeanTrainer
+    from fdsweep.orchestrator.execution.retries import interruptions_told
 
     class Report(ray.train.UserCallback):  # type: ignore[misc]
         """Passes on to Tune what the first worker reports."""
@@ -61,27 +62,27 @@ def _fit(
             tune.report(metrics[0])
 
     handed = {**handed, "watch": (tune.get_context().get_trial_id(), resources.hang_seconds)}
-    per_worker = {"CPU": resources.cpus_per_worker}
-    if resources.gpus_per_worker:
-        per_worker["GPU"] = resources.gpus_per_worker
-    LeanTrainer(
+    trainer = LeanTrainer(
         function,
-        handed,
-        ray.train.ScalingConfig(
+        train_loop_config=handed,
+        scaling_config=ray.train.ScalingConfig(
             num_workers=resources.workers,
             use_gpu=bool(resources.gpus_per_worker),
-            resources_per_worker=per_worker,
+            resources_per_worker=resources.per_worker,
         ),
-        ray.train.RunConfig(
+        run_config=ray.train.RunConfig(
             name=name,
             storage_path=Storage(storage).uri(layout.RAY_TRAIN),
             callbacks=[Report()],
             checkpoint_config=ray.train.CheckpointConfig(num_to_keep=1),
-            failure_config=ray.train.FailureConfig(max_failures=1, controller_failure_limit=3),
+            failure_config=ray.train.FailureConfig(  # the driver alone decides on another try
+                max_failures=0, max_preemption_failures=0, controller_failure_limit=0
+            ),
         ),
-        local=resources.local,
         patience=resources.hang_seconds,
-    ).fit()
+    )
+    with interruptions_told(resources.workers):
+        trainer.fit()
 
 
 def _train_replicates(handed: dict[str, Any]) -> None:

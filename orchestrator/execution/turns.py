@@ -1,13 +1,22 @@
-"""Trials one after the other, each when there is room for it and nobody else trains it."""
+"""Trials one after the other, each when there is room for it and nobody else trains it.
 
+One that broke off by no fault of its own has another turn.
+"""
+
+import time
+from abc import abstractmethod
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from ray.tune.search import Searcher
 from typing_extensions import override
 
 from fdsweep.orchestrator.execution import checkpoints
+from fdsweep.orchestrator.execution.cluster import Room
 from fdsweep.orchestrator.execution.leases import Leases
+from fdsweep.orchestrator.execution.retries import TRIES, WORDS, Cause, back_off
 from fdsweep.orchestrator.execution.trial import train_name
 from fdsweep.results.records.store import Store
 from fdsweep.search_spaces.trials import TrialConfig
@@ -38,8 +47,6 @@ class Turns:
                 self._leave(trial, [name])
                 continue
             mine = self._take(trial)
-            if mine:
-                checkpoints.drop_damaged(trial.storage, name)
             yield from mine
             if not mine:
                 self.leases.free([name])
@@ -66,29 +73,96 @@ class Turns:
         self.blocked += leases
 
 
-class InTurn(Searcher):  # type: ignore[misc]
-    """Hands Tune the next of `trials` whenever there is room for one."""
+@dataclass
+class _Job:
+    """What was handed to Tune.
 
-    def __init__(self, trials: Iterator[TrialConfig]) -> None:
+    Attributes:
+        config: a trial's.
+        broken: how often it broke off, by cause.
+        not_before: time.monotonic() from which on it is tried again.
+        beside: the most that ran at the same time as it did, itself among them.
+    """
+
+    config: dict[str, Any]
+    broken: Counter[Cause] = field(default_factory=Counter)
+    not_before: float = 0.0
+    beside: int = 0
+
+
+class Queue(Searcher):  # type: ignore[misc]
+    """Hands Tune one trial after the other whenever there is room, and again what broke off.
+
+    Args:
+        room: how many may run at the same time.
+    """
+
+    def __init__(self, room: Room) -> None:
         super().__init__()
-        self.trials = trials
+        self.room = room
+        self.running: dict[str, _Job] = {}
+        self.waiting: list[_Job] = []
 
     def __getstate__(self) -> dict[str, object]:
         return {}  # Tune pickles its searcher; this one is of no use in another process
 
+    @abstractmethod
+    def new(self) -> dict[str, Any] | None:
+        """The configuration of the next trial, None if there is none."""
+
+    @abstractmethod
+    def folder(self, config: dict[str, Any]) -> tuple[str, str]:
+        """The storage of a trial, and its name there."""
+
     @override
-    def suggest(self, trial_id: str) -> dict[str, TrialConfig] | str:
-        trial = next(self.trials, None)
-        if trial is not None:
-            return {"trial": trial}
-        finished: str = Searcher.FINISHED
-        return finished
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        if len(self.running) >= self.room.places():
+            return None
+        job = self._due() or self._first()
+        if job is None:
+            finished: str = Searcher.FINISHED
+            return None if self.running or self.waiting else finished
+        checkpoints.drop_damaged(*self.folder(job.config))
+        self.running[trial_id] = job
+        for one in self.running.values():
+            one.beside = max(one.beside, len(self.running))
+        return job.config
 
     @override
     def on_trial_complete(
         self, trial_id: str, result: dict[str, object] | None = None, error: bool = False
     ) -> None:
-        pass  # what follows does not depend on it
+        if not error:  # why one broke off is not known yet: `broke_off` is called
+            del self.running[trial_id]
+
+    def broke_off(self, trial_id: str, cause: Cause | None) -> str:
+        """What is done about a trial that broke off, in words; "" if it has failed for good."""
+        job = self.running.pop(trial_id)
+        if cause is None:
+            return ""
+        job.broken[cause] += 1
+        if job.broken[cause] > TRIES.get(cause, job.broken[cause]):
+            return ""
+        seconds = back_off(job.broken[cause])
+        job.not_before = time.monotonic() + seconds
+        self.waiting.append(job)
+        if cause == "memory":
+            most = self.room.halve(job.beside)
+            kind = self.room.kind + ("s" if most > 1 else "")
+            return f"{WORDS[cause]}; tried once more, with at most {most} {kind} at a time"
+        return f"{WORDS[cause]}; tried again in {seconds:g} s"
+
+    def _due(self) -> _Job | None:
+        """The first of what waits for another try whose time has come."""
+        now = time.monotonic()
+        for i, job in enumerate(self.waiting):
+            if job.not_before <= now:
+                return self.waiting.pop(i)
+        return None
+
+    def _first(self) -> _Job | None:
+        config = self.new()
+        return _Job(config) if config else None
 
     @override
     def save(self, checkpoint_path: str) -> None:
@@ -97,6 +171,24 @@ class InTurn(Searcher):  # type: ignore[misc]
     @override
     def restore(self, checkpoint_path: str) -> None:
         pass
+
+
+class InTurn(Queue):
+    """A queue of `trials`."""
+
+    def __init__(self, trials: Iterator[TrialConfig], room: Room) -> None:
+        super().__init__(room)
+        self.trials = trials
+
+    @override
+    def new(self) -> dict[str, Any] | None:
+        trial = next(self.trials, None)
+        return {"trial": trial} if trial else None
+
+    @override
+    def folder(self, config: dict[str, Any]) -> tuple[str, str]:
+        trial: TrialConfig = config["trial"]
+        return trial.storage, train_name(trial)
 
 
 def missing(trial: TrialConfig) -> tuple[int, ...]:

@@ -53,21 +53,26 @@ class PointRecorder:
         self.name, self.metric = name, metric
         self.progress = Progress(sum(proposer.total for proposer in proposers))
         self.failures: list[Failure] = []
-        self.curves: dict[str, list[tuple[str, float, int]]] = {}
+        self.curves: dict[str, dict[int, float]] = {}
         self._count()
 
     def started(self, proposer: Proposer, proposal: Proposal) -> None:
         """Show the trial."""
-        self.curves[proposal.key] = []
+        self.curves[proposal.key] = {}
         self._count()
         self.progress.running(proposal.key, f"{self._name(proposer, proposal)}: starting")
 
     def epoch(self, proposer: Proposer, proposal: Proposal, report: PointReport) -> None:
         """Show the epoch."""
         value = fmean(report["values"])
-        self.curves[proposal.key].append((f"val_{self.metric}", value, report["epoch"]))
+        self.curves[proposal.key][report["epoch"]] = value  # again, if it was interrupted
         reached = f"epoch {report['epoch']}/{report['epochs']}, val {100 * value:.1f}"
         self.progress.running(proposal.key, f"{self._name(proposer, proposal)}: {reached}")
+
+    def interrupted(self, proposer: Proposer, proposal: Proposal, words: str) -> None:
+        """Say so."""
+        self.progress.idle(proposal.key)
+        self.progress.say(f"{self._name(proposer, proposal)}: {words}")
 
     def silent(self, proposer: Proposer, proposal: Proposal, seconds: float, *, over: bool) -> None:
         """Say so."""
@@ -77,7 +82,8 @@ class PointRecorder:
         """Store the trial's run, and its log if it failed; its numbers are in the study already."""
         name = self._name(proposer, proposal)
         state = "failed" if end.failure else "complete" if end.is_complete else "pruned"
-        curve = self.curves[proposal.key]
+        metric = f"val_{self.metric}"
+        curve = [(metric, x, epoch) for epoch, x in self.curves[proposal.key].items()]
         run = Run(
             identity=(proposal.key, ""),
             name=name,

@@ -6,18 +6,17 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ParamSpec, Protocol, cast
+from typing import Any, ParamSpec, Protocol, cast
 
 import ray
-from ray import tune
 from ray.tune.experiment import Trial
-from ray.tune.search import Searcher
 from typing_extensions import override
 
 from fdsweep.orchestrator.execution import checkpoints
-from fdsweep.orchestrator.execution.cluster import ResourcePlan
+from fdsweep.orchestrator.execution.cluster import ResourcePlan, Room
 from fdsweep.orchestrator.execution.stages import Callback, fit
 from fdsweep.orchestrator.execution.trial import fit_point, point_name
+from fdsweep.orchestrator.execution.turns import Queue
 from fdsweep.orchestrator.search.optuna_study import End, Proposal, Proposer
 from fdsweep.orchestrator.writer import Writer
 from fdsweep.search_spaces.trials import PointConfig
@@ -45,6 +44,9 @@ class Observer(Protocol):
 
     def epoch(self, proposer: Proposer, proposal: Proposal, report: PointReport) -> None:
         """An epoch was done."""
+
+    def interrupted(self, proposer: Proposer, proposal: Proposal, words: str) -> None:
+        """The point's training broke off and will be tried again; `words` say why, and when."""
 
     def silent(self, proposer: Proposer, proposal: Proposal, seconds: float, *, over: bool) -> None:
         """The point has taken no step for so long, or had not until now if that is `over`."""
@@ -94,11 +96,12 @@ def ends_the_run(act: Callable[Told, None]) -> Callable[Told, None]:
     return told
 
 
-class StudySearcher(Searcher):  # type: ignore[misc]
-    """Hands Tune the points of several studies, of the one with the fewest trials first.
+class StudySearcher(Queue):
+    """A queue of the points of several studies, of the one with the fewest trials first.
 
     Args:
         lanes: one for each study.
+        room: how many trials may run at the same time.
         observer: who is told.
         give: passes on (key, epoch, whether to go on).
         writer: stores how points ended; in the study that is written at once, for the next point
@@ -109,65 +112,66 @@ class StudySearcher(Searcher):  # type: ignore[misc]
     def __init__(
         self,
         lanes: Sequence[Lane],
+        room: Room,
         observer: Observer,
         give: Callable[[str, int, bool], object],
         writer: Writer,
         deadline: float | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(room)
         self.left, self.observer, self.give, self.deadline = list(lanes), observer, give, deadline
         self.writer = writer
-        self.running: dict[str, tuple[Lane, Proposal]] = {}
+        self.begun: dict[str, tuple[Lane, Proposal]] = {}
         self.reports: dict[str, PointReport] = {}
         self.outcomes: dict[str, str] = {}
 
-    def __getstate__(self) -> dict[str, object]:
-        return {}  # Tune pickles its searcher; this one is of no use in another process
-
     @override
-    def suggest(self, trial_id: str) -> dict[str, PointConfig] | str:
+    def new(self) -> dict[str, Any] | None:
         while self.left and (self.deadline is None or time.monotonic() < self.deadline):
             lane = min(self.left, key=lambda lane: len(lane.proposer.trials()))
             proposal = lane.proposer.ask()
             if proposal is None:
                 self.left.remove(lane)
                 continue
-            self.running[trial_id] = lane, proposal
+            self.begun[proposal.key] = lane, proposal
             self.observer.started(lane.proposer, proposal)
-            point = lane.make_point(proposal)
-            checkpoints.drop_damaged(point.storage, point_name(point))
-            return {"point": point}
-        finished: str = Searcher.FINISHED
-        return finished
+            return {"point": lane.make_point(proposal)}
+        return None
+
+    @override
+    def folder(self, config: dict[str, Any]) -> tuple[str, str]:
+        point: PointConfig = config["point"]
+        return point.storage, point_name(point)
 
     @override
     @ends_the_run
     def on_trial_result(self, trial_id: str, result: PointReport | PointFailure) -> None:
-        lane, proposal = self.running[trial_id]
+        key = self.running[trial_id].config["point"].key
+        lane, proposal = self.begun[key]
         if "outcome" in result:
-            self.outcomes[trial_id] = result["outcome"]
+            self.outcomes[key] = result["outcome"]
         if "epoch" not in result:
             return
-        self.reports[trial_id] = result
+        self.reports[key] = result
         self.observer.epoch(lane.proposer, proposal, result)
         go_on = lane.proposer.report(proposal, result["epoch"], result["values"][0])
         if result["epoch"] in lane.proposer.problem.rungs:
-            self.give(proposal.key, result["epoch"], go_on)
+            self.give(key, result["epoch"], go_on)
 
     @override
     @ends_the_run
     def on_trial_complete(
         self, trial_id: str, result: dict[str, object] | None = None, error: bool = False
     ) -> None:
-        if not error:  # why a trial broke off is not known yet
-            self.end(trial_id)
+        job = self.running[trial_id]
+        super().on_trial_complete(trial_id, result, error)
+        if not error:
+            self.end(job.config["point"].key)
 
-    def end(self, trial_id: str, error: str = "") -> None:
-        """Tell the study and the observer of a trial's end; `error` is why it broke off."""
-        if trial_id not in self.running:
-            return
-        lane, proposal = self.running.pop(trial_id)
-        end = _end(self.reports.pop(trial_id, None), self.outcomes.pop(trial_id, ""), error)
+    def end(self, key: str, failure: Broken | None = None) -> None:
+        """Tell the study and the observer of the end of a point; `failure` is why it broke off."""
+        lane, proposal = self.begun.pop(key)
+        end = _end(self.reports.pop(key, None), self.outcomes.pop(key, ""), failure)
         lane.proposer.tell(
             proposal,
             values=lane.objectives(end.report) if end.report and end.is_complete else (),
@@ -181,46 +185,39 @@ class StudySearcher(Searcher):  # type: ignore[misc]
             functools.partial(self.observer.ended, *told),
         )
 
-    @override
-    def save(self, checkpoint_path: str) -> None:
-        pass  # the study itself lasts
 
-    @override
-    def restore(self, checkpoint_path: str) -> None:
-        pass  # a search is gone on with by its study
-
-
-def _end(report: PointReport | None, outcome: str, error: str) -> End:
-    """The end of a point that gave an `outcome` (JSON text), or broke off with an `error`."""
+def _end(report: PointReport | None, outcome: str, failure: Broken | None) -> End:
+    """The end of a point that gave an `outcome` (JSON text), or broke off with a `failure`."""
     if not outcome:
-        failure = Broken(error=error.splitlines()[-1], traceback=error) if error else None
         return End(report, failure=failure)
     told = json.loads(outcome)
     return End(report, failure=told) if "error" in told else End(report, outcome=told)
 
 
 class _Ends(Callback):
-    """Clears up after trials, and tells the searcher why one broke off."""
+    """Clears up after trials, and tells the searcher and its observer of those that broke off."""
 
-    def __init__(self, searcher: StudySearcher, writer: Writer) -> None:
-        super().__init__(writer)
-        self.searcher = searcher
+    queue: StudySearcher
 
     @override
     def on_trial_complete(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: object
     ) -> None:
-        point: PointConfig = trial.config["point"]
-        self.writer.submit(functools.partial(checkpoints.drop, point.storage, point_name(point)))
+        self.writer.submit(functools.partial(checkpoints.drop, *self.queue.folder(trial.config)))
 
     @override
     def silent(self, trial: Trial, seconds: float, *, over: bool) -> None:
-        lane, proposal = self.searcher.running[trial.trial_id]
-        self.searcher.observer.silent(lane.proposer, proposal, seconds, over=over)
+        lane, proposal = self.queue.begun[trial.config["point"].key]
+        self.queue.observer.silent(lane.proposer, proposal, seconds, over=over)
 
     @override
-    def broke_off(self, trial: Trial, error: str) -> None:
-        self.searcher.end(trial.trial_id, error)
+    def interrupted(self, trial: Trial, words: str) -> None:
+        lane, proposal = self.queue.begun[trial.config["point"].key]
+        self.queue.observer.interrupted(lane.proposer, proposal, words)
+
+    @override
+    def failed(self, trial: Trial, end: Broken) -> None:
+        self.queue.end(trial.config["point"].key, end)
 
 
 def run_lanes(
@@ -232,15 +229,7 @@ def run_lanes(
 ) -> None:
     """Train what the studies of `lanes` propose, until each has its trials or time is up."""
     signals = StopSignals.remote()  # type: ignore[attr-defined]
+    room = Room(resources, "trial")
     with Writer() as writer:
-        searcher = StudySearcher(lanes, observer, signals.give.remote, writer, deadline)
-        fit(
-            tune.with_parameters(fit_point, signals=signals, resources=resources),
-            resources,
-            storage,
-            _Ends(searcher, writer),
-            lambda trial: point_name(trial.config["point"]),
-            tune.TuneConfig(
-                search_alg=searcher, num_samples=-1, max_concurrent_trials=resources.concurrent
-            ),
-        )
+        searcher = StudySearcher(lanes, room, observer, signals.give.remote, writer, deadline)
+        fit(fit_point, resources, storage, _Ends(searcher, writer), signals=signals)

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from fdsweep.orchestrator.studies.methods import describe
+from fdsweep.orchestrator.studies.methods import names as all_methods
 from fdsweep.orchestrator.studies.pixels import (
     FD_CMKD,
     NONE_SUITED,
@@ -14,7 +16,7 @@ from fdsweep.results.records.schema import CLASSIFICATION
 from fdsweep.search_spaces.errors import ConfigError, DataError
 from fdsweep.search_spaces.fields import parse_names, parse_variant
 from fdsweep.search_spaces.sweep import Sweep, validated
-from fdsweep.trainers import datasets, distillers, tasks
+from fdsweep.trainers import datasets, tasks
 from fdsweep.trainers.datasets import DataLocation, DatasetInfo
 from fdsweep.trainers.datasets.prepared import Prepared
 from fdsweep.trainers.preparation.manifest import prepare_command
@@ -137,9 +139,7 @@ def _all(is_dense: bool) -> tuple[str, ...]:
     """What is compared unless methods are named."""
     if is_dense:
         return tuple(LINES_OF_TABLE_3)
-    return tuple(
-        name for name in distillers.names() if not distillers.specimen(name, {}).dense_only
-    )
+    return tuple(name for name in all_methods() if not describe(name)["dense_only"])
 
 
 def _table_with(dataset: str) -> PaperTable:
@@ -161,7 +161,7 @@ def _rows_of(table: PaperTable, info: DatasetInfo) -> list[dict[str, object]]:
     dataset, _ = parse_variant(info.name)
     lines = [line for line in published.read(table.name) if line["dataset"] == dataset]
     order = list(dict.fromkeys(line["method"] for line in lines))
-    lines_of = {name: distillers.specimen(name, {}).published for name in distillers.names()}
+    lines_of = {name: describe(name)["published"] for name in all_methods()}
     methods = sorted(
         (name for name, line in lines_of.items() if line in order),
         key=lambda name: order.index(lines_of[name]),
@@ -200,9 +200,15 @@ def _of_networks(
 
 
 def _row(name: str, pairing: str) -> dict[str, object]:
-    method = distillers.specimen(name, {})
-    paper = {"method": method.published} if method.published else None
-    return {"name": name, "method": name, "group": method.group, "pairing": pairing, "paper": paper}
+    method = describe(name)
+    paper = {"method": method["published"]} if method["published"] else None
+    return {
+        "name": name,
+        "method": name,
+        "group": method["group"],
+        "pairing": pairing,
+        "paper": paper,
+    }
 
 
 def _row_of_pixels(

@@ -1,21 +1,18 @@
 """What a report must know of a sweep, written down before anything is trained."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from fdsweep.results.records import manifest as manifests
+from fdsweep.orchestrator.studies.plan import sweep_name
 from fdsweep.results.records.manifest import Manifest, ManifestRow
 from fdsweep.results.records.setting import Setting
-from fdsweep.results.records.store import Store
 from fdsweep.search_spaces.configs import OptimConfig, StudentConfig
 from fdsweep.search_spaces.fields import Direction
 from fdsweep.search_spaces.sweep import Sweep
-from fdsweep.search_spaces.trials import Cell, Plan
-from fdsweep.trainers import distillers, tasks
+from fdsweep.search_spaces.trials import Cell
+from fdsweep.trainers import tasks
 from fdsweep.trainers.datasets import DatasetInfo
-from fdsweep.trainers.distillers import Distiller
-from fdsweep.trainers.distillers.switches import crossed
 from fdsweep.trainers.registry import JOIN
 
 
@@ -51,6 +48,9 @@ def method_facts(methods: Iterable[str]) -> MethodFacts:
 
 def _declared(method: str) -> tuple[int | None, tuple[str, ...], str]:
     """`look`, `variants` and `response_option` of a method; a function declares nothing."""
+    from fdsweep.trainers import distillers
+    from fdsweep.trainers.distillers import Distiller
+
     factory = distillers.registry.get(method).factory
     if not (isinstance(factory, type) and issubclass(factory, Distiller)):
         return None, (), ""
@@ -63,6 +63,8 @@ def crossed_switches(cells: Iterable[Cell]) -> tuple[str, ...]:
     Rows of other methods may stand beside them, and A/A rows. But all rows of the method itself
     must differ in switches alone, or it would not be clear which of them to compare.
     """
+    from fdsweep.trainers.distillers.switches import crossed
+
     compared = [cell for cell in cells if not cell.row.control]
     for method in dict.fromkeys(cell.config.method for cell in compared):
         settings: dict[Direction, list[StudentConfig]] = {}
@@ -75,16 +77,12 @@ def crossed_switches(cells: Iterable[Cell]) -> tuple[str, ...]:
     return ()
 
 
-def save_manifest(sweep: Sweep, plan: Plan, info: DatasetInfo, store: Store) -> Manifest:
-    """Write what `sweep` consists of, over all the times that it was run.
-
-    Raises:
-        StorageError: it cannot be written, or another version of fdsweep wrote the one there.
-    """
-    network = plan.cells[0].config.network
-    facts = method_facts(cell.config.method for cell in plan.cells)
-    new = Manifest(
-        sweep=plan.sweep,
+def make_manifest(sweep: Sweep, cells: Sequence[Cell], info: DatasetInfo) -> Manifest:
+    """What `sweep` consists of, each time by itself."""
+    network = cells[0].config.network
+    facts = method_facts(cell.config.method for cell in cells)
+    return Manifest(
+        sweep=sweep_name(sweep, cells),
         study=sweep.study,
         title=sweep.title,
         dataset=info.name,
@@ -92,38 +90,37 @@ def save_manifest(sweep: Sweep, plan: Plan, info: DatasetInfo, store: Store) -> 
         task=network.task,
         metric=tasks.metric(network.task),
         epochs=network.optim.epochs,
-        seeds=tuple(sorted(plan.seeds)),
-        seed_history=(tuple(sorted(plan.seeds)),),
-        rows=tuple(map(_row, plan.cells)),
+        seeds=tuple(sorted(sweep.seeds)),
+        seed_history=(tuple(sorted(sweep.seeds)),),
+        rows=tuple(map(_row, cells)),
         teachers={
             teacher.modality: key
-            for cell in plan.cells
+            for cell in cells
             for key, teacher in cell.config.trained_teachers.items()
         },
         data_fingerprint=info.fingerprint,
         data_notes=info.notes,
         protocol=network.protocol,
         features=network.features,
-        setting=_setting(sweep, plan, info),
+        setting=_setting(sweep, cells, info),
         looks=facts.looks,
         response_options=facts.response_options,
-        factors=crossed_switches(plan.cells),
+        factors=crossed_switches(cells),
         class_names=info.classes if tasks.find(network.task).dense else (),
     )
-    return manifests.add(store, new)
 
 
-def _setting(sweep: Sweep, plan: Plan, info: DatasetInfo) -> Setting:
+def _setting(sweep: Sweep, cells: Sequence[Cell], info: DatasetInfo) -> Setting:
     """What decides with which numbers of others those of `sweep` can be compared.
 
     A checkpoint is named without its folder, which is this machine's.
     """
     networks = {
         network.modality: network
-        for cell in plan.cells
+        for cell in cells
         for network in (cell.config.network, *cell.config.teachers)
     }
-    optim = plan.cells[0].config.network.optim
+    optim = cells[0].config.network.optim
     return Setting(
         split=info.split,
         labelling=info.labelling,

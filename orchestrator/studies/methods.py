@@ -1,6 +1,11 @@
-"""`fdsweep methods`: what there is to compare, with each default and where it is from."""
+"""`fdsweep methods`: what there is to compare, with each default and where it is from.
 
-from typing import Any
+A method of ours tells in the text of its module; one of another package is imported and asked.
+"""
+
+from collections.abc import Iterable, Mapping
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console
@@ -8,8 +13,19 @@ from rich.table import Table
 
 from fdsweep.search_spaces.configs import Option
 from fdsweep.search_spaces.errors import ConfigError
-from fdsweep.trainers import distillers
-from fdsweep.trainers.distillers import Distiller
+from fdsweep.trainers.imports.declarations import Declaration, declarations
+
+if TYPE_CHECKING:
+    from fdsweep.trainers.distillers import Distiller
+
+PACKAGE, OTHERS = "fdsweep.trainers.distillers", "fdsweep.distillers"
+"""Where methods of ours stand, and the entry points of those of other packages."""
+
+FACTS = (
+    *("group", "level", "moves_teacher", "needs_teacher", "needs_pairs"),
+    *("on_maps", "dense_only", "paper", "published"),
+)
+"""Attributes of a method that are told under their own names."""
 
 WIDE = 240
 """Columns of the printed table at most; no paper's name is cut."""
@@ -18,13 +34,29 @@ WIDE = 240
 def overview() -> list[dict[str, Any]]:
     """A dictionary per method, by name; one that cannot be loaded has an `error` alone.
 
-    `trains` names what is trained beside the student, `trains_if_widths_differ` what comes on top
-    where the features of student and teacher differ in width. `on_maps` says what it sees where
-    every pixel is predicted ("pixels" as samples, "maps", or empty if it cannot be used there),
-    `dense_only` that it is for such networks alone. `options` has the `default` and the
+    `published` is its line in Table 1 of the FD-CMKD paper. `trains` names what is trained beside
+    the student, `trains_if_widths_differ` what comes on top where the features of student and
+    teacher differ in width. `on_maps` says what it sees where every pixel is predicted ("pixels" as
+    samples, "maps", or empty if it cannot be used there), `dense_only` that it is for such networks
+    alone. `options` has the `default` and the
     `source` of each option, None where the method declares none.
     """
-    return [{"method": name, **_describe(name)} for name in distillers.names()]
+    return [{"method": name, **_or_error(name)} for name in names()]
+
+
+def names() -> tuple[str, ...]:
+    """Names of all methods."""
+    return tuple(sorted({*declarations(PACKAGE), *entry_points(group=OTHERS).names}))
+
+
+def describe(name: str) -> dict[str, Any]:
+    """What `overview` has of the method `name`, which may add up several.
+
+    Raises:
+        ConfigError: there is no such method, or it cannot be imported.
+    """
+    declared = declarations(PACKAGE).get(name)
+    return _as_declared(declared) if declared and _tells_all(declared) else ask(name)
 
 
 def to_text(methods: list[dict[str, Any]]) -> str:
@@ -84,31 +116,51 @@ def _print(table: Table) -> str:
     return "\n".join(line.rstrip() for line in capture.get().splitlines() if line.strip())
 
 
-def _describe(name: str) -> dict[str, Any]:
+def _or_error(name: str) -> dict[str, Any]:
     try:
-        method = distillers.specimen(name, {})
-        trains = _trained(method)
-        widths_differ = distillers.build(name, num_classes=2, student_dim=4, teacher_dim=3)
+        return describe(name)
     except ConfigError as error:
         return {"error": str(error)}
+
+
+def _tells_all(method: Declaration) -> bool:
+    return {*FACTS, "sources", "trains", "trains_if_widths_differ"} <= method.values.keys()
+
+
+def _as_declared(method: Declaration) -> dict[str, Any]:
+    values = method.values
+    return _facts(values, values["trains"], values["trains_if_widths_differ"], method.options)
+
+
+def ask(name: str) -> dict[str, Any]:
+    """The same, from the method itself, which is imported for it."""
+    from fdsweep.trainers import distillers
+
+    method = distillers.specimen(name, {})
+    trains = _trained(method)
+    widths_differ = distillers.build(name, num_classes=2, student_dim=4, teacher_dim=3)
+    more = [part for part in _trained(widths_differ) if part not in trains]
+    told = {fact: getattr(method, fact) for fact in (*FACTS, "sources")}
+    return _facts(told, trains, more, distillers.resolve_options(name, {}))
+
+
+def _facts(
+    told: Mapping[str, Any],
+    trains: Iterable[str],
+    trains_if_widths_differ: Iterable[str],
+    options: Mapping[str, Option],
+) -> dict[str, Any]:
     return {
-        "group": method.group,
-        "level": method.level,
-        "moves_teacher": method.moves_teacher,
-        "needs_teacher": method.needs_teacher,
-        "needs_pairs": method.needs_pairs,
-        "on_maps": method.on_maps,
-        "dense_only": method.dense_only,
-        "trains": trains,
-        "trains_if_widths_differ": [x for x in _trained(widths_differ) if x not in trains],
-        "paper": method.paper,
+        **{fact: told[fact] for fact in FACTS},
+        "trains": [*trains],
+        "trains_if_widths_differ": [*trains_if_widths_differ],
         "options": {
-            option: {"default": default, "source": method.sources.get(option)}
-            for option, default in distillers.resolve_options(name, {}).items()
+            option: {"default": default, "source": told["sources"].get(option)}
+            for option, default in options.items()
         },
     }
 
 
-def _trained(method: Distiller) -> list[str]:
+def _trained(method: "Distiller") -> list[str]:
     """The parts of `method` that have parameters."""
     return list(dict.fromkeys(name.split(".")[0] for name, _ in method.named_parameters()))

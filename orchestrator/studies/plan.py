@@ -1,4 +1,8 @@
-"""From a sweep to trials with content keys: what is done and what is left. Pure functions."""
+"""From a sweep to trials with content keys: what is done and what is left. Pure functions.
+
+Methods and backbones bring torch, so they are imported where cells are made: a plan of cells that
+are known (`outline`) does without.
+"""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import fields, replace
@@ -11,9 +15,8 @@ from fdsweep.search_spaces.fields import Direction
 from fdsweep.search_spaces.keys import content_key
 from fdsweep.search_spaces.sweep import Row, Sweep
 from fdsweep.search_spaces.trials import AUTO, Cell, Loading, Plan, TrialConfig, TrialKind
-from fdsweep.trainers import backbones, distillers, optimisation, tasks
+from fdsweep.trainers import tasks
 from fdsweep.trainers.datasets import DatasetInfo
-from fdsweep.trainers.loop import LOOP_VERSION
 
 NONE: Mapping[str, str] = MappingProxyType({})
 
@@ -126,7 +129,8 @@ def make_plan(
         left = set(missing_teachers(key, tuple(sorted(seeds))))
         if unrecorded_teachers:
             left.update(unrecorded_teachers(key, sweep.seeds))
-        teachers += trials("teacher", key, teacher_config(network), left)
+        if left:
+            teachers += trials("teacher", key, teacher_config(network), left)
     total = len(by_key) * len(sweep.seeds)
     return Plan(
         sweep=sweep_name(sweep, cells),
@@ -141,6 +145,8 @@ def make_plan(
 
 def teacher_config(network: NetworkConfig) -> StudentConfig:
     """How a teacher is trained: by cross-entropy alone."""
+    from fdsweep.trainers import distillers
+
     return StudentConfig(network=network, method="none", method_version=distillers.version("none"))
 
 
@@ -148,6 +154,8 @@ def _student(
     row: Row, direction: Direction, networks: Mapping[str, NetworkConfig]
 ) -> StudentConfig:
     """What `row` trains in `direction`, of `networks` by modality."""
+    from fdsweep.trainers import distillers
+
     options = distillers.told_options(row.method, row.options)
     method = distillers.specimen(row.method, options)
     dense = tasks.find(networks[direction.student].task).dense
@@ -185,6 +193,9 @@ def _content(row: Row) -> dict[str, Any]:
 
 
 def _network(sweep: Sweep, info: DatasetInfo, modality: str) -> NetworkConfig:
+    from fdsweep.trainers import backbones, optimisation
+    from fdsweep.trainers.loop import LOOP_VERSION
+
     for name in (*sweep.backbones, *sweep.pretrained):
         info.modality(name)
     backbone = backbones.registry.get(

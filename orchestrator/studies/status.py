@@ -1,5 +1,6 @@
 """`fdsweep status`: the sweeps of a storage and how far they are."""
 
+from collections import Counter
 from typing import Any
 
 from fdsweep.results.records.manifest import load_all
@@ -9,14 +10,12 @@ from fdsweep.results.records.store import Store
 def overview(storage: str) -> list[dict[str, Any]]:
     """A dictionary per sweep, newest first: its name and counts of replicates."""
     store = Store.open(storage)
-    rows = store.replicates()
+    states = store.states()
     sweeps = []
     for manifest in load_all(store):
         keys = {row.key for row in manifest.rows}
-        mine = rows[rows["key"].isin(keys) & rows["seed"].isin(manifest.seeds)]
-        counts = mine["status"].value_counts()
-        total = len(keys) * len(manifest.seeds)
-        done, failed = int(counts.get("done", 0)), int(counts.get("failed", 0))
+        counts = Counter(states.get((key, seed)) for key in keys for seed in manifest.seeds)
+        total, done, failed = counts.total(), counts["done"], counts["failed"]
         sweeps.append(
             {
                 "sweep": manifest.sweep,

@@ -2,20 +2,21 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fdsweep.orchestrator.execution.cluster import check, connect
-from fdsweep.orchestrator.studies.estimate import Estimate, estimate
-from fdsweep.orchestrator.studies.manifest import save_manifest
 from fdsweep.orchestrator.studies.options import StudyOptions
-from fdsweep.orchestrator.studies.plan import make_cells, make_plan
+from fdsweep.orchestrator.studies.outline import outline_of
+from fdsweep.orchestrator.studies.plan import make_plan
 from fdsweep.orchestrator.tracking.progress import Progress, clock
 from fdsweep.orchestrator.tracking.recorder import Failure, Recorder
 from fdsweep.orchestrator.tracking.runs import headline, summaries
 from fdsweep.orchestrator.tracking.sync import stored_runs
 from fdsweep.orchestrator.tracking.tracker import Tracker, open_tracker
-from fdsweep.results import plots
+from fdsweep.results.records import manifest as manifests
+from fdsweep.results.records.manifest import Manifest
 from fdsweep.results.records.store import Store
+from fdsweep.results.records.teachers import unrecorded
 from fdsweep.results.report import (
     Report,
     SweepData,
@@ -30,9 +31,11 @@ from fdsweep.search_spaces.errors import LostClusterError
 from fdsweep.search_spaces.storage import tell_once
 from fdsweep.search_spaces.sweep import Sweep
 from fdsweep.search_spaces.trials import STREAMING, Cell, Plan
-from fdsweep.trainers import datasets, teachers
-from fdsweep.trainers.backbones import pretrained
+from fdsweep.trainers import datasets
 from fdsweep.trainers.datasets import DatasetInfo, check_batch
+
+if TYPE_CHECKING:
+    from fdsweep.orchestrator.studies.estimate import Estimate
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +53,11 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """A planned study, ready to run."""
+    """A planned study, ready to run; `manifest` is what `sweep` consists of, this time alone."""
 
     sweep: Sweep
     dataset: datasets.Dataset
+    manifest: Manifest
     plan: Plan
     store: Store
     options: StudyOptions
@@ -74,16 +78,23 @@ def prepare(sweep: Sweep, options: StudyOptions) -> Study:
     datasets.registry.get(sweep.dataset)  # refuses an unknown name before the storage is made
     store = Store.create(options.storage)
     dataset = datasets.find(sweep.dataset, datasets.DataLocation(store.root, STREAMING))
-    checkpoints = {
-        modality: pretrained.keep(store.root, name) for modality, name in sweep.pretrained.items()
-    }
-    cells = make_cells(sweep, dataset.info, checkpoints)
+    outline = outline_of(sweep, dataset.info, _checkpoints(sweep, store), store)
+    cells = outline.cells
     batch_size = cells[0].config.network.optim.batch_size
     check_batch(dataset.info, batch_size, options.request.workers_per_trial)
     plan = plan_missing(
         sweep, cells, store, options, finished=store.finished({cell.key for cell in cells})
     )
-    return Study(sweep, dataset, plan, store, options)
+    return Study(sweep, dataset, outline.manifest, plan, store, options)
+
+
+def _checkpoints(sweep: Sweep, store: Store) -> dict[str, str]:
+    """The digest of what each modality's network starts from, kept in `store`."""
+    if not sweep.pretrained:
+        return {}
+    from fdsweep.trainers.backbones import pretrained  # brings torch
+
+    return {name: pretrained.keep(store.root, given) for name, given in sweep.pretrained.items()}
 
 
 def plan_missing(
@@ -97,26 +108,36 @@ def plan_missing(
 
     `finished` are (key, seed).
     """
+
+    def missing_teachers(key: str, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if not seeds:
+            return ()
+        from fdsweep.trainers import teachers  # brings torch
+
+        return teachers.missing(store.root, key, seeds)
+
     return make_plan(
         sweep,
         cells,
         finished=finished,
-        missing_teachers=lambda key, seeds: teachers.missing(store.root, key, seeds),
+        missing_teachers=missing_teachers,
         storage=store.root,
         seeds_per_trial=options.seeds_per_trial,
         loading=options.loading,
-        unrecorded_teachers=lambda key, seeds: teachers.unrecorded(store.root, key, seeds),
+        unrecorded_teachers=lambda key, seeds: unrecorded(store, key, seeds),
     )
 
 
-def estimate_study(study: Study) -> Estimate:
+def estimate_study(study: Study) -> "Estimate":
     """What the rest of `study` will cost."""
+    from fdsweep.orchestrator.studies.estimate import estimate  # brings torch
+
     rows = study.store.replicates()
     done = rows[rows["status"] == "done"]
     return estimate(study.plan, study.options.request, study.dataset, done)
 
 
-def describe(study: Study, cost: Estimate) -> str:
+def describe(study: Study, cost: "Estimate") -> str:
     """The plan in a few lines for a person."""
     plan = study.plan
     n = len(plan.seeds)
@@ -137,7 +158,7 @@ def describe(study: Study, cost: Estimate) -> str:
     return "\n".join([*lines, power(n, cost)])
 
 
-def power(n: int, cost: Estimate) -> str:
+def power(n: int, cost: "Estimate") -> str:
     """What `n` seeds can show, in a sentence."""
     effect = "no effect" if n < 2 else f"an effect of {cost.effect:.2f} SD of the differences"
     return (
@@ -146,7 +167,7 @@ def power(n: int, cost: Estimate) -> str:
     )
 
 
-def plan_json(study: Study, cost: Estimate) -> dict[str, Any]:
+def plan_json(study: Study, cost: "Estimate") -> dict[str, Any]:
     """The plan as a document."""
     plan = study.plan
     return {
@@ -175,7 +196,7 @@ def run(study: Study) -> Outcome:
         ClusterError: the devices asked for are not there.
     """
     plan, store = study.plan, study.store
-    manifest = save_manifest(study.sweep, plan, study.info, store)
+    manifest = manifests.add(store, study.manifest)
     tags = {"fdsweep.study": study.sweep.study, "fdsweep.dataset": study.info.name}
     with open_tracker(store.root, plan.sweep, tags) as tracker:
         recorder = Recorder(study.sweep, plan, store, tracker, Progress(plan.left))
@@ -219,6 +240,8 @@ def _keep_report(
     text, file = to_markdown(whole), layout.report_file(sweep, "report.md")
     if store.exists(file) and store.read_text(file) == text:
         return {}
+    from fdsweep.results import plots  # brings matplotlib
+
     pictures = plots.render(plots.pictures(data))
     page = to_html(whole, pictures)
     plots.save(store, sweep, pictures)

@@ -37,6 +37,15 @@ DAMAGED = f"{layout.MLFLOW_DATABASE}.damaged"
 WAS_BROKEN = f"{layout.MLFLOW_DATABASE} was broken: it is {DAMAGED} now, a new one is made"
 
 
+WRITTEN = """
+    SELECT keys.value, seeds.value FROM experiments
+    JOIN runs ON runs.experiment_id = experiments.experiment_id
+    JOIN tags AS keys ON keys.run_uuid = runs.run_uuid AND keys.key = 'fdsweep.key'
+    JOIN tags AS seeds ON seeds.run_uuid = runs.run_uuid AND seeds.key = 'fdsweep.seed'
+    WHERE experiments.name = ? AND experiments.lifecycle_stage = 'active'
+    AND runs.status = 'FINISHED' AND runs.lifecycle_stage = 'active'
+"""
+
 SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # results alone stand there
@@ -93,6 +102,20 @@ def is_broken(path: Path, *, thorough: bool = False) -> bool:
             return found.execute("SELECT * FROM alembic_version").fetchone() is None
     except sqlite3.Error as error:
         return getattr(error, "sqlite_errorcode", 0) & 0xFF in BROKEN
+
+
+def written(path: Path, experiment: str) -> set[tuple[str, str]]:
+    """Key and seed of the runs of an experiment that ended well, read without MLflow.
+
+    Empty where the database does not tell.
+    """
+    if not path.exists():
+        return set()
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True)) as found:
+            return set(found.execute(WRITTEN, [experiment]))
+    except sqlite3.Error:
+        return set()
 
 
 def on_own_disk(folder: Path) -> bool:

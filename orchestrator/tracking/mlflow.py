@@ -2,7 +2,8 @@
 
 Whatever keeps it from being written, training and tables go on and one sentence says so. What it
 missed is made up for from the storage, by the same driver once MLflow answers again, or by
-`fdsweep sync`.
+`fdsweep sync`. MLflow itself, slow to import, is left alone until there is something that the
+database in the storage does not hold yet.
 """
 
 import sys
@@ -17,6 +18,7 @@ from fdsweep.orchestrator.tracking.runs import Run, Summary
 from fdsweep.orchestrator.tracking.sync import fill, fill_all, sources
 from fdsweep.orchestrator.tracking.tracker import registry
 from fdsweep.results.records.store import Store
+from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.errors import first_line, public
 
 RETRY_S = 60.0
@@ -35,6 +37,7 @@ class MlflowTracker:
         self.sweep, self.tags = sweep, tags
         self.pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mlflow")
         self.experiment: Experiment | None = None
+        self.known: set[tuple[str, str]] = set()
         self.parent, self.lost_at = "", 0.0
 
     def __enter__(self) -> Self:
@@ -47,7 +50,7 @@ class MlflowTracker:
 
     def log(self, run: Run) -> None:
         """Add a child run of the sweep's."""
-        self.submit(lambda: self._written().log(run))
+        self.submit(self._log, run)
 
     def finish(
         self,
@@ -84,7 +87,16 @@ class MlflowTracker:
             )
 
     def _begin(self) -> None:
+        if is_own(self.store, self.uri):
+            path = self.store.local(layout.MLFLOW_DATABASE)
+            if not database.is_broken(path):
+                self.known = database.written(path, self.sweep)
+                return
         self.experiment = self._opened()
+
+    def _log(self, run: Run) -> None:
+        if run.identity not in self.known:
+            self._written().log(run)
 
     def _opened(self) -> Experiment:
         if is_own(self.store, self.uri) and database.make_ready(self.store):
@@ -97,6 +109,9 @@ class MlflowTracker:
         if self.experiment:
             return self.experiment
         opened = self._opened()
+        if not self.lost_at:
+            self.experiment = opened
+            return opened
         if self.parent:
             opened.parent = self.parent
         else:
@@ -107,7 +122,8 @@ class MlflowTracker:
         return opened
 
     def _close(self, status: str) -> None:
-        self._written().close(status)
+        if self.experiment or self.lost_at:
+            self._written().close(status)
 
 
 def _say(text: str) -> None:

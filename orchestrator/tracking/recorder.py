@@ -91,6 +91,11 @@ class Recorder:
             self.progress.reached(outcome["best_score"], self._name(trial), split)
         self._show_end(trial, seed)
 
+    def interrupted(self, trial: TrialConfig, words: str) -> None:
+        """Say so."""
+        self.progress.idle(_identity(trial))
+        self.progress.say(f"{self._name(trial)}: {words}")
+
     def failed(self, trial: TrialConfig, seed: int, error: str) -> None:
         """Count a replicate that failed, and say so."""
         name, log = self._name(trial), self.store.uri(self._log(trial, seed))

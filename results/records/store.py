@@ -14,10 +14,9 @@ import re
 import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -35,6 +34,9 @@ from fdsweep.results.records.schema import (
 from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.errors import StorageError
 from fdsweep.search_spaces.storage import Storage, tell_once
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SCHEMAS = {layout.RESULTS: REPLICATES, layout.CURVES: CURVES, layout.PREDICTIONS: PREDICTIONS}
 NAME = re.compile(r"(?P<key>[^._].*)-(?P<seed>\d+)\.parquet")
@@ -57,6 +59,9 @@ LOCAL_READERS, REMOTE_READERS = 2, 8
 
 OWNED = ("key", "seed", "status")
 """Whose a row is, and whether it counts: the file's name does not decide it."""
+
+FACTS = ("file", *OWNED)
+Fact: TypeAlias = tuple[str, str, int, str]
 
 CHUNK = 64
 """Files that a thread reads before it gives them back as one table."""
@@ -141,18 +146,34 @@ class Store(Storage):
             self.write(f"{folder}/{name}", _to_parquet(table))
         return True
 
-    def replicates(self, keys: Collection[str] | None = None) -> pd.DataFrame:
+    def replicates(self, keys: Collection[str] | None = None) -> "pd.DataFrame":
         """Every readable row of `results/` (of `keys` only, if given), by key and seed.
 
         Columns are those of the contract, also when there is no row.
         """
         return _to_frame(self._rows(keys))
 
-    def curves(self, keys: Collection[str] | None = None) -> pd.DataFrame:
+    def states(self) -> dict[tuple[str, int], str]:
+        """(key, seed) -> status of every readable row of `results/`.
+
+        Without pandas, which pyarrow imports as soon as it makes an array of a list.
+        """
+        stamps = self._stamps(layout.RESULTS)
+        kept = self._cache_file()
+        facts = [] if kept is None else _holding(kept, stamps)
+        known = {file for file, *_ in facts}
+        missing = [name for name in _in_order(stamps, None) if name not in known]
+        rows, counts = self._tables(layout.RESULTS, missing)
+        files = (name for name, count in zip(missing, counts, strict=True) for _ in range(count))
+        facts += zip(files, *(rows[column].to_pylist() for column in OWNED), strict=True)
+        chosen = [facts[place] for place in _each_once(facts)]
+        return {(key, seed): status for _, key, seed, status in chosen}
+
+    def curves(self, keys: Collection[str] | None = None) -> "pd.DataFrame":
         """Metrics per epoch, of `keys` only, if given; columns as in `schema.CURVES`."""
         return _to_frame(self._tables("curves", self._names("curves", keys))[0])
 
-    def predictions(self, keys: Collection[str] | None = None) -> pd.DataFrame:
+    def predictions(self, keys: Collection[str] | None = None) -> "pd.DataFrame":
         """What was kept of test samples, of `keys` only, if given.
 
         Columns are those that the files hold, as in `schema.PREDICTIONS` for a classification and
@@ -248,25 +269,31 @@ class Store(Storage):
         together = pa.concat_tables([kept, fresh])
         place = pc.index_in(together["file"], value_set=pa.array(names, pa.string()))
         order = pc.array_sort_indices(place).slice(0, len(place) - place.null_count)
-        order = _each_once(together, order.to_pylist())
-        return together.take(pa.array(order, pa.int64())).select(REPLICATES.names)
+        facts = [*zip(*(together[column].to_pylist() for column in FACTS), strict=True)]
+        places = order.to_pylist()
+        chosen = [places[i] for i in _each_once([facts[place] for place in places])]
+        return together.take(pa.array(chosen, pa.int64())).select(REPLICATES.names)
 
     def _cached(self, stamps: Mapping[str, tuple[int | None, int]]) -> pa.Table:
         """Rows of the cache whose files are as they were; none if there is no readable cache."""
+        table = self._cache_file()
+        if table is None:
+            return CACHED.empty_table()
+        return table.filter(pa.array(_hold(table, stamps), pa.bool_()))
+
+    def _cache_file(self) -> pa.Table | None:
+        """All that the cache holds; None if there is no readable one of today's columns."""
         if not self.exists(layout.RESULTS_CACHE):
-            return CACHED.empty_table()
+            return None
         try:
-            table = pq.read_table(pa.BufferReader(self.read(layout.RESULTS_CACHE)))
+            with pq.ParquetFile(pa.BufferReader(self.read(layout.RESULTS_CACHE))) as file:
+                table = file.read()
         except StorageError:
-            return CACHED.empty_table()
+            return None
         except (OSError, pa.ArrowException):
             self.set_aside(layout.RESULTS_CACHE, NOT_WHOLE)
-            return CACHED.empty_table()
-        if not table.schema.equals(CACHED):
-            return CACHED.empty_table()
-        told = zip(*(table[name].to_pylist() for name in CACHED.names[:3]), strict=True)
-        holds = [stamps.get(name) == (changed, size) for name, changed, size in told]
-        return table.filter(pa.array(holds, pa.bool_()))
+            return None
+        return table if table.schema.equals(CACHED) else None
 
     def _cache(self, rows: pa.Table) -> None:
         try:
@@ -302,7 +329,7 @@ class Store(Storage):
         chunks = [names[start : start + CHUNK] for start in range(0, len(names), CHUNK)]
         with self._readers() as readers:
             parts = list(readers.map(read, chunks))
-        nothing = _compact(SCHEMAS[folder].empty_table(), folder)
+        nothing = _compact(pa.Table.from_batches([], SCHEMAS[folder]), folder)
         whole = [table for tables, _ in parts for table in tables] or [nothing]
         return _joined(whole).unify_dictionaries(), [n for _, counts in parts for n in counts]
 
@@ -392,21 +419,30 @@ def _in_order(names: Iterable[str], keys: Collection[str] | None) -> list[str]:
     return [match[0] for match in sorted(found, key=lambda m: (m["key"], int(m["seed"])))]
 
 
-def _each_once(rows: pa.Table, order: list[int]) -> list[int]:
-    """The places in `order` of `rows`, one for each (key, seed): a file may be a copy of another.
+def _each_once(facts: Sequence[Fact]) -> list[int]:
+    """The places of `facts`, one for each (key, seed): a file may be a copy of another.
 
     A done one goes before one that is not, and a file of the row's own name before others.
     """
-    named = zip(*(rows[column].to_pylist() for column in ("file", *OWNED)), strict=True)
-    facts = list(named)
     chosen: dict[tuple[str, int], tuple[bool, bool, int]] = {}
-    for place in order:
-        file, key, seed, status = facts[place]
+    for place, (file, key, seed, status) in enumerate(facts):
         rank = (status == "done", file == layout.replicate_file(key, seed), place)
         best = chosen.get((key, seed))
         if best is None or rank[:2] > best[:2]:
             chosen[key, seed] = rank
     return [place for *_, place in chosen.values()]
+
+
+def _hold(kept: pa.Table, stamps: Mapping[str, tuple[int | None, int]]) -> list[bool]:
+    """For each row of the cache whether its file is as it was."""
+    told = zip(*(kept[name].to_pylist() for name in CACHED.names[:3]), strict=True)
+    return [stamps.get(name) == (changed, size) for name, changed, size in told]
+
+
+def _holding(kept: pa.Table, stamps: Mapping[str, tuple[int | None, int]]) -> list[Fact]:
+    """The facts of the rows of the cache whose files are as they were."""
+    facts = zip(*(kept[column].to_pylist() for column in FACTS), strict=True)
+    return [fact for fact, holds in zip(facts, _hold(kept, stamps), strict=True) if holds]
 
 
 def _stamped(
@@ -433,6 +469,6 @@ def _to_parquet(table: pa.Table) -> bytes:
     return content
 
 
-def _to_frame(table: pa.Table) -> pd.DataFrame:
-    frame: pd.DataFrame = table.to_pandas()
+def _to_frame(table: pa.Table) -> "pd.DataFrame":
+    frame: pd.DataFrame = table.to_pandas()  # brings pandas, slow to import
     return frame

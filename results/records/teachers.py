@@ -1,6 +1,7 @@
 """What the storage knows of trained teachers beside their weights."""
 
 import json
+from collections.abc import Iterable
 
 from fdsweep.results.records.older import SCORES
 from fdsweep.results.records.store import Store
@@ -23,6 +24,15 @@ def find_score(store: Store, key: str, seed: int) -> float | None:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         store.set_aside(place, f"no teacher's record: {first_line(error)}")
         return None
+
+
+def unrecorded(store: Store, key: str, seeds: Iterable[int]) -> tuple[int, ...]:
+    """Those of `seeds` whose network `key` is in the storage without its record."""
+    return tuple(
+        seed
+        for seed in seeds
+        if find_score(store, key, seed) is None and store.exists(layout.teacher_weights(key, seed))
+    )
 
 
 def test_score(store: Store, key: str, seed: int) -> float:

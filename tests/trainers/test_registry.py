@@ -6,7 +6,7 @@ import pytest
 
 from fdsweep.search_spaces.errors import ConfigError
 from fdsweep.trainers import distillers
-from fdsweep.trainers.registry import Registry, resolve_options
+from fdsweep.trainers.registry import Registry, registrations, resolve_options
 
 GROUP = "fdsweep.shapes"
 PluginMaker = Callable[..., None]
@@ -42,6 +42,15 @@ def test_a_module_of_the_package_is_found_without_importing_it(shapes: Registry[
     assert shapes.names() == ("square",)
     assert shapes.get("square").factory() == "a square"
     assert shapes.get("square").version == 3
+
+
+def test_a_look_up_imports_the_module_of_its_name_alone(shapes: Registry[str]) -> None:
+    folder = Path(sys.modules["shapes_of_test"].__path__[0])
+    (folder / "broken.py").write_text("raise AssertionError('nobody asked')\n")
+    assert shapes.get("square").version == 3
+    assert registrations("shapes_of_test") == {"square": ["shapes_of_test.square"]}
+    with pytest.raises(AssertionError, match="nobody asked"):
+        shapes.names()
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones(shapes: Registry[str]) -> None:

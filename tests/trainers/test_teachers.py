@@ -6,6 +6,8 @@ import safetensors.torch
 import torch
 from conftest import INFO, network, small_roles, small_trial
 
+from fdsweep.results.records.store import Store
+from fdsweep.results.records.teachers import unrecorded
 from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.configs import StudentConfig
 from fdsweep.search_spaces.errors import DataError
@@ -107,7 +109,7 @@ def test_damaged_weights_are_missing(trained, harm, capsys):
         assert teachers.missing(storage, key, (0,)) == (0,)
     assert capsys.readouterr().err.count("is damaged (no whole safetensors)") == 1
     assert Path(storage, f"damaged/{layout.teacher_weights(key, 0)}.damaged").exists()
-    assert teachers.unrecorded(storage, key, (0,)) == ()
+    assert unrecorded(Store(storage), key, (0,)) == ()
 
 
 @pytest.mark.parametrize("content", [b"garbage", safetensors.torch.save({"x": torch.zeros(2)})])
@@ -124,11 +126,11 @@ def test_weights_that_cannot_be_loaded_make_way(trained, content):
 def test_a_network_without_its_record_is_missing(trained, content):
     config, _, storage = trained
     (key,) = config.teacher_keys
-    assert teachers.unrecorded(storage, key, (0, 1)) == ()
+    assert unrecorded(Store(storage), key, (0, 1)) == ()
     record = Path(storage, layout.teacher_record(key, 0))
     record.unlink() if content is None else record.write_bytes(content)
     assert teachers.missing(storage, key, (0,)) == (0,)
-    assert teachers.unrecorded(storage, key, (0, 1)) == (0,)
+    assert unrecorded(Store(storage), key, (0, 1)) == (0,)
     assert not record.exists()
 
 

@@ -4,21 +4,23 @@ A data set is made from the `DataLocation` of its files; it says what it is befo
 read (`info`), and `folds()` reads it once and gives one `Fold` per seed.
 """
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from fdsweep.search_spaces.configs import OptimConfig, Option
 from fdsweep.search_spaces.errors import ConfigError, unknown
 from fdsweep.search_spaces.fields import OWN, Direction, parse_variant, spell_variant
 from fdsweep.search_spaces.trials import AUTO, Loading
-from fdsweep.trainers.loaders import Inputs
-from fdsweep.trainers.modalities import Payload
+from fdsweep.trainers.modalities import Inputs, Payload
 from fdsweep.trainers.registry import Registry
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 SIGNAL = Payload("signal")
 SCENE = "scene"
@@ -117,7 +119,7 @@ class Fold:
         """Name of the stream of `modality`'s augmentation: label maps move with their pictures."""
         return modality if self.label_maps is None else SCENE
 
-    def to(self, device: torch.device) -> "Fold":
+    def to(self, device: torch.device) -> Fold:
         """The same fold with its tensors on `device`."""
         return Fold(
             num_classes=self.num_classes,

@@ -5,15 +5,15 @@ yields  Parquet shards, one row per sample, and a manifest (trainers/preparation
 splits  those of the manifest, the same for every seed; validation is carved from training
 """
 
+from __future__ import annotations
+
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import torch
-from torch import Tensor
 from typing_extensions import override
 
 from fdsweep.search_spaces.configs import OptimConfig
@@ -21,18 +21,22 @@ from fdsweep.search_spaces.errors import DataError
 from fdsweep.search_spaces.trials import READING_GB
 from fdsweep.trainers import modalities as kinds
 from fdsweep.trainers.datasets import HERE, DataLocation, Dataset, DatasetInfo, Fold
-from fdsweep.trainers.loaders import Inputs, resident
-from fdsweep.trainers.loaders.streaming import Streamed
-from fdsweep.trainers.modalities import Payload
-from fdsweep.trainers.modalities.picture import FRAME_SIDE
+from fdsweep.trainers.imports.lazy import torch
+from fdsweep.trainers.modalities import Inputs, Payload
 from fdsweep.trainers.preparation.catalog import Catalog, Item, Options
 from fdsweep.trainers.preparation.manifest import Manifest, load_manifest
 from fdsweep.trainers.preparation.reading import read_rows, read_table
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["FRAMES", "LABEL_MAP", "Payload", "Prepared"]
 
 LABEL_MAP = "label_map"
 """The payload beside the modalities' that holds the classes of a sample's pixels."""
+
+FRAME_SIDE = 360
+"""Short side of a stored frame at most, where nothing else is asked for; CREMA-D's are 480x360."""
 
 FRAMES = Payload("frames", (FRAME_SIDE,))
 """Pictures, unless `--frame-side` asks for others."""
@@ -153,10 +157,15 @@ class Prepared(Dataset):
         loading = self.location.loading
         if loading.mode != "auto":
             return loading.mode == "streaming"
+        from fdsweep.trainers.loaders import resident  # brings torch
+
         needed = sum(resident.nbytes(self.manifest, name) for name in payloads)
         return needed / 1e9 + READING_GB > loading.memory_gb
 
     def _inputs(self, modality: str, streams: bool) -> Inputs:
+        from fdsweep.trainers.loaders import resident  # brings torch
+        from fdsweep.trainers.loaders.streaming import Streamed
+
         storage, manifest = self.location.storage, self.manifest
         if streams:
             return Streamed(storage=storage, manifest=manifest, modality=modality)

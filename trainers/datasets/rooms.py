@@ -10,14 +10,14 @@ Rendered in memory, once per process: 600 rooms take under five seconds, which a
 storage would save at the price of one more thing that can be stale.
 """
 
+from __future__ import annotations
+
 from abc import abstractmethod
 from collections.abc import Callable, Collection
 from functools import cache
-from typing import ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor
 from typing_extensions import override
 
 from fdsweep.search_spaces.configs import OptimConfig
@@ -32,10 +32,13 @@ from fdsweep.trainers.datasets import (
     Modality,
     registry,
 )
-from fdsweep.trainers.loaders import Inputs, Plain
-from fdsweep.trainers.modalities import Payload
+from fdsweep.trainers.imports.lazy import torch
+from fdsweep.trainers.modalities import Inputs, Payload
 from fdsweep.trainers.rooms import KINDS, LABELS, SEED, VERSION, render
 from fdsweep.trainers.rooms.sensor import HEIGHT, WIDTH
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 ROOMS = 600
 TEST_IN = 4
@@ -135,6 +138,8 @@ class _Rooms(Dataset):
 
     @override
     def folds(self, modalities: Collection[str] | None = None) -> Callable[[int], Fold]:
+        from fdsweep.trainers.loaders import Plain  # brings torch
+
         del modalities  # a ray's hit gives all
         found = rendered()
         numbers = tuple(f"{number:03d}" for number in range(ROOMS))
@@ -178,6 +183,8 @@ class Rooms(_Rooms):
 
     @override
     def label_maps(self, found: Rendered) -> Inputs:
+        from fdsweep.trainers.loaders import Plain  # brings torch
+
         return Plain(found.labels)
 
 

@@ -8,6 +8,8 @@ yields  windows of 100 samples (2 s), every 50 samples: accelerometer and gyrosc
 splits  subjects 6 / 2 / 2; five seeds in a row test every subject once
 """
 
+from __future__ import annotations
+
 import hashlib
 import importlib.util
 from collections.abc import Callable, Collection
@@ -15,7 +17,6 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
-import torch
 from typing_extensions import override
 
 from fdsweep.search_spaces.configs import OptimConfig
@@ -31,7 +32,7 @@ from fdsweep.trainers.datasets import (
     Modality,
     registry,
 )
-from fdsweep.trainers.loaders import Plain
+from fdsweep.trainers.imports.lazy import torch
 from fdsweep.trainers.modalities import Payload
 
 SHA256 = "eb122f23cdf06ef6bd6c6c5312958ec5cf9d038e2e6d457b8081662c75a42537"
@@ -129,6 +130,8 @@ def _fold(
     subjects: list[int],
     sample_ids: tuple[str, ...],
 ) -> Fold:
+    from fdsweep.trainers.loaders import Plain  # brings torch
+
     of_sample = torch.tensor(subjects)
     train, val, test = (
         torch.isin(of_sample, torch.tensor(part)).nonzero().squeeze(1)

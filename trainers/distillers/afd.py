@@ -55,6 +55,7 @@ class AFD(Distiller):
     student_maps = True
     teacher_maps = True
     on_maps = "maps"
+    trains = ("teacher_positions", "student_positions", "queries", "keys", "spread")
     sources: ClassVar[dict[str, str]] = {
         "weight": "clovaai/attention-feature-distillation, CIFAR-100 (there beside 0.9 kd)",
         "qk_dim": "clovaai/attention-feature-distillation",

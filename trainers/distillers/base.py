@@ -43,8 +43,9 @@ class InnerStep(NamedTuple):
 class Distiller(nn.Module, ABC):
     """A method: what a batch loses beside the task, with whatever it trains beside the student.
 
-    What a method is stands in attributes of its class; what depends on its options may be set on
-    the instance.
+    What a method is stands in attributes of its class, as plain values: methods are listed from the
+    text of their modules (`trainers.imports`). What depends on its options may be set on the
+    instance.
 
     Attributes:
         weights: of every term that `forward` gives, in the running epoch.
@@ -61,6 +62,9 @@ class Distiller(nn.Module, ABC):
         response_option: the option whose response the pictures draw; where it is learned, the
             measure of that name says what came of it.
         needs: switch -> the switch without which it does nothing, both options that are bools.
+        trains: its parts that have parameters, with default options and features of equal width,
+            for people.
+        trains_if_widths_differ: those that come on top where the widths differ.
         needs_teacher: False if `forward` takes None in the teacher's place.
         max_teachers: how many teachers `distil` takes.
         needs_pairs: False if the method is made for teacher samples that belong to other samples.
@@ -82,6 +86,8 @@ class Distiller(nn.Module, ABC):
     absent_if_unset: ClassVar[tuple[str, ...]] = ()
     look: ClassVar[int | None] = None
     variants: ClassVar[tuple[str, ...]] = ()
+    trains: ClassVar[tuple[str, ...]] = ()
+    trains_if_widths_differ: ClassVar[tuple[str, ...]] = ()
     group: Group = "Cross"
     level: str = "features"
     response_option: str = ""

@@ -87,6 +87,7 @@ class C2KD(Distiller):
     group = "Cross"
     level = "logits"
     moves_teacher = True
+    trains = ("student_proxy", "teacher_proxy")
     on_maps = "maps"
     look = 3
     sources: ClassVar[dict[str, str]] = {

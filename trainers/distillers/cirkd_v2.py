@@ -107,6 +107,7 @@ class CIRKDv2(Distiller):
     look = 13
     on_maps = "maps"
     dense_only = True
+    trains = ("context", "mimic", "pixel_head", "channel_head")
     sources: ClassVar[dict[str, str]] = {
         "temperature": CODE,
         "similarity_temperature": CODE,

@@ -112,6 +112,8 @@ class FDCMKD(Distiller):
         *("Freq+Align+Scale", "+Heads"),
     )
     response_option = "cutoff"
+    trains = ("classifiers", "band_heads")
+    trains_if_widths_differ = ("project",)
     sources: ClassVar[dict[str, str]] = {
         "freq": "the paper, Table 2",
         "align": "the paper, Table 2",

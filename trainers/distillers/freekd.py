@@ -95,6 +95,7 @@ class FreeKD(WithClassifier):
     student_maps = True
     teacher_maps = True
     on_maps = "maps"
+    trains_if_widths_differ = ("projects",)
     sources: ClassVar[dict[str, str]] = {
         "weight_low": "ours (Gumpest/FreeKD has 5 for the squared error of whole maps)",
         "weight_high": "Gumpest/FreeKD, RetinaNet on COCO",

@@ -48,6 +48,7 @@ class PKDMaps(Distiller):
     student_maps = True
     teacher_maps = True
     on_maps = "maps"
+    trains_if_widths_differ = ("projects",)
     sources: ClassVar[dict[str, str]] = {
         "weight": "open-mmlab/mmrazor, the loss's own (its detectors: 6 or 10)"
     }

@@ -68,6 +68,7 @@ class Unpaired(WithClassifier):
     needs_pairs = False
     student_maps = True
     on_maps = ""
+    trains_if_widths_differ = ("project",)
     sources: ClassVar[dict[str, str]] = {
         "bilevel": "the paper",
         "weight_fa": "the paper: both losses count once",

@@ -1,9 +1,13 @@
 """What a backbone gives for a batch."""
 
-from typing import NamedTuple
+from __future__ import annotations
 
-import torch.nn.functional as F
-from torch import Tensor
+from typing import TYPE_CHECKING, NamedTuple
+
+from fdsweep.trainers.imports.lazy import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Outputs(NamedTuple):
@@ -27,10 +31,10 @@ class Outputs(NamedTuple):
         Without maps it is the ReLU of the features.
         """
         if self.maps is None:
-            return F.relu(self.features)
-        return F.relu(self.maps[-1]).flatten(2).mean(dim=-1)
+            return torch.nn.functional.relu(self.features)
+        return torch.nn.functional.relu(self.maps[-1]).flatten(2).mean(dim=-1)
 
-    def detach(self) -> "Outputs":
+    def detach(self) -> Outputs:
         """The same values, cut off from the graph that made them."""
         maps = None if self.maps is None else tuple(x.detach() for x in self.maps)
         return Outputs(self.features.detach(), self.logits.detach(), maps)

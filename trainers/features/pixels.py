@@ -4,10 +4,15 @@ Shape letters: N pictures of H x W pixels with labels, h x w positions of a netw
 M labelled pixels of all pictures at these positions.
 """
 
-import torch.nn.functional as F
-from torch import Tensor
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from fdsweep.trainers.features.outputs import Outputs
+from fdsweep.trainers.imports.lazy import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 IGNORE = 255
 """The label of a pixel that counts nowhere."""
@@ -17,7 +22,8 @@ def labels_at(labels: Tensor, height: int, width: int) -> Tensor:
     """Labels [N, H, W] at `height` x `width` positions: that of the nearest pixel."""
     if labels.shape[1:] == (height, width):
         return labels
-    nearest = F.interpolate(labels[:, None].float(), [height, width], mode="nearest-exact")
+    interpolate = torch.nn.functional.interpolate
+    nearest = interpolate(labels[:, None].float(), [height, width], mode="nearest-exact")
     return nearest[:, 0].to(labels.dtype)
 
 
@@ -25,7 +31,7 @@ def resized(x: Tensor, height: int, width: int) -> Tensor:
     """Maps [N, C, ...] at `height` x `width` positions, bilinearly."""
     if x.shape[2:] == (height, width):
         return x
-    return F.interpolate(x, [height, width], mode="bilinear", align_corners=False)
+    return torch.nn.functional.interpolate(x, [height, width], mode="bilinear", align_corners=False)
 
 
 def rows(x: Tensor, chosen: Tensor) -> Tensor:

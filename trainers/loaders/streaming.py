@@ -10,7 +10,8 @@ from fdsweep.search_spaces.trials import READING_GB
 from fdsweep.trainers import modalities
 from fdsweep.trainers.loaders.pipeline import depth, read_ahead, usable_cores
 from fdsweep.trainers.modalities import Kind
-from fdsweep.trainers.modalities.base import CPU, Arrays
+from fdsweep.trainers.modalities.arrays import CPU
+from fdsweep.trainers.modalities.base import Arrays
 from fdsweep.trainers.preparation.manifest import Manifest
 from fdsweep.trainers.preparation.reading import read_rows
 

@@ -8,10 +8,10 @@ never its name.
 from collections.abc import Mapping
 from dataclasses import replace
 
-from fdsweep.trainers.modalities.base import Extent, Kind, Payload
+from fdsweep.trainers.modalities.base import Extent, Inputs, Kind, Payload
 from fdsweep.trainers.registry import Registry
 
-__all__ = ["Extent", "Kind", "Payload", "find", "find_all", "registry", "with_frame_side"]
+__all__ = ["Extent", "Inputs", "Kind", "Payload", "find", "find_all", "registry", "with_frame_side"]
 
 registry: Registry[Kind] = Registry(
     "kind of modality", "fdsweep.trainers.modalities", "fdsweep.modalities"

@@ -17,6 +17,8 @@ from typing_extensions import override
 from fdsweep.trainers.distributed import place
 from fdsweep.trainers.modalities.base import Arrays, Extent, Inputs, Kind
 
+CPU = torch.device("cpu")
+
 
 @dataclass(frozen=True, slots=True)
 class Plain:

@@ -1,16 +1,19 @@
 """What every kind of modality says of itself, and what it gives to training."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import pyarrow as pa
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-CPU = torch.device("cpu")
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
 DRAWS = 24
 """Random numbers that a training view of one sample may use, uniform in [0, 1)."""
 
@@ -33,7 +36,7 @@ class Extent:
     pieces: int = 0
     nbytes: int = 0
 
-    def __add__(self, other: "Extent") -> "Extent":
+    def __add__(self, other: Extent) -> Extent:
         return Extent(self.pieces + other.pieces, self.nbytes + other.nbytes)
 
 

@@ -17,11 +17,9 @@ from torch import Tensor
 from typing_extensions import override
 
 from fdsweep.trainers.modalities import registry
-from fdsweep.trainers.modalities.base import CPU, Arrays, Extent, Inputs, Kind
+from fdsweep.trainers.modalities.arrays import CPU
+from fdsweep.trainers.modalities.base import Arrays, Extent, Inputs, Kind
 from fdsweep.trainers.modalities.crops import MEAN, SIZE, STD, crop, whole
-
-FRAME_SIDE = 360
-"""Short side of a stored frame at most, where nothing else is asked for; CREMA-D's are 480x360."""
 
 QUALITY = 90
 VIEW = (3, SIZE, SIZE)

@@ -25,9 +25,6 @@ from fdsweep.trainers.modalities.base import Arrays, Extent, Inputs
 SCALES = 0.5, 2.0
 """Between which a training view shows its picture, as usual for semantic segmentation."""
 
-MOST = (480, 640)
-"""Height and width of a training view at most, where nothing else is asked for: a Kinect's."""
-
 
 class SceneKind(ArrayKind):
     """PNG files of one size [H, W]; training views are at most `shape` (height, width).

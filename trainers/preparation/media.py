@@ -1,5 +1,7 @@
 """Sound, video and pictures from files, through PyAV and Pillow; whatever is wrong is `Damaged`."""
 
+from __future__ import annotations
+
 import itertools
 import math
 import warnings
@@ -9,17 +11,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import av
-import av.logging
 import numpy as np
-from av import AudioStream, VideoStream
-from av.container import InputContainer
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from fdsweep.trainers.imports.lazy import av
 from fdsweep.trainers.preparation.catalog import Damaged
+
+if TYPE_CHECKING:
+    from av import AudioStream, VideoStream
+    from av.container import InputContainer
 
 POINTER = b"version https://git-lfs"
 SLACK_S = 0.002
@@ -29,8 +32,6 @@ UNKNOWN_SIZE = 2**31 - 2**16
 """WAV files that were written as a stream state about 2 or 4 GiB."""
 MAX_SHORT_SHARE = 0.1
 """A stream that lacks less than this share of its stated length is not worth a word."""
-
-av.logging.set_level(av.logging.PANIC)
 
 
 class ShortWarning(UserWarning):
@@ -134,6 +135,9 @@ class _Source:
 
 @contextmanager
 def _opened(path: Path, kind: Literal["audio", "video"]) -> Iterator[_Source]:
+    from av import logging
+
+    logging.set_level(logging.PANIC)
     _check(path)
     with _refusals(), av.open(str(path), metadata_errors="ignore") as container:
         streams = container.streams.audio if kind == "audio" else container.streams.video

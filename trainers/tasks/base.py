@@ -1,12 +1,15 @@
 """What every task is."""
 
-from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from __future__ import annotations
 
-from torch import Tensor
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from fdsweep.trainers.datasets import DatasetInfo, Fold
 from fdsweep.trainers.features.outputs import Outputs
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Task(ABC):

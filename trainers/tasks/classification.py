@@ -1,14 +1,18 @@
 """Each sample belongs to one class."""
 
-from typing import Any
+from __future__ import annotations
 
-import torch.nn.functional as F
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
+
 from typing_extensions import override
 
 from fdsweep.trainers.datasets import DatasetInfo, Fold
 from fdsweep.trainers.features.outputs import Outputs
+from fdsweep.trainers.imports.lazy import torch
 from fdsweep.trainers.tasks import Task, registry
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @registry.register("classification", version=1)
@@ -26,7 +30,7 @@ class Classification(Task):
 
     @override
     def loss(self, student: Outputs, labels: Tensor) -> Tensor:
-        return F.cross_entropy(student.logits, labels)
+        return torch.nn.functional.cross_entropy(student.logits, labels)
 
     @override
     def predict(self, logits: Tensor, labels: Tensor) -> Tensor:

@@ -1,22 +1,25 @@
 """Each pixel belongs to one class, or to none."""
 
+from __future__ import annotations
+
 import base64
 import io
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
 from typing_extensions import override
 
 from fdsweep.search_spaces.palette import palette
 from fdsweep.trainers.datasets import DatasetInfo, Fold
 from fdsweep.trainers.features.outputs import Outputs
 from fdsweep.trainers.features.pixels import IGNORE, resized
+from fdsweep.trainers.imports.lazy import torch
 from fdsweep.trainers.tasks import Task, registry
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 HIGHEST = 128
 """Of an illustration's pictures: taller ones are shown by every second pixel, every third, …"""
@@ -52,10 +55,11 @@ class Segmentation(Task):
     @override
     def loss(self, student: Outputs, labels: Tensor) -> Tensor:
         logits = resized(student.logits, *labels.shape[1:])
+        cross_entropy = torch.nn.functional.cross_entropy
         if logits.is_cuda:  # where torch's own sum adds up in another order each time
-            total = F.cross_entropy(logits, labels, ignore_index=IGNORE, reduction="none").sum()
+            total = cross_entropy(logits, labels, ignore_index=IGNORE, reduction="none").sum()
         else:
-            total = F.cross_entropy(logits, labels, ignore_index=IGNORE, reduction="sum")
+            total = cross_entropy(logits, labels, ignore_index=IGNORE, reduction="sum")
         return total / (labels != IGNORE).sum().clamp(min=1)
 
     @override

@@ -2,7 +2,7 @@
 
 A worker tells the cluster's head when its last step was. The driver looks there, and takes what
 stays as it was for silence, so that no two clocks need to agree. A worker without a step for too
-long ends itself, and Ray Train starts the trial again from its checkpoint. A worker that cannot,
+long ends itself, and the trial is tried again from its checkpoint. A worker that cannot,
 because it was stopped, does not answer Ray Train's health check either, whose limit is the same.
 """
 

@@ -7,7 +7,12 @@ import sys
 import pytest
 from faults import rows
 
-from fdsweep.orchestrator.execution.cluster import ResourceRequest, check, plan_resources
+from fdsweep.orchestrator.execution.cluster import (
+    ResourceRequest,
+    Room,
+    check,
+    plan_resources,
+)
 from fdsweep.orchestrator.execution.ray_compat import head_answers
 from fdsweep.search_spaces.errors import ClusterError, ConfigError
 
@@ -29,9 +34,32 @@ from fdsweep.search_spaces.errors import ClusterError, ConfigError
 def test_trials_fill_the_cluster(request_, cpus, gpus, concurrent, gpus_per_worker):
     resources = plan_resources(request_, cpus, gpus)
     assert (resources.concurrent, resources.gpus_per_worker) == (concurrent, gpus_per_worker)
-    used = resources.concurrent * (0.01 + resources.workers * resources.cpus_per_worker)
-    assert used <= cpus + 1e-9
-    assert resources.concurrent * resources.workers * gpus_per_worker <= gpus
+    workers = resources.concurrent * resources.workers
+    assert workers * resources.per_worker["CPU"] <= cpus
+    assert workers * resources.per_worker.get("GPU", 0) <= gpus
+
+
+@pytest.mark.parametrize(
+    ("request_", "later", "fitting"),
+    [
+        (ResourceRequest(), (0, 0), 0),
+        (ResourceRequest(), (16, 0), 16),
+        (ResourceRequest(workers_per_trial=2), (5, 0), 2),
+        (ResourceRequest(gpus_per_trial=0.5), (64, 4), 8),
+        (ResourceRequest(gpus_per_trial=0.5, gpus=2), (64, 4), 4),
+        (ResourceRequest(gpus=1), (64, 4), 1),
+    ],
+)
+def test_trials_fill_what_becomes_of_the_cluster(request_, later, fitting):
+    assert plan_resources(request_, 2, later[1]).fitting(*later) == fitting
+
+
+def test_half_as_many_is_never_more_and_never_none():
+    room = Room(plan_resources(ResourceRequest(), 8, 0), "student")
+    assert room.places() == 8
+    assert [room.halve(8), room.halve(8), room.halve(7), room.halve(3)] == [4, 4, 3, 1]
+    assert room.places() == 1
+    assert room.halve(1) == 1
 
 
 @pytest.mark.parametrize(

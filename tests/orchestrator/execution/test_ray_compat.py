@@ -9,9 +9,17 @@ import pytest
 from ray import _raylet, tune
 from ray._private import services, worker
 from ray._private.node import Node
+from ray.exceptions import (
+    ActorDiedError,
+    LocalRayletDiedError,
+    OutOfMemoryError,
+    RayActorError,
+    RayTaskError,
+)
 from ray.train import RunConfig, ScalingConfig, UserCallback
 from ray.train.torch import TorchTrainer
 from ray.train.v2._internal.execution.worker_group import WorkerGroup
+from ray.tune.execution import tune_controller
 from ray.tune.experiment import Trial
 from ray.tune.search import Searcher
 
@@ -25,11 +33,9 @@ def parameters(function):
 
 @pytest.fixture
 def trainer(tmp_path):
-    def make(local):
-        run = RunConfig(name="contract", storage_path=str(tmp_path))
-        return LeanTrainer(print, {}, ScalingConfig(num_workers=1), run, local=local, patience=9)
-
-    return make
+    run = RunConfig(name="contract", storage_path=str(tmp_path))
+    scaling = ScalingConfig(num_workers=1)
+    return LeanTrainer(print, scaling_config=scaling, run_config=run, patience=9)
 
 
 def test_a_trainer_runs_what_its_two_overridden_methods_give():
@@ -59,13 +65,42 @@ def test_the_controller_is_made_from_what_fit_hands_on_and_run_as_a_coroutine():
     assert not inspect.iscoroutinefunction(TrainController.get_result)
 
 
-@pytest.mark.parametrize("local", [True, False])
-def test_the_helpers_that_are_dropped_stand_among_the_default_ones(trainer, local):
-    lean = trainer(local)
-    usual = {type(one) for one in TorchTrainer._create_default_callbacks(lean)}
-    dropped = {*(ray_compat.NEEDLESS_LOCALLY if local else ray_compat.NEVER_USED)}
+def test_the_helpers_that_are_dropped_stand_among_the_default_ones(trainer):
+    usual = {type(one) for one in TorchTrainer._create_default_callbacks(trainer)}
+    dropped = {*ray_compat.NEVER_USED}
     assert dropped <= usual
-    assert {type(one) for one in lean._create_default_callbacks()} == usual - dropped
+    assert {type(one) for one in trainer._create_default_callbacks()} == usual - dropped
+
+
+def test_workers_are_placed_where_their_group_says():
+    group = ray_compat.WorkerGroup
+    assert "self.worker_group_cls.create(" in inspect.getsource(TrainController)
+    assert (
+        parameters(group._create_placement_group)[1:]
+        == parameters(ray_compat._Group._create_placement_group)[1:]
+    )
+    assert "pg_handle = self._create_placement_group(" in inspect.getsource(group._start_impl)
+    assert {"placement_group", "ready", "wait", "shutdown"} <= {*dir(ray_compat._Places)}
+
+
+def test_tune_is_told_of_every_death():
+    manager = ray_compat.RayActorManager
+    for name in ("_actor_start_failed", "_actor_task_failed"):
+        assert parameters(getattr(manager, name)) == parameters(getattr(ray_compat._Actors, name))
+        assert f"self.{name}(" in inspect.getsource(manager)
+    made = "RayActorManager(resource_manager=resource_manager)"
+    assert made in inspect.getsource(tune_controller.TuneController.__init__)
+    with ray_compat.every_death_told():
+        assert tune_controller.RayActorManager is ray_compat._Actors
+    assert tune_controller.RayActorManager is manager
+    killed = ray_compat._as_actor_error(OutOfMemoryError("too much"))
+    assert isinstance(killed, RayActorError)
+    assert isinstance(killed, OutOfMemoryError)
+    assert (str(killed), killed.preempted) == ("too much", False)
+    other = ray_compat._as_actor_error(LocalRayletDiedError())
+    assert isinstance(other, RayActorError)
+    for known in (ActorDiedError(), RayTaskError("f", "text", ValueError()), ValueError()):
+        assert ray_compat._as_actor_error(known) is known
 
 
 def test_a_node_knows_its_processes_its_head_and_its_logs():
@@ -92,7 +127,10 @@ def test_the_callbacks_and_the_trial_are_those_that_we_know():
     assert Trial.RUNNING == "RUNNING"
     assert parameters(tune.Callback.on_trial_result) == [*told, "result", "info"]
     assert parameters(UserCallback.after_report) == ["self", "run_context", "metrics", "checkpoint"]
-    assert parameters(Trial.get_error) == ["self"]
+    assert parameters(tune.Callback.on_step_end) == ["self", "iteration", "trials", "info"]
+    assert isinstance(Trial.error_file, property)
+    assert isinstance(Trial.pickled_error_file, property)
+    assert Trial.ERROR == "ERROR"
     assert {"config", "trial_id"} <= {*parameters(Trial.__init__)}
     assert Searcher.FINISHED == "FINISHED"
 
@@ -103,4 +141,4 @@ def test_the_health_check_of_workers_takes_its_limit_from_the_environment():
     checks = inspect.getsource(WorkerGroup._poll_workers_and_collect_errors)
     assert "self._worker_health_check_timeout_s" in checks
     run = inspect.getsource(LeanTrainer._initialize_and_run_controller)
-    assert run.index("WORKER_HEALTH_CHECK_TIMEOUT_S_ENV_VAR") < run.index("TrainController(")
+    assert run.index("WORKER_HEALTH_CHECK_TIMEOUT_S_ENV_VAR") < run.index("_Controller(")

@@ -18,7 +18,12 @@ import torch
 from faults import rows
 
 from fdsweep.orchestrator.execution import ray_compat
-from fdsweep.orchestrator.execution.cluster import ResourceRequest, plan_resources
+from fdsweep.orchestrator.execution.cluster import (
+    LOOK_EVERY_S,
+    ResourceRequest,
+    Room,
+    plan_resources,
+)
 from fdsweep.orchestrator.execution.stages import run_plan
 from fdsweep.orchestrator.execution.trial import train_name
 from fdsweep.orchestrator.studies.plan import make_cells, make_plan
@@ -35,11 +40,11 @@ ROWS = {
 }
 
 
-def kill_own_workers():
-    """Kill the Train workers of this process's own cluster, and nobody else's."""
+def kill_own(name):
+    """Kill the processes of that name of this process's own cluster, and nobody else's."""
     find = ["pgrep", "-P", str(os.getpid()), "raylet"]
     raylets = subprocess.run(find, capture_output=True, text=True, check=True).stdout.split()
-    subprocess.run(["pkill", "-9", "-P", ",".join(raylets), "-f", "RayTrainWorker"], check=True)
+    subprocess.run(["pkill", "-9", "-P", ",".join(raylets), "-f", name], check=True)
 
 
 @dataclass
@@ -50,9 +55,13 @@ class Notes:
     failures: dict = field(default_factory=dict)
     ends: list = field(default_factory=list)
     epochs: list = field(default_factory=list)
+    interruptions: list = field(default_factory=list)
 
     def started(self, trial):
         pass
+
+    def interrupted(self, trial, words):
+        self.interruptions.append(words)
 
     def epoch(self, trial, metrics):
         self.epochs.append((metrics["seed"], metrics["epoch"]))
@@ -105,6 +114,13 @@ def alone(trial, seed=0):
     return json.loads(json.dumps(run_replicate(trial, DATASET.info, DATASET.folds()(seed), seed)))
 
 
+def test_as_many_trials_run_as_the_cluster_has_room_for_now(cluster):
+    room = Room(replace(cluster, concurrent=cluster.concurrent + 5), "student")
+    assert room.places() == cluster.concurrent + 5
+    room.looked -= LOOK_EVERY_S
+    assert room.places() == cluster.concurrent
+
+
 def test_two_workers_give_the_curve_of_one(cluster, tmp_path):
     """In single precision; at a learning rate of 0.01 training itself magnifies the last bit of
     a weight to 1e-4 within one epoch, one worker or two. `test_distributed` compares in double.
@@ -151,10 +167,12 @@ def test_a_trial_that_breaks_off_fails_its_seeds_and_no_other_trial(cluster, tmp
 
 
 @pytest.mark.fault(
-    "a training worker is killed", "its trial goes on from its checkpoint, to the same numbers"
+    "a training worker, or the process of a trial, is killed",
+    "the trial goes on from its checkpoint, to the same numbers",
 )
-def test_a_dead_worker_goes_on_from_its_checkpoint(cluster, tmp_path, fault):
-    """The worker process is killed once, after seed 0 and two epochs of seed 1."""
+@pytest.mark.parametrize("victim", ["RayTrainWorker", "ImplicitFunc"])
+def test_a_dead_process_of_a_trial_goes_on_from_its_checkpoint(cluster, tmp_path, victim, fault):
+    """A worker or the trial itself is killed once, after seed 0 and two epochs of seed 1."""
     plan = planned(tmp_path, ["none"], seeds=(0, 1), epochs=3)
     trial = replace(plan.students[0], checkpoint_seconds=0.0)
     plan = replace(plan, students=(trial,))
@@ -164,17 +182,18 @@ def test_a_dead_worker_goes_on_from_its_checkpoint(cluster, tmp_path, fault):
             super().epoch(trial, metrics)
             if metrics["seed"] == 1 and metrics["epoch"] == 2 and self.epochs.count((1, 2)) == 1:
                 fault.hits()
-                kill_own_workers()
+                kill_own(victim)
 
     notes = Killer()
     run_plan(plan, cluster, str(tmp_path), notes)
+    fault.counts([(trial.key, 0), (trial.key, 1)], notes.ends)
     assert not notes.failures
+    assert notes.interruptions == ["a process or a node was lost; tried again in 1 s"]
     assert notes.epochs.count((0, 1)) == 1  # seed 0 was not trained again
     for seed in (0, 1):
         expected = alone(trial, seed)
         for name in ("curves", "kept", "best_epoch", "best_head", "test_score"):
             assert notes.outcomes["none", seed][name] == expected[name]
-    fault.counts([(trial.key, 0), (trial.key, 1)], notes.ends)
 
 
 @pytest.mark.fault(

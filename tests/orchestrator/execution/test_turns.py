@@ -1,17 +1,23 @@
 """Two drivers share a plan: what each trains when, with a Tune that only pretends to train."""
 
+import itertools
 import json
+import pickle
 import threading
 from dataclasses import dataclass, field, replace
 from functools import partial
 from types import SimpleNamespace
 
 import pytest
+from ray.exceptions import ActorDiedError, RayTaskError
+from ray.tune.search import Searcher
 
-from fdsweep.orchestrator.execution import leases, stages, turns
+from fdsweep.orchestrator.execution import leases, retries, stages, turns
+from fdsweep.orchestrator.execution.cluster import ResourceRequest, Room, plan_resources
 from fdsweep.orchestrator.execution.leases import Leases
+from fdsweep.orchestrator.execution.ray_compat import ActorMemoryError
 from fdsweep.orchestrator.execution.trial import train_name
-from fdsweep.orchestrator.execution.turns import Turns
+from fdsweep.orchestrator.execution.turns import InTurn, Turns
 from fdsweep.orchestrator.writer import Writer
 from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.configs import NetworkConfig, OptimConfig, StudentConfig
@@ -32,47 +38,69 @@ ALONE = StudentConfig(network=NETWORK, method="none", method_version=1)
 TAUGHT = replace(ALONE, method="kd", teachers=(NETWORK,), teacher_state="trained")
 
 
+OWN = RayTaskError("fit_trial", "it broke\noff", ValueError("off"))
+ROOM = Room(plan_resources(ResourceRequest(), 1, 0), "student")
+LOST, MEMORY = ActorDiedError(), ActorMemoryError("Memory on the node was low.")
+
+
 @dataclass
 class World:
-    """What is stored, and every training that took place; `gates` hold trainings up."""
+    """What is stored, and every training that took place; `gates` hold trainings up.
+
+    `failing` has by key what trainings end with, one after the other, `at_once` how many trials
+    were under way whenever one began.
+    """
 
     done: set = field(default_factory=set)
     trained: list = field(default_factory=list)
     begun: threading.Event = field(default_factory=threading.Event)
     gate: threading.Event = field(default_factory=threading.Event)
-    failing: set = field(default_factory=set)
+    failing: dict = field(default_factory=dict)
+    at_once: list = field(default_factory=list)
 
 
 @pytest.fixture
-def world(monkeypatch):
+def world(monkeypatch, tmp_path):
     """Trainings that are over at once, but that of a teacher, which waits for the gate."""
     world = World()
 
     def missing(trial):
         return tuple(seed for seed in trial.seeds if (trial.key, seed) not in world.done)
 
-    def fit(trainable, resources, storage, callback, name_of, config):
-        while isinstance(found := config.search_alg.suggest(""), dict):
-            trial = SimpleNamespace(config=found, get_error=lambda: "it broke\noff")
-            own = found["trial"]
-            if own.kind == "teacher":
-                world.begun.set()
-                world.gate.wait()
-            if own.key in world.failing:
-                world.failing.remove(own.key)
-                callback.on_trial_error(0, [], trial)
-                continue
-            for seed in own.seeds:
-                world.trained.append((own.kind, own.key, seed))
-                world.done.add((own.key, seed))
-                result = {"seed": seed, "outcome": json.dumps({})}
-                callback.on_trial_result(0, [], trial, result)
-            callback.on_trial_complete(0, [], trial)
-        callback.tell_broken()
+    def fit(trainable, resources, storage, callback):
+        queue, begun = callback.queue, []
+        for number in itertools.count():
+            found = queue.suggest(str(number))
+            if isinstance(found, dict):
+                begun.append(SimpleNamespace(config=found, trial_id=str(number), status="RUNNING"))
+                world.at_once.append(len(begun))
+            elif begun:
+                train(callback, begun.pop(0), tmp_path / "error.pkl")
+            elif found == Searcher.FINISHED:
+                return
+
+    def train(callback, trial, error_file):
+        own = trial.config["trial"]
+        if own.kind == "teacher":
+            world.begun.set()
+            world.gate.wait()
+        if world.failing.get(own.key):
+            error_file.write_bytes(pickle.dumps(world.failing[own.key].pop(0)))
+            trial.status, trial.pickled_error_file = "ERROR", str(error_file)
+            callback.queue.on_trial_complete(trial.trial_id, error=True)
+            callback.on_step_end(0, [trial])
+            return
+        for seed in own.seeds:
+            world.trained.append((own.kind, own.key, seed))
+            world.done.add((own.key, seed))
+            callback.on_trial_result(0, [trial], trial, {"seed": seed, "outcome": json.dumps({})})
+        callback.queue.on_trial_complete(trial.trial_id)
+        callback.on_trial_complete(0, [trial], trial)
 
     monkeypatch.setattr(turns, "missing", missing)
     monkeypatch.setattr(stages, "fit", fit)
     monkeypatch.setattr(leases, "POLL_S", 0.01)
+    monkeypatch.setattr(retries, "BACK_OFF_S", 0.001)
     return world
 
 
@@ -81,9 +109,13 @@ class Notes:
 
     def __init__(self, world):
         self.world, self.finished_, self.failures, self.elsewhere = world, [], [], []
+        self.interruptions = []
 
     def started(self, trial):
         pass
+
+    def interrupted(self, trial, words):
+        self.interruptions.append((trial.key, words))
 
     def keep(self, trial, seed, end):
         pass
@@ -125,7 +157,7 @@ def make_plan(storage):
 def run_both(world, storage):
     """The notes of two drivers; the second begins when the first trains the teachers."""
     plan, one, other = make_plan(storage), Notes(world), Notes(world)
-    resources = SimpleNamespace(concurrent=1)
+    resources = ROOM.resources
     first = threading.Thread(target=stages.run_plan, args=(plan, resources, str(storage), one))
     first.start()
     world.begun.wait()
@@ -147,7 +179,7 @@ def test_two_drivers_train_each_replicate_once(world, tmp_path):
 
 def test_what_one_driver_fails_at_the_other_trains(world, tmp_path):
     teacher = ALONE.network.teacher_key
-    world.failing.add(teacher)
+    world.failing[teacher] = [OWN]
     one, other = run_both(world, tmp_path)
     assert {failure for failure in one.failures if failure[0] == teacher} == {
         (teacher, 0, "off"),
@@ -190,6 +222,86 @@ def test_seeds_of_another_driver_are_left_and_so_is_the_folder_of_a_run(world, t
         assert last.blocked == [train_name(trial)]
 
 
+def run_alone(world, storage, failing, cpus=1):
+    """The notes of one driver whose student without a teacher ends as in `failing` first."""
+    world.gate.set()
+    world.failing[ALONE.key] = list(failing)
+    notes = Notes(world)
+    stages.run_plan(
+        make_plan(storage), plan_resources(ResourceRequest(), cpus, 0), str(storage), notes
+    )
+    assert len(set(world.trained)) == len(world.trained)
+    assert not [*Storage(str(storage)).local("locks/leases").glob("*-*")]
+    return notes
+
+
+def test_a_lost_trial_has_three_more_turns_and_keeps_its_leases(world, tmp_path):
+    notes = run_alone(world, tmp_path, [LOST] * 3)
+    assert not notes.failures
+    assert {key for key, _ in notes.interruptions} == {ALONE.key}
+    words = "a process or a node was lost; tried again in"
+    assert [told for _, told in notes.interruptions] == [
+        f"{words} {seconds:g} s" for seconds in (0.001, 0.004, 0.016)
+    ]
+    assert len(world.trained) == 6
+
+
+def test_the_fourth_time_a_lost_trial_fails(world, tmp_path):
+    notes = run_alone(world, tmp_path, [LOST] * 4)
+    why = "a process or a node was lost (The actor died unexpectedly before finishing this task.)"
+    assert notes.failures == [(ALONE.key, seed, why) for seed in (0, 1)]
+    assert len(notes.interruptions) == 3
+    assert len(world.trained) == 4
+
+
+def test_a_trial_that_fails_by_its_own_error_has_no_other_turn(world, tmp_path):
+    notes = run_alone(world, tmp_path, [OWN])
+    assert notes.failures == [(ALONE.key, seed, "off") for seed in (0, 1)]
+    assert not notes.interruptions
+
+
+def test_a_node_that_was_taken_away_and_a_lack_of_room_do_not_count(world, tmp_path):
+    preempted = retries.BrokenOffError("preempted", "drained")
+    room = retries.BrokenOffError("room", "timed out")
+    told = [RayTaskError("fit_trial", "text", one) for one in (preempted, room)] * 4
+    notes = run_alone(world, tmp_path, [LOST, *told, LOST, LOST])
+    assert not notes.failures
+    assert len(notes.interruptions) == 11
+    assert len(world.trained) == 6
+
+
+def test_a_trial_killed_for_memory_is_tried_once_with_half_as_many_of_its_kind(world, tmp_path):
+    notes = run_alone(world, tmp_path, [MEMORY], cpus=2)
+    words = "killed for lack of memory; tried once more, with at most 1 student at a time"
+    assert notes.interruptions == [(ALONE.key, words)]
+    assert not notes.failures
+    assert world.at_once == [1, 1, 2, 1]  # a teacher, two students, and one of them again
+
+
+def test_the_second_time_a_trial_is_killed_for_memory_it_fails(world, tmp_path):
+    notes = run_alone(world, tmp_path, [MEMORY] * 2)
+    why = "killed for lack of memory (Memory on the node was low.)"
+    assert notes.failures == [(ALONE.key, seed, why) for seed in (0, 1)]
+
+
+def test_what_is_killed_together_halves_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(retries, "BACK_OFF_S", 0.0)
+    trials = [
+        make_trial(tmp_path, "student", replace(ALONE, network=replace(NETWORK, backbone=f"b{i}")))
+        for i in range(8)
+    ]
+    room = Room(plan_resources(ResourceRequest(), 8, 0), "student")
+    queue = InTurn(iter(trials), room)
+    assert all(isinstance(queue.suggest(str(i)), dict) for i in range(8))
+    assert queue.suggest("more") is None
+    assert {queue.broke_off(str(i), "memory") for i in range(8)} == {
+        "killed for lack of memory; tried once more, with at most 4 students at a time"
+    }
+    assert [isinstance(queue.suggest(f"again {i}"), dict) for i in range(6)] == [True] * 4 + [
+        False
+    ] * 2
+
+
 def test_the_checkpoint_and_the_leases_of_a_trial_outlast_its_slow_rows(world, tmp_path):
     trial, notes = make_trial(tmp_path, "student", ALONE), Notes(world)
     checkpoint = tmp_path / layout.train_folder(train_name(trial))
@@ -199,7 +311,7 @@ def test_the_checkpoint_and_the_leases_of_a_trial_outlast_its_slow_rows(world, t
     with Leases(Storage(str(tmp_path))) as leases, Writer() as writer:
         some = Turns([trial], leases)
         (own,) = some
-        relay = stages._Relay(some, notes, writer)
+        relay = stages._Relay(InTurn(iter([own]), ROOM), some, notes, writer)
         told = SimpleNamespace(config={"trial": own})
         for seed in own.seeds:
             relay.on_trial_result(0, [], told, {"seed": seed, "outcome": "{}"})
@@ -225,7 +337,7 @@ def test_what_cannot_be_stored_ends_the_run_and_keeps_the_checkpoint(world, tmp_
     notes.keep = keep
     plan = replace(make_plan(tmp_path), teachers=(), students=(trial,))
     with pytest.raises(StorageError, match="full"):
-        stages.run_plan(plan, SimpleNamespace(concurrent=1), str(tmp_path), notes)
+        stages.run_plan(plan, ROOM.resources, str(tmp_path), notes)
     assert notes.finished_ == [(trial.key, 0)]
     assert checkpoint.exists()
     assert not [*tmp_path.glob("locks/leases/*-*")]

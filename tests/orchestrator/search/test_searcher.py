@@ -10,10 +10,12 @@ import cloudpickle
 import optuna
 import pytest
 from optuna.trial import TrialState
-from ray.tune.search import ConcurrencyLimiter, Searcher
+from ray.tune.search import Searcher
 from ray.tune.search.search_generator import SearchGenerator
 from sqlalchemy import event
 
+from fdsweep.orchestrator.execution import retries
+from fdsweep.orchestrator.execution.cluster import ResourceRequest, Room, plan_resources
 from fdsweep.orchestrator.search import run as planner
 from fdsweep.orchestrator.search.optuna_study import Problem, Proposer
 from fdsweep.orchestrator.search.pruners import PRUNERS
@@ -28,6 +30,7 @@ from fdsweep.search_spaces.trials import PointConfig
 
 EPOCHS = 9
 SECONDS = 0.5
+ROOM = Room(plan_resources(ResourceRequest(), 64, 0), "trial")
 X = Dimension(name="x", default=0.5, low=0.0, high=1.0)
 TRAINED = json.dumps({"replicates": []})
 BROKEN = json.dumps({"error": "the loss is no longer finite", "traceback": "Traceback ..."})
@@ -40,6 +43,10 @@ class Notes:
     begun: list = field(default_factory=list)
     epochs: list = field(default_factory=list)
     ends: list = field(default_factory=list)
+    interruptions: list = field(default_factory=list)
+
+    def interrupted(self, proposer, proposal, words):
+        self.interruptions.append((proposer.name, proposal.number, words))
 
     def started(self, proposer, proposal):
         self.begun.append((proposer.name, proposal.number))
@@ -99,21 +106,19 @@ class Run:
     def __init__(self, lanes, deadline=None):
         self.notes, self.words, self.count = Notes(), [], 0
         self.searcher = StudySearcher(
-            lanes, self.notes, lambda *word: self.words.append(word), AtOnce(), deadline
+            lanes, ROOM, self.notes, lambda *word: self.words.append(word), AtOnce(), deadline
         )
 
     def suggest(self):
-        """A new trial and its point, or None when the searcher is done."""
+        """A new trial and its point, or None when the searcher has none."""
         trial_id = f"{self.count:08x}"
         self.count += 1
         found = self.searcher.suggest(trial_id)
-        if found == Searcher.FINISHED:
-            return None
-        return trial_id, found["point"]
+        return (trial_id, found["point"]) if isinstance(found, dict) else None
 
     def report(self, trial_id, epoch, outcome=""):
         """One result, with some of what Tune puts beside it."""
-        _, proposal = self.searcher.running[trial_id]
+        _, proposal = self.searcher.begun[self.searcher.running[trial_id].config["point"].key]
         result = {
             "epoch": epoch,
             "epochs": EPOCHS,
@@ -138,7 +143,7 @@ class Run:
         self.searcher.on_trial_complete(trial_id, result={**result, "done": True})
 
     def word(self, key, epoch):
-        (word,) = [word for *place, word in self.words if place == [key, epoch]]
+        (word,) = {word for *place, word in self.words if place == [key, epoch]}
         return word
 
     def to_end(self, at_once=1):
@@ -272,40 +277,71 @@ def test_a_point_that_failed_is_a_failed_trial(memory):
     assert first[4] == second[4] == json.loads(BROKEN)
 
 
-def test_a_trial_that_broke_off_fails_with_the_last_line_of_why(memory):
+def break_off(run, trial_id, cause):
+    """What Tune and then the driver do when a trial broke off."""
+    run.searcher.on_trial_complete(trial_id, error=True)
+    return run.searcher.broke_off(trial_id, cause)
+
+
+def test_a_trial_that_broke_off_for_good_fails_with_why(memory):
     study = lane(memory, "broken", 2)
     run = Run([study])
-    trial_id, _ = run.suggest()
+    trial_id, first = run.suggest()
     run.report(trial_id, 1)
-    run.searcher.on_trial_complete(trial_id, error=True)
-    assert states(study) == [TrialState.RUNNING]  # Tune has not said why yet
+    assert break_off(run, trial_id, None) == ""
+    assert states(study) == [TrialState.RUNNING]
     other, point = run.suggest()
     for _ in run.train(other, point):
         pass
-    why = "Traceback (most recent call last):\n  ...\nRuntimeError: a worker died"
-    run.searcher.end(trial_id, error=why)
+    why = {"error": "a worker died", "traceback": "Traceback ..."}
+    run.searcher.end(first.key, why)
     assert states(study) == [TrialState.FAIL, TrialState.COMPLETE]
     attributes = study.proposer.trials()[0].user_attrs
-    assert attributes["error"] == "RuntimeError: a worker died"
+    assert attributes["error"] == "a worker died"
     assert (attributes["epochs"], attributes["seconds"]) == (1, SECONDS)
     _, number, state, metrics, outcome = run.notes.ends[-1]
     assert (number, state, metrics["epoch"]) == (0, TrialState.FAIL, 1)
-    assert outcome == {"error": "RuntimeError: a worker died", "traceback": why}
+    assert outcome == why
+    assert run.searcher.suggest("one more") == Searcher.FINISHED
 
 
-def test_a_trial_ends_once(memory):
-    study = lane(memory, "once", 2)
-    run = Run([study])
-    first = run.suggest()
-    for _ in run.train(*first):
+def test_a_trial_that_was_lost_is_tried_again_as_the_same_trial(memory, monkeypatch):
+    """It goes on from its checkpoint, so that an epoch may be reported again."""
+    monkeypatch.setattr(retries, "BACK_OFF_S", 0.0)
+    steps = (2,)
+    study = lane(memory, "lost", 3, steps=steps)
+    calm = lane(optuna.storages.InMemoryStorage(), "lost", 3, steps=steps)
+    run, other = Run([study]), Run([calm])
+    trial_id, point = run.suggest()
+    for _ in range(2):
+        run.report(trial_id, 1)
+        run.report(trial_id, 2)
+        assert break_off(run, trial_id, "lost").startswith("a process or a node was lost")
+        trial_id, again = run.suggest()
+        assert again == point
+    for _ in run.train(trial_id, point):
         pass
-    ended = list(run.notes.ends)
-    run.searcher.end(first[0], error="too late")
-    run.searcher.on_trial_complete(first[0], result={})
-    run.searcher.end("never begun", error="no such trial")
-    assert run.notes.ends == ended
+    run.to_end()
+    other.to_end()
+    assert len(run.notes.begun) == len(run.notes.ends) == 3
+    facts = [(t.state, t.values, t.intermediate_values) for t in study.proposer.trials()]
+    assert facts == [(t.state, t.values, t.intermediate_values) for t in calm.proposer.trials()]
+
+
+def test_the_search_waits_for_what_was_lost_though_its_time_is_up(memory):
+    study = lane(memory, "late", 50)
+    run = Run([study])
+    trial_id, point = run.suggest()
+    run.searcher.deadline = time.monotonic()
+    assert break_off(run, trial_id, "preempted")
+    assert run.searcher.suggest("too early") is None
+    run.searcher.waiting[0].not_before = time.monotonic()
+    trial_id, again = run.suggest()
+    assert again == point
+    for _ in run.train(trial_id, point):
+        pass
+    assert run.searcher.suggest("too late") == Searcher.FINISHED
     assert states(study) == [TrialState.COMPLETE]
-    assert "error" not in study.proposer.trials()[0].user_attrs
 
 
 def test_a_study_that_cannot_be_written_ends_the_run_in_a_sentence(tmp_path):
@@ -390,10 +426,10 @@ def test_two_objectives_are_told_as_the_lane_has_them_and_nothing_is_pruned(memo
 def test_tune_may_pickle_and_save_it_whatever_it_holds(memory, tmp_path):
     study = lane(memory, "pickled", 3)
     run = Run([study])
-    generator = SearchGenerator(ConcurrencyLimiter(run.searcher, 2))
+    generator = SearchGenerator(run.searcher)
     first = run.suggest()
     with pytest.raises((pickle.PicklingError, AttributeError, TypeError)):
-        pickle.dumps(run.searcher.running)
+        pickle.dumps(run.searcher.begun)
     for module in (pickle, cloudpickle):
         assert isinstance(pickle.loads(module.dumps(run.searcher)), StudySearcher)
     generator.save_to_dir(str(tmp_path), "session")

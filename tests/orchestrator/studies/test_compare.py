@@ -12,10 +12,9 @@ from fdsweep.orchestrator.studies.compare import (
     info_of,
     papers_table,
 )
-from fdsweep.orchestrator.studies.plan import make_cells, make_plan
+from fdsweep.orchestrator.studies.plan import make_cells
 from fdsweep.results.compute.provenance.published import look_up
 from fdsweep.results.compute.provenance.setting import deviations
-from fdsweep.results.records.store import Store
 from fdsweep.search_spaces.errors import ConfigError, DataError
 from fdsweep.trainers import datasets, distillers
 from fdsweep.trainers.datasets import DataLocation
@@ -123,10 +122,7 @@ def test_the_papers_table_of_segmentation_is_its_table_3(tmp_path):
     assert sweep.pretrained == dict.fromkeys(("rgb", "depth"), "microsoft/resnet-18")
     info = datasets.find("nyu-depth-v2", location).info
     cells = make_cells(sweep, info, dict.fromkeys(sweep.pretrained, "digest"))
-    plan = make_plan(
-        sweep, cells, finished=(), missing_teachers=lambda key, seeds: seeds, storage="s"
-    )
-    made = manifests.save_manifest(sweep, plan, info, Store.create(str(tmp_path / "runs")))
+    made = manifests.make_manifest(sweep, cells, info)
     assert made.class_names == info.classes
     found = deviations(made)
     assert (found.task, found.setting, found.unstated) == ((), (), ())
@@ -184,9 +180,14 @@ def test_the_list_tells_what_each_method_is():
     assert table["none"]["options"] == {}
 
 
+def test_the_text_of_a_method_says_what_the_method_says():
+    for name in distillers.names():
+        assert methods.describe(name) == methods.ask(name), name
+
+
 def test_a_method_that_names_no_source_is_listed_all_the_same(monkeypatch):
     monkeypatch.delattr(distillers.registry.get("kd").factory, "sources")
-    (kd,) = [one for one in methods.overview() if one["method"] == "kd"]
+    kd = {"method": "kd", **methods.ask("kd")}
     assert kd["options"]["temperature"] == {"default": 4.0, "source": None}
     assert [cell.strip() for cell in methods.to_text([kd]).splitlines()[-1].split("|")] == [
         "", "kd", "temperature", "4", "–", "",

@@ -13,12 +13,11 @@ from typer.testing import CliRunner
 from fdsweep.orchestrator.cli import app
 from fdsweep.orchestrator.search.run import whole_database
 from fdsweep.orchestrator.studies import study as studies
-from fdsweep.orchestrator.studies.manifest import save_manifest
 from fdsweep.orchestrator.studies.options import StudyOptions
 from fdsweep.orchestrator.tracking.progress import Progress
 from fdsweep.orchestrator.tracking.recorder import Recorder
 from fdsweep.orchestrator.tracking.sync import stored_runs
-from fdsweep.results.records.manifest import look_up
+from fdsweep.results.records import manifest as manifests
 from fdsweep.results.records.store import Store
 from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.sweep import validated
@@ -69,14 +68,14 @@ def prepare(root):
 def finished(tmp_path):
     """The storage of a study whose every network is trained, in a way."""
     study = prepare(tmp_path / "runs")
-    save_manifest(study.sweep, study.plan, study.info, study.store)
+    manifests.add(study.store, study.manifest)
     recorder = Recorder(study.sweep, study.plan, study.store, Tracker(), Progress(1))
     for trial in study.plan.students:
         for seed in trial.seeds:
             recorder.keep(trial, seed, outcome(seed))
     for trial in study.plan.teachers:
         for seed in trial.seeds:
-            studies.teachers.save(study.store.root, trial.key, seed, WEIGHTS, {"test_score": 0.5})
+            teachers.save(study.store.root, trial.key, seed, WEIGHTS, {"test_score": 0.5})
     return study.store
 
 
@@ -117,7 +116,7 @@ def test_one_replicate_is_planned_again_and_the_rest_stays(finished, folder, con
     assert left(store)[1] == {(key, seed)}
 
     study = prepare(store.root)
-    manifest = look_up(store, study.plan.sweep)
+    manifest = manifests.look_up(store, study.plan.sweep)
     assert len([*stored_runs(store, manifest)]) == (4 if folder == "predictions" else 3)
     recorder = Recorder(study.sweep, study.plan, store, Tracker(), Progress(1))
     (trial,) = study.plan.students
@@ -149,9 +148,9 @@ def test_garbage_for_a_sweep_costs_the_others_nothing_and_is_written_again(
     assert len(status["sweeps"]) == 1
     assert told.count("sweep.json is damaged (no sweep: ") == 1
     assert read("report", store)[1] == ""
-    save_manifest(study.sweep, study.plan, study.info, store)
+    manifests.add(store, study.manifest)
     assert store.read(place) == whole
-    assert look_up(store, name).seeds == SEEDS
+    assert manifests.look_up(store, name).seeds == SEEDS
     fault.counts(planned, stored_rows(store.root))
 
 

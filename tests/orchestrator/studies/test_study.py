@@ -11,7 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 from fdsweep.orchestrator.cli import app
+from fdsweep.orchestrator.tracking.database import written
 from fdsweep.results.records.schema import REPLICATES
+from fdsweep.search_spaces import layout
 
 pytestmark = pytest.mark.ray
 
@@ -126,6 +128,35 @@ def test_run_again_trains_nothing_and_prints_the_same(study, monkeypatch):
     )
     again = run(folder / "runs", path)
     assert (again.exit_code, again.stdout) == (0, first.stdout)
+
+
+AGAIN = """
+import sys
+from fdsweep.orchestrator.cli import app
+try:
+    app(sys.argv[1:])
+finally:
+    print({"torch", "mlflow", "ray", "matplotlib"} & set(sys.modules), file=sys.stderr)
+"""
+
+
+def test_run_again_does_without_torch_mlflow_and_ray(study):
+    folder, path, first = study
+    words = ["run", str(path), "--storage", str(folder / "runs")]
+    again = subprocess.run(
+        [sys.executable, "-c", AGAIN, *words], capture_output=True, text=True, check=True
+    )
+    assert again.stdout == first.stdout
+    assert again.stderr == "set()\n"
+
+
+def test_the_database_tells_without_mlflow_what_is_written(study):
+    folder, _, _ = study
+    (sweep,) = (folder / "runs" / "reports").iterdir()
+    found = written(folder / "runs" / layout.MLFLOW_DATABASE, sweep.name)
+    rows = pd.read_parquet(folder / "runs" / "results")
+    teachers = {(key, str(seed)) for (key,) in rows["teacher_keys"] for seed in (0, 1)}
+    assert found == {*zip(rows["key"], rows["seed"].map(str), strict=True), *teachers}
 
 
 def test_report_and_status_read_what_is_stored(study):

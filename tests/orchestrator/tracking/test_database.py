@@ -6,7 +6,7 @@ import sqlite3
 import pytest
 
 from fdsweep.orchestrator.tracking import database
-from fdsweep.orchestrator.tracking.database import NEEDED, is_broken, on_own_disk
+from fdsweep.orchestrator.tracking.database import NEEDED, is_broken, on_own_disk, written
 
 
 @pytest.fixture
@@ -22,6 +22,13 @@ def write(path, *statements):
     with contextlib.closing(sqlite3.connect(path)) as opened, opened:
         for statement in statements:
             opened.execute(statement)
+
+
+def test_a_database_that_does_not_tell_holds_nothing_known(path):
+    assert written(path.with_name("none.db"), "sweep") == set()
+    assert written(path, "sweep") == set()  # tables without their columns
+    path.write_bytes(b"garbage")
+    assert written(path, "sweep") == set()
 
 
 @pytest.mark.parametrize("thorough", [False, True])

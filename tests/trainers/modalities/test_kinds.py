@@ -14,7 +14,8 @@ from PIL import Image
 from fdsweep.search_spaces.errors import ConfigError
 from fdsweep.trainers import modalities
 from fdsweep.trainers.modalities import Extent, Kind, Payload, with_frame_side
-from fdsweep.trainers.modalities.base import CPU, Inputs
+from fdsweep.trainers.modalities.arrays import CPU
+from fdsweep.trainers.modalities.base import Inputs
 
 
 def pictures(rng: np.random.Generator) -> list[Image.Image]:

@@ -7,7 +7,7 @@ from painted import draws
 
 from fdsweep.trainers import modalities
 from fdsweep.trainers.modalities import Extent, Payload
-from fdsweep.trainers.modalities.base import CPU
+from fdsweep.trainers.modalities.arrays import CPU
 from fdsweep.trainers.modalities.crops import MEAN, STD
 from fdsweep.trainers.modalities.scene import places
 from fdsweep.trainers.modalities.scene_depth import FARTHEST

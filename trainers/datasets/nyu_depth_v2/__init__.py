@@ -25,7 +25,6 @@ from fdsweep.trainers.datasets import Modality, registry
 from fdsweep.trainers.datasets.nyu_depth_v2 import folders, matlab
 from fdsweep.trainers.datasets.nyu_depth_v2.frames import Listing
 from fdsweep.trainers.datasets.prepared import LABEL_MAP, Payload, Prepared
-from fdsweep.trainers.modalities.scene import MOST
 from fdsweep.trainers.preparation.catalog import Catalog, Item, Options, wrong_tree
 from fdsweep.trainers.preparation.manifest import prepare_again
 
@@ -37,6 +36,8 @@ CLASSES = (
     "bathtub", "bag", "other structure", "other furniture", "other prop",
 )  # fmt: skip
 BACKBONE = "deeplab-resnet18"
+MOST = (480, 640)
+"""Height and width of a training view at most: a Kinect's."""
 
 
 @registry.register("nyu-depth-v2")
