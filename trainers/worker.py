@@ -12,6 +12,7 @@ from typing import Any
 import ray.train
 import ray.train.torch
 import torch
+from ray.exceptions import RayError
 
 from fdsweep.search_spaces.errors import FdsweepError, first_line, public
 from fdsweep.search_spaces.storage import tell_once
@@ -66,7 +67,7 @@ def work(handed: dict[str, TrialConfig]) -> None:
             outcomes[seed] = json.dumps(outcome)
         _report(trial.key, {"seed": seed, "outcome": outcomes[seed]}, {"outcomes": outcomes})
         if not distributed.is_usable(device):
-            raise RuntimeError("the GPU failed: another process goes on with the next replicate")
+            raise RayError("the GPU failed")  # as if the process had died: another one goes on
 
 
 def tune(point: PointConfig, go_on: GoOn) -> None:
