@@ -192,10 +192,12 @@ class Store(Storage):
         fresh = Copies(dict(zip(missing, counts, strict=True)), table)
         is_worth_it = len(missing) >= max(MIN_NEW_ROWS, len(kept.counts) // 10)
         if is_worth_it and table.schema.equals(COPIED):
-            everything = copies.to_bytes(copies.joined(kept, fresh), stamps)
-            self._keep(layout.PREDICTIONS_CACHE, everything)
+            together = copies.joined(kept, fresh)
+            together = copies.chosen(together, _in_order(together.counts, None))
+            self._keep(layout.PREDICTIONS_CACHE, copies.to_bytes(together, stamps))
         asked = [one for one in (kept, fresh) if not one.counts.keys().isdisjoint(names)]
-        return _to_frame(copies.in_order(copies.joined(*(asked or [fresh])), names))
+        found = copies.chosen(copies.joined(*(asked or [fresh])), names)
+        return _to_frame(found.table)
 
     def _copies(self, stamps: Mapping[str, Stamp]) -> Copies:
         """Copies of predictions whose files are as they were."""
@@ -273,13 +275,11 @@ class Store(Storage):
         return end == MAGIC
 
     def _if_there(self, read: Callable[[], bytes], place: str) -> bytes | None:
-        """What `read` gives; None if another process set the file aside in the meantime."""
+        """What `read` gives; None if there is no such file, or none any more."""
         try:
             return read()
         except StorageError:
-            if self.exists(place):
-                raise
-            return None
+            return read() if self.exists(place) else None  # another process may just have put it
 
     def _readers(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(LOCAL_READERS if self.is_local else REMOTE_READERS)

@@ -67,10 +67,19 @@ def joined(*parts: Copies) -> Copies:
     return Copies(counts, table.unify_dictionaries())
 
 
-def in_order(copies: Copies, files: Sequence[str]) -> pa.Table:
-    """The rows of `files`, which are among those of `copies`, in their order."""
+def chosen(copies: Copies, files: Sequence[str]) -> Copies:
+    """The rows of `files`, which are among those of `copies`, in their order.
+
+    Dictionaries hold what occurs, in the order in which it does: statistics draw in that order.
+    """
     if [*files] == [*copies.counts]:
-        return copies.table
+        return copies
     ends = dict(zip(copies.counts, np.cumsum([*copies.counts.values()]), strict=True))
     places = [np.arange(ends[file] - copies.counts[file], ends[file]) for file in files]
-    return copies.table.take(pa.array(np.concatenate([np.arange(0), *places])))
+    rows = pa.array(np.concatenate([np.arange(0), *places]))
+    table = copies.table.take(rows).combine_chunks()
+    for place, field in enumerate(table.schema):
+        if pa.types.is_dictionary(field.type):
+            column = table.column(place).cast(field.type.value_type).dictionary_encode()
+            table = table.set_column(place, field, column)
+    return Copies({file: copies.counts[file] for file in files}, table)
