@@ -5,11 +5,11 @@ import pytest
 from fdsweep.orchestrator.studies.manifest import (
     MethodFacts,
     crossed_switches,
+    make_manifest,
     method_facts,
-    save_manifest,
 )
-from fdsweep.orchestrator.studies.plan import make_cells, make_plan
-from fdsweep.results.records.manifest import load
+from fdsweep.orchestrator.studies.plan import make_cells
+from fdsweep.results.records.manifest import add, load
 from fdsweep.results.records.setting import Setting
 from fdsweep.results.records.store import Store
 from fdsweep.search_spaces.presets import every_component, load_preset
@@ -59,16 +59,9 @@ def saved(tmp_path):
     def make(study=None, **changes):
         sweep = with_aa(override(study or load_preset("components"), seeds=(0, 1), **changes))
         checkpoints = dict.fromkeys(sweep.pretrained, "abc")
-        plan = make_plan(
-            sweep,
-            make_cells(sweep, INFO, checkpoints),
-            finished=(),
-            missing_teachers=lambda key, seeds: seeds,
-            storage="store",
-        )
+        made = make_manifest(sweep, make_cells(sweep, INFO, checkpoints), INFO)
         store = Store.create(str(tmp_path / "runs"))
-        made = save_manifest(sweep, plan, INFO, store)
-        assert load(store, plan.sweep) == made
+        assert add(store, made) == made == load(store, made.sweep)
         return made
 
     return make
