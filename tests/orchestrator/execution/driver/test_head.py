@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.ray, pytest.mark.slow]
 SWEEP = """
 title: One
 seeds: [0, 1]
-epochs: 20
+epochs: 10
 directions: [accelerometer->gyroscope]
 rows: [{name: w/o KD, method: none}]
 """
