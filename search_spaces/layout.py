@@ -3,8 +3,10 @@
 results/<key>-<seed>.parquet        a replicate's row: it exists once this file does
 curves/<key>-<seed>.parquet         its metrics per epoch
 predictions/<key>-<seed>.parquet    what its task keeps of the test split
-cache/results.parquet               copies of rows of results/; may be deleted
-cache/outlines/<key>.json           what a sweep came to when it was last typed; may be deleted
+cache/results.parquet               copies of rows of results/; may be deleted, as all of cache/
+cache/predictions.parquet           the same of predictions/
+cache/whole.json                    files of curves/ and predictions/ that were seen to be whole
+cache/outlines/<key>.json           what a sweep came to when it was last typed
 teachers/<key>/<seed>.safetensors   a trained teacher, with its record <seed>.json beside it; also
                                     a student, under its own key, that an analysis looked at
 checkpoints/<digest>.safetensors    pretrained weights that networks start from
@@ -25,6 +27,8 @@ import posixpath
 
 RESULTS, CURVES, PREDICTIONS, REPORTS = "results", "curves", "predictions", "reports"
 RESULTS_CACHE = "cache/results.parquet"
+PREDICTIONS_CACHE = "cache/predictions.parquet"
+WHOLE_CACHE = "cache/whole.json"
 MLFLOW_DATABASE, MLFLOW_ARTIFACTS = "mlflow.db", "mlartifacts"
 OPTUNA_DATABASE = "optuna.db"
 LOCKS = "locks"

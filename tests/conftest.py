@@ -23,7 +23,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """What tests/chaos takes."""
     group = parser.getgroup("chaos")
     group.addoption("--chaos-seed", type=int, default=0, help="what faults are drawn from")
-    group.addoption("--chaos-seconds", type=float, default=20.0, help="how long faults strike")
+    group.addoption("--chaos-seconds", type=float, default=8.0, help="how long faults strike")
     group.addoption("--hours", type=float, default=0.0, help="one seed after the other, so long")
 
 

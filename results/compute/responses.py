@@ -51,9 +51,9 @@ def learnt(
     `options` gives methods their option; `curves` are read only if there is such a replicate.
     """
     done = replicates[replicates["status"] == "done"]
-    found = [read(config, options) for config in done["config"]]
-    names = [one.option if one and one.value == LEARN else "" for one in found]
-    learning = done.assign(metric=names).query("metric != ''")
+    found = {config: read(config, options) for config in done["config"].unique()}
+    learned = {c: one.option if one and one.value == LEARN else "" for c, one in found.items()}
+    learning = done.assign(metric=done["config"].map(learned)).query("metric != ''")
     if learning.empty:
         return {}
     trained = curves()

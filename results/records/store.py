@@ -3,13 +3,15 @@
     results/<key>-<seed>.parquet       one row: the replicate exists once this file does
     curves/<key>-<seed>.parquet        its metrics per epoch
     predictions/<key>-<seed>.parquet   what its task keeps of the test split
-    cache/results.parquet              copies of rows of results/, to open fewer files
+    cache/                             copies of many of these, to open fewer files
 
 Every file is written to a hidden name and moved, so a reader sees all of it or nothing. The cache
-may be deleted at any time: a row counts only while its file is in results/ as it was when read.
+may be deleted at any time: a copy counts only while its file is there as it was when read.
 What turns out to be damaged is set aside by whoever reads it, and is missing from then on.
 """
 
+import contextlib
+import json
 import re
 import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -21,7 +23,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from fdsweep.results.records import older
+from fdsweep.results.records import copies, older
+from fdsweep.results.records.copies import Copies, Stamp
 from fdsweep.results.records.schema import (
     CURVES,
     KEPT,
@@ -171,7 +174,9 @@ class Store(Storage):
 
     def curves(self, keys: Collection[str] | None = None) -> "pd.DataFrame":
         """Metrics per epoch, of `keys` only, if given; columns as in `schema.CURVES`."""
-        return _to_frame(self._tables("curves", self._names("curves", keys))[0])
+        return _to_frame(
+            self._tables(layout.CURVES, _in_order(self._stamps(layout.CURVES), keys))[0]
+        )
 
     def predictions(self, keys: Collection[str] | None = None) -> "pd.DataFrame":
         """What was kept of test samples, of `keys` only, if given.
@@ -179,7 +184,33 @@ class Store(Storage):
         Columns are those that the files hold, as in `schema.PREDICTIONS` for a classification and
         where there is none. Texts are categorical: there may be millions of rows.
         """
-        return _to_frame(self._tables("predictions", self._names("predictions", keys))[0])
+        stamps = self._stamps(layout.PREDICTIONS)
+        names = _in_order(stamps, keys)
+        kept = self._copies(stamps)
+        missing = [name for name in names if name not in kept.counts]
+        table, counts = self._tables(layout.PREDICTIONS, missing)
+        fresh = Copies(dict(zip(missing, counts, strict=True)), table)
+        is_worth_it = len(missing) >= max(MIN_NEW_ROWS, len(kept.counts) // 10)
+        if is_worth_it and table.schema.equals(COPIED):
+            together = copies.joined(kept, fresh)
+            together = copies.chosen(together, _in_order(together.counts, None))
+            self._keep(layout.PREDICTIONS_CACHE, copies.to_bytes(together, stamps))
+        asked = [one for one in (kept, fresh) if not one.counts.keys().isdisjoint(names)]
+        found = copies.chosen(copies.joined(*(asked or [fresh])), names)
+        return _to_frame(found.table)
+
+    def _copies(self, stamps: Mapping[str, Stamp]) -> Copies:
+        """Copies of predictions whose files are as they were."""
+        nothing = Copies({}, pa.Table.from_batches([], COPIED))
+        if not self.exists(layout.PREDICTIONS_CACHE):
+            return nothing
+        try:
+            return copies.from_bytes(self.read(layout.PREDICTIONS_CACHE), COPIED, stamps)
+        except StorageError:
+            return nothing
+        except (OSError, ValueError, KeyError, TypeError, pa.ArrowException):
+            self.set_aside(layout.PREDICTIONS_CACHE, NOT_WHOLE)
+            return nothing
 
     def finished(self, keys: Collection[str] | None = None) -> set[tuple[str, int]]:
         """(key, seed) of every replicate (of `keys` only, if given) that is done and whole.
@@ -209,12 +240,32 @@ class Store(Storage):
 
     def _gone(self, places: Collection[str]) -> set[str]:
         """Those of `places` where there are no whole curves or predictions."""
-        here: list[str] = []
-        for folder in (layout.CURVES, layout.PREDICTIONS):
-            here += {*places}.intersection(f"{folder}/{name}" for name in self._stamps(folder))
+        stamps = {
+            f"{folder}/{name}": stamp
+            for folder in (layout.CURVES, layout.PREDICTIONS)
+            for name, stamp in self._stamps(folder).items()
+        }
+        known = self._seen_whole()
+        asked = [x for x in places if x in stamps and known.get(x) != stamps[x]]
         with self._readers() as readers:
-            whole = dict(zip(here, readers.map(self._ends_well, here), strict=True))
-        return {place for place in places if not whole.get(place)}
+            ended = dict(zip(asked, readers.map(self._ends_well, asked), strict=True))
+        if len(asked) >= max(MIN_NEW_ROWS, len(known) // 10):
+            seen = {x: stamp for x, stamp in stamps.items() if ended.get(x, known.get(x) == stamp)}
+            self._keep(layout.WHOLE_CACHE, json.dumps(seen).encode())
+        return {x for x in places if x not in stamps or not ended.get(x, True)}
+
+    def _seen_whole(self) -> dict[str, Stamp]:
+        """Place -> stamp of the files that ended well when they were last looked at."""
+        if not self.exists(layout.WHOLE_CACHE):
+            return {}
+        try:
+            told = json.loads(self.read(layout.WHOLE_CACHE))
+            return {place: (changed, size) for place, (changed, size) in told.items() if changed}
+        except StorageError:
+            return {}
+        except (ValueError, TypeError, AttributeError):
+            self.set_aside(layout.WHOLE_CACHE, "no list of files")
+            return {}
 
     def _ends_well(self, place: str) -> bool:
         """Whether the file at `place` ends as a Parquet file does; else it is set aside."""
@@ -224,13 +275,11 @@ class Store(Storage):
         return end == MAGIC
 
     def _if_there(self, read: Callable[[], bytes], place: str) -> bytes | None:
-        """What `read` gives; None if another process set the file aside in the meantime."""
+        """What `read` gives; None if there is no such file, or none any more."""
         try:
             return read()
         except StorageError:
-            if self.exists(place):
-                raise
-            return None
+            return read() if self.exists(place) else None  # another process may just have put it
 
     def _readers(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(LOCAL_READERS if self.is_local else REMOTE_READERS)
@@ -245,10 +294,7 @@ class Store(Storage):
         files = {tuple(who): places for *who, places in zip(*columns, strict=True)}
         return files.get((own["key"], int(own["seed"]), "done"))
 
-    def _names(self, folder: str, keys: Collection[str] | None) -> list[str]:
-        return _in_order(self._stamps(folder), keys)
-
-    def _stamps(self, folder: str) -> dict[str, tuple[int | None, int]]:
+    def _stamps(self, folder: str) -> dict[str, Stamp]:
         """Name -> time of change in ns, if it is known, and bytes, of each file in `folder`."""
         return {info.base_name: (info.mtime_ns, info.size) for info in self.files(folder)}
 
@@ -265,7 +311,7 @@ class Store(Storage):
             pc.and_(pc.equal(fresh["status"], "done"), pc.is_valid(fresh["changed"]))
         )
         if len(lasting) >= max(MIN_NEW_ROWS, len(kept) // 10):
-            self._cache(pa.concat_tables([kept, lasting]))
+            self._keep(layout.RESULTS_CACHE, _to_parquet(pa.concat_tables([kept, lasting])))
         together = pa.concat_tables([kept, fresh])
         place = pc.index_in(together["file"], value_set=pa.array(names, pa.string()))
         order = pc.array_sort_indices(place).slice(0, len(place) - place.null_count)
@@ -274,7 +320,7 @@ class Store(Storage):
         chosen = [places[i] for i in _each_once([facts[place] for place in places])]
         return together.take(pa.array(chosen, pa.int64())).select(REPLICATES.names)
 
-    def _cached(self, stamps: Mapping[str, tuple[int | None, int]]) -> pa.Table:
+    def _cached(self, stamps: Mapping[str, Stamp]) -> pa.Table:
         """Rows of the cache whose files are as they were; none if there is no readable cache."""
         table = self._cache_file()
         if table is None:
@@ -295,11 +341,10 @@ class Store(Storage):
             return None
         return table if table.schema.equals(CACHED) else None
 
-    def _cache(self, rows: pa.Table) -> None:
-        try:
-            self.write(layout.RESULTS_CACHE, _to_parquet(rows))
-        except StorageError:
-            return  # who may only read goes without
+    def _keep(self, place: str, content: bytes) -> None:
+        """Write a part of the cache; who may only read goes without."""
+        with contextlib.suppress(StorageError):
+            self.write(place, content)
 
     def _content(self, folder: str, name: str) -> pa.Table | None:
         """The table in a file; None if it is damaged, and set aside."""
@@ -433,21 +478,19 @@ def _each_once(facts: Sequence[Fact]) -> list[int]:
     return [place for *_, place in chosen.values()]
 
 
-def _hold(kept: pa.Table, stamps: Mapping[str, tuple[int | None, int]]) -> list[bool]:
+def _hold(kept: pa.Table, stamps: Mapping[str, Stamp]) -> list[bool]:
     """For each row of the cache whether its file is as it was."""
     told = zip(*(kept[name].to_pylist() for name in CACHED.names[:3]), strict=True)
     return [stamps.get(name) == (changed, size) for name, changed, size in told]
 
 
-def _holding(kept: pa.Table, stamps: Mapping[str, tuple[int | None, int]]) -> list[Fact]:
+def _holding(kept: pa.Table, stamps: Mapping[str, Stamp]) -> list[Fact]:
     """The facts of the rows of the cache whose files are as they were."""
     facts = zip(*(kept[column].to_pylist() for column in FACTS), strict=True)
     return [fact for fact, holds in zip(facts, _hold(kept, stamps), strict=True) if holds]
 
 
-def _stamped(
-    rows: pa.Table, names: Sequence[str], stamps: Mapping[str, tuple[int | None, int]]
-) -> pa.Table:
+def _stamped(rows: pa.Table, names: Sequence[str], stamps: Mapping[str, Stamp]) -> pa.Table:
     """`rows` as lines of the cache, the file of each being in `names`."""
     changed, sizes = [stamps[name][0] for name in names], [stamps[name][1] for name in names]
     return pa.table([list(names), changed, sizes, *rows.columns], schema=CACHED)
@@ -460,6 +503,10 @@ def _compact(table: pa.Table, folder: str) -> pa.Table:
             place = table.column_names.index(column)
             table = table.set_column(place, column, table[column].dictionary_encode())
     return table.combine_chunks()
+
+
+COPIED = _compact(pa.Table.from_batches([], PREDICTIONS), layout.PREDICTIONS).schema
+"""Columns of the copies of predictions: those of a classification."""
 
 
 def _to_parquet(table: pa.Table) -> bytes:

@@ -96,7 +96,7 @@ class Storm:
     def _wait_for(self, drivers: Sequence[Driver]) -> None:
         for driver in drivers:
             assert driver.ends(PATIENCE_S), f"driver {driver.pid} does not end\n{self}"
-        self._ended(drivers)
+            self._ended([driver])
 
     def _ended(self, drivers: Sequence[Driver]) -> None:
         for driver in drivers:

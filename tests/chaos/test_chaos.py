@@ -30,7 +30,7 @@ pytestmark = [
 SWEEP = """
 title: Storm
 seeds: [0, 1]
-epochs: 8
+epochs: 4
 directions: [accelerometer->gyroscope]
 rows: [{name: w/o KD, method: none}, {name: KD, method: kd}]
 """

@@ -11,11 +11,12 @@ UNKNOWN = "unknown"
 
 def sentences(replicates: Iterable[pd.DataFrame]) -> Iterator[str]:
     """A sentence on the environments of done `replicates`, where there is more than one."""
-    found = Counter(
-        _facts(text, device)
-        for each in replicates
-        for text, device in zip(each["environment"], each["device"], strict=True)
+    told = Counter(
+        one for each in replicates for one in zip(each["environment"], each["device"], strict=True)
     )
+    found: Counter[frozenset[tuple[str, str]]] = Counter()
+    for (text, device), count in told.items():
+        found[_facts(text, device)] += count
     names = {name for facts in found for name, _ in facts}
     by_name = [(dict(facts), count) for facts, count in found.items()]
     differing = sorted(name for name in names if len({facts.get(name) for facts, _ in by_name}) > 1)

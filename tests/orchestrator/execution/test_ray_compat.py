@@ -109,6 +109,7 @@ def test_a_node_knows_its_processes_its_head_and_its_logs():
         assert name in started
     assert "process" in services.ProcessInfo._fields
     assert hasattr(worker, "_global_node")
+    assert hasattr(Node, "gcs_address")
     assert hasattr(worker.Worker, "current_node_id")
     assert parameters(Node.get_gcs_client) == parameters(Node.get_logs_dir_path) == ["self"]
     assert hasattr(_raylet.InnerGcsClient, "check_alive")
