@@ -42,6 +42,7 @@ def runs_of(storage, sweep):
     return {one.info.run_name: one for one in client.search_runs([experiment])}
 
 
+@pytest.mark.slow
 def test_more_params_and_metrics_than_a_request_takes_are_all_kept(storage):
     params = {f"option_{i}": i for i in range(201)}
     metrics = [("loss", i / 2, i) for i in range(1001)]
