@@ -190,7 +190,10 @@ def plan_json(study: Study, cost: "Estimate") -> dict[str, Any]:
 
 
 def run(study: Study) -> Outcome:
-    """Train what is missing, record it, and report; also what is there when the cluster is lost.
+    """Train what is missing, record it, and report.
+
+    When the cluster is lost, the table of what is there is all that there is time for: the next run
+    makes the pictures and tells the tracker.
 
     Raises:
         ClusterError: the devices asked for are not there.
@@ -203,18 +206,21 @@ def run(study: Study) -> Outcome:
         for stored in stored_runs(store, manifest):  # by other sweeps, or a killed driver
             if stored.done:
                 tracker.log(stored)
-        if plan.left:
-            train(study, recorder)
+        lasted = train(study, recorder) if plan.left else True
         data = load(store, plan.sweep)
         result = report_of(data)
-        pictures = _keep_report(study, data, result, tracker)
+        pictures = _keep_report(study, data, result, tracker) if lasted else {}
     if set(plan.seeds) != set(manifest.seeds):
         result = report_of(data.of(plan.seeds))
     return Outcome(result, tuple(recorder.failures), pictures)
 
 
-def train(study: Study, recorder: Recorder) -> None:
-    """Train what the plan of `recorder` has left. If the cluster is lost, that is one failure."""
+def train(study: Study, recorder: Recorder) -> bool:
+    """Train what the plan of `recorder` has left. If the cluster is lost, that is one failure.
+
+    Returns:
+        Whether the cluster lasted. Where it did not, Ray ends this process before long.
+    """
     resources = connect(study.options.request)
     from fdsweep.orchestrator.execution.driver.watch import attended
     from fdsweep.orchestrator.execution.stages import run_plan
@@ -224,6 +230,8 @@ def train(study: Study, recorder: Recorder) -> None:
             run_plan(recorder.plan, resources, study.store.root, recorder)
     except LostClusterError as error:
         recorder.failures.append(loss(error))
+        return False
+    return True
 
 
 def loss(error: LostClusterError) -> Failure:
