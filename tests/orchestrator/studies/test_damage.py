@@ -23,6 +23,8 @@ from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.sweep import validated
 from fdsweep.trainers import teachers
 
+pytestmark = pytest.mark.slow  # a study is stored for each of many cases
+
 SEEDS = (0, 1)
 WEIGHTS = {"bias": torch.zeros(1)}
 CURVES = [(0, "train", "loss_total", 1.0), (0, "val", "accuracy", 0.5)]

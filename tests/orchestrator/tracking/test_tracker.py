@@ -10,6 +10,8 @@ from fdsweep.orchestrator.tracking.mlflow import MlflowTracker
 from fdsweep.orchestrator.tracking.runs import Run, Summary
 from fdsweep.search_spaces.errors import ConfigError, StorageError
 
+pytestmark = pytest.mark.slow  # MLflow takes seconds to import
+
 
 def run(number=0, **changes):
     given = {
@@ -42,7 +44,6 @@ def runs_of(storage, sweep):
     return {one.info.run_name: one for one in client.search_runs([experiment])}
 
 
-@pytest.mark.slow
 def test_more_params_and_metrics_than_a_request_takes_are_all_kept(storage):
     params = {f"option_{i}": i for i in range(201)}
     metrics = [("loss", i / 2, i) for i in range(1001)]
