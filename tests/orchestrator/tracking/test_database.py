@@ -8,8 +8,6 @@ import pytest
 from fdsweep.orchestrator.tracking import database
 from fdsweep.orchestrator.tracking.database import NEEDED, is_broken, on_own_disk, written
 
-pytestmark = pytest.mark.slow  # MLflow takes seconds to import
-
 
 @pytest.fixture
 def path(tmp_path):
