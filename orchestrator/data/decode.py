@@ -61,14 +61,17 @@ def make_shards(job: Job, parts: Sequence[Part], made: Callable[[Part], None]) -
 
 @contextmanager
 def _stopped_at_a_failure(running: dict[Any, Part]) -> Iterator[None]:
-    """Cancel what is `running` if the body fails, so that nobody writes what is made again."""
+    """End what is `running` if the body fails, so that nobody writes what is made again.
+
+    Its worker ends with it: torch, interrupted while it is imported, cannot be imported again.
+    """
     import ray
 
     try:
         yield
     except BaseException:
         for task in running:
-            ray.cancel(task)
+            ray.cancel(task, force=True)
         if running:
             ray.wait(list(running), num_returns=len(running), timeout=STOPPING_S)
         raise
