@@ -1,10 +1,12 @@
 """One local Ray cluster for all tests that need one, started at the first of them."""
 
 import gc
+from typing import TYPE_CHECKING
 
 import pytest
 
-from fdsweep.orchestrator.execution.cluster import ResourcePlan, ResourceRequest, connect
+if TYPE_CHECKING:
+    from fdsweep.orchestrator.execution.cluster import ResourcePlan
 
 pytest_plugins = ["faults"]
 
@@ -28,11 +30,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture(scope="session")
-def cluster() -> ResourcePlan:
+def cluster() -> "ResourcePlan":
     """What a trial gets on the shared local cluster of two cores."""
     import os
 
     import ray
+
+    from fdsweep.orchestrator.execution.cluster import ResourceRequest, connect
 
     os.environ.pop("RAY_ADDRESS", None)
     resources = connect(ResourceRequest())

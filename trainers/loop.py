@@ -20,7 +20,7 @@ from fdsweep.trainers import rng
 from fdsweep.trainers.datasets import SCENE, Fold
 from fdsweep.trainers.distillers import Distiller
 from fdsweep.trainers.distributed import Placed, on_device
-from fdsweep.trainers.environment import environment
+from fdsweep.trainers.environment import continued, environment
 from fdsweep.trainers.features.outputs import Outputs
 from fdsweep.trainers.loaders import evaluation_batches, training_views
 from fdsweep.trainers.optimisation import learning_rate, make_optimizer
@@ -72,7 +72,7 @@ def train_replicate(
     *,
     on_epoch: OnEpoch | None = None,
     resume: dict[str, Any] | None = None,
-) -> tuple[History, dict[str, Tensor]]:
+) -> tuple[History, dict[str, Tensor], str]:
     """Train the student of `config` to its end and choose its epoch and head.
 
     Args:
@@ -84,7 +84,8 @@ def train_replicate(
         resume: a snapshot to go on from; the end is the same as if never interrupted.
 
     Returns:
-        The history, and the student's weights at the best epoch (on the CPU).
+        The history, the student's weights at the best epoch (on the CPU), and the environment
+        with those that it went on from.
 
     Raises:
         ReplicateError: a loss is no longer finite.
@@ -94,7 +95,7 @@ def train_replicate(
         training.run_epoch()
         if on_epoch:
             on_epoch(training.history, training.snapshot)
-    return training.history, _on_cpu(training.best_weights)
+    return training.history, _on_cpu(training.best_weights), training.environment
 
 
 class Training:
@@ -111,7 +112,8 @@ class Training:
     Attributes:
         history: what it has shown so far.
         best_weights: of the student at the best epoch, on its device.
-        environments: in which it was trained so far, the last one here.
+        environments: in which it was trained so far.
+        environment: the one here, with what the others had that it has not.
     """
 
     def __init__(
@@ -127,9 +129,11 @@ class Training:
         self.optimizer = make_optimizer(config.network.optim, self.trained.parameters())
         self.history = History(roles.task.metric)
         self.best_weights = _copy(roles.student.network)
-        self.environments = [environment(roles.student.runtime.device)]
+        here = environment(roles.student.runtime.device)
+        before = resume["environments"] if resume else ()
+        self.environments = list(dict.fromkeys([*before, here]))
+        self.environment = continued(here, before)
         if resume is not None:
-            self.environments = list(dict.fromkeys([*resume["environments"], *self.environments]))
             self.trained.load_state_dict(resume["networks"])
             self.optimizer.load_state_dict(resume["optimizer"])
             self.history = History(**resume["history"])

@@ -14,7 +14,6 @@ from fdsweep.trainers.backbones import Backbone
 from fdsweep.trainers.datasets import DatasetInfo, Fold
 from fdsweep.trainers.distillers import Distiller
 from fdsweep.trainers.distributed import Runtime
-from fdsweep.trainers.environment import environment
 from fdsweep.trainers.loop import OnEpoch, Roles, labels_of, train_replicate
 from fdsweep.trainers.teachers import Teacher
 
@@ -52,7 +51,7 @@ def run_replicate(
         runtime=runtime,
         init_stream=stream,
     )
-    history, weights = train_replicate(
+    history, weights, environment = train_replicate(
         trial.config, seed, fold, roles, on_epoch=on_epoch, resume=resume
     )
     if history.kept and roles.task.examples:
@@ -62,8 +61,7 @@ def run_replicate(
     if trial.keeps_weights and runtime.rank == 0:
         facts = {name: outcome[name] for name in TEACHER_FACTS}
         teachers.save(trial.storage, trial.key, seed, weights, facts)
-    where = environment(runtime.device, resume["environments"] if resume else ())
-    return outcome | {"device": runtime.device_name, "environment": where}
+    return outcome | {"device": runtime.device_name, "environment": environment}
 
 
 def make_roles(
