@@ -1,9 +1,11 @@
 """One local Ray cluster for all tests that need one, started at the first of them."""
 
+import functools
 import gc
 from typing import TYPE_CHECKING
 
 import pytest
+import typer.testing
 
 if TYPE_CHECKING:
     from fdsweep.orchestrator.execution.cluster import ResourcePlan
@@ -14,10 +16,14 @@ pytest_plugins = ["faults"]
 # take a fifth of the time of the fast tests.
 gc.disable()
 
+# A process builds its command line once; tests that type a hundred commands would do it as often.
+typer.testing._get_command = functools.cache(typer.testing._get_command)
+
 
 def pytest_collection_finish() -> None:
-    """Garbage is looked for again, among what the tests themselves make."""
+    """Garbage is looked for again, now and then, among what the tests themselves make."""
     gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
     gc.enable()
 
 

@@ -53,10 +53,15 @@ MODULES = {
 
 
 @cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+@cache
 def imported(path: Path, *, inside: bool) -> frozenset[str]:
     """What `path` imports; `inside` counts what its functions import when they are called."""
     names = set()
-    for node in statements(ast.parse(path.read_text()), inside=inside):
+    for node in statements(parsed(path), inside=inside):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
