@@ -80,14 +80,18 @@ def test_every_command_of_a_page_is_one(page):
 
 
 def test_commands_are_found_and_wrong_ones_are_noticed():
-    assert sum(len(commands(page)) for page in PAGES) >= 100
-    assert (
-        words("run a.yaml --direction 'a->b' > t.json  # why")
-        == "run a.yaml --direction a->b".split()
+    assert all(
+        commands(page) for page in (ROOT / "README.md", DEPLOY / "slurm.sh", DEPLOY / "rayjob.yaml")
     )
+    assert words("run a.yaml --direction 'a->b' > t.json  # why") == [
+        "run",
+        "a.yaml",
+        "--direction",
+        "a->b",
+    ]
     for wrong in (
         *("ablate", "ablation --sedes 3", "ablation --seeds", "report --epochs 3", "run --aa"),
-        *("submit -- ablation --sedes 3", "datasets show", "search --trials many"),
+        *("submit -- ablation --sedes 3", "search --trials many"),
     ):
         assert complaint(wrong), wrong
 
