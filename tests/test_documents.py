@@ -50,8 +50,7 @@ def words(command):
     """`command` as a shell has it, up to a comment, a pipe or another command."""
     lexer = shlex.shlex(command, posix=True, punctuation_chars=True)
     lexer.whitespace_split = True
-    ends = ("<", ">", "|", "&", ";")
-    return [word for word in takewhile(lambda one: not one.startswith(ends), lexer) if word != "…"]
+    return list(takewhile(lambda word: not word.startswith(("<", ">", "|", "&", ";")), lexer))
 
 
 def parse(typed, group=CLI):
@@ -68,11 +67,15 @@ def parse(typed, group=CLI):
 
 
 def complaint(command):
-    try:
-        parse(words(command))
-    except Exception as error:
-        return f"{type(error).__name__}: {error}"
-    return None
+    """Why the command line refuses `command`; "…" in it may stand for nothing or for a value."""
+    typed = words(command)
+    for reading in ([word for word in typed if word != "…"], typed):
+        try:
+            parse(reading)
+            return None
+        except Exception as error:
+            why = f"{type(error).__name__}: {error}"
+    return why
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
