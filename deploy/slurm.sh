@@ -38,19 +38,21 @@ export RAY_TMPDIR=/tmp/ray-$SLURM_JOB_ID
 # Seconds that nodes wait for each other; importing Ray from a network file system takes its time.
 export RAY_SYMMETRIC_RUN_CLUSTER_WAIT_TIMEOUT=300
 
-# `ray symmetric-run` exits with 0 where Ray cannot be started: this file says that nothing has run.
-waiting=$(mktemp)
+# What the command prints; Ray's farewell follows it in the log. `ray symmetric-run` exits with 0 where
+# Ray cannot be started, and then this file is not there.
+results=fdsweep-$SLURM_JOB_ID.out
+rm -f "$results"
 status=0
 srun --ntasks-per-node=1 --cpus-per-task="$SLURM_CPUS_ON_NODE" --kill-on-bad-exit=0 \
     ray symmetric-run --address "$RAY_ADDRESS" --min-nodes "$SLURM_JOB_NUM_NODES" \
     --num-cpus "$SLURM_CPUS_ON_NODE" -- \
-    bash -c 'rm "$0" && exec fdsweep "$@"' "$waiting" "$@" || status=$?
+    bash -c 'exec fdsweep "$@" > "$0"' "$results" "$@" || status=$?
 
-if [[ -e $waiting ]]; then
-    rm "$waiting"
+if [[ ! -e $results ]]; then
     echo "Ray could not be started on all nodes: the lines above say why." >&2
     exit 2
 fi
+cat "$results"
 # Logs of Ray stay on the nodes only where something went wrong.
 if ((status == 0)); then
     srun --ntasks-per-node=1 rm -rf "$RAY_TMPDIR"
