@@ -1,4 +1,4 @@
-"""Commands on data sets: prepare, datasets, datasets show."""
+"""Commands on data sets: init data, prepare, datasets, datasets show."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from fdsweep.trainers.datasets.prepared import Prepared
 
 app = typer.Typer(invoke_without_command=True, help="List the data sets, or show one.")
+init = typer.Typer(no_args_is_help=True, help="Write what a study of your own begins with.")
 
 
 def prepare(
@@ -87,6 +88,32 @@ def _to_prepare(
         fix = f"Type: {prepare_command(name)}"
         raise ConfigError("its folder is not given", f"fdsweep prepare {dataset}", fix)
     return found, raw
+
+
+@init.command("data")
+def init_data(
+    table: Annotated[Path, typer.Argument(help="A CSV or Parquet file, a row for each sample.")],
+    out: Annotated[Path | None, typer.Option(help="(default: TABLE.yaml, beside it)")] = None,
+    label: Annotated[str | None, typer.Option(help="Column of the labels. (default: guessed)")] = (
+        None
+    ),
+    as_json: AsJson = False,
+) -> None:
+    """Look at a table, guess what its columns are, and write the YAML file that `prepare` takes."""
+    with for_people():
+        from fdsweep.orchestrator.data.draft import to_text, write_draft
+
+        path, draft = write_draft(table, out, label)
+        document = {
+            "schema": "fdsweep.init/1",
+            "path": str(path),
+            "samples": len(draft.rows),
+            "roles": draft.roles,
+            "modalities": draft.modalities,
+            "left_out": draft.left_out,
+            "remarks": draft.remarks,
+        }
+        show(to_text(draft, path), document, as_json)
 
 
 @app.callback()

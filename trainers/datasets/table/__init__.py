@@ -18,7 +18,7 @@ import numpy as np
 from typing_extensions import override
 
 from fdsweep.search_spaces import layout
-from fdsweep.search_spaces.errors import ConfigError, DataError
+from fdsweep.search_spaces.errors import ConfigError, DataError, unknown
 from fdsweep.search_spaces.storage import Storage
 from fdsweep.trainers.datasets import HERE, DataLocation, Modality, registry
 from fdsweep.trainers.datasets.prepared import LABEL_MAP, Payload, Prepared
@@ -129,6 +129,7 @@ def read_table(path: Path, raw: Path | None, storage: str) -> tuple[Table, Path]
         DataError: the table, or what it says of its samples, cannot be used.
     """
     described = read_description(path)
+    _check_networks(described)
     if described.said.name in registry:
         what = f"{described.said.name} is the name of another data set"
         raise ConfigError(what, f"{path}, name", "Take another")
@@ -165,6 +166,22 @@ def names(storage: str) -> tuple[str, ...]:
         for name in sorted(kept.folders(layout.DATA))
         if name not in registry and re.match(NAME, name) and kept.exists(layout.data_manifest(name))
     )
+
+
+def _check_networks(described: Described) -> None:
+    """ConfigError for a backbone, optimiser or schedule that does not exist, or is of no use."""
+    from fdsweep.trainers import backbones, optimisation  # bring torch
+
+    optimisation.versioned(described.optim)
+    for name, column in described.columns.items():
+        backbone = column.backbone or column.suits
+        where = f"{described.path}, modalities.{name}"
+        if backbone not in backbones.registry:
+            raise unknown("backbone", backbone, backbones.names(), where)
+        if backbones.is_dense(backbone) != column.dense:
+            of = "every pixel" if backbones.is_dense(backbone) else "every sample"
+            what = f"{backbone} predicts a class of {of}, which is not what the table has"
+            raise ConfigError(what, where, f"Take another, such as {column.suits}")
 
 
 def _declared(described: Described, columns: Mapping[str, Column]) -> Declared:

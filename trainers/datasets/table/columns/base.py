@@ -21,12 +21,18 @@ class Column(Fields):
         suits: the network for this kind, where nothing else is said.
         endings: of its files, by which a kind is guessed; empty where cells hold the text itself.
         dense: its samples are pictures whose pixels may have classes.
+        measured: fields that its files say, which a draft of a description spells out.
+        if_few: fields that suit few samples and no GPU, for a draft.
+        hints: what a draft says beside a field.
     """
 
     kind: ClassVar[str]
     suits: ClassVar[str]
     endings: ClassVar[tuple[str, ...]] = ()
     dense: ClassVar[bool] = False
+    measured: ClassVar[tuple[str, ...]] = ()
+    if_few: ClassVar[dict[str, Any]] = {}
+    hints: ClassVar[dict[str, str]] = {}
 
     column: str | None = None
     backbone: str | None = None

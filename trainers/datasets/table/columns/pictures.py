@@ -33,6 +33,11 @@ class Picture(Column):
     kind: ClassVar = "picture"
     suits: ClassVar = "resnet18"
     endings: ClassVar[tuple[str, ...]] = PICTURES
+    if_few: ClassVar = {"size": 64, "backbone": "cnn2d"}
+    hints: ClassVar = {
+        "size": "squeezed to a square of so many pixels; without it crops of 224 x 224",
+        "backbone": "small; resnet18 is the default",
+    }
 
     size: Annotated[int, Field(ge=8, le=512)] | None = None
 
@@ -81,6 +86,8 @@ class Dense(Column):
     suits: ClassVar = "deeplab-resnet18"
     endings: ClassVar[tuple[str, ...]] = PICTURES
     dense: ClassVar = True
+    measured: ClassVar = ("height", "width")
+    hints: ClassVar = {"kind": "scene is a picture in colour, depth one of millimetres in 16 bits"}
     stored: ClassVar[str]
 
     height: Side | None = None

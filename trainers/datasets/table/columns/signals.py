@@ -30,6 +30,11 @@ class Signal(Column):
     kind: ClassVar = "signal"
     suits: ClassVar = "cnn1d"
     endings: ClassVar = (".npy",)
+    measured: ClassVar = ("length", "channels")
+    hints: ClassVar = {
+        "kind": "an array [times, channels], standardised by the training samples",
+        "length": "longer signals are cut, shorter repeated",
+    }
 
     length: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     channels: Annotated[int, Field(ge=1, le=10_000)] | None = None

@@ -35,6 +35,14 @@ class Audio(Column):
     kind: ClassVar = "audio"
     suits: ClassVar = "resnet18"
     endings: ClassVar = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".aac", ".aiff", ".wma")
+    measured: ClassVar = ("rate", "seconds")
+    if_few: ClassVar = {"backbone": "cnn2d"}
+    hints: ClassVar = {
+        "kind": "a log-spectrogram of the sound",
+        "rate": "Hz, to which all files are brought",
+        "seconds": "longer sound is cut, shorter repeated",
+        "backbone": "small; resnet18 is the default",
+    }
 
     rate: Annotated[int, Field(ge=1000, le=192_000)] | None = None
     seconds: Annotated[float, Field(gt=0, le=600)] | None = None

@@ -21,6 +21,7 @@ class Text(Column):
 
     kind: ClassVar = "text"
     suits: ClassVar = "bert-small"
+    hints: ClassVar = {"kind": "word pieces; their vocabulary is learnt from the training samples"}
 
     length: Annotated[int, Field(ge=3, le=512)] = 128
     vocabulary: Annotated[int, Field(ge=100, le=1_000_000)] = 8192
