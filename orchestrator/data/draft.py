@@ -211,7 +211,7 @@ def _lines(draft: Draft, folder: Path) -> Iterator[str]:
         table = rows.path.resolve().relative_to(folder.resolve())
     except ValueError:
         table = rows.path.resolve()
-    yield f"# A data set of your own, guessed from {rows.path.name} ({len(rows):,} rows): look it over."
+    yield f"# A data set of your own, guessed from {rows.path.name}: look it over."
     yield "# docs/your-data.md explains every field; what is left out has a default."
     yield f"table: {_spell(str(table))}"
     for role in ROLES:

@@ -64,6 +64,11 @@ def list_samples(described: Described, rows: Rows, raw: Path) -> tuple[Catalog, 
                 parts=dict(sample.cells),
             )
         )
+    if not items:
+        first = f"{missing[0].sample_id}: {missing[0].reason}"
+        what = f"not one of {len(samples):,} samples has all its files ({first})"
+        fix = f"Check the paths, which are relative to {raw}"
+        raise DataError(what, str(rows.path), fix)
     columns, assets = _settled(described, items, raw)
     catalog = Catalog(
         items=tuple(items),

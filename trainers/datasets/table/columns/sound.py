@@ -36,11 +36,12 @@ class Audio(Column):
     suits: ClassVar = "resnet18"
     endings: ClassVar = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".aac", ".aiff", ".wma")
     measured: ClassVar = ("rate", "seconds")
-    if_few: ClassVar = {"backbone": "cnn2d"}
+    if_few: ClassVar = {"window": 256, "step": 256, "backbone": "cnn2d"}
     hints: ClassVar = {
         "kind": "a log-spectrogram of the sound",
         "rate": "Hz, to which all files are brought",
         "seconds": "longer sound is cut, shorter repeated",
+        "window": "samples of a segment, and `step` from one to the next; 512 and 159 by default",
         "backbone": "small; resnet18 is the default",
     }
 

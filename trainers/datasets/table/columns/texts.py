@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import Field
 from typing_extensions import override
 
+from fdsweep.search_spaces.errors import DataError
 from fdsweep.trainers.datasets.table.columns.base import Column, known
 from fdsweep.trainers.modalities import Payload
 from fdsweep.trainers.preparation.catalog import Damaged
@@ -24,7 +25,7 @@ class Text(Column):
     hints: ClassVar = {"kind": "word pieces; their vocabulary is learnt from the training samples"}
 
     length: Annotated[int, Field(ge=3, le=512)] = 128
-    vocabulary: Annotated[int, Field(ge=100, le=1_000_000)] = 8192
+    vocabulary: Annotated[int, Field(ge=1, le=1_000_000)] = 8192
     tokenizer: str | None = None
 
     @property
@@ -44,7 +45,7 @@ class Text(Column):
         if self.tokenizer:
             learnt = text.pretrained_tokenizer(self.tokenizer)
         else:
-            learnt = text.train_tokenizer(set(self._readable(cells, raw)), self.vocabulary)
+            learnt = self._learnt(set(self._readable(cells, raw)), where)
         size = text.load_tokenizer(learnt).get_vocab_size()
         return self.model_copy(update={"vocabulary": size}), learnt
 
@@ -53,6 +54,14 @@ class Text(Column):
         from fdsweep.trainers.preparation import text  # slow to import
 
         return text.encode(text.load_tokenizer(known(learnt)), self.words(raw, cell), self.length)
+
+    def _learnt(self, texts: set[str], where: str) -> bytes:
+        from fdsweep.trainers.preparation import text  # slow to import
+
+        try:
+            return text.train_tokenizer(texts, self.vocabulary)
+        except DataError as error:
+            raise DataError(error.what, where, "Give texts, or a `tokenizer`") from None
 
     def words(self, raw: Path, cell: str) -> str:
         """The text in one line; Damaged if there is none."""
