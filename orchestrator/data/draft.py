@@ -11,8 +11,8 @@ import yaml
 from fdsweep.search_spaces.errors import ConfigError, DataError, clipped
 from fdsweep.trainers.datasets.table.columns import KINDS, Column
 from fdsweep.trainers.datasets.table.description import MODALITY, TAKEN
-from fdsweep.trainers.datasets.table.listing import WORDS
 from fdsweep.trainers.datasets.table.rows import Rows, read_rows
+from fdsweep.trainers.datasets.table.splitting import WORDS
 
 ROLES = {
     "sample_id": ("sample_id", "sample", "id", "uid", "name"),
@@ -28,6 +28,9 @@ LOOKED_AT = 50
 
 FEW = 2000
 """Below so many samples small networks are proposed, which train without a GPU."""
+
+FOLDS = 5
+"""Parts that are proposed for few samples: the seeds of a usual study test each of them."""
 
 MIN_WORDS = 3
 """A column of texts has so many words in a cell, on average."""
@@ -245,6 +248,20 @@ def _role(draft: Draft, role: str) -> Iterator[str]:
         yield "# group: speaker  # whom a sample is of: never in two splits; the table names none"
     elif role == "split":
         yield "# split: split  # train, val or test; without it fdsweep splits, groups apart"
+        if _can_rotate(draft):
+            yield f"folds: {FOLDS}  # each seed tests another part of so many; or one split for all"
+
+
+def _can_rotate(draft: Draft) -> bool:
+    """Whether there are few samples, and groups of every class for all parts of them."""
+    columns, roles = draft.rows.columns, draft.roles
+    if len(draft.rows) >= FEW or "label" not in roles:
+        return False
+    groups = columns.get(roles.get("group", ""), [str(i) for i in range(len(draft.rows))])
+    members: dict[str, set[str]] = {}
+    for label, group in zip(columns[roles["label"]], groups, strict=True):
+        members.setdefault(label, set()).add(group)
+    return min(map(len, members.values())) >= FOLDS
 
 
 def _spell(value: object) -> str:

@@ -29,6 +29,7 @@ class Declared(Record):
         about: what it holds, for people.
         source: where it is from.
         licence: of the data.
+        parts: of each group, where splits rotate with the seed (`splits.turn`).
         url: where it can be had; may be empty, as it may be nowhere.
     """
 
@@ -40,6 +41,7 @@ class Declared(Record):
     source: str
     licence: str
     url: str
+    parts: dict[str, int]
 
 
 class Manifest(Record):
@@ -135,7 +137,15 @@ def make_manifest(
         shared_groups={f"{one}/{other}": count for (one, other), count in both.items()},
         shards=shards,
         folder=folder,
-        fingerprint=fingerprint(shards, catalog.classes, payloads, version, assets, variant),
+        fingerprint=fingerprint(
+            shards,
+            catalog.classes,
+            payloads,
+            version,
+            assets,
+            variant,
+            parts=declared.parts if declared else None,
+        ),
         version=version,
         decoders=decoders,
         options=options,
@@ -156,6 +166,7 @@ def fingerprint(
     version: int,
     assets: Mapping[str, str],
     variant: str,
+    parts: Mapping[str, int] | None = None,
 ) -> str:
     """Key of what is in the shards and what it means."""
     return content_key(
@@ -165,6 +176,7 @@ def fingerprint(
         version=version,
         assets=dict(assets),
         variant=variant,
+        **({"parts": dict(parts)} if parts else {}),
     )
 
 

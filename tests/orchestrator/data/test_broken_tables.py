@@ -125,6 +125,7 @@ BROKEN = {
         "no training sample is of the class 'fall'",
     ),
     "too few groups": (put("person", *["p0"] * 24), "has 1 groups, too few to train"),
+    "more folds than groups": (say(folds=7), "6 groups cannot fill 7 folds"),
     "missing files": (
         put("motion", *["x.npy"] * 24),
         r"not one of 24 samples has all its files \(s00: no x.npy",
@@ -152,6 +153,7 @@ UNUSABLE = {
         "unet predicts a class of every pixel",
     ),
     "no such optimiser": (say(training={"optimizer": "adma"}), "unknown optimizer 'adma'"),
+    "folds and splits": (say(folds=5, split="label"), "split and folds: both are given"),
     "a misspelt field": (say(lable="label"), "unknown field 'lable'"),
     "a name that is taken": (say(name="watch"), "watch is the name of another data set"),
     "a name that is none": (say(name="My Data"), "String should match pattern"),

@@ -45,6 +45,7 @@ def test_a_draft_is_prepared_as_it_stands(tmp_path):
     assert (table.name, raw.resolve()) == ("mine", tmp_path.resolve())
     assert len(table.listed.items) == 24
     assert "# split: split" in out.read_text()
+    assert {*table.declared.parts.values()} == {0, 1, 2, 3, 4}
     again = init(tmp_path / "table.csv", "--out", out)
     assert again.exit_code == 2
     assert "is there already. Delete it" in again.stderr

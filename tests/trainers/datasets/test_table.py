@@ -163,6 +163,27 @@ def test_splits_of_the_table_are_taken_and_validation_is_carved(described):
     assert catalog.split == "lists of 20 train and 4 test samples"
 
 
+def test_folds_rotate_with_the_seed(storage, described, tmp_path):
+    said = own_table.description(folds=3)
+    manifest = prepare(own_table.write_yaml(described.parent / "steps.yml", said), tmp_path)
+    before = json.loads((storage / "data/steps/manifest.json").read_text())
+    assert manifest.fingerprint != before["fingerprint"]
+    assert manifest.split == "3 folds that rotate with the seed"
+    found = datasets.find("steps", datasets.DataLocation(str(tmp_path)))
+    assert any("learnt from all samples" in note for note in found.info.notes)
+    fold_of = found.folds(["motion"])
+    folds = [fold_of(seed) for seed in range(4)]
+    for fold in folds:
+        groups = [{fold.groups[i] for i in part} for part in (fold.train, fold.val, fold.test)]
+        assert not groups[0] & groups[1] | groups[0] & groups[2] | groups[1] & groups[2]
+        assert [len(part) for part in (fold.train, fold.val, fold.test)] == [8, 8, 8]
+        assert fold.labels[fold.test].sum() == 4
+    tests = [set(fold.test.tolist()) for fold in folds]
+    assert set.union(*tests[:3]) == set(range(24))
+    assert tests[3] == tests[0] != tests[1] == set(folds[0].val.tolist())
+    assert manifest.counts["test"] == {"rest": 4, "walk": 4}
+
+
 def test_what_is_missing_is_left_out_and_told(described):
     cells = own_table.rows()
     cells[3][4], cells[5][3] = "gone.npy", ""

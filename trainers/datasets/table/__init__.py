@@ -3,14 +3,15 @@
 takes   a CSV or Parquet file with columns for sample_id, label (or mask), perhaps group and split,
         and one per modality: a path, or a text itself
 yields  what the kind of each column makes of it (`columns`)
-splits  those of the table, else groups apart, 65 / 15 / 20 %
+splits  those of the table, else groups apart, 65 / 15 / 20 %, or folds that rotate with the seed
 
 It has no module of its own: what it is stands in the manifest of what was prepared, so that every
 command and every worker finds it by its name, without the description.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,12 +21,13 @@ from typing_extensions import override
 from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.errors import ConfigError, DataError, unknown
 from fdsweep.search_spaces.storage import Storage
-from fdsweep.trainers.datasets import HERE, DataLocation, Modality, registry
+from fdsweep.trainers.datasets import HERE, DataLocation, Fold, Modality, registry
 from fdsweep.trainers.datasets.prepared import LABEL_MAP, Payload, Prepared
-from fdsweep.trainers.datasets.table.columns import Column, Text, make_column
+from fdsweep.trainers.datasets.table.columns import Text, make_column
 from fdsweep.trainers.datasets.table.description import NAME, Described, read_description
-from fdsweep.trainers.datasets.table.listing import asset_name, list_samples
+from fdsweep.trainers.datasets.table.listing import Listed, asset_name, list_samples
 from fdsweep.trainers.datasets.table.rows import read_rows
+from fdsweep.trainers.imports.lazy import torch
 from fdsweep.trainers.preparation import media
 from fdsweep.trainers.preparation.catalog import Catalog, Damaged, Item, Options
 from fdsweep.trainers.preparation.manifest import (
@@ -33,6 +35,7 @@ from fdsweep.trainers.preparation.manifest import (
     load_manifest,
     prepare_table,
 )
+from fdsweep.trainers.preparation.splits import SPLITS, turn
 
 IGNORE = 255
 """In a mask, a pixel without a class."""
@@ -73,6 +76,15 @@ class Table(Prepared):
             url=declared.url,
         )
 
+    @override
+    def _facts(self) -> Iterator[str]:
+        yield from super()._facts()
+        if self.declared.parts:
+            yield (
+                f"Splits are {self.manifest.split}; vocabularies and scales are learnt from all "
+                "samples, without their labels."
+            )
+
     def __reduce__(self) -> tuple[type["Table"], tuple[DataLocation, str, Declared]]:
         return Table, (self.location, self.name, self.declared)  # workers need no list of all
 
@@ -84,6 +96,22 @@ class Table(Prepared):
                 where = f"--{option.replace('_', '-')}"
                 raise ConfigError("is not for a table", where, "Its YAML file says such things")
         return self.listed
+
+    @override
+    def folds(self, modalities: Collection[str] | None = None) -> Callable[[int], Fold]:
+        fixed, parts = super().folds(modalities), self.declared.parts
+        if not parts:
+            return fixed
+        whole, folds = fixed(0), 1 + max(parts.values())
+
+        def fold_of(seed: int) -> Fold:
+            turns = [turn(parts[group], seed, folds) for group in whole.groups]
+            train, val, test = (
+                torch.tensor([i for i, own in enumerate(turns) if own == split]) for split in SPLITS
+            )
+            return replace(whole, train=train, val=val, test=test)
+
+        return fold_of
 
     @override
     def decode(self, raw: Path, item: Item, assets: Mapping[str, bytes]) -> dict[str, Any]:
@@ -134,9 +162,9 @@ def read_table(path: Path, raw: Path | None, storage: str) -> tuple[Table, Path]
         what = f"{described.said.name} is the name of another data set"
         raise ConfigError(what, f"{path}, name", "Take another")
     folder = described.table.parent if raw is None else raw
-    listed, columns = list_samples(described, read_rows(described.table), folder)
-    declared = _declared(described, columns)
-    return Table(DataLocation(storage), described.said.name, declared, listed), folder
+    listed = list_samples(described, read_rows(described.table), folder)
+    declared = _declared(described, listed)
+    return Table(DataLocation(storage), described.said.name, declared, listed.catalog), folder
 
 
 def find(name: str, location: DataLocation = HERE) -> Table | None:
@@ -145,7 +173,9 @@ def find(name: str, location: DataLocation = HERE) -> Table | None:
     Raises:
         DataError: its manifest cannot be read.
     """
-    if not re.match(NAME, name) or not Storage(location.storage).exists(layout.data_manifest(name)):
+    if not re.fullmatch(NAME, name) or not Storage(location.storage).exists(
+        layout.data_manifest(name)
+    ):
         return None
     try:
         manifest = load_manifest(location.storage, name)
@@ -164,7 +194,9 @@ def names(storage: str) -> tuple[str, ...]:
     return tuple(
         name
         for name in sorted(kept.folders(layout.DATA))
-        if name not in registry and re.match(NAME, name) and kept.exists(layout.data_manifest(name))
+        if name not in registry
+        and re.fullmatch(NAME, name)
+        and kept.exists(layout.data_manifest(name))
     )
 
 
@@ -184,8 +216,8 @@ def _check_networks(described: Described) -> None:
             raise ConfigError(what, where, f"Take another, such as {column.suits}")
 
 
-def _declared(described: Described, columns: Mapping[str, Column]) -> Declared:
-    said = described.said
+def _declared(described: Described, listed: Listed) -> Declared:
+    said, columns = described.said, listed.columns
     return Declared(
         columns={name: column.spelling for name, column in columns.items()},
         backbones={name: column.backbone or column.suits for name, column in columns.items()},
@@ -195,4 +227,5 @@ def _declared(described: Described, columns: Mapping[str, Column]) -> Declared:
         source=said.source or f"described in {described.path.name}",
         licence=said.licence or "none stated",
         url=said.url,
+        parts=listed.parts,
     )

@@ -12,6 +12,7 @@ from fdsweep.search_spaces.configs import OptimConfig
 from fdsweep.search_spaces.errors import ConfigError
 from fdsweep.search_spaces.fields import Count, Fields, Heading, Words, read_fields, refusal
 from fdsweep.trainers.datasets.table.columns import Column, make_column
+from fdsweep.trainers.datasets.table.rows import Rows
 
 NAME = r"^[a-z0-9][a-z0-9-]*$"
 """Of a data set."""
@@ -45,7 +46,8 @@ class Description(Fields):
 
     `table` is a CSV or Parquet file, its path relative to the description. The next five name
     columns of it: `mask` a picture with a class for each pixel, in place of a `label` for each
-    sample; a table need not have those for `sample_id`, `group` and `split`. `classes` gives the
+    sample; a table need not have those for `sample_id`, `group` and `split`. With `folds` each seed
+    tests another part of so many, and validates on the next. `classes` gives the
     order of the labels, and what the numbers in a mask mean, from 0. `modalities` are columns by
     the name of what they become, as `make_column` takes them.
     """
@@ -57,6 +59,7 @@ class Description(Fields):
     mask: str | None = None
     group: str | None = "group"
     split: str | None = "split"
+    folds: Annotated[int, Field(ge=3, le=100)] | None = None
     classes: Annotated[tuple[str, ...], Field(strict=False, max_length=10_000)] = ()
     modalities: dict[str, dict[str, Any]]
     training: Training = Training()
@@ -86,6 +89,17 @@ class Described:
     def asked_for(self, role: str) -> bool:
         """Whether the column of `role`, such as "group", is named: then the table must have it."""
         return role in self.said.model_fields_set
+
+    def cells(self, rows: Rows, role: str) -> list[str] | None:
+        """The column of `role` in `rows`; None if the table need not have it, and has not.
+
+        Raises:
+            DataError: it is asked for and not there.
+        """
+        name: str | None = getattr(self.said, role)
+        if name is None or (name not in rows.columns and not self.asked_for(role)):
+            return None
+        return rows.column(name, role.replace("_", " "))
 
 
 def read_description(path: Path) -> Described:
@@ -123,6 +137,8 @@ def _check_names(said: Description, path: Path) -> None:
         if not MODALITY.fullmatch(name) or name in TAKEN:
             fix = "Take letters and digits, and none of " + ", ".join(TAKEN)
             raise ConfigError(f"{name!r} cannot be a modality's name", f"{path}, modalities", fix)
+    if said.folds is not None and "split" in said.model_fields_set and said.split is not None:
+        raise ConfigError("both are given", f"{path}, split and folds", "Give one of them")
     if len(set(said.classes)) < len(said.classes):
         raise ConfigError("a class stands twice", f"{path}, classes", "Name each once")
 
