@@ -85,7 +85,7 @@ def deal(groups: Sequence[str], labels: Sequence[int], parts: int) -> dict[str, 
 
     Example:
         >>> deal(["a", "a", "b", "c", "d"], [0, 0, 1, 0, 1], 2)
-        {'a': 0, 'd': 0, 'b': 1, 'c': 1}
+        {'a': 0, 'd': 1, 'b': 0, 'c': 1}
     """
     classes: dict[str, Counter[int]] = defaultdict(Counter)
     for group, label in zip(groups, labels, strict=True):

@@ -104,7 +104,7 @@ BROKEN = {
     "no such group": (say(group="persons"), "no column 'persons' for the group"),
     "a label missing": (put("label", ""), "table.csv, line 2: has no label"),
     "one label": (put("label", *["walk"] * 24), "all samples have the label 'walk'"),
-    "a label too few": (put("label", "fall", "fall"), "the class 'fall' has 1 groups, too few"),
+    "a label too few": (put("label", "fall", "fall"), "the class 'fall' has 1 group, too few"),
     "a misspelt label": (
         lambda *given: (say(classes=["walk", "rest"])(*given), put("label", "wlak")(*given)),
         "line 2: has the label 'wlak', which is none of the classes",
@@ -124,7 +124,7 @@ BROKEN = {
         ),
         "no training sample is of the class 'fall'",
     ),
-    "too few groups": (put("person", *["p0"] * 24), "has 1 groups, too few to train"),
+    "too few groups": (put("person", *["p0"] * 24), "has 1 group, too few to train"),
     "more folds than groups": (say(folds=7), "6 groups cannot fill 7 folds"),
     "missing files": (
         put("motion", *["x.npy"] * 24),

@@ -103,6 +103,9 @@ class Table(Prepared):
         if not parts:
             return fixed
         whole, folds = fixed(0), 1 + max(parts.values())
+        if len({parts[group] for group in whole.groups}) < folds:
+            what = f"all samples of one of {folds} folds are missing or damaged"
+            raise DataError(what, self.name, self.manifest.again)
 
         def fold_of(seed: int) -> Fold:
             turns = [turn(parts[group], seed, folds) for group in whole.groups]

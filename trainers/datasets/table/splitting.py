@@ -156,9 +156,9 @@ def _check_enough(
     is_grouped = len({sample.group for sample in samples}) < len(samples)
     for label, own in members.items():
         if len(own) < len(SPLITS) and described.said.mask is None:
-            kinds = "groups" if is_grouped else "samples"
+            of = f"{'group' if is_grouped else 'sample'}{'s' * (len(own) > 1)}"
             raise DataError(
-                f"the class {clipped(classes[label])!r} has {len(own)} {kinds}, too few to train, "
+                f"the class {clipped(classes[label])!r} has {len(own)} {of}, too few to train, "
                 "validate and test",
                 str(rows.path),
                 "Give three or more, leave the class out, or give a column `split`",
