@@ -12,6 +12,8 @@ from miniature.media_files import write_wav
 from typer.testing import CliRunner
 
 from fdsweep.orchestrator.cli import app
+from fdsweep.search_spaces.errors import FdsweepError
+from fdsweep.trainers.datasets.table import read_table
 
 
 def put(column, *values, start=0):
@@ -163,6 +165,13 @@ UNUSABLE = {
 }
 
 
+IN_FILES = {
+    *("missing files", "broken files", "mixed rates", "another sensor", "no words"),
+    *("times and channels swapped", "lists in Parquet"),
+}
+"""Those for which files are looked at, which takes longer."""
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("own")
@@ -170,25 +179,37 @@ def folder(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("name", [*BROKEN, *UNUSABLE])
-def test_it_ends_in_one_sentence(name, folder, tmp_path):
+def broken(name, folder):
+    """The description of a table in `folder` that is broken as `name` says, and what is said."""
     change, message = {**BROKEN, **UNUSABLE}[name]
-    copy = tmp_path / "own"
-    shutil.copytree(folder, copy, copy_function=shutil.copyfile)
     cells, said = own_table.rows(), own_table.description()
-    own_table.write_csv(copy / "table.csv", own_table.HEADER, cells)
-    change(cells, said, copy)
-    if cells != own_table.rows():
+    change(cells, said, folder)
+    if not (folder / "table.csv").exists():
         header = (*own_table.HEADER, *["split"] * (len(cells[0]) > len(own_table.HEADER)))
-        own_table.write_csv(copy / "table.csv", header, cells)
-    described = own_table.write_yaml(copy / "steps.yaml", said)
-    done = CliRunner().invoke(
-        app, ["prepare", str(described), "--storage", str(tmp_path / "runs")]
-    )  # fmt: skip
+        own_table.write_csv(folder / "table.csv", header, cells)
+    return own_table.write_yaml(folder / "steps.yaml", said), message
+
+
+def test_each_is_refused_with_its_place(folder, tmp_path):
+    for name in {**BROKEN, **UNUSABLE}.keys() - IN_FILES:
+        place = tmp_path / name
+        place.mkdir()
+        described, message = broken(name, place)
+        with pytest.raises(FdsweepError) as error:
+            read_table(described, folder, str(tmp_path / "runs"))
+        assert re.search(message, str(error.value)), (name, str(error.value))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [*BROKEN, *UNUSABLE])
+def test_the_command_ends_in_one_sentence(name, folder, tmp_path):
+    for path in folder.glob("*.npy"):
+        shutil.copyfile(path, tmp_path / path.name)
+    described, message = broken(name, tmp_path)
+    done = CliRunner().invoke(app, ["prepare", str(described), "--storage", str(tmp_path / "runs")])
     assert done.exit_code == 2, done.output
     assert done.stdout == ""
-    told = [line for line in done.stderr.splitlines() if not line.startswith("steps: ")]
-    (sentence,) = told
+    (sentence,) = (line for line in done.stderr.splitlines() if not line.startswith("steps: "))
     assert sentence.startswith("fdsweep: ")
     assert re.search(message, sentence), sentence
     assert not (tmp_path / "runs/data").exists()
