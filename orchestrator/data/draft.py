@@ -13,6 +13,8 @@ from fdsweep.trainers.datasets.table.columns import KINDS, Column
 from fdsweep.trainers.datasets.table.description import MODALITY, TAKEN
 from fdsweep.trainers.datasets.table.rows import Rows, read_rows
 from fdsweep.trainers.datasets.table.splitting import WORDS
+from fdsweep.trainers.preparation import media
+from fdsweep.trainers.preparation.catalog import Damaged
 
 ROLES = {
     "sample_id": ("sample_id", "sample", "id", "uid", "name"),
@@ -172,8 +174,19 @@ def _add(draft: Draft, name: str) -> None:
         return
     if kind == "picture" and "mask" in draft.roles:
         kind = "scene"
-    modality = _free_name(draft, name)
-    draft.modalities[modality] = _looked_at(draft, modality, name, KINDS[kind])
+    kinds = (kind, "audio") if kind == "video" and _has_sound(draft, cells) else (kind,)
+    for one in kinds:
+        modality = _free_name(draft, name if one == kind else f"{name}-sound")
+        draft.modalities[modality] = _looked_at(draft, modality, name, KINDS[one])
+
+
+def _has_sound(draft: Draft, cells: Sequence[str]) -> bool:
+    """Whether the first video has sound."""
+    try:
+        media.sound(draft.rows.path.parent / next(filter(None, cells)))
+    except Damaged:
+        return False
+    return True
 
 
 def _free_name(draft: Draft, column: str) -> str:

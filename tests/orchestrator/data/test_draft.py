@@ -2,8 +2,10 @@
 
 import json
 
+import numpy as np
 import pytest
 from miniature import own_table
+from miniature.media_files import numbered, write_video
 from typer.testing import CliRunner
 
 from fdsweep.orchestrator.cli import app
@@ -67,6 +69,20 @@ def test_endings_and_names_tell_kinds_and_roles():
     assert draft.left_out == ["age"]
     assert draft.modalities["face"] == {"kind": "picture", "size": 64, "backbone": "cnn2d"}
     assert "6 of the first 6 files of 'sound' are not below" in draft.remarks[0]
+
+
+def test_the_sound_of_videos_is_a_modality_of_its_own(tmp_path):
+    frames, sound = [numbered(3, 16, 16)] * 4, np.sin(np.arange(44100) / 9)
+    write_video(tmp_path / "0.mp4", frames, 4, "mpeg4", audio=sound)
+    cells = {"label": list("abab"), "clip": ["0.mp4"] * 4}
+    rows = Rows(path=tmp_path / "t.csv", columns=cells, numbers=[*range(4)], called="line")
+    assert make_draft(rows).modalities == {
+        "clip": {"kind": "video", "size": 64, "backbone": "cnn2d"},
+        "clip-sound": {
+            "kind": "audio", "column": "clip", "window": 256, "step": 256, "backbone": "cnn2d",
+            "rate": 16000, "seconds": 1.0,
+        },
+    }  # fmt: skip
 
 
 def test_a_mask_makes_scenes_and_odd_names_become_usable():
