@@ -170,7 +170,7 @@ def test_folds_rotate_with_the_seed(storage, described, tmp_path):
     assert manifest.fingerprint != before["fingerprint"]
     assert manifest.split == "3 folds that rotate with the seed"
     found = datasets.find("steps", datasets.DataLocation(str(tmp_path)))
-    assert any("learnt from all samples" in note for note in found.info.notes)
+    assert any("are learnt from all samples" in note for note in found.info.notes)
     fold_of = found.folds(["motion"])
     folds = [fold_of(seed) for seed in range(4)]
     for fold in folds:

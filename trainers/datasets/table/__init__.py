@@ -81,8 +81,8 @@ class Table(Prepared):
         yield from super()._facts()
         if self.declared.parts:
             yield (
-                f"Splits are {self.manifest.split}; vocabularies and scales are learnt from all "
-                "samples, without their labels."
+                f"Splits are {self.manifest.split}; vocabularies, scales and lengths, where there "
+                "are any to learn, are learnt from all samples, without their labels."
             )
 
     def __reduce__(self) -> tuple[type["Table"], tuple[DataLocation, str, Declared]]:

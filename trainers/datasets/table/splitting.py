@@ -108,8 +108,8 @@ def _folds(
     notes = (
         f"The {of} are dealt into {folds} parts of like classes: each of {folds} seeds in a row "
         "tests another part and validates on the next; counts are those of seed 0.",
-        "What is learnt of the files (vocabulary, scale, length) is learnt from all samples, "
-        "without their labels.",
+        "Vocabularies, scales and lengths, where there are any to learn, are learnt from all "
+        "samples, without their labels.",
     )
     return Splitting(
         splits=[turn(parts[group], 0, folds) for group in groups],
