@@ -27,6 +27,7 @@ for command in COMMANDS:
 app.command(context_settings={"allow_interspersed_args": False})(jobs.submit)
 app.command()(jobs.logs)
 app.command()(jobs.stop)
+app.add_typer(data.init, name="init")
 app.add_typer(data.app, name="datasets")
 
 

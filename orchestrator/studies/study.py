@@ -75,7 +75,7 @@ def prepare(sweep: Sweep, options: StudyOptions) -> Study:
         FdsweepError: anything that a person must put right first.
     """
     check(options.request)
-    datasets.registry.get(sweep.dataset)  # refuses an unknown name before the storage is made
+    datasets.find(sweep.dataset, datasets.DataLocation(options.storage))  # refuses an unknown name
     store = Store.create(options.storage)
     dataset = datasets.find(sweep.dataset, datasets.DataLocation(store.root, STREAMING))
     outline = outline_of(sweep, dataset.info, _checkpoints(sweep, store), store)

@@ -196,12 +196,25 @@ registry: Registry[Dataset] = Registry("data set", "fdsweep.trainers.datasets", 
 
 
 def find(name: str, location: DataLocation = HERE) -> Dataset:
-    """The data set `name` at `location`; ConfigError naming those there are for another name."""
-    return registry.get(name).factory(location)
+    """The data set `name`, of a module or a table that was prepared at `location`.
+
+    Raises:
+        ConfigError: there is none of that name; those there are are named.
+        DataError: it is a table whose manifest cannot be read.
+    """
+    if name in registry:
+        return registry.get(name).factory(location)
+    from fdsweep.trainers.datasets import table  # stands on this module
+
+    found = table.find(name, location)
+    if found is None:
+        own = table.names(location.storage)
+        raise unknown("data set", name, (*names(), *own), "")
+    return found
 
 
 def names() -> tuple[str, ...]:
-    """Names of all data sets."""
+    """Names of all data sets that have modules."""
     return registry.names()
 
 

@@ -24,7 +24,7 @@ from fdsweep.trainers.datasets import HERE, DataLocation, Dataset, DatasetInfo, 
 from fdsweep.trainers.imports.lazy import torch
 from fdsweep.trainers.modalities import Inputs, Payload
 from fdsweep.trainers.preparation.catalog import Catalog, Item, Options
-from fdsweep.trainers.preparation.manifest import Manifest, load_manifest
+from fdsweep.trainers.preparation.manifest import Declared, Manifest, load_manifest
 from fdsweep.trainers.preparation.reading import read_rows, read_table
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ class Prepared(Dataset):
         optim: how its networks are trained by default.
         lists: what `--split-dir` must hold for the published split, where the tree lacks it.
         default_task: the labelling that `--task` replaces, where there are several.
+        declared: what a table says of itself (`datasets.table`), for its manifest.
         version: raised when the importer gives other shards from the same files.
     """
 
@@ -62,6 +63,7 @@ class Prepared(Dataset):
     optim: ClassVar[OptimConfig] = OptimConfig()
     lists: ClassVar[str] = ""
     default_task: ClassVar[str] = ""
+    declared: Declared | None = None
     version: ClassVar[int] = 2
 
     def __init__(self, location: DataLocation = HERE) -> None:

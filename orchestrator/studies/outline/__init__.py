@@ -20,6 +20,7 @@ from fdsweep.search_spaces.keys import content_key
 from fdsweep.search_spaces.records import OtherVersion, Record, UnreadableRecord
 from fdsweep.search_spaces.sweep import Sweep
 from fdsweep.search_spaces.trials import Cell
+from fdsweep.trainers import datasets
 from fdsweep.trainers.datasets import DatasetInfo
 from fdsweep.trainers.registry import JOIN, registrations
 
@@ -83,10 +84,13 @@ def _read(store: Store, place: str) -> Outline | None:
 
 
 def _is_ours(sweep: Sweep, info: DatasetInfo) -> bool:
-    """Whether all that the cells are made of is registered by modules of fdsweep."""
+    """Whether all that the cells are made of is registered by modules of fdsweep.
+
+    A table is registered nowhere: all that is known of it stands in `info`.
+    """
     optim = {sweep.optimizer or info.optim.optimizer, sweep.schedule or info.optim.schedule}
     used = {
-        "datasets": {info.name},
+        "datasets": {info.name} if info.name in datasets.registry else set(),
         "tasks": {info.task},
         "backbones": {*sweep.backbones.values(), *(m.backbone for m in info.modalities)},
         "optimisation": optim,
