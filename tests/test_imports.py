@@ -24,7 +24,7 @@ FLOORS = {
     ),
     "results": ("check", "plots", "report", "formats", "document", "compute", "records"),
     "trainers": (
-        *("worker", "trials", "replicate", "loop", "protocol", "teachers", "tasks", "datasets"),
+        *("worker", "trials", "replicate", "students", "loop", "protocol", "teachers", "tasks", "datasets"),
         *("loaders", "preparation", "distillers", "backbones", "modalities", "rooms"),
         *("distributed", "features", "frequency", "environment", "optimisation"),
         *("rng", "imports", "registry"),
