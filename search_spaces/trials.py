@@ -71,8 +71,8 @@ class TrialConfig:
     what is measured. `group` names the seeds that were planned together, finished ones included:
     an interrupted trial finds its checkpoint by it. A snapshot is taken after an epoch when
     `checkpoint_seconds` have passed since the last one, and after each replicate. A teacher's
-    weights are always kept in the storage, a student's if `keeps_student` asks for it; then the trial
-    is not done without them. `keep` says which students are kept for the user beside that.
+    weights are always kept in the storage, a student's if `keeps_student` asks for it; then the
+    trial is not done without them. `keep` says which students are kept for the user beside that.
     """
 
     kind: TrialKind

@@ -63,7 +63,7 @@ def run_replicate(
     if trial.keeps_weights and runtime.rank == 0:
         facts = {name: outcome[name] for name in TEACHER_FACTS}
         teachers.save(trial.storage, trial.key, seed, chosen.student, facts)
-    if trial.kind == "student" and trial.keep != "none" and runtime.rank == 0:
+    if trial.keep != "none" and runtime.rank == 0:
         record = describe(trial, seed, info, history, roles.sizes)
         keep(trial.storage, record, chosen, fold.scaling.get(trial.config.network.modality))
     where = environment(runtime.device, resume["environments"] if resume else ())
@@ -176,12 +176,12 @@ def _distiller(
     student: Backbone,
     sizes: Mapping[str, Any],
 ) -> Distiller:
+    told: dict[str, Any] = {**sizes, **config.options}
     with rng.seeded(seed, "method-init"):
         return distillers.build(
             config.method,
             num_classes=num_outputs,
             student_dim=student.dim,
             student_map_dims=student.map_dims,
-            **sizes,
-            **config.options,
+            **told,
         )

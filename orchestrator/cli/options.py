@@ -59,6 +59,9 @@ class Common:
     memory_gb: Annotated[
         float, typer.Option(help="For each trial's data; larger ones are streamed.")
     ] = 8.0
+    keep: Annotated[
+        str, typer.Option(help="Students to keep: best of each configuration, all, or none.")
+    ] = "best"
     pretrained: Annotated[
         list[str] | None,
         typer.Option(help="modality=NAME_OR_PATH: a checkpoint to start from; repeatable."),
@@ -95,7 +98,7 @@ class Common:
         """Where and how the study runs."""
         from fdsweep.orchestrator.execution.cluster import ResourceRequest
         from fdsweep.orchestrator.studies.options import StudyOptions
-        from fdsweep.search_spaces.trials import Loading, LoadingMode
+        from fdsweep.search_spaces.trials import Keep, Loading, LoadingMode
 
         return StudyOptions(
             storage=self.storage,
@@ -107,6 +110,7 @@ class Common:
                 self.hang_timeout,
             ),
             seeds_per_trial=self.seeds_per_trial,
+            keep=cast(Keep, self.keep),
             loading=Loading(mode=cast(LoadingMode, self.loading), memory_gb=self.memory_gb),
         )
 

@@ -14,7 +14,7 @@ from fdsweep.search_spaces.errors import ConfigError
 from fdsweep.search_spaces.fields import Direction
 from fdsweep.search_spaces.keys import content_key
 from fdsweep.search_spaces.sweep import Row, Sweep
-from fdsweep.search_spaces.trials import AUTO, Cell, Loading, Plan, TrialConfig, TrialKind
+from fdsweep.search_spaces.trials import AUTO, Cell, Keep, Loading, Plan, TrialConfig, TrialKind
 from fdsweep.trainers import tasks
 from fdsweep.trainers.datasets import DatasetInfo
 
@@ -81,6 +81,7 @@ def make_plan(
     storage: str,
     seeds_per_trial: int | None = None,
     loading: Loading = AUTO,
+    keep: Keep = "none",
     unrecorded_teachers: Callable[[str, tuple[int, ...]], tuple[int, ...]] | None = None,
 ) -> Plan:
     """The trials for what is not in `finished`, and for the teachers missing for them.
@@ -93,6 +94,7 @@ def make_plan(
         storage: where the workers find teachers and leave them.
         seeds_per_trial: how many replicates a trial holds; all of a cell by default.
         loading: how the workers hold the data.
+        keep: which trained students stay in the storage.
         unrecorded_teachers: tells which seeds of a teacher key lost their record, which reports
             need even where all students are finished.
     """
@@ -111,6 +113,7 @@ def make_plan(
                 group=f"{group[0]}-{content_key(seeds=group)[:6]}",
                 storage=storage,
                 loading=loading,
+                keep=keep if kind == "student" else "none",
             )
             for group in groups
             if left.intersection(group)

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from fdsweep.orchestrator.execution.cluster import check, connect
+from fdsweep.orchestrator.models.size import keeping
 from fdsweep.orchestrator.studies.options import StudyOptions
 from fdsweep.orchestrator.studies.outline import outline_of
 from fdsweep.orchestrator.studies.plan import make_plan
@@ -124,6 +125,7 @@ def plan_missing(
         storage=store.root,
         seeds_per_trial=options.seeds_per_trial,
         loading=options.loading,
+        keep=options.keep,
         unrecorded_teachers=lambda key, seeds: unrecorded(store, key, seeds),
     )
 
@@ -155,6 +157,8 @@ def describe(study: Study, cost: "Estimate") -> str:
         )
     elif plan.left:
         lines.append(f"training time unknown: {cost.basis}")
+    if plan.students:
+        lines.append(str(keeping(plan.students, study.info, study.options.keep)))
     return "\n".join([*lines, power(n, cost)])
 
 
@@ -170,6 +174,7 @@ def power(n: int, cost: "Estimate") -> str:
 def plan_json(study: Study, cost: "Estimate") -> dict[str, Any]:
     """The plan as a document."""
     plan = study.plan
+    kept = keeping(plan.students, study.info, study.options.keep)
     return {
         "schema": "fdsweep.plan/1",
         "sweep": plan.sweep,
@@ -179,6 +184,7 @@ def plan_json(study: Study, cost: "Estimate") -> dict[str, Any]:
             {"kind": trial.kind, "key": trial.key, "seeds": list(trial.seeds)}
             for trial in (*plan.teachers, *plan.students)
         ],
+        "keep": {"which": kept.which, "students": kept.students, "bytes": kept.nbytes},
         "estimate": {
             "training_seconds": cost.seconds,
             "basis": cost.basis,

@@ -51,8 +51,8 @@ class DatasetInfo:
     (empty where unknown), `labelling` which of several labels they have, `variant` how they are
     read (`own`, or whose way was asked for).
 
-    What whoever uses a trained network must know: the `licence` of the data, and `assets`, the files
-    (name -> sha256) that raw samples are read with, such as a vocabulary.
+    What whoever uses a trained network must know: the `licence` of the data, and `assets`, the
+    files (name -> sha256) that raw samples are read with, such as a vocabulary.
 
     `suited` are options of methods, by method, that a comparison on it takes in place of defaults
     that were published for larger data.
@@ -216,6 +216,7 @@ class Dataset(ABC):
         """
         import numpy as np  # slow to import
 
+        del assets
         if file.suffix != ".npy":
             what = f"{modality} of this data set is read from NumPy arrays (.npy) alone"
             raise DataError(what, str(file), "Save a sample's array with numpy.save")

@@ -81,7 +81,7 @@ def read_table(file: Path) -> NDArray[np.float64]:
     """
     try:
         if file.suffix == ".npy":
-            return np.load(file, allow_pickle=False).astype(np.float64)
+            return np.asarray(np.load(file, allow_pickle=False), np.float64)
         if file.suffix == ".csv":
             first, *rest = file.read_text("utf-8-sig").splitlines() or [""]
             lines = rest if any(letter.isalpha() for letter in first) else [first, *rest]

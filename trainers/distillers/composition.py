@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from fdsweep.trainers.backbones import Backbone
-from fdsweep.trainers.distillers.base import Distiller, InnerStep, TaskLoss
+from fdsweep.trainers.distillers.base import OWN_HEAD, Distiller, InnerStep, TaskLoss
 from fdsweep.trainers.features.outputs import Outputs
 
 Value = TypeVar("Value")

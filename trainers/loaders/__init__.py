@@ -9,7 +9,14 @@ from fdsweep.trainers import distributed, rng
 from fdsweep.trainers.modalities.arrays import Plain
 from fdsweep.trainers.modalities.base import DRAWS, Inputs
 
-__all__ = ["Inputs", "Plain", "evaluated_views", "evaluation_batches", "evaluation_size", "training_views"]
+__all__ = [
+    "Inputs",
+    "Plain",
+    "evaluated_views",
+    "evaluation_batches",
+    "evaluation_size",
+    "training_views",
+]
 
 EVAL_SAMPLES, EVAL_NUMBERS = 512, 2**23
 """What a forward pass without gradient takes at most."""

@@ -1,8 +1,8 @@
 """Students that are kept: trained networks to use, without a cluster and without the data.
 
-    from fdsweep.trainers.students import load
-    student = load("my-student")
-    student.predict(["one.wav", "two.wav"])
+from fdsweep.trainers.students import load
+student = load("my-student")
+student.predict(["one.wav", "two.wav"])
 """
 
 from pathlib import Path

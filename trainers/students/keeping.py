@@ -68,6 +68,8 @@ def describe(
     `sizes` is what its method was built for beside the student.
     """
     config, network = trial.config, trial.config.network
+    spelt = canonical(config)
+    assert isinstance(spelt, dict)
     modality = info.modality(network.modality)
     head = Head(
         name=history.best_head,
@@ -82,7 +84,7 @@ def describe(
         key=trial.key,
         seed=seed,
         keep=trial.keep,
-        config=canonical(config),
+        config=spelt,
         network=Network(
             backbone=network.backbone,
             version=backbones.version(network.backbone),

@@ -24,9 +24,8 @@ from fdsweep.trainers.distributed import Placed, Runtime
 from fdsweep.trainers.features.pixels import resized
 from fdsweep.trainers.loaders import evaluation_size
 from fdsweep.trainers.preparation.catalog import Damaged
-from fdsweep.trainers.preparation.manifest import load_manifest, prepare_again
 from fdsweep.trainers.preparation.media import ShortWarning
-from fdsweep.trainers.preparation.shards import digest
+from fdsweep.trainers.students.assets import stored_assets
 from fdsweep.trainers.students.keeping import METHOD, NETWORK, SCALING
 from fdsweep.trainers.students.record import (
     ASSETS,
@@ -170,22 +169,6 @@ def load_kept(storage: str, record: StudentRecord, device: str = "cpu") -> Stude
         raise DataError("the student's weights are gone", kept.uri(place)) from None
 
 
-def stored_assets(storage: str, record: StudentRecord) -> dict[str, bytes]:
-    """What raw files are read with, from the data set's preparation; DataError if it is another."""
-    if not record.assets:
-        return {}
-    kept, manifest = Storage(storage), load_manifest(storage, record.dataset)
-    found = {}
-    for name, sha256 in record.assets.items():
-        place = layout.data_file(manifest.name, manifest.folder, name)
-        content = kept.read(place) if kept.exists(place) else b""
-        if digest(content) != sha256:
-            what = f"is not the {name} that the student was trained with"
-            raise DataError(what, kept.uri(place), prepare_again(record.dataset))
-        found[name] = content
-    return found
-
-
 def _student(
     record: StudentRecord, content: bytes, assets: Mapping[str, bytes], device: str
 ) -> Student:
@@ -199,7 +182,7 @@ def _student(
             num_classes=told.outputs,
             features=told.features,
         )
-        method = record.head and _method(record.head, network, told.outputs)
+        method = _method(record.head, network, told.outputs) if record.head else None
     _fill(network, _part(tensors, NETWORK), record.name)
     if method:
         _fill(method, _part(tensors, METHOD), record.name)

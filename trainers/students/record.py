@@ -68,7 +68,6 @@ class StudentRecord(Record):
         licence: of the data; empty where nobody says.
         source: of the data.
         size: bytes of the weights.
-        parameters: how many numbers the network has learnt.
         fdsweep_version: that trained it.
     """
 
@@ -92,7 +91,6 @@ class StudentRecord(Record):
     licence: str
     source: str
     size: int
-    parameters: int
     fdsweep_version: str
 
     @property
@@ -109,7 +107,9 @@ class StudentRecord(Record):
 def records(kept: Storage, key: str) -> list[StudentRecord]:
     """The students of `key` that are there, by seed: a damaged one is set aside and is none."""
     names = {info.base_name for info in kept.files(layout.students(key))}
-    seeds = sorted(int(name[:-5]) for name in names if name[:-5].isdecimal() and name[-5:] == ".json")
+    seeds = sorted(
+        int(name[:-5]) for name in names if name[:-5].isdecimal() and name[-5:] == ".json"
+    )
     found = (_read(kept, key, seed) for seed in seeds)
     return [record for record in found if record is not None]
 

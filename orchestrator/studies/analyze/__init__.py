@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from fdsweep.orchestrator.models.size import keeping
 from fdsweep.orchestrator.studies import study as studies
 from fdsweep.orchestrator.studies.analyze.networks import (
     ALONE,
@@ -121,6 +122,8 @@ def describe(study: Study, cost: Estimate) -> str:
             f"training time about {clock(cost.seconds)} with {cost.concurrent} trials at a time "
             f"({cost.basis}); starting each trial comes on top"
         )
+    if plan.students:
+        lines.append(str(keeping(plan.students, study.info, study.options.keep)))
     return "\n".join(lines)
 
 
