@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import math
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -84,13 +85,20 @@ def read_table(file: Path) -> NDArray[np.float64]:
             return np.asarray(np.load(file, allow_pickle=False), np.float64)
         if file.suffix == ".csv":
             first, *rest = file.read_text("utf-8-sig").splitlines() or [""]
-            lines = rest if any(letter.isalpha() for letter in first) else [first, *rest]
+            lines = [first, *rest] if _are_numbers(first.split(",")) else rest
             return np.loadtxt(lines, delimiter=",", ndmin=2)
         if file.suffix == ".parquet":
             return np.column_stack([c.to_numpy() for c in pq.read_table(file).columns])
     except (OSError, ValueError, TypeError, pa.ArrowException) as error:
         raise Damaged(f"no table of numbers ({first_line(error)})") from None
     raise Damaged("no .npy, .csv or .parquet file")
+
+
+def _are_numbers(cells: list[str]) -> bool:
+    try:
+        return all(math.isfinite(float(cell)) for cell in cells)
+    except ValueError:
+        return False
 
 
 def split_subjects(seed: int) -> tuple[list[int], list[int], list[int]]:

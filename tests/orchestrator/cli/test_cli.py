@@ -281,7 +281,7 @@ QUICK = """
 import sys
 from fdsweep.orchestrator.cli import app
 SLOW = {"torch", "mlflow", "ray", "av", "matplotlib", "scipy", "pandas"}
-for words in ([], ["methods"], ["datasets"], ["status"], ["report"]):
+for words in ([], ["methods"], ["datasets"], ["status"], ["models"], ["report"]):
     try:
         app([*words, *(["--storage", sys.argv[1]] if words[:1] != ["methods"] and words else [])])
     except SystemExit:
@@ -301,6 +301,7 @@ def test_what_reads_alone_imports_neither_torch_nor_mlflow_nor_ray():
         "['methods'] []",
         "['datasets'] []",
         "['status'] []",
+        "['models'] []",
         "['report'] ['pandas', 'scipy']",
     ]
     for needle in ("fd-cmkd", "seglearn", "compare-rooms-", "| Row "):

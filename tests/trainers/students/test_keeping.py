@@ -81,7 +81,6 @@ def test_where_it_cannot_be_written_that_is_told_and_no_more(tmp_path, capsys):
         ("none", {}, "logits"),
         ("fd-cmkd", {"cutoff": 0.3}, "low"),
         ("kd+fd-cmkd", {"fd-cmkd.basis": "random"}, "fd-cmkd.high"),
-        ("fd-cmkd", {"cutoff": "learn"}, "high"),
     ],
 )
 def test_a_kept_student_predicts_what_was_stored(
