@@ -84,10 +84,11 @@ def find(models: Sequence[Model], asked: str) -> Model:
     ]
     if not found:
         raise unknown("model", asked, {model.title for model in models}, "")
-    if len({model.record.key for model in found}) > 1:
-        names = "; ".join(f"{model.record.name} ({model.title})" for model in found)
-        raise ConfigError(f"{len(found)} models are called so", asked, f"Choose one: {names}")
-    return max(found, key=lambda model: model.record.rank)
+    best = {one.record.key: one for one in sorted(found, key=lambda one: one.record.rank)}
+    if len(best) > 1:
+        names = "; ".join(f"{one.record.name} ({one.title})" for one in best.values())
+        raise ConfigError(f"{len(best)} models are called so", asked, f"Choose one: {names}")
+    return best.popitem()[1]
 
 
 def to_text(models: Sequence[Model]) -> str:

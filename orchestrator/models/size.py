@@ -46,11 +46,11 @@ def keeping(trials: Iterable[TrialConfig], info: DatasetInfo, which: Keep) -> Ke
 
 @lru_cache
 def _nbytes(backbone: str, channels: int, outputs: int) -> int:
-    """Of a network's weights, none of which is made for it."""
+    """Of a network's weights. It is made for that: on torch's meta device it would take longer."""
     import torch  # slow to import
 
     from fdsweep.trainers import backbones
 
-    with torch.device("meta"):
+    with torch.random.fork_rng(devices=[]):
         network = backbones.build(backbone, channels=channels, num_classes=outputs)
     return sum(x.nbytes for x in network.state_dict().values())

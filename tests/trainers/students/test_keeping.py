@@ -1,5 +1,6 @@
 """Which students stay, and that a kept one predicts what was stored of it."""
 
+from copy import deepcopy
 from dataclasses import replace
 
 import pytest
@@ -86,10 +87,15 @@ def test_where_it_cannot_be_written_that_is_told_and_no_more(tmp_path, capsys):
 def test_a_kept_student_predicts_what_was_stored(
     tmp_path, fold, monkeypatch, method, options, head
 ):
+    """Also where the best epoch is not the last one, and training went on in between."""
     storage = str(tmp_path)
     trial = replace(small_trial(storage, method=method, options=options, epochs=2), keep="best")
     monkeypatch.setattr(History, "add", preferring(head, History.add))
-    outcome = run_replicate(trial, INFO, fold, 0)
+    taken = []
+    outcome = run_replicate(
+        trial, INFO, fold, 0, on_epoch=lambda _, snapshot: taken.append(deepcopy(snapshot()))
+    )
+    assert outcome["best_epoch"] == 0
     assert outcome["best_head"] == head
     (record,) = records(Storage(storage), trial.key)
     assert record.val_score == outcome["val_score"]
@@ -98,14 +104,18 @@ def test_a_kept_student_predicts_what_was_stored(
     logits = student.logits(fold.inputs["right"].values[fold.test])
     assert logits.argmax(dim=1).tolist() == outcome["kept"]["prediction"]
     assert torch.equal(before, torch.random.get_rng_state())
+    weights = tmp_path / layout.student_weights(trial.key, 0)
+    content = weights.read_bytes()
+    run_replicate(trial, INFO, fold, 0, resume=taken[0])
+    assert weights.read_bytes() == content
 
 
 def preferring(head, add):
-    """`History.add` that sees the scores of `head` alone, so that it is the best."""
+    """`History.add` that sees `head` alone, and validation get worse with every epoch."""
 
     def only(self, measures, val, test):
-        alone = (replace(x, metrics={head: x.metrics[head]}) for x in (val, test))
-        return add(self, measures, *alone)
+        worse = replace(val, metrics={head: {"accuracy": 1 / (2 + self.epochs)}})
+        return add(self, measures, worse, replace(test, metrics={head: test.metrics[head]}))
 
     return only
 
