@@ -8,7 +8,7 @@ import safetensors.torch
 from torch import Tensor
 
 from fdsweep.search_spaces import layout
-from fdsweep.search_spaces.errors import StorageError
+from fdsweep.search_spaces.errors import StorageError, first_line
 from fdsweep.search_spaces.keys import canonical
 from fdsweep.search_spaces.storage import Storage, tell_once
 from fdsweep.search_spaces.trials import TrialConfig
@@ -36,23 +36,24 @@ def keep(
         chosen: its weights.
         scaling: what its inputs were standardised with, if they were.
     """
-    kept = Storage(storage)
-    others = [one for one in records(kept, record.key) if one.seed != record.seed]
-    if record.keep == "best" and any(one.rank > record.rank for one in others):
-        return
     tensors = {
         **{f"{NETWORK}{name}": x for name, x in chosen.student.items()},
         **{f"{METHOD}{name}": x for name, x in chosen.method.items()},
         **_scaling(scaling),
     }
-    content = safetensors.torch.save(tensors)
-    text = record.replace(size=len(content)).to_text(SCHEMA)
     try:
-        kept.write(layout.student_weights(record.key, record.seed), content)
-        kept.write_text(layout.student_record(record.key, record.seed), text)
-    except StorageError as error:
-        tell_once(f"The student {record.name} is not kept: {error}")
+        _put(Storage(storage), record, safetensors.torch.save(tensors))
+    except (OSError, StorageError) as error:
+        tell_once(f"The student {record.name} is not kept: {first_line(error)}.")
+
+
+def _put(kept: Storage, record: StudentRecord, content: bytes) -> None:
+    others = [one for one in records(kept, record.key) if one.seed != record.seed]
+    if record.keep == "best" and any(one.rank > record.rank for one in others):
         return
+    kept.write(layout.student_weights(record.key, record.seed), content)
+    text = record.replace(size=len(content)).to_text(SCHEMA)
+    kept.write_text(layout.student_record(record.key, record.seed), text)
     there = records(kept, record.key)
     best = max((one.rank for one in there), default=record.rank)
     for one in there:
