@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from fdsweep.search_spaces.configs import Protocol, StudentConfig
+from fdsweep.search_spaces.errors import DataError
 from fdsweep.search_spaces.trials import TrialConfig
 from fdsweep.trainers import distillers, rng, tasks, teachers
 from fdsweep.trainers.backbones import Backbone
@@ -38,7 +39,11 @@ def run_replicate(
 
     Raises:
         ReplicateError: the training cannot go on.
+        DataError: a teacher that was given is to be trained: its files were lost.
     """
+    if trial.kind == "teacher" and trial.config.network.weights:
+        modality = trial.config.network.modality
+        raise DataError("the teacher that was given is gone", modality, "Type the command again")
     runtime = Runtime.here(fold.labels.device)
     fold = as_protocol_says(fold, trial.config.network.protocol)
     stream = "student-init"

@@ -66,6 +66,10 @@ class Common:
         list[str] | None,
         typer.Option(help="modality=NAME_OR_PATH: a checkpoint to start from; repeatable."),
     ] = None
+    teacher: Annotated[
+        list[str] | None,
+        typer.Option(help="modality=FOLDER: an exported student to learn from; repeatable."),
+    ] = None
     features: Annotated[
         str | None,
         typer.Option(help="Pooled post-relu or pre-relu. (default: post-relu)"),
@@ -90,6 +94,7 @@ class Common:
             epochs=self.epochs,
             directions=tuple(self.direction) if self.direction else None,
             pretrained=parse_pairs(self.pretrained, "--pretrained") if self.pretrained else None,
+            teachers=parse_pairs(self.teacher, "--teacher") if self.teacher else None,
             features=self.features,
             protocol=self.protocol,
         )

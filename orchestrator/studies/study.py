@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from fdsweep.orchestrator.execution.cluster import check, connect
 from fdsweep.orchestrator.models.size import keeping
+from fdsweep.orchestrator.models.teaching import given_teachers, place
 from fdsweep.orchestrator.studies.options import StudyOptions
 from fdsweep.orchestrator.studies.outline import outline_of
 from fdsweep.orchestrator.studies.plan import make_plan
@@ -79,10 +80,12 @@ def prepare(sweep: Sweep, options: StudyOptions) -> Study:
     datasets.registry.get(sweep.dataset)  # refuses an unknown name before the storage is made
     store = Store.create(options.storage)
     dataset = datasets.find(sweep.dataset, datasets.DataLocation(store.root, STREAMING))
-    outline = outline_of(sweep, dataset.info, _checkpoints(sweep, store), store)
+    given = given_teachers(sweep.teachers, dataset.info)
+    outline = outline_of(sweep, dataset.info, _checkpoints(sweep, store), store, given)
     cells = outline.cells
     batch_size = cells[0].config.network.optim.batch_size
     check_batch(dataset.info, batch_size, options.request.workers_per_trial)
+    place(store.root, sweep.teachers, cells, sweep.seeds)
     plan = plan_missing(
         sweep, cells, store, options, finished=store.finished({cell.key for cell in cells})
     )

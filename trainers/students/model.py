@@ -25,6 +25,7 @@ from fdsweep.trainers.features.pixels import resized
 from fdsweep.trainers.loaders import evaluation_size
 from fdsweep.trainers.preparation.catalog import Damaged
 from fdsweep.trainers.preparation.media import ShortWarning
+from fdsweep.trainers.preparation.shards import digest
 from fdsweep.trainers.students.assets import stored_assets
 from fdsweep.trainers.students.keeping import METHOD, NETWORK, SCALING
 from fdsweep.trainers.students.record import (
@@ -145,6 +146,18 @@ class Student:
 
 def load_folder(folder: Path, device: str = "cpu") -> Student:
     """The student that was exported to `folder`; DataError if there is none that can be used."""
+    record, content, _ = read_folder(folder)
+    kept = Storage(str(folder))
+    assets = {name: kept.read(f"{ASSETS}/{name}") for name in record.assets}
+    return _student(record, content, assets, device)
+
+
+def read_folder(folder: Path) -> tuple[StudentRecord, bytes, str]:
+    """The record and the weights of the student in `folder`, and the digest of the weights.
+
+    Raises:
+        DataError: there is none, or it is damaged.
+    """
     kept = Storage(str(folder))
     if not kept.exists(CONFIG):
         raise DataError("holds no student", str(folder), "Make one with: fdsweep export-model")
@@ -152,11 +165,17 @@ def load_folder(folder: Path, device: str = "cpu") -> Student:
         record = StudentRecord.from_text(kept.read(CONFIG), SCHEMA)
     except UnreadableRecord as fault:
         raise DataError(f"is no student that can be read ({fault})", kept.uri(CONFIG)) from None
-    assets = {name: kept.read(f"{ASSETS}/{name}") for name in record.assets}
+    content = kept.read(WEIGHTS)
     try:
-        return _student(record, kept.read(WEIGHTS), assets, device)
+        safetensors.torch.load(content)
     except safetensors.SafetensorError:
         raise DataError("is no whole safetensors", kept.uri(WEIGHTS), "Export it again") from None
+    return record, content, digest(content)[:20]
+
+
+def tensors_of(content: bytes) -> dict[str, Tensor]:
+    """The network's own tensors among a student's weights."""
+    return _part(safetensors.torch.load(content), NETWORK)
 
 
 def load_kept(storage: str, record: StudentRecord, device: str = "cpu") -> Student:

@@ -36,7 +36,7 @@ from fdsweep.results.records.store import Store
 from fdsweep.results.records.teachers import test_score
 from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.configs import StudentConfig
-from fdsweep.search_spaces.errors import ReplicateError, StorageError
+from fdsweep.search_spaces.errors import ConfigError, ReplicateError, StorageError
 from fdsweep.search_spaces.sweep import Sweep, validated
 from fdsweep.trainers import tasks, teachers
 from fdsweep.trainers.features.analysis import similarity
@@ -90,6 +90,9 @@ def prepare(sweep: Sweep, options: StudyOptions) -> Study:
     Raises:
         FdsweepError: anything that a person must put right first.
     """
+    if sweep.teachers:
+        what = "an analysis compares teachers of the same seeds"
+        raise ConfigError(what, "--teacher", "Leave it out")
     study = studies.prepare(sweep, options)
     sweep = for_pixels(sweep, study.info)
     asked = {pair(direction) for direction in study.info.directions(sweep.directions)}
