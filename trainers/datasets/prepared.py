@@ -94,7 +94,7 @@ class Prepared(Dataset):
             variant=self.manifest.variant,
             scenes=self.manifest.classes if self.pixel_classes else (),
             licence=self.licence,
-            assets={name: self.manifest.assets[name] for name in self.read_with},
+            assets={k: v for k, v in self.manifest.assets.items() if k in self.read_with},
         )
 
     @override
