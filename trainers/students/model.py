@@ -102,6 +102,7 @@ class Student:
         dataset = datasets.find(record.dataset)
         try:
             with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("ignore")
                 warnings.simplefilter("always", ShortWarning)
                 values = dataset.read_file(record.modality, file, self.assets)
             views = [self._view(value) for value in values]

@@ -27,7 +27,9 @@ def exported(tmp_path):
     """The folder of a student of `left`, trained for an epoch."""
     root = str(tmp_path / "runs")
     Store.create(root)
-    alone = StudentConfig(network=network("left", epochs=1), method="none", method_version=1)
+    alone = StudentConfig(
+        network=network("left", epochs=1, batch_size=70), method="none", method_version=1
+    )
     trial = replace(small_trial(root), key=alone.key, config=alone, keep="best")
     run_replicate(trial, INFO, small_fold(), 0)
     folder = tmp_path / "teacher"
@@ -37,7 +39,7 @@ def exported(tmp_path):
 
 def test_it_teaches_what_the_same_weights_teach_as_a_cached_teacher(exported, tmp_path):
     storage = str(tmp_path / "mine")
-    trial = small_trial(storage, teacher_state="trained", epochs=1)
+    trial = small_trial(storage, teacher_state="trained", epochs=1, batch_size=70)
     (trained,) = trial.config.teachers
     weights = tensors_of(read_folder(exported)[1])
     teachers.save(storage, trained.teacher_key, 0, weights, {"test_score": 0.5})
