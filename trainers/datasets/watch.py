@@ -88,7 +88,9 @@ def read_table(file: Path) -> NDArray[np.float64]:
             lines = [first, *rest] if _are_numbers(first.split(",")) else rest
             return np.loadtxt(lines, delimiter=",", ndmin=2)
         if file.suffix == ".parquet":
-            return np.array([c.to_pylist() for c in pq.read_table(file).columns], np.float64).T
+            with pq.ParquetFile(file) as table:
+                columns = table.read().columns
+            return np.array([column.to_pylist() for column in columns], np.float64).T
     except (OSError, ValueError, TypeError, pa.ArrowException) as error:
         raise Damaged(f"no table of numbers ({first_line(error)})") from None
     raise Damaged("no .npy, .csv or .parquet file")
