@@ -24,7 +24,7 @@ from fdsweep.trainers.replicate import run_replicate
 from fdsweep.trainers.trials.tuning import Tuning
 
 CHECKPOINT = "replicates.pt"
-SCHEMA = 4
+SCHEMA = 5
 """Of what a checkpoint holds; one of another fdsweep is left aside, and training starts again."""
 
 GoOn = Callable[[int], bool]

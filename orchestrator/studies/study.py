@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from fdsweep.orchestrator.execution.cluster import check, connect
+from fdsweep.orchestrator.models.size import keeping
+from fdsweep.orchestrator.models.teaching import given_teachers, place
 from fdsweep.orchestrator.studies.options import StudyOptions
 from fdsweep.orchestrator.studies.outline import outline_of
 from fdsweep.orchestrator.studies.plan import make_plan
@@ -78,10 +80,12 @@ def prepare(sweep: Sweep, options: StudyOptions) -> Study:
     datasets.find(sweep.dataset, datasets.DataLocation(options.storage))  # refuses an unknown name
     store = Store.create(options.storage)
     dataset = datasets.find(sweep.dataset, datasets.DataLocation(store.root, STREAMING))
-    outline = outline_of(sweep, dataset.info, _checkpoints(sweep, store), store)
+    given = given_teachers(sweep.teachers, dataset.info)
+    outline = outline_of(sweep, dataset.info, _checkpoints(sweep, store), store, given)
     cells = outline.cells
     batch_size = cells[0].config.network.optim.batch_size
     check_batch(dataset.info, batch_size, options.request.workers_per_trial)
+    place(store.root, sweep.teachers, cells, sweep.seeds)
     plan = plan_missing(
         sweep, cells, store, options, finished=store.finished({cell.key for cell in cells})
     )
@@ -124,6 +128,7 @@ def plan_missing(
         storage=store.root,
         seeds_per_trial=options.seeds_per_trial,
         loading=options.loading,
+        keep=options.keep,
         unrecorded_teachers=lambda key, seeds: unrecorded(store, key, seeds),
     )
 
@@ -155,6 +160,8 @@ def describe(study: Study, cost: "Estimate") -> str:
         )
     elif plan.left:
         lines.append(f"training time unknown: {cost.basis}")
+    if plan.students:
+        lines.append(str(keeping(plan.students, study.info, study.options.keep)))
     return "\n".join([*lines, power(n, cost)])
 
 
@@ -170,6 +177,7 @@ def power(n: int, cost: "Estimate") -> str:
 def plan_json(study: Study, cost: "Estimate") -> dict[str, Any]:
     """The plan as a document."""
     plan = study.plan
+    kept = keeping(plan.students, study.info, study.options.keep)
     return {
         "schema": "fdsweep.plan/1",
         "sweep": plan.sweep,
@@ -179,6 +187,7 @@ def plan_json(study: Study, cost: "Estimate") -> dict[str, Any]:
             {"kind": trial.kind, "key": trial.key, "seeds": list(trial.seeds)}
             for trial in (*plan.teachers, *plan.students)
         ],
+        "keep": {"which": kept.which, "students": kept.students, "bytes": kept.nbytes},
         "estimate": {
             "training_seconds": cost.seconds,
             "basis": cost.basis,

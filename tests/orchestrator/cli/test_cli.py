@@ -24,7 +24,9 @@ COMMON = {
     "--hang-timeout",
     "--loading",
     "--memory-gb",
+    "--keep",
     "--pretrained",
+    "--teacher",
     "--features",
     "--protocol",
     "--address",
@@ -54,6 +56,9 @@ SURFACE = {
     "init data": {"table", "--out", "--label", "--json"},
     "datasets": {"--storage", "--json"},
     "datasets show": {"name", "--out", "--storage"},
+    "models": {"--storage", "--json"},
+    "export-model": {"model", "folder", "--storage", "--json"},
+    "predict": {"model", "files", "--masks", "--device", "--storage", "--json"},
     "analyze": COMMON | {"--cutoff"},
     "report": {"sweep", "--format", "--check", "--storage", "--json"},
     "status": {"--storage", "--address", "--json"},
@@ -152,10 +157,19 @@ def test_the_surface_is_this_and_nothing_else():
         (["search", "--seeds", "1,5"], ["seed 1 is used for tuning"]),
         (["search", "--method", "kd", "--cutoff", "learn"], ["--cutoff"]),
         (["search", "--cutoff", "lern"], ["'lern'", "cutoff"]),
+        (["ablation", "--teacher", "gyroscope"], ["'gyroscope' cannot be read", "visual=NAME"]),
+        (["ablation", "--teacher", "gyroscope=./nowhere"], ["nowhere", "holds no student"]),
+        (["search", "--teacher", "gyroscope=x"], ["--teacher", "Leave it out"]),
+        (["analyze", "--teacher", "gyroscope=x"], ["--teacher", "Leave it out"]),
         (["run", "nowhere.yaml"], ["nowhere.yaml", "cannot be read"]),
         (["report"], ["storage", "fdsweep ablation"]),
         (["report", "--format", "pdf"], ["'pdf'", "csv, html, json, latex, markdown"]),
         (["status"], ["runs"]),
+        (["ablation", "--keep", "worst"], ["'worst'", "all, best, none"]),
+        (["models"], ["runs"]),
+        (["export-model", "x", "y"], ["runs"]),
+        (["predict", "x", "y"], ["runs"]),
+        (["predict", "x", "y", "--device", "gpu"], ["--device gpu", "cannot be used"]),
         (["ui"], ["no MLflow runs yet"]),
     ],
 )
@@ -278,7 +292,7 @@ QUICK = """
 import sys
 from fdsweep.orchestrator.cli import app
 SLOW = {"torch", "mlflow", "ray", "av", "matplotlib", "scipy", "pandas"}
-for words in ([], ["methods"], ["datasets"], ["status"], ["report"]):
+for words in ([], ["methods"], ["datasets"], ["status"], ["models"], ["report"]):
     try:
         app([*words, *(["--storage", sys.argv[1]] if words[:1] != ["methods"] and words else [])])
     except SystemExit:
@@ -298,6 +312,7 @@ def test_what_reads_alone_imports_neither_torch_nor_mlflow_nor_ray():
         "['methods'] []",
         "['datasets'] []",
         "['status'] []",
+        "['models'] []",
         "['report'] ['pandas', 'scipy']",
     ]
     for needle in ("fd-cmkd", "seglearn", "compare-rooms-", "| Row "):
