@@ -319,10 +319,11 @@ class Experiment:
         return bool(metrics or changed)
 
     def close(self, status: str) -> None:
-        """End the sweep's run with `status`, and what is still in training as KILLED.
+        """End the sweep's run with `status`, or as KILLED with what is still in training.
 
         One that another driver may have made is ended only if nothing is in training below it.
         """
+        status = "KILLED" if self.live else status
         for one in self.live.values():
             self.client.set_terminated(one.id, "KILLED")
         self.live.clear()

@@ -23,7 +23,7 @@ from fdsweep.results.records.store import Store
 from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.errors import first_line, public
 
-SHOW_EVERY_S = 3.0
+SHOW_EVERY_S = 5.0
 """Between two looks at what is new of all that is in training: a request each, at most."""
 
 RETRY_S = 60.0

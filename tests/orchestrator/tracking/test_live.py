@@ -156,6 +156,9 @@ def test_one_that_fails_keeps_its_curve(storage):
 def test_what_a_dead_driver_left_is_killed_and_what_another_trains_is_not(storage):
     dead = Experiment(Storage(str(storage)), uri_of(storage), "dead", {})
     dead.show(STARTED)
+    other = Experiment(Storage(str(storage)), uri_of(storage), "dead", {})
+    other.adopt()
+    other.close("FINISHED")  # of `fdsweep sync`: the sweep is at work
     for is_trained, status in ((True, "RUNNING"), (False, "KILLED")):
         with MlflowTracker(str(storage), "dead", {}) as tracker:
             tracker.end_lost(lambda identity, known=is_trained: known)
