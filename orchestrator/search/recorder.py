@@ -62,8 +62,7 @@ class PointRecorder:
     def started(self, proposer: Proposer, proposal: Proposal) -> None:
         """Show the trial."""
         self.curves[proposal.key] = {}
-        run = self._run(proposer, proposal, "running")
-        self.tracker.begin(replace(run, tags={**run.tags, **link(self.dashboard)}))
+        self.tracker.begin(self._run(proposer, proposal, link(self.dashboard)))
         self._count()
         self.progress.running(proposal.key, f"{self._name(proposer, proposal)}: starting")
 
@@ -89,13 +88,14 @@ class PointRecorder:
     def keep(self, proposer: Proposer, proposal: Proposal, end: End) -> None:
         """Store the trial's run, and its log if it failed; its numbers are in the study already."""
         name = self._name(proposer, proposal)
-        state: State = "failed" if end.failure else "complete" if end.is_complete else "pruned"
+        state = "failed" if end.failure else "complete" if end.is_complete else "pruned"
         metric = f"val_{self.metric}"
         curve = [(metric, x, epoch) for epoch, x in self.curves[proposal.key].items()]
         run = replace(
-            self._run(proposer, proposal, state),
+            self._run(proposer, proposal, {"fdsweep.state": state}),
             metrics=[*curve, *((f"final_{name}", value, 0) for name, value, _ in curve[-1:])],
             seconds=end.report["seconds"] if end.report else 0.0,
+            done=end.failure is None,
         )
         if end.failure:
             error, traceback = end.failure["error"], end.failure["traceback"]
@@ -117,8 +117,8 @@ class PointRecorder:
         elif end.is_complete and end.report:
             self.progress.reached(fmean(end.report["values"]), name)
 
-    def _run(self, proposer: Proposer, proposal: Proposal, state: State) -> Run:
-        """The run of a trial, as far as it is known from its start."""
+    def _run(self, proposer: Proposer, proposal: Proposal, tags: Mapping[str, str]) -> Run:
+        """The run of a trial, as far as it is known from its start, with more `tags`."""
         return Run(
             identity=(proposal.key, ""),
             name=self._name(proposer, proposal),
@@ -127,12 +127,12 @@ class PointRecorder:
                 "fdsweep.key": proposal.key,
                 "fdsweep.search": proposer.name,
                 "fdsweep.trial": str(proposal.number),
-                "fdsweep.state": state,
+                **tags,
             },
             params=proposal.point,
             metrics=[],
             seconds=0.0,
-            done=state in ("complete", "pruned"),
+            done=False,
         )
 
     def _log(self, proposal: Proposal) -> str:

@@ -100,9 +100,15 @@ def _tune(study: SearchStudy, lanes: "Sequence[Lane]", tracker: Tracker) -> tupl
             f"a teacher failed ({worst.error})", f"{worst.name}, seed {worst.seed}", worst.log
         )
     words = {lane.proposer.name: s.words for lane, s in zip(lanes, study.searches, strict=True)}
-    proposers = [lane.proposer for lane in lanes]
-    names = study.name, study.metric, recorder.dashboard
-    observer = PointRecorder(words, proposers, fresh.store, tracker, *names)
+    observer = PointRecorder(
+        words,
+        [lane.proposer for lane in lanes],
+        fresh.store,
+        tracker,
+        study.name,
+        study.metric,
+        recorder.dashboard,
+    )
     deadline = None if settings.minutes is None else time.monotonic() + 60 * settings.minutes
     with observer.progress, attended():
         run_lanes(lanes, resources, fresh.store.root, observer, deadline)

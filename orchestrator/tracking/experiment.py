@@ -37,7 +37,7 @@ MAX_PARAM_LENGTH = 6000
 
 PARENT = "mlflow.parentRunId"
 UNFINISHED = {"RUNNING", "KILLED"}
-"""Runs of these statuses go on when their replicate does."""
+"""Runs with one of these go on when their replicate does."""
 
 
 def tracking_uri(storage: str, given: str | None = None) -> str:
@@ -144,7 +144,10 @@ class Experiment:
         return self.parent
 
     def end_lost(self, is_trained: IsTrained) -> None:
-        """Give the status KILLED to runs in training whose driver died, and so to its own."""
+        """Give KILLED to what is shown as in training and is not, and to the sweep's run above it.
+
+        A sweep's run stays RUNNING while anything below it is in training.
+        """
         with database.locked(self.storage):
             running = self._runs("attributes.status = 'RUNNING'")
             children = [run for run in running if "fdsweep.key" in run.data.tags]
@@ -219,7 +222,8 @@ class Experiment:
                 self.client.delete_run(found.id)
         if chosen is None:
             chosen = self._created(run)
-            self._advance(chosen, replace(run, metrics=usage))
+            if usage:
+                self._advance(chosen, replace(run, metrics=usage))
         return chosen
 
     def _held(self, run: "mlflow.entities.Run") -> Held:

@@ -74,9 +74,10 @@ def starting_run(row: dict[str, Any], name: str, dashboard: str) -> Run:
 
     `dashboard` is the address of Ray's, "" if there is none.
     """
-    run = replicate_run({**row, "status": "running"}, (), name)
-    known = {field: value for field, value in run.params.items() if field != "device"}
-    return replace(run, params=known, tags={**run.tags, **link(dashboard)}, metrics=[])
+    run = replicate_run({**row, "status": ""}, (), name)
+    params = {field: value for field, value in run.params.items() if field != "device"}
+    tags = {tag: value for tag, value in run.tags.items() if tag != "fdsweep.status"}
+    return replace(run, params=params, tags={**tags, **link(dashboard)}, metrics=[])
 
 
 def link(dashboard: str) -> dict[str, str]:
@@ -111,9 +112,7 @@ class Held:
             if name.startswith(USAGE):
                 continue
             other = told.get((name, epoch))
-            if other is None and run.done:
-                return False
-            if other is not None and other != value and not (math.isnan(other + value)):
+            if run.done if other is None else not _are_same(value, other):
                 return False
         return True
 
@@ -125,6 +124,10 @@ class Held:
         """Points of the worker's machine."""
         points = self.points.items()
         return [(name, value, at) for (name, at), value in points if name.startswith(USAGE)]
+
+
+def _are_same(one: float, other: float) -> bool:
+    return one == other or (math.isnan(one) and math.isnan(other))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
