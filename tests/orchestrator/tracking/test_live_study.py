@@ -76,3 +76,4 @@ def test_a_run_grows_is_killed_by_ctrl_c_and_is_ended_by_the_same_command(tmp_pa
     ((log,),) = ask(TAG, run, "fdsweep.worker_log")
     assert "/worker-" in log
     assert ("system/process_cpu_percentage",) in ask(USAGE, run)
+    assert ask(TAG, run, "fdsweep.dashboard") == []  # a local cluster has none
