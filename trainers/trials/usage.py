@@ -78,13 +78,12 @@ def memory(machine: Path = MEMINFO, own: Path = STATM) -> dict[str, float]:
 
 
 def gpu(device: torch.device) -> dict[str, float]:
-    """Use of a GPU by all processes, as far as the driver tells."""
-    free, total = torch.cuda.mem_get_info(device)
-    found = {
-        "gpu_0_memory_usage_megabytes": (total - free) / MEGA,
-        "gpu_0_memory_usage_percentage": 100 * (total - free) / total,
-    }
-    with contextlib.suppress(Exception):  # errors of the bindings are of classes of their own
+    """Use of a GPU by all processes, as far as its driver tells; no error of it stops training."""
+    found: dict[str, float] = {}
+    with contextlib.suppress(Exception):  # the bindings have classes of errors of their own
+        free, total = torch.cuda.mem_get_info(device)
+        found["gpu_0_memory_usage_megabytes"] = (total - free) / MEGA
+        found["gpu_0_memory_usage_percentage"] = 100 * (total - free) / total
         found["gpu_0_utilization_percentage"] = float(torch.cuda.utilization(device))
         found["gpu_0_power_usage_watts"] = torch.cuda.power_draw(device) / 1000
     return found
