@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.ray, pytest.mark.slow]
 STUDY = """
 title: One row
 seeds: [0]
-epochs: 60
+epochs: 50
 directions: [accelerometer->gyroscope]
 rows: [{name: alone, method: none}]
 """
