@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from fdsweep.orchestrator.execution.cluster import check, connect
+from fdsweep.orchestrator.execution.leases import may_be_trained
 from fdsweep.orchestrator.models.size import keeping
 from fdsweep.orchestrator.models.teaching import given_teachers, place
 from fdsweep.orchestrator.studies.options import StudyOptions
@@ -231,9 +232,12 @@ def train(study: Study, recorder: Recorder) -> bool:
         Whether the cluster lasted. Where it did not, Ray ends this process before long.
     """
     resources = connect(study.options.request)
+    from fdsweep.orchestrator.execution import ray_compat
     from fdsweep.orchestrator.execution.driver.watch import attended
     from fdsweep.orchestrator.execution.stages import run_plan
 
+    recorder.dashboard = ray_compat.dashboard()
+    recorder.tracker.end_lost(may_be_trained(study.store.root))
     try:
         with recorder.progress, attended():
             run_plan(recorder.plan, resources, study.store.root, recorder)

@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from fdsweep.orchestrator.cli import app
-from fdsweep.orchestrator.tracking.database import written
+from fdsweep.orchestrator.tracking.database import identities
 from fdsweep.results.records.schema import REPLICATES
 from fdsweep.search_spaces import layout
 from fdsweep.trainers.datasets.watch import Watch, find_file, read_recordings
@@ -197,7 +197,7 @@ def test_run_again_does_without_torch_mlflow_and_ray(study):
 def test_the_database_tells_without_mlflow_what_is_written(study):
     folder, _, _ = study
     (sweep,) = (folder / "runs" / "reports").iterdir()
-    found = written(folder / "runs" / layout.MLFLOW_DATABASE, sweep.name)
+    found = identities(folder / "runs" / layout.MLFLOW_DATABASE, sweep.name, "FINISHED")
     rows = pd.read_parquet(folder / "runs" / "results")
     teachers = {(key, str(seed)) for (key,) in rows["teacher_keys"] for seed in (0, 1)}
     assert found == {*zip(rows["key"], rows["seed"].map(str), strict=True), *teachers}
