@@ -17,6 +17,7 @@ import filelock
 import optuna
 from sqlalchemy.exc import SQLAlchemyError
 
+from fdsweep.orchestrator.bulletins.board import Board
 from fdsweep.orchestrator.execution.cluster import connect
 from fdsweep.orchestrator.search.optuna_study import Goal, Point, Problem, Proposal, Proposer
 from fdsweep.orchestrator.search.pruners import PRUNERS
@@ -86,7 +87,10 @@ def _tune(study: SearchStudy, lanes: "Sequence[Lane]", tracker: Tracker) -> tupl
     from fdsweep.orchestrator.search.searcher import run_lanes
 
     plan = replace(tuning_plan(study), sweep=study.name, students=())
-    recorder = Recorder(fresh.sweep, plan, fresh.store, tracker, Progress(plan.left))
+    title = settings.space.title
+    board = Board(fresh.store, study.name, f"{title}: teachers first")
+    progress = Progress(plan.left, board=board)
+    recorder = Recorder(fresh.sweep, plan, fresh.store, tracker, progress)
     if plan.left:
         with recorder.progress, attended():
             run_plan(plan, resources, fresh.store.root, recorder)
@@ -96,8 +100,9 @@ def _tune(study: SearchStudy, lanes: "Sequence[Lane]", tracker: Tracker) -> tupl
             f"a teacher failed ({worst.error})", f"{worst.name}, seed {worst.seed}", worst.log
         )
     words = {lane.proposer.name: s.words for lane, s in zip(lanes, study.searches, strict=True)}
+    proposers = [lane.proposer for lane in lanes]
     observer = PointRecorder(
-        words, [lane.proposer for lane in lanes], fresh.store, tracker, study.name, study.metric
+        words, proposers, fresh.store, tracker, study.name, study.metric, title
     )
     deadline = None if settings.minutes is None else time.monotonic() + 60 * settings.minutes
     with observer.progress, attended():
