@@ -65,9 +65,10 @@ def test_others_see_what_the_terminal_shows_until_all_is_done(storage):
 
 
 def test_a_driver_that_stops_says_so(storage):
-    with pytest.raises(KeyboardInterrupt), shown(storage) as progress:
-        progress.running("x", Training(name="FD, a->b", kind="student"))
-        raise KeyboardInterrupt
+    progress = shown(storage)
+    progress.__enter__()
+    progress.running("x", Training(name="FD, a->b", kind="student"))
+    progress.__exit__(KeyboardInterrupt)
     (heard,) = hear(storage)
     assert (heard.state, heard.is_past, heard.bulletin.trials) == ("stopped", True, ())
 

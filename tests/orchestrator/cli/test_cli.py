@@ -54,7 +54,7 @@ SURFACE = {
     "datasets show": {"name", "--out", "--storage"},
     "analyze": COMMON | {"--cutoff"},
     "report": {"sweep", "--format", "--check", "--storage", "--json"},
-    "status": {"--storage", "--address", "--json"},
+    "status": {"sweep", "--watch", "--storage", "--address", "--json"},
     "submit": {"command", "--address", "--package", "--env", "--detach", "--again"},
     "logs": {"name", "--address"},
     "stop": {"name", "--address"},
