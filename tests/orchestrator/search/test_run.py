@@ -57,9 +57,11 @@ def search(tmp_path_factory):
             assert time.monotonic() < deadline
             time.sleep(0.5)
             states = [state for state, _ in trials(storage)]
-        while not any(bulletin.trials for _, bulletin in (seen := look(storage))):
+        seen = look(storage)
+        while not any(bulletin.trials for _, bulletin in seen):
             assert time.monotonic() < deadline
             time.sleep(0.1)
+            seen = look(storage)
         os.kill(driver.pid, signal.SIGKILL)
         driver.wait()
     left, seen = trials(storage), (*seen, *look(storage))
