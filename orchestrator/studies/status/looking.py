@@ -46,6 +46,12 @@ class SweepStatus:
         return [one for one in self.drivers if one.state == "running"]
 
     @property
+    def teachers(self) -> int:
+        """Trials of teachers in training, which a sweep's `total` does not count."""
+        trials = [trial for one in self.at_work for trial in one.bulletin.trials]
+        return sum(trial.kind == "teacher" for trial in trials) if self.seeds else 0
+
+    @property
     def best(self) -> Best | None:
         """What drivers at work have reached, if any has."""
         found = [one.bulletin.best for one in self.at_work if one.bulletin.best]

@@ -37,11 +37,13 @@ def ago(seconds: float) -> str:
 def _sweep(status: SweepStatus, width: float) -> Iterator[str]:
     seeds = f", {len(status.seeds)} seeds" if status.seeds else ""
     best, left = status.best, status.seconds_left
+    plural = "s" if status.teachers > 1 else ""
     counts = [
         f"{status.done} done,",
         *([f"{status.pruned} pruned,"] if status.pruned else []),
         f"{status.failed} failed,",
         *([f"{status.running} running,"] if status.at_work else []),
+        *([f"{status.teachers} teacher{plural} running,"] if status.teachers else []),
         f"{status.left} left of {status.total}",
     ]
     yield from packed([f"{status.sweep}:", *counts, f"({status.title}{seeds})"], width)

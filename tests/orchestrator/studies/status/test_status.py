@@ -151,7 +151,7 @@ def test_parts_stay_whole():
 def test_status_prints_it_and_refuses_what_does_not_go_together(busy):
     words = ["status", "--storage", busy.root]
     text = CliRunner().invoke(app, words).stdout
-    assert f"{SWEEP}: 104 done, 0 failed, 3 running, 5 left of 112 (Methods compared" in text
+    assert f"{SWEEP}: 104 done, 0 failed, 3 running, 1 teacher running, 5 left of 112" in text
     document = json.loads(CliRunner().invoke(app, [*words, "tun", "--json"]).stdout)
     assert [status["sweep"] for status in document["sweeps"]] == [SEARCH]
     refused = CliRunner().invoke(app, [*words, "--watch", "--json"])
