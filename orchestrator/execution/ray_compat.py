@@ -10,7 +10,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import ray
@@ -21,7 +21,8 @@ from ray.air.execution._internal.actor_manager import RayActorManager
 from ray.exceptions import OutOfMemoryError, RayActorError, RayError, RayTaskError, RpcError
 from ray.experimental.internal_kv import internal_kv_get_gcs_client
 from ray.train import Result, ScalingConfig
-from ray.train.torch import TorchTrainer
+from ray.train.torch import TorchConfig, TorchTrainer
+from ray.train.torch.config import _TorchBackend
 from ray.train.v2._internal.callbacks import DatasetsCallback
 from ray.train.v2._internal.callbacks.placement_group_callback import PlacementGroupCleanerCallback
 from ray.train.v2._internal.constants import (
@@ -36,6 +37,7 @@ from ray.train.v2._internal.exceptions import (
 )
 from ray.train.v2._internal.execution.checkpoint.checkpoint_manager import _CheckpointManagerState
 from ray.train.v2._internal.execution.controller import TrainController
+from ray.train.v2._internal.execution.worker_group.execution_group import ExecutionGroup
 from ray.train.v2._internal.execution.worker_group.placement_group_handle import (
     DefaultPlacementGroupHandle,
 )
@@ -45,6 +47,8 @@ from ray.tune.execution import tune_controller
 from ray.tune.experiment import Trial
 from ray.util.placement_group import get_current_placement_group
 from typing_extensions import override
+
+from fdsweep.orchestrator.execution.devices import usable
 
 SNAPSHOT = CHECKPOINT_MANAGER_SNAPSHOT_FILENAME
 """The file in which Ray Train lists a run's checkpoints, in the run's folder."""
@@ -183,6 +187,18 @@ SIGNS = b"fdsweep"
 SIGNS_TIMEOUT_S = 5.0
 
 
+def ask_for_nodes(bundles: Sequence[Mapping[str, float]]) -> None:
+    """Have the cluster's autoscaler, if there is one, make room for `bundles`; none takes it back.
+
+    A cluster has one such wish, which outlives who had it.
+    """
+    from ray.autoscaler.sdk import request_resources  # which few clusters need
+
+    with contextlib.suppress(RayError, RpcError, ConnectionError):
+        if not fault():
+            request_resources(bundles=[dict(bundle) for bundle in bundles])
+
+
 def put_sign(name: str, sign: str) -> None:
     """Keep the `sign` of `name` in the cluster's head, if that answers."""
     with contextlib.suppress(RayError):
@@ -238,6 +254,25 @@ class _Controller(TrainController):  # type: ignore[misc]
     worker_group_cls = _Group
 
 
+class _Backend(_TorchBackend):  # type: ignore[misc]
+    """Torch's, once each worker has looked at the GPU that it was given."""
+
+    @override
+    def on_start(self, worker_group: ExecutionGroup, backend_config: TorchConfig) -> None:
+        if worker_group.get_resources_per_worker().get("GPU"):
+            worker_group.execute(usable.check)
+        super().on_start(worker_group, backend_config)
+
+
+class CheckedTorch(TorchConfig):  # type: ignore[misc]
+    """Says in a sentence that torch cannot use a GPU, where NCCL would fail for another reason."""
+
+    @property
+    @override
+    def backend_cls(self) -> type[_Backend]:
+        return _Backend
+
+
 class LeanTrainer(TorchTrainer):  # type: ignore[misc]
     """A TorchTrainer for a Tune trial, without the helper processes that it has no use for.
 
@@ -255,7 +290,7 @@ class LeanTrainer(TorchTrainer):  # type: ignore[misc]
         self, function: Callable[[dict[str, object]], None], *, patience: float, **parts: object
     ) -> None:
         self.patience = patience
-        super().__init__(function, **parts)
+        super().__init__(function, torch_config=CheckedTorch(), **parts)
 
     @override
     def _initialize_and_run_controller(self, **parts: object) -> Result:

@@ -21,6 +21,8 @@ from typing_extensions import override
 
 from fdsweep.orchestrator.execution import checkpoints, retries
 from fdsweep.orchestrator.execution.cluster import ResourcePlan, Room
+from fdsweep.orchestrator.execution.devices.budget import Budget
+from fdsweep.orchestrator.execution.devices.meter import Meter
 from fdsweep.orchestrator.execution.health.heartbeats import Heartbeats
 from fdsweep.orchestrator.execution.leases import Leases
 from fdsweep.orchestrator.execution.ray_compat import every_death_told
@@ -69,8 +71,16 @@ class Observer(Protocol):
         """Nothing can be trained but by others; `holder` names one of them, if that is known."""
 
 
-def run_plan(plan: Plan, resources: ResourcePlan, storage: str, observer: Observer) -> None:
+def run_plan(
+    plan: Plan,
+    resources: ResourcePlan,
+    storage: str,
+    observer: Observer,
+    budget: Budget | None = None,
+) -> None:
     """Train what `plan` has left, but for what other drivers train: that is waited for.
+
+    Once the `budget` is spent no trial begins, and others are waited for no more.
 
     One failing trial never touches another. A student whose teacher failed fails with it. What
     another driver failed at, or left when it died, is trained here.
@@ -81,10 +91,12 @@ def run_plan(plan: Plan, resources: ResourcePlan, storage: str, observer: Observ
     teachers: Sequence[TrialConfig] = plan.teachers
     students: Sequence[TrialConfig] = plan.students
     failed: AbstractSet[tuple[str, int]] = set()
-    for_teachers, for_students = Room(resources, "teacher"), Room(resources, "student")
+    budget = budget or Budget()
+    for_teachers = Room(resources, "teacher", len(teachers))
+    for_students = Room(resources, "student", len(students))
     with Leases(Storage(storage)) as leases, Writer() as writer:
         while teachers or students:
-            first = _run_stage(teachers, for_teachers, storage, observer, leases, writer)
+            first = _run_stage(teachers, for_teachers, budget, storage, observer, leases, writer)
             teachers, failed = first.others, failed | first.failed
             absent = {(trial.key, seed) for trial in teachers for seed in trial.seeds}
             waiting, able = _split(students, absent)
@@ -93,7 +105,9 @@ def run_plan(plan: Plan, resources: ResourcePlan, storage: str, observer: Observ
                 for seed in trial.seeds:
                     end = Broken(error="its teacher failed", traceback="")
                     _tell_end(observer, writer, trial, seed, end)
-            second = _run_stage(able, for_students, storage, observer, leases, writer)
+            second = _run_stage(able, for_students, budget, storage, observer, leases, writer)
+            if budget.is_spent:
+                return
             students = (*second.others, *waiting)
             blocked = (*first.blocked, *second.blocked)
             if blocked:
@@ -134,17 +148,18 @@ class _Stage:
 def _run_stage(
     trials: Sequence[TrialConfig],
     room: Room,
+    budget: Budget,
     storage: str,
     observer: Observer,
     leases: Leases,
     writer: Writer,
 ) -> _Stage:
-    """Run those of `trials` that nobody else trains, until all is stored."""
+    """Run those of `trials` that nobody else trains until all is stored, or `budget` is spent."""
     turns = Turns(trials, leases)
     order = iter(turns)
     failed: set[tuple[str, int]] = set()
-    for first in order:  # none if others train them all: then Tune need not start
-        relay = _Relay(InTurn(chain([first], order), room), turns, observer, writer)
+    while not budget.is_spent and (first := next(order, None)):
+        relay = _Relay(InTurn(chain([first], order), room, budget), turns, observer, writer)
         fit(fit_trial, room.resources, storage, relay)
         failed |= relay.lost
     writer.flush()
@@ -233,16 +248,19 @@ def fit(
         StorageError: there is no room for what Tune writes.
     """
     queue, name = callback.queue, f"tune-{uuid.uuid4().hex[:12]}"
+    shape = resources.shape
 
     def name_of(trial: Trial) -> str:
         return queue.folder(trial.config)[1]
 
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # the callback tells of errors
-    with told_if_full(storage), _deleted(storage, layout.tuner_folder(name)):
+    with told_if_full(storage), _deleted(storage, layout.tuner_folder(name)), queue.room:
         tuner = tune.Tuner(
             tune.with_resources(
                 tune.with_parameters(trainable, resources=resources, **handed),
-                tune.PlacementGroupFactory([{}, *[resources.per_worker] * resources.workers]),
+                tune.PlacementGroupFactory(
+                    [{}, *[shape.per_worker] * shape.workers], strategy=shape.strategy
+                ),
             ),
             tune_config=tune.TuneConfig(
                 search_alg=queue,
@@ -254,7 +272,11 @@ def fit(
             run_config=tune.RunConfig(
                 name=name,
                 storage_path=Storage(storage).uri(layout.RAY),
-                callbacks=[callback, Heartbeats(callback.silent, resources.hang_seconds)],
+                callbacks=[
+                    callback,
+                    Heartbeats(callback.silent, resources.hang_seconds),
+                    Meter(queue.budget, shape.devices),
+                ],
                 verbose=0,
             ),
         )

@@ -15,6 +15,7 @@ from typing_extensions import override
 
 from fdsweep.orchestrator.execution import checkpoints
 from fdsweep.orchestrator.execution.cluster import Room
+from fdsweep.orchestrator.execution.devices.budget import Budget
 from fdsweep.orchestrator.execution.leases import Leases
 from fdsweep.orchestrator.execution.retries import TRIES, WORDS, Cause, back_off
 from fdsweep.orchestrator.execution.trial import train_name
@@ -95,11 +96,12 @@ class Queue(Searcher):  # type: ignore[misc]
 
     Args:
         room: how many may run at the same time.
+        budget: what they may use; nothing new begins once that is spent.
     """
 
-    def __init__(self, room: Room) -> None:
+    def __init__(self, room: Room, budget: Budget) -> None:
         super().__init__()
-        self.room = room
+        self.room, self.budget = room, budget
         self.running: dict[str, _Job] = {}
         self.waiting: list[_Job] = []
 
@@ -161,7 +163,7 @@ class Queue(Searcher):  # type: ignore[misc]
         return None
 
     def _first(self) -> _Job | None:
-        config = self.new()
+        config = None if self.budget.is_spent else self.new()
         return _Job(config) if config else None
 
     @override
@@ -176,8 +178,8 @@ class Queue(Searcher):  # type: ignore[misc]
 class InTurn(Queue):
     """A queue of `trials`."""
 
-    def __init__(self, trials: Iterator[TrialConfig], room: Room) -> None:
-        super().__init__(room)
+    def __init__(self, trials: Iterator[TrialConfig], room: Room, budget: Budget) -> None:
+        super().__init__(room, budget)
         self.trials = trials
 
     @override
