@@ -5,11 +5,12 @@ import os
 import secrets
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from fdsweep.orchestrator.execution.devices import packing, usable
+from fdsweep.orchestrator.execution.devices.budget import Budget
 from fdsweep.orchestrator.execution.devices.packing import Node, Shape
 from fdsweep.search_spaces.errors import ClusterError, ConfigError, first_line
 from fdsweep.search_spaces.storage import tell_once
@@ -56,7 +57,7 @@ class ResourceRequest:
 
     A trial has as many workers as GPUs unless `workers_per_trial` says otherwise; they stand on one
     node unless they may `spread`. `hang_minutes` is how long a trial may take no step before it is
-    started again.
+    started again, `budget` the device time of the whole command.
     """
 
     address: str | None = None
@@ -65,6 +66,7 @@ class ResourceRequest:
     workers_per_trial: int | None = None
     hang_minutes: float = 10.0
     spread: bool = False
+    budget: Budget = field(default_factory=Budget)
 
     @property
     def joins(self) -> bool:
@@ -76,6 +78,11 @@ class ResourceRequest:
         """How many workers a trial has."""
         return self.workers_per_trial or max(1, int(self.gpus_per_trial or 1))
 
+    @property
+    def devices(self) -> float:
+        """How many devices a trial takes: GPUs, or cores if it takes none."""
+        return self.gpus_per_trial or float(self.workers)
+
 
 @dataclass(frozen=True, slots=True)
 class ResourcePlan:
@@ -83,7 +90,7 @@ class ResourcePlan:
 
     Of GPUs that come later no more are used than `most_gpus` in all. `wanted` is how many trials
     are to run at the same time if the cluster can grow. `hang_seconds` is how long a trial may take
-    no step before it is started again.
+    no step before it is started again. No trial begins once the `budget` is spent.
     """
 
     shape: Shape
@@ -91,11 +98,12 @@ class ResourcePlan:
     most_gpus: float
     wanted: int
     hang_seconds: float
+    budget: Budget
 
     @property
     def concurrent(self) -> int:
-        """How many trials fit on the nodes that were found."""
-        return self.fitting(self.nodes)
+        """How many trials fit on the nodes that were found, or will on those that are wanted."""
+        return max(self.fitting(self.nodes), self.wanted)
 
     def fitting(self, nodes: Sequence[Node]) -> int:
         """How many trials fit on `nodes`."""
@@ -195,7 +203,9 @@ def _check_share(gpus: float, workers: int) -> None:
     if gpus in (0, workers) or (workers == 1 and gpus < 1):
         return
     if gpus < workers:
-        what = f"{workers} workers cannot share {gpus:g} GPUs: what connects them wants one for each"
+        what = (
+            f"{workers} workers cannot share {gpus:g} GPUs: what connects them wants one for each"
+        )
         raise ConfigError(what, where, f"Give {workers}, or 1 of --workers-per-trial")
     what = f"{workers} workers leave GPUs idle of {gpus:g}: each computes on one"
     raise ConfigError(what, where, f"Give {workers}, or {gpus:g} of --workers-per-trial")
@@ -243,7 +253,7 @@ def connect(request: ResourceRequest) -> ResourcePlan:
         _join(request) if request.joins else _start()
     resources = share(request, found_nodes())
     if resources.shape.gpus_per_worker and not request.joins:
-        usable.check()
+        usable.check_here()
     if unused := packing.idle(resources.shape, resources.nodes, resources.most_gpus):
         tell_once(f"{unused}.")
     return resources
@@ -318,10 +328,11 @@ def share(request: ResourceRequest, nodes: tuple[Node, ...]) -> ResourcePlan:
         most_gpus=most,
         wanted=max(1, shape.in_gpus(most)) if asks else 1,
         hang_seconds=60 * request.hang_minutes,
+        budget=request.budget,
     )
     if request.gpus is not None and per_trial > request.gpus:
         _refuse(shape, f"--gpus {request.gpus}")
-    if not resources.concurrent and not request.joins:
+    if not resources.fitting(nodes) and not request.joins:
         _refuse(shape, f"{sum(node.cpus for node in nodes):g} CPUs and {gpus:g} GPUs")
     return resources
 

@@ -21,7 +21,6 @@ from typing_extensions import override
 
 from fdsweep.orchestrator.execution import checkpoints, retries
 from fdsweep.orchestrator.execution.cluster import ResourcePlan, Room
-from fdsweep.orchestrator.execution.devices.budget import Budget
 from fdsweep.orchestrator.execution.devices.meter import Meter
 from fdsweep.orchestrator.execution.health.heartbeats import Heartbeats
 from fdsweep.orchestrator.execution.leases import Leases
@@ -71,16 +70,10 @@ class Observer(Protocol):
         """Nothing can be trained but by others; `holder` names one of them, if that is known."""
 
 
-def run_plan(
-    plan: Plan,
-    resources: ResourcePlan,
-    storage: str,
-    observer: Observer,
-    budget: Budget | None = None,
-) -> None:
+def run_plan(plan: Plan, resources: ResourcePlan, storage: str, observer: Observer) -> None:
     """Train what `plan` has left, but for what other drivers train: that is waited for.
 
-    Once the `budget` is spent no trial begins, and others are waited for no more.
+    Once the budget is spent no trial begins, and others are waited for no more.
 
     One failing trial never touches another. A student whose teacher failed fails with it. What
     another driver failed at, or left when it died, is trained here.
@@ -91,12 +84,11 @@ def run_plan(
     teachers: Sequence[TrialConfig] = plan.teachers
     students: Sequence[TrialConfig] = plan.students
     failed: AbstractSet[tuple[str, int]] = set()
-    budget = budget or Budget()
     for_teachers = Room(resources, "teacher", len(teachers))
     for_students = Room(resources, "student", len(students))
     with Leases(Storage(storage)) as leases, Writer() as writer:
         while teachers or students:
-            first = _run_stage(teachers, for_teachers, budget, storage, observer, leases, writer)
+            first = _run_stage(teachers, for_teachers, storage, observer, leases, writer)
             teachers, failed = first.others, failed | first.failed
             absent = {(trial.key, seed) for trial in teachers for seed in trial.seeds}
             waiting, able = _split(students, absent)
@@ -105,8 +97,8 @@ def run_plan(
                 for seed in trial.seeds:
                     end = Broken(error="its teacher failed", traceback="")
                     _tell_end(observer, writer, trial, seed, end)
-            second = _run_stage(able, for_students, budget, storage, observer, leases, writer)
-            if budget.is_spent:
+            second = _run_stage(able, for_students, storage, observer, leases, writer)
+            if resources.budget.is_spent:
                 return
             students = (*second.others, *waiting)
             blocked = (*first.blocked, *second.blocked)
@@ -148,18 +140,18 @@ class _Stage:
 def _run_stage(
     trials: Sequence[TrialConfig],
     room: Room,
-    budget: Budget,
     storage: str,
     observer: Observer,
     leases: Leases,
     writer: Writer,
 ) -> _Stage:
-    """Run those of `trials` that nobody else trains until all is stored, or `budget` is spent."""
+    """Run those of `trials` that nobody else trains, until all is stored or the budget is spent."""
     turns = Turns(trials, leases)
     order = iter(turns)
     failed: set[tuple[str, int]] = set()
-    while not budget.is_spent and (first := next(order, None)):
-        relay = _Relay(InTurn(chain([first], order), room, budget), turns, observer, writer)
+    # None if others train them all: then Tune need not start.
+    while not room.resources.budget.is_spent and (first := next(order, None)):
+        relay = _Relay(InTurn(chain([first], order), room), turns, observer, writer)
         fit(fit_trial, room.resources, storage, relay)
         failed |= relay.lost
     writer.flush()

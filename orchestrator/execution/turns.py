@@ -15,7 +15,6 @@ from typing_extensions import override
 
 from fdsweep.orchestrator.execution import checkpoints
 from fdsweep.orchestrator.execution.cluster import Room
-from fdsweep.orchestrator.execution.devices.budget import Budget
 from fdsweep.orchestrator.execution.leases import Leases
 from fdsweep.orchestrator.execution.retries import TRIES, WORDS, Cause, back_off
 from fdsweep.orchestrator.execution.trial import train_name
@@ -95,13 +94,12 @@ class Queue(Searcher):  # type: ignore[misc]
     """Hands Tune one trial after the other whenever there is room, and again what broke off.
 
     Args:
-        room: how many may run at the same time.
-        budget: what they may use; nothing new begins once that is spent.
+        room: how many may run at the same time; nothing new begins once its budget is spent.
     """
 
-    def __init__(self, room: Room, budget: Budget) -> None:
+    def __init__(self, room: Room) -> None:
         super().__init__()
-        self.room, self.budget = room, budget
+        self.room, self.budget = room, room.resources.budget
         self.running: dict[str, _Job] = {}
         self.waiting: list[_Job] = []
 
@@ -178,8 +176,8 @@ class Queue(Searcher):  # type: ignore[misc]
 class InTurn(Queue):
     """A queue of `trials`."""
 
-    def __init__(self, trials: Iterator[TrialConfig], room: Room, budget: Budget) -> None:
-        super().__init__(room, budget)
+    def __init__(self, trials: Iterator[TrialConfig], room: Room) -> None:
+        super().__init__(room)
         self.trials = trials
 
     @override

@@ -18,6 +18,7 @@ import optuna
 from sqlalchemy.exc import SQLAlchemyError
 
 from fdsweep.orchestrator.execution.cluster import connect
+from fdsweep.orchestrator.execution.devices.sharing import shared_out
 from fdsweep.orchestrator.search.optuna_study import Goal, Point, Problem, Proposal, Proposer
 from fdsweep.orchestrator.search.pruners import PRUNERS
 from fdsweep.orchestrator.search.recorder import PointRecorder, to_record
@@ -74,7 +75,13 @@ def run(study: SearchStudy) -> Outcome:
             if is_new:
                 best = {s.name: value for s in found if (value := _best(s)) is not None}
                 tracker.finish({}, best, outcome.pictures)
-    return replace(outcome, failures=(*failures, *outcome.failures))
+    left = sum(lane.proposer.total - len(lane.proposer.trials()) for lane in lanes)
+    unfinished = study.defaults.options.request.budget.words(left, "trials of the search")
+    return replace(
+        outcome,
+        failures=(*failures, *outcome.failures),
+        unfinished=unfinished or outcome.unfinished,
+    )
 
 
 def _tune(study: SearchStudy, lanes: "Sequence[Lane]", tracker: Tracker) -> tuple[Failure, ...]:
@@ -86,7 +93,9 @@ def _tune(study: SearchStudy, lanes: "Sequence[Lane]", tracker: Tracker) -> tupl
     from fdsweep.orchestrator.search.searcher import run_lanes
 
     plan = replace(tuning_plan(study), sweep=study.name, students=())
-    recorder = Recorder(fresh.sweep, plan, fresh.store, tracker, Progress(plan.left))
+    plan = shared_out(plan, fresh.store, resources.concurrent, fresh.options.seeds_per_trial)
+    devices = fresh.options.request.devices
+    recorder = Recorder(fresh.sweep, plan, fresh.store, tracker, Progress(plan.left), devices)
     if plan.left:
         with recorder.progress, attended():
             run_plan(plan, resources, fresh.store.root, recorder)
@@ -192,6 +201,8 @@ def _recorded(study: SearchStudy, search: PlannedSearch, lane: "Lane") -> search
     if record.chosen is None:
         states = ", ".join(f"{n} {state}" for state, n in searches.counts(record).items())
         fix = "Give more --trials or another --space"
+        if study.defaults.options.request.budget.is_spent:
+            fix = "The device hours are spent: type the same command again"
         raise ReplicateError(
             f"no trial was completed ({states or 'none begun'})", search.words, fix
         )

@@ -14,7 +14,6 @@ from typing_extensions import override
 
 from fdsweep.orchestrator.execution import checkpoints
 from fdsweep.orchestrator.execution.cluster import ResourcePlan, Room
-from fdsweep.orchestrator.execution.devices.budget import Budget
 from fdsweep.orchestrator.execution.stages import Callback, fit
 from fdsweep.orchestrator.execution.trial import fit_point, point_name
 from fdsweep.orchestrator.execution.turns import Queue
@@ -103,7 +102,6 @@ class StudySearcher(Queue):
     Args:
         lanes: one for each study.
         room: how many trials may run at the same time.
-        budget: what they may use.
         observer: who is told.
         give: passes on (key, epoch, whether to go on).
         writer: stores how points ended; in the study that is written at once, for the next point
@@ -115,13 +113,12 @@ class StudySearcher(Queue):
         self,
         lanes: Sequence[Lane],
         room: Room,
-        budget: Budget,
         observer: Observer,
         give: Callable[[str, int, bool], object],
         writer: Writer,
         deadline: float | None = None,
     ) -> None:
-        super().__init__(room, budget)
+        super().__init__(room)
         self.left, self.observer, self.give, self.deadline = list(lanes), observer, give, deadline
         self.writer = writer
         self.begun: dict[str, tuple[Lane, Proposal]] = {}
@@ -229,16 +226,10 @@ def run_lanes(
     storage: str,
     observer: Observer,
     deadline: float | None = None,
-    budget: Budget | None = None,
 ) -> None:
-    """Train what the studies of `lanes` propose, until each has its trials or time is up.
-
-    Nor does a trial begin once the `budget` is spent.
-    """
+    """Train what the studies of `lanes` propose, until each has its trials or time is up."""
     signals = StopSignals.remote()  # type: ignore[attr-defined]
     room = Room(resources, "trial")
     with Writer() as writer:
-        searcher = StudySearcher(
-            lanes, room, budget or Budget(), observer, signals.give.remote, writer, deadline
-        )
+        searcher = StudySearcher(lanes, room, observer, signals.give.remote, writer, deadline)
         fit(fit_point, resources, storage, _Ends(searcher, writer), signals=signals)

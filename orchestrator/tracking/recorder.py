@@ -34,13 +34,17 @@ class Failure:
 
 @dataclass
 class Recorder:
-    """An `Observer` of `execution.stages` that records everything and keeps the failures."""
+    """An `Observer` of `execution.stages` that records everything and keeps the failures.
+
+    `devices` is how many of them a trial takes.
+    """
 
     sweep: Sweep
     plan: Plan
     store: Store
     tracker: Tracker
     progress: Progress
+    devices: float = 1.0
     failures: list[Failure] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -158,6 +162,7 @@ class Recorder:
             test_score_last=ended.get("test_score_last"),
             test_score_best=ended.get("test_score_best"),
             wall_seconds=ended.get("seconds", 0.0),
+            devices=self.devices,
             device=ended.get("device", ""),
             fdsweep_version=version("fdsweep"),
             data_fingerprint=network.data_fingerprint,

@@ -227,11 +227,12 @@ def _cost(facts: Facts) -> Iterator[str]:
     count = sum(map(len, done))
     if count:
         total = sum(float(each["wall_seconds"].sum()) for each in done)
+        hours = sum(float((each["wall_seconds"] * each["devices"]).sum()) for each in done) / 3600
         devices = sorted({device for each in done for device in each["device"] if device})
         where = f" on {', '.join(devices)}" if devices else ""
         yield (
             f"Cost: {total:,.0f} s of wall time for {count:,} done replicates{where}, "
-            f"{total / count:.1f} s each."
+            f"{total / count:.1f} s each; {hours:.3g} device hours."
         )
 
 

@@ -32,9 +32,10 @@ class Budget:
         """Whether no other trial may begin."""
         return self.spent >= HOUR * self.hours
 
-    def words(self, left: int) -> str:
-        """What to tell when `left` replicates were not trained for it; "" if there is no need."""
+    def words(self, left: int, what: str = "replicates") -> str:
+        """What to tell when so many of `what` were not trained for it; "" if there is no need."""
         if not self.is_spent or not left:
             return ""
-        used = f"{self.spent / HOUR:.2f} of {self.hours:g} device hours are used"
-        return f"{used} and {left} {'replicate is' if left == 1 else 'replicates are'} left"
+        return (
+            f"{self.spent / HOUR:.2g} of {self.hours:g} device hours are used; {what} left: {left}"
+        )

@@ -1,9 +1,8 @@
 """Whether torch can use the GPUs that Ray gives away: Ray counts them, and asks no torch."""
 
 import socket
-from collections.abc import Callable
 
-from fdsweep.search_spaces.errors import ClusterError
+from fdsweep.search_spaces.errors import ClusterError, first_line
 
 FIX = "Install a torch that fits its driver, on every node, or train on cores with --gpus 0"
 
@@ -24,35 +23,49 @@ def check() -> None:
         raise UnusableGpuError(f"Ray sees GPUs that torch cannot use ({why})", _here(), FIX)
 
 
+def check_here() -> None:
+    """The same in a driver on its own machine, where a GPU that can be used is not touched.
+
+    Raises:
+        UnusableGpuError: says why.
+    """
+    import torch
+
+    if not torch.cuda.is_available():
+        check()
+
+
 def _here() -> str:
     return f"node {socket.gethostname()}"
 
 
-def on_every_node(seconds: float = 30.0) -> list[str]:
+def on_every_node(seconds: float = 30.0) -> tuple[list[str], list[str]]:
     """What `check` says on each node of the cluster with GPUs, where it has anything to say.
 
-    A node whose GPUs are taken for so many `seconds` is not looked at, which is said too.
+    Returns:
+        That, and the names of nodes whose GPUs were taken for so many `seconds`.
     """
     import ray
+    from ray.exceptions import RayError
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    look = ray.remote(num_cpus=0, num_gpus=0.01, max_retries=0)(_told)
+    look = ray.remote(num_cpus=0, num_gpus=0.01, max_retries=0)(check)
     asked = {}
     for node in ray.nodes():
         if node["Alive"] and node["Resources"].get("GPU"):
             here = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-            asked[look.options(scheduling_strategy=here).remote(check)] = node["NodeName"]
-    done, late = ray.wait(list(asked), num_returns=len(asked), timeout=seconds) if asked else ([], [])
-    found = [said for said in ray.get(done) if said]
+            asked[look.options(scheduling_strategy=here).remote()] = node["NodeName"]
+    if not asked:
+        return [], []
+    done, late = ray.wait(list(asked), num_returns=len(asked), timeout=seconds)
+    found = []
+    for one in done:
+        try:
+            ray.get(one)
+        except UnusableGpuError as error:
+            found.append(str(error.cause))  # type: ignore[attr-defined]
+        except RayError as error:
+            found.append(f"node {asked[one]}: {first_line(error)}")
     for one in late:
         ray.cancel(one)
-        found.append(f"node {asked[one]}: its GPUs are taken, so torch was not tried there")
-    return found
-
-
-def _told(check: Callable[[], None]) -> str:
-    try:
-        check()
-    except ClusterError as error:
-        return str(error)
-    return ""
+    return found, [asked[one] for one in late]

@@ -24,6 +24,7 @@ from fdsweep.orchestrator.execution.cluster import (
     Room,
     plan_resources,
 )
+from fdsweep.orchestrator.execution.devices.packing import Node
 from fdsweep.orchestrator.execution.stages import run_plan
 from fdsweep.orchestrator.execution.trial import train_name
 from fdsweep.orchestrator.studies.plan import make_cells, make_plan
@@ -115,7 +116,8 @@ def alone(trial, seed=0):
 
 
 def test_as_many_trials_run_as_the_cluster_has_room_for_now(cluster):
-    room = Room(replace(cluster, concurrent=cluster.concurrent + 5), "student")
+    more = Node(cluster.nodes[0].cpus + 5, 0)
+    room = Room(replace(cluster, nodes=(more,)), "student")
     assert room.places() == cluster.concurrent + 5
     room.looked -= LOOK_EVERY_S
     assert room.places() == cluster.concurrent
