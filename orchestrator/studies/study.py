@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from fdsweep.orchestrator.execution.cluster import check, connect, local_resources
+from fdsweep.orchestrator.execution.devices.budget import spell_hours
 from fdsweep.orchestrator.execution.devices.sharing import shared_out
 from fdsweep.orchestrator.studies.options import StudyOptions
 from fdsweep.orchestrator.studies.outline import outline_of
@@ -161,11 +162,14 @@ def describe(study: Study, cost: "Estimate") -> str:
         f"{plan.total} replicates; {plan.done} done, {students_left} left in "
         f"{len(plan.students)} trials, and {teachers_left} teachers in {len(plan.teachers)}",
     ]
-    if plan.left and cost.seconds is not None:
+    if plan.left and cost.seconds is not None and cost.device_hours is not None:
         lines.append(
             f"training time about {clock(cost.seconds)} with {cost.concurrent} trials at a time, "
-            f"{cost.device_hours:.2g} device hours ({cost.basis}); starting each trial comes on top"
+            f"{spell_hours(cost.device_hours)} device hours ({cost.basis}); starting each trial "
+            "comes on top"
         )
+    elif plan.left and cost.device_hours is not None:
+        lines.append(f"about {spell_hours(cost.device_hours)} device hours ({cost.basis})")
     elif plan.left:
         lines.append(f"training time unknown: {cost.basis}")
     return "\n".join([*lines, power(n, cost)])

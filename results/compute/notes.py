@@ -232,7 +232,8 @@ def _cost(facts: Facts) -> Iterator[str]:
         where = f" on {', '.join(devices)}" if devices else ""
         yield (
             f"Cost: {total:,.0f} s of wall time for {count:,} done replicates{where}, "
-            f"{total / count:.1f} s each; {hours:.3g} device hours."
+            f"{total / count:.1f} s each; {f'{hours:,.0f}' if hours >= 100 else f'{hours:.3g}'} "
+            "device hours."
         )
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from fdsweep.search_spaces.errors import ConfigError
 
 HOUR = 3600.0
+EXACT = 100.0
+"""From so many on, hours have no decimals."""
 
 
 @dataclass(slots=True)
@@ -36,6 +38,12 @@ class Budget:
         """What to tell when so many of `what` were not trained for it; "" if there is no need."""
         if not self.is_spent or not left:
             return ""
-        return (
-            f"{self.spent / HOUR:.2g} of {self.hours:g} device hours are used; {what} left: {left}"
+        used = (
+            f"{spell_hours(self.spent / HOUR)} of {spell_hours(self.hours)} device hours are used"
         )
+        return f"{used}; {what} left: {left}"
+
+
+def spell_hours(hours: float) -> str:
+    """`hours` as 0.123, 12.3 or 1,234."""
+    return f"{hours:,.0f}" if hours >= EXACT else f"{hours:.3g}"

@@ -6,7 +6,7 @@ import pytest
 
 from fdsweep.orchestrator.execution.cluster import ResourceRequest, Room, plan_resources
 from fdsweep.orchestrator.execution.devices import meter
-from fdsweep.orchestrator.execution.devices.budget import Budget
+from fdsweep.orchestrator.execution.devices.budget import Budget, spell_hours
 from fdsweep.orchestrator.execution.devices.meter import Meter
 from fdsweep.orchestrator.execution.turns import InTurn
 from fdsweep.search_spaces.errors import ConfigError
@@ -47,7 +47,16 @@ def test_without_a_limit_nothing_is_ever_spent():
 def test_what_is_left_is_told_only_if_something_is():
     budget = Budget(0.5, spent=2000.0)
     assert budget.words(0) == ""
-    assert budget.words(12) == "0.56 of 0.5 device hours are used; replicates left: 12"
+    assert budget.words(12) == "0.556 of 0.5 device hours are used; replicates left: 12"
+
+
+def test_hours_have_as_many_digits_as_they_are_worth():
+    assert [spell_hours(h) for h in (0.0001234, 1.0, 40.04, 1234.5)] == [
+        "0.000123",
+        "1",
+        "40",
+        "1,234",
+    ]
 
 
 def test_nothing_new_begins_and_what_broke_off_goes_on(monkeypatch, tmp_path):
