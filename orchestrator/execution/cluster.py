@@ -183,7 +183,7 @@ def check(request: ResourceRequest) -> None:
     if request.gpus is not None and not 0 <= request.gpus < MANY:
         raise ConfigError(f"{request.gpus} GPUs asked for", "--gpus", "Give 0 or more")
     if per_trial is not None:
-        _check_share(per_trial, request.workers)
+        _check_share(per_trial, request)
     if not 0 < request.hang_minutes < MANY_MINUTES:
         what = f"{request.hang_minutes} minutes without a step"
         raise ConfigError(what, "--hang-timeout", "Give more than 0")
@@ -193,13 +193,14 @@ def check(request: ResourceRequest) -> None:
         _check_gpus(request.gpus, torch.cuda.device_count(), "this machine has")
 
 
-def _check_share(gpus: float, workers: int) -> None:
+def _check_share(gpus: float, request: ResourceRequest) -> None:
     """Refuse GPUs of a trial that its workers cannot use: each computes on one, or on a part."""
     where = "--gpus-per-trial"
     if not (gpus == 0 or LEAST_GPU <= gpus < MANY):
         raise ConfigError(f"{gpus:g} GPUs asked for", where, f"Give 0, or {LEAST_GPU} or more")
     if gpus > 1 and gpus != int(gpus):
         raise ConfigError(f"{gpus:g} GPUs asked for", where, "Give a part of one, or whole ones")
+    workers = request.workers
     if gpus in (0, workers) or (workers == 1 and gpus < 1):
         return
     if gpus < workers:

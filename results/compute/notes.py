@@ -227,7 +227,8 @@ def _cost(facts: Facts) -> Iterator[str]:
     count = sum(map(len, done))
     if count:
         total = sum(float(each["wall_seconds"].sum()) for each in done)
-        hours = sum(float((each["wall_seconds"] * each["devices"]).sum()) for each in done) / 3600
+        used = (each["wall_seconds"] * each["devices"].fillna(1.0) for each in done)
+        hours = sum(float(seconds.sum()) for seconds in used) / 3600
         devices = sorted({device for each in done for device in each["device"] if device})
         where = f" on {', '.join(devices)}" if devices else ""
         yield (

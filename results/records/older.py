@@ -29,8 +29,6 @@ def replicates(table: pa.Table) -> pa.Table:
         names = map(layout.replicate_file, *(table[c].to_pylist() for c in ("key", "seed")))
         files = [[f"{folder}/{name}" for folder in BESIDE] for name in names]
         table = table.append_column("files", pa.array(files, pa.list_(pa.string())))
-    if "devices" not in table.column_names:
-        table = table.append_column("devices", pa.array([1.0] * len(table), pa.float64()))
     if "test_accuracy" not in table.column_names:
         return table
     columns = {SCORES.get(name, name): table[name] for name in table.column_names}

@@ -101,8 +101,9 @@ class Replicate(Record):
     `metric` names what the scores are, fractions of 0..1. `test_score` is read at the epoch and
     head that validation chose, `test_score_last` at the last epoch, `test_score_best` at the epoch
     and head that test itself would choose; None where a failed run has no number. `devices` is how
-    many GPUs, or cores where there was none, it took for `wall_seconds`. `environment`
-    is JSON of the versions that numbers depend on (empty where unknown), `config` JSON too.
+    many GPUs, or cores where there was none, it took for `wall_seconds`; an older fdsweep did not say
+    (1, as good as always). `environment` is JSON of the versions that numbers depend on (empty where
+    unknown), `config` JSON too.
 
     Raises:
         ValueError: an unknown status, a score outside 0..1, or a done replicate without
