@@ -101,8 +101,8 @@ class Replicate(Record):
     `metric` names what the scores are, fractions of 0..1. `test_score` is read at the epoch and
     head that validation chose, `test_score_last` at the last epoch, `test_score_best` at the epoch
     and head that test itself would choose; None where a failed run has no number. `devices` is how
-    many GPUs, or cores where there was none, it took for `wall_seconds`; an older fdsweep did not say
-    (1, as good as always). `environment` is JSON of the versions that numbers depend on (empty where
+    many GPUs, or cores where there was none, it took for `wall_seconds`; an older fdsweep did not
+    say (1 as a rule). `environment` is JSON of the versions that numbers depend on (empty where
     unknown), `config` JSON too.
 
     Raises:
