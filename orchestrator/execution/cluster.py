@@ -3,11 +3,10 @@
 import logging
 import os
 import secrets
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from fdsweep.orchestrator.execution.devices import packing, usable
 from fdsweep.orchestrator.execution.devices.budget import Budget
@@ -20,9 +19,6 @@ if TYPE_CHECKING:
 
 MANY = 2**31
 """More than any cluster has."""
-
-LOOK_EVERY_S = 5.0
-"""So often a running study asks how large the cluster is."""
 
 TOKENS = {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"}
 """Either of these variables gives the token of a cluster."""
@@ -108,66 +104,6 @@ class ResourcePlan:
     def fitting(self, nodes: Sequence[Node]) -> int:
         """How many trials fit on `nodes`."""
         return self.shape.fitting(nodes, self.most_gpus)
-
-
-class Room:
-    """How many trials of a kind may run at the same time, on a cluster that nodes leave and join.
-
-    Within it as a context the cluster is asked to grow if it lacks what is wanted.
-
-    Args:
-        resources: what a trial gets.
-        kind: what such a trial is called for people.
-        trials: how many there are.
-    """
-
-    def __init__(self, resources: ResourcePlan, kind: str, trials: int = MANY) -> None:
-        self.resources, self.kind = resources, kind
-        self.most, self.wanted = MANY, min(resources.wanted, trials)
-        self.nodes: Sequence[Node] = resources.nodes
-        self.looked, self.asked = time.monotonic(), False
-
-    def __enter__(self) -> Self:
-        self._grow()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._leave()
-
-    def places(self) -> int:
-        """What the cluster has room for now; one at least, which waits if there is none."""
-        import ray
-
-        if time.monotonic() - self.looked >= LOOK_EVERY_S and ray.is_initialized():
-            self.nodes, self.looked = found_nodes(), time.monotonic()
-            self._grow()
-        return max(1, min(self.most, self.resources.fitting(self.nodes)))
-
-    def halve(self, at_once: int) -> int:
-        """From now on run at most half as many as ran `at_once`; how many that is."""
-        self.most = min(self.most, max(1, at_once // 2))
-        return self.most
-
-    def _grow(self) -> None:
-        """Say what the cluster lacks, and ask its autoscaler for that, if it has one."""
-        lacks = packing.lack(self.resources.shape, self.nodes, self.wanted)
-        if not lacks:
-            self._leave()
-            return
-        begins = "; it begins with these" if self.resources.fitting(self.nodes) else ""
-        tell_once(f"waiting for {lacks}{begins}. A cluster that can grow is asked to.")
-        self._ask(self.resources.shape.bundles(self.wanted))
-
-    def _leave(self) -> None:
-        """Ask for no nodes any more: those that are there stay for as long as they are used."""
-        if self.asked:
-            self._ask([])
-
-    def _ask(self, bundles: Sequence[Mapping[str, float]]) -> None:
-        from fdsweep.orchestrator.execution.ray_compat import ask_for_nodes
-
-        ask_for_nodes(bundles)
-        self.asked = bool(bundles)
 
 
 def check(request: ResourceRequest) -> None:

@@ -20,8 +20,9 @@ from ray.tune.experiment import Trial
 from typing_extensions import override
 
 from fdsweep.orchestrator.execution import checkpoints, retries
-from fdsweep.orchestrator.execution.cluster import ResourcePlan, Room
+from fdsweep.orchestrator.execution.cluster import ResourcePlan
 from fdsweep.orchestrator.execution.devices.meter import Meter
+from fdsweep.orchestrator.execution.devices.room import Room
 from fdsweep.orchestrator.execution.health.heartbeats import Heartbeats
 from fdsweep.orchestrator.execution.leases import Leases
 from fdsweep.orchestrator.execution.ray_compat import every_death_told

@@ -14,7 +14,7 @@ from ray.tune.search import Searcher
 from typing_extensions import override
 
 from fdsweep.orchestrator.execution import checkpoints
-from fdsweep.orchestrator.execution.cluster import Room
+from fdsweep.orchestrator.execution.devices.room import Room
 from fdsweep.orchestrator.execution.leases import Leases
 from fdsweep.orchestrator.execution.retries import TRIES, WORDS, Cause, back_off
 from fdsweep.orchestrator.execution.trial import train_name

@@ -8,14 +8,7 @@ from dataclasses import replace
 import pytest
 from faults import rows
 
-from fdsweep.orchestrator.execution import ray_compat
-from fdsweep.orchestrator.execution.cluster import (
-    ResourceRequest,
-    Room,
-    check,
-    plan_resources,
-    share,
-)
+from fdsweep.orchestrator.execution.cluster import ResourceRequest, check, plan_resources, share
 from fdsweep.orchestrator.execution.devices.packing import Node
 from fdsweep.orchestrator.execution.ray_compat import head_answers
 from fdsweep.search_spaces.errors import ClusterError, ConfigError
@@ -64,14 +57,6 @@ def test_trials_fill_what_becomes_of_the_cluster(request_, later, fitting):
     assert plan_resources(request_, 2, later[1]).fitting([Node(*later)]) == fitting
 
 
-def test_half_as_many_is_never_more_and_never_none():
-    room = Room(plan_resources(ResourceRequest(), 8, 0), "student")
-    assert room.places() == 8
-    assert [room.halve(8), room.halve(8), room.halve(7), room.halve(3)] == [4, 4, 3, 1]
-    assert room.places() == 1
-    assert room.halve(1) == 1
-
-
 @pytest.mark.parametrize(
     ("request_", "message"),
     [
@@ -117,31 +102,6 @@ def test_a_cluster_that_is_joined_may_have_to_grow():
         share(replace(joined, address="local"), nodes)
     with pytest.raises(ClusterError, match="4 workers and 4 GPUs does not fit into --gpus 2"):
         share(replace(joined, gpus=2, workers_per_trial=4), nodes)
-
-
-def test_a_room_says_once_what_it_waits_for_and_takes_its_wish_back(monkeypatch, capsys):
-    wishes = []
-    monkeypatch.setattr(ray_compat, "ask_for_nodes", wishes.append)
-    joined = ResourceRequest("10.0.0.1:6379", gpus=4, workers_per_trial=2)
-    with Room(share(joined, (Node(8, 3),)), "student") as room:
-        assert room.places() == 1
-        room._grow()
-        assert wishes == [[{"CPU": 2.0, "GPU": 2.0}] * 2] * 2
-        room.nodes = (Node(8, 3), Node(8, 2))
-        room._grow()
-        assert (room.places(), wishes[-1]) == (2, [])
-    assert len(wishes) == 3
-    (line,) = capsys.readouterr().err.splitlines()
-    assert "waiting for 4 GPUs, 3 are there; it begins with these" in line
-
-
-def test_nothing_is_asked_for_where_all_is_there_or_few_trials_are_left(monkeypatch):
-    monkeypatch.setattr(ray_compat, "ask_for_nodes", lambda _: pytest.fail("asked"))
-    nodes = (Node(8, 3),)
-    with Room(share(ResourceRequest("10.0.0.1:6379"), nodes), "student"):
-        pass
-    with Room(share(ResourceRequest("10.0.0.1:6379", gpus=8), nodes), "student", trials=3) as room:
-        assert room.places() == 3
 
 
 @pytest.mark.fault("no cluster at `--address`", "one sentence, exit 2")

@@ -18,13 +18,9 @@ import torch
 from faults import rows
 
 from fdsweep.orchestrator.execution import ray_compat
-from fdsweep.orchestrator.execution.cluster import (
-    LOOK_EVERY_S,
-    ResourceRequest,
-    Room,
-    plan_resources,
-)
+from fdsweep.orchestrator.execution.cluster import ResourceRequest, plan_resources
 from fdsweep.orchestrator.execution.devices.packing import Node
+from fdsweep.orchestrator.execution.devices.room import LOOK_EVERY_S, Room
 from fdsweep.orchestrator.execution.stages import run_plan
 from fdsweep.orchestrator.execution.trial import train_name
 from fdsweep.orchestrator.studies.plan import make_cells, make_plan

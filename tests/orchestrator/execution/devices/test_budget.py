@@ -4,10 +4,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from fdsweep.orchestrator.execution.cluster import ResourceRequest, Room, plan_resources
+from fdsweep.orchestrator.execution.cluster import ResourceRequest, plan_resources
 from fdsweep.orchestrator.execution.devices import meter
 from fdsweep.orchestrator.execution.devices.budget import Budget, spell_hours
 from fdsweep.orchestrator.execution.devices.meter import Meter
+from fdsweep.orchestrator.execution.devices.room import Room
 from fdsweep.orchestrator.execution.turns import InTurn
 from fdsweep.search_spaces.errors import ConfigError
 

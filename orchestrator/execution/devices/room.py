@@ -1,0 +1,73 @@
+"""How many trials run at the same time on a cluster that grows and shrinks."""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Self
+
+from fdsweep.orchestrator.execution.cluster import MANY, ResourcePlan, found_nodes
+from fdsweep.orchestrator.execution.devices import packing
+from fdsweep.orchestrator.execution.devices.packing import Node
+from fdsweep.search_spaces.storage import tell_once
+
+LOOK_EVERY_S = 5.0
+"""So often a running study asks how large the cluster is."""
+
+
+class Room:
+    """How many trials of a kind may run at the same time, on a cluster that nodes leave and join.
+
+    Within it as a context the cluster is asked to grow if it lacks what is wanted.
+
+    Args:
+        resources: what a trial gets.
+        kind: what such a trial is called for people.
+        trials: how many there are.
+    """
+
+    def __init__(self, resources: ResourcePlan, kind: str, trials: int = MANY) -> None:
+        self.resources, self.kind = resources, kind
+        self.most, self.wanted = MANY, min(resources.wanted, trials)
+        self.nodes: Sequence[Node] = resources.nodes
+        self.looked, self.asked = time.monotonic(), False
+
+    def __enter__(self) -> Self:
+        self._grow()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._leave()
+
+    def places(self) -> int:
+        """What the cluster has room for now; one at least, which waits if there is none."""
+        import ray
+
+        if time.monotonic() - self.looked >= LOOK_EVERY_S and ray.is_initialized():
+            self.nodes, self.looked = found_nodes(), time.monotonic()
+            self._grow()
+        return max(1, min(self.most, self.resources.fitting(self.nodes)))
+
+    def halve(self, at_once: int) -> int:
+        """From now on run at most half as many as ran `at_once`; how many that is."""
+        self.most = min(self.most, max(1, at_once // 2))
+        return self.most
+
+    def _grow(self) -> None:
+        """Say what the cluster lacks, and ask its autoscaler for that, if it has one."""
+        lacks = packing.lack(self.resources.shape, self.nodes, self.wanted)
+        if not lacks:
+            self._leave()
+            return
+        begins = "; it begins with these" if self.resources.fitting(self.nodes) else ""
+        tell_once(f"waiting for {lacks}{begins}. A cluster that can grow is asked to.")
+        self._ask(self.resources.shape.bundles(self.wanted))
+
+    def _leave(self) -> None:
+        """Ask for no nodes any more: those that are there stay for as long as they are used."""
+        if self.asked:
+            self._ask([])
+
+    def _ask(self, bundles: Sequence[Mapping[str, float]]) -> None:
+        from fdsweep.orchestrator.execution.ray_compat import ask_for_nodes
+
+        ask_for_nodes(bundles)
+        self.asked = bool(bundles)
