@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from fdsweep.orchestrator.execution.devices import packing, usable
 from fdsweep.orchestrator.execution.devices.budget import Budget
 from fdsweep.orchestrator.execution.devices.packing import Node, Shape
-from fdsweep.search_spaces.errors import ClusterError, ConfigError, first_line
+from fdsweep.search_spaces.errors import ClusterError, ConfigError, FdsweepError, first_line
 from fdsweep.search_spaces.storage import tell_once
 
 if TYPE_CHECKING:
@@ -25,6 +25,14 @@ TOKENS = {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"}
 
 LEAST_GPU = 0.01
 """The smallest part of a GPU that a trial may take."""
+
+UNAUTHENTICATED = "uthentication"
+"""In what Ray says to who shows no token, or a wrong one."""
+
+TOKEN_FIX = (
+    "Set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH to what "
+    "`ray get-auth-token` prints on the head"
+)
 
 MANY_MINUTES = 10**6
 """More than any step takes."""
@@ -207,13 +215,40 @@ def _join(request: ResourceRequest) -> None:
     address = request.address or os.environ["RAY_ADDRESS"]
     try:
         head_answers(address)
+        _check_tokens(address)
         ray.init(address=address, runtime_env={"env_vars": SETTINGS}, **QUIET)
+    except FdsweepError:
+        raise
     except Exception as error:  # Ray raises everything here, Exception itself too
+        if UNAUTHENTICATED in str(error):
+            what = "the cluster wants a token that is not the one shown, or none is"
+            raise ClusterError(what, address, TOKEN_FIX) from None
         raise ClusterError(
             f"no Ray cluster answers ({first_line(error)})",
             address,
             "Check --address, or leave it out to start a local one",
         ) from None
+
+
+def _check_tokens(address: str) -> None:
+    """Refuse to show a token where none is asked for: trials would die, since they have none.
+
+    Raises:
+        ClusterError: this process has a token, and the cluster has none.
+    """
+    from fdsweep.orchestrator.execution.ray_compat import head_answers
+
+    if os.environ.get("RAY_AUTH_MODE") != "token":
+        return
+    try:
+        head_answers(address, RAY_AUTH_MODE="disabled")
+    except ConnectionError:
+        return
+    raise ClusterError(
+        "the cluster has no token, but you have one (RAY_AUTH_TOKEN, or ~/.ray/auth_token)",
+        address,
+        "Set RAY_AUTH_MODE=disabled to join it, or start it with RAY_AUTH_MODE=token",
+    )
 
 
 def _start() -> None:

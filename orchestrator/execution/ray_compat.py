@@ -101,8 +101,10 @@ if not sys.argv[1].startswith("ray://"):
 """Ends well if a cluster's head answers. `ray.init` itself may wait for many minutes."""
 
 
-def head_answers(address: str, seconds: float = 20.0) -> None:
+def head_answers(address: str, seconds: float = 20.0, **environment: str) -> None:
     """Ask the head of the cluster at `address`, in a process that can be given up.
+
+    `environment` are variables of that process alone.
 
     Raises:
         ConnectionError: nobody answers there within `seconds`, or something else than Ray does.
@@ -110,7 +112,12 @@ def head_answers(address: str, seconds: float = 20.0) -> None:
     command = [sys.executable, "-c", PROBE, address]
     try:
         asked = subprocess.run(
-            command, capture_output=True, text=True, timeout=seconds, check=False
+            command,
+            env=os.environ | environment,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         raise ConnectionError(f"no answer within {seconds:g} s") from None

@@ -34,11 +34,12 @@ rows: [{name: w/o KD, method: none}]
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory):
-    """That of a cluster without tokens, and of a driver whose home holds one."""
+    """That of a cluster without tokens; the home of who starts a command holds one."""
     home = tmp_path_factory.mktemp("home")
     (home / ".ray").mkdir()
     (home / ".ray" / "auth_token").write_text("0" * 64)
-    return {k: v for k, v in os.environ.items() if not k.startswith("RAY_")} | {"HOME": str(home)}
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
+    return clean | {"HOME": str(home), "RAY_AUTH_MODE": "disabled"}
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +47,7 @@ def cluster(environment):
     """Its process and its address."""
     with subprocess.Popen(
         [sys.executable, "-c", HEAD],
-        env=environment | {"RAY_AUTH_MODE": "disabled"},
+        env=environment,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -60,12 +61,12 @@ def start(environment, cluster, tmp_path):
     """Starts a command that joins the cluster."""
     (tmp_path / "joined.yaml").write_text(SWEEP)
 
-    def start(*words, **more):
+    def start(*words, without=()):
         code = "from fdsweep.orchestrator.cli import app; app()"
         words = [*words, "--storage", str(tmp_path / "runs"), "--address", cluster[1]]
         return subprocess.Popen(
             [sys.executable, "-c", code, *words],
-            env=environment | more,
+            env={k: v for k, v in environment.items() if k not in without},
             cwd=tmp_path,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -73,6 +74,15 @@ def start(environment, cluster, tmp_path):
         )
 
     return start
+
+
+def test_a_token_that_nobody_asks_for_is_not_shown(start):
+    driver = start("run", "joined.yaml", without={"RAY_AUTH_MODE"})
+    _, err = driver.communicate(timeout=90)
+    assert driver.returncode == 2, err
+    (line,) = [line for line in err.splitlines() if line.startswith("fdsweep:")]
+    assert "the cluster has no token, but you have one" in line
+    assert "Set RAY_AUTH_MODE=disabled to join it" in line
 
 
 def test_gpus_that_torch_cannot_use_are_told_of_once(start, tmp_path):
