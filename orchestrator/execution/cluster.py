@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from fdsweep.orchestrator.execution.devices import packing, usable
 from fdsweep.orchestrator.execution.devices.budget import Budget
-from fdsweep.orchestrator.execution.devices.packing import Node, Shape
+from fdsweep.orchestrator.execution.devices.packing import Node, Shape, count
 from fdsweep.search_spaces.errors import ClusterError, ConfigError, FdsweepError, first_line
 from fdsweep.search_spaces.storage import tell_once
 
@@ -147,13 +147,12 @@ def _check_share(gpus: float, request: ResourceRequest) -> None:
     workers = request.workers
     if gpus in (0, workers) or (workers == 1 and gpus < 1):
         return
+    asked = f"{count(gpus, 'GPU')} for {count(workers, 'worker')}"
     if gpus < workers:
-        what = (
-            f"{workers} workers cannot share {gpus:g} GPUs: what connects them wants one for each"
-        )
-        raise ConfigError(what, where, f"Give {workers}, or 1 of --workers-per-trial")
-    what = f"{workers} workers leave GPUs idle of {gpus:g}: each computes on one"
-    raise ConfigError(what, where, f"Give {workers}, or {gpus:g} of --workers-per-trial")
+        fix = f"Give {workers}, or 1 of --workers-per-trial"
+        raise ConfigError(f"{asked}, and NCCL wants one for each", where, fix)
+    fix = f"Give {workers}, or {gpus:g} of --workers-per-trial"
+    raise ConfigError(f"{asked}, and each computes on one", where, fix)
 
 
 def local_resources(request: ResourceRequest) -> ResourcePlan:
@@ -310,9 +309,9 @@ def share(request: ResourceRequest, nodes: tuple[Node, ...]) -> ResourcePlan:
 
 
 def _refuse(shape: Shape, there: str) -> None:
-    gpus = shape.workers * shape.gpus_per_worker
+    gpus = count(shape.workers * shape.gpus_per_worker, "GPU")
     raise ClusterError(
-        f"a trial of {shape.workers} workers and {gpus:g} GPUs does not fit into {there}",
+        f"a trial of {count(shape.workers, 'worker')} and {gpus} does not fit into {there}",
         "--workers-per-trial, --gpus-per-trial",
         "Ask for less per trial",
     )

@@ -90,8 +90,8 @@ def idle(shape: Shape, nodes: Sequence[Node], most_gpus: float = math.inf) -> st
     unused = present - shape.gpus_of(shape.fitting(nodes, most_gpus))
     if unused > 0:
         place = "" if shape.spread or len(nodes) == 1 else " of one node"
-        takes = f"{_count(shape.workers, 'core')} and {_count(shape.devices, 'GPU')}{place}"
-        return f"{unused} of {_count(present, 'GPU')} stay idle: a trial takes {takes}"
+        takes = f"{count(shape.workers, 'core')} and {count(shape.devices, 'GPU')}{place}"
+        return f"{unused} of {count(present, 'GPU')} stay idle: a trial takes {takes}"
     rest = 1 - shape.per_gpu * shape.gpus_per_worker
     if rest >= WORTH_A_WORD:
         return f"{rest:.2g} of each GPU stays idle: a trial takes {shape.devices:g} of one GPU"
@@ -112,7 +112,7 @@ def lack(shape: Shape, nodes: Sequence[Node], trials: int) -> str:
     gpus, cores = (shape.gpus_of(asked) if shape.gpus_per_worker else 0), asked * shape.workers
     for number, there, unit in ((gpus, _gpus(nodes), "GPU"), (cores, _cores(nodes), "core")):
         if number > there:
-            return f"{_count(number, unit)}, {_are(there)} there"
+            return f"{count(number, unit)}, {_are(there)} there"
     return f"room for {trials} trials at a time, there is room for {fits}"
 
 
@@ -123,7 +123,7 @@ def _node_lacks(shape: Shape, nodes: Sequence[Node]) -> str:
     most_cores = max((int(node.cpus) for node in nodes), default=0)
     lacks, most = (gpus, most_gpus) if gpus > most_gpus else (shape.workers, most_cores)
     unit = "GPU" if gpus > most_gpus else "core"
-    return f"a node with {_count(lacks, unit)}, the largest has {most} (or give --spread)"
+    return f"a node with {count(lacks, unit)}, the largest has {most} (or give --spread)"
 
 
 def _gpus(nodes: Sequence[Node]) -> int:
@@ -134,7 +134,8 @@ def _cores(nodes: Sequence[Node]) -> int:
     return sum(int(node.cpus) for node in nodes)
 
 
-def _count(number: float, unit: str) -> str:
+def count(number: float, unit: str) -> str:
+    """`number` of a thing: 1 GPU, 2 GPUs."""
     return f"{number:g} {unit}" if number == 1 else f"{number:g} {unit}s"
 
 

@@ -159,6 +159,7 @@ def test_the_database_tells_without_mlflow_what_is_written(study):
     assert found == {*zip(rows["key"], rows["seed"].map(str), strict=True), *teachers}
 
 
+@pytest.mark.slow
 def test_a_spent_budget_ends_a_study_with_its_table_and_what_is_left(cluster, tmp_path):
     path = tmp_path / "two-rows.yaml"
     path.write_text(STUDY)
