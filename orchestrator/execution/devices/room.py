@@ -59,7 +59,8 @@ class Room:
             return
         begins = "; it begins with these" if self.resources.fitting(self.nodes) else ""
         tell_once(f"waiting for {lacks}{begins}. A cluster that can grow is asked to.")
-        self._ask(self.resources.shape.bundles(self.wanted))
+        if not self.asked:
+            self._ask(self.resources.shape.bundles(self.wanted))
 
     def _leave(self) -> None:
         """Ask for no nodes any more: those that are there stay for as long as they are used."""
