@@ -62,7 +62,7 @@ def prepare(
     left = [part for part in parts if find_outcome(job, part) is None]
     if left:
         shards.write_assets(storage, dataset.name, job.folder, catalog.assets)
-        connect(ResourceRequest(address=address))
+        connect(ResourceRequest(address=address, gpus=0))
         samples = sum(len(part.items) for part in left)
         from fdsweep.orchestrator.execution.driver.watch import attended
 
