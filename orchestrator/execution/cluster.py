@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fdsweep.search_spaces.errors import ClusterError, ConfigError, first_line
+from fdsweep.search_spaces.storage import cache, remote
 
 if TYPE_CHECKING:
     import torch
@@ -150,6 +151,19 @@ def check(request: ResourceRequest) -> None:
         _check_gpus(request.gpus, torch.cuda.device_count(), "this machine has")
 
 
+def check_keys(request: ResourceRequest, storage: str) -> None:
+    """Refuse keys in the URI `storage` where workers would have to be told them by Ray.
+
+    Raises:
+        ConfigError: there are some, and a running cluster is meant.
+    """
+    if request.joins and remote.has_keys(storage):
+        what = "holds keys, which Ray would write into the cluster's logs"
+        fix = "Leave them out: the nodes have a role or configuration of their own, or they are "
+        fix += "set where `ray start` is typed (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY)"
+        raise ConfigError(what, "--storage", fix)
+
+
 def local_resources(request: ResourceRequest) -> ResourcePlan:
     """How trials share this machine, without starting Ray."""
     import torch
@@ -195,7 +209,8 @@ def _join(request: ResourceRequest) -> None:
     address = request.address or os.environ["RAY_ADDRESS"]
     try:
         head_answers(address)
-        ray.init(address=address, runtime_env={"env_vars": SETTINGS}, **QUIET)
+        variables = SETTINGS | cache.chosen()
+        ray.init(address=address, runtime_env={"env_vars": variables}, **QUIET)
     except Exception as error:  # Ray raises everything here, Exception itself too
         raise ClusterError(
             f"no Ray cluster answers ({first_line(error)})",

@@ -3,7 +3,7 @@
 The study itself is Optuna's and lasts; what is written here is told from it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean
 
 from optuna.trial import FrozenTrial, TrialState
@@ -38,6 +38,7 @@ class PointRecorder:
         tracker: is told of every trial.
         name: of the searches together, the folder of their logs.
         metric: what scores are.
+        copy: makes last what the studies were told; called before a trial counts as stored.
     """
 
     def __init__(
@@ -48,9 +49,10 @@ class PointRecorder:
         tracker: Tracker,
         name: str,
         metric: str,
+        copy: Callable[[], None] = lambda: None,
     ) -> None:
         self.words, self.proposers, self.store, self.tracker = words, proposers, store, tracker
-        self.name, self.metric = name, metric
+        self.name, self.metric, self.copy = name, metric, copy
         self.progress = Progress(sum(proposer.total for proposer in proposers))
         self.failures: list[Failure] = []
         self.curves: dict[str, dict[int, float]] = {}
@@ -79,7 +81,7 @@ class PointRecorder:
         self.progress.silent(self._name(proposer, proposal), seconds, over=over)
 
     def keep(self, proposer: Proposer, proposal: Proposal, end: End) -> None:
-        """Store the trial's run, and its log if it failed; its numbers are in the study already."""
+        """Store the trial's run, and its log if it failed; the study has its numbers already."""
         name = self._name(proposer, proposal)
         state = "failed" if end.failure else "complete" if end.is_complete else "pruned"
         metric = f"val_{self.metric}"
@@ -104,6 +106,7 @@ class PointRecorder:
             point = "\n".join(f"{option}: {value}" for option, value in proposal.point.items())
             self.store.write_text(self._log(proposal), f"{name}\n{point}\n{error}\n\n{traceback}")
         keep(self.store, self.name, run)
+        self.copy()
         self.tracker.log(run)
 
     def ended(self, proposer: Proposer, proposal: Proposal, end: End) -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from fdsweep.orchestrator.execution.cluster import ResourceRequest
+from fdsweep.orchestrator.execution.cluster import ResourceRequest, check_keys
 from fdsweep.search_spaces.errors import ConfigError
 from fdsweep.search_spaces.trials import AUTO, Loading
 
@@ -18,7 +18,7 @@ class StudyOptions:
         loading: how workers hold the data.
 
     Raises:
-        ConfigError: fewer than 1 seed per trial.
+        ConfigError: fewer than 1 seed per trial, or keys in the URI of a storage for a cluster.
     """
 
     storage: str
@@ -30,3 +30,4 @@ class StudyOptions:
         if self.seeds_per_trial is not None and not 1 <= self.seeds_per_trial < 2**63:
             what = f"{self.seeds_per_trial} seeds per trial asked for"
             raise ConfigError(what, "--seeds-per-trial", "Give 1 or more")
+        check_keys(self.request, self.storage)
