@@ -65,15 +65,8 @@ class Cache:
         """
         base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
         folder = os.environ.get(FOLDER) or f"{base}/fdsweep"
-        given = os.environ.get(GIGABYTES) or str(DEFAULT_GB)
-        try:
-            gigabytes = float(given)
-        except ValueError:
-            gigabytes = math.nan
-        if not 0 <= gigabytes < math.inf:
-            what = f"{given} GB asked for"
-            raise ConfigError(what, "--cache-gb", "Give 0, for no cache, or more")
-        return cls(Path(os.path.abspath(os.path.expanduser(folder))), int(gigabytes * 1e9))
+        limit = _bytes(os.environ.get(GIGABYTES) or str(DEFAULT_GB))
+        return cls(Path(os.path.abspath(os.path.expanduser(folder))), limit)
 
     def find(self, storage: Storage, place: str, digest: str = "") -> Path | None:
         """The copy of the file at `place`, if there is a whole one; it may go at any moment.
@@ -159,11 +152,11 @@ def choose(folder: str | None, gigabytes: float | None) -> None:
     Raises:
         ConfigError: a size that cannot be.
     """
+    if gigabytes is not None:
+        _bytes(f"{gigabytes:g}")
+        os.environ[GIGABYTES] = f"{gigabytes:g}"
     if folder is not None:
         os.environ[FOLDER] = os.path.abspath(os.path.expanduser(folder))
-    if gigabytes is not None:
-        os.environ[GIGABYTES] = f"{gigabytes:g}"
-    Cache.here()
 
 
 def chosen() -> dict[str, str]:
@@ -182,6 +175,18 @@ def read(storage: Storage, place: str, digest: str = "") -> bytes:
         with contextlib.suppress(OSError):  # it has just made room for others
             return path.read_bytes()
     return storage.read(place)
+
+
+def _bytes(gigabytes: str) -> int:
+    """So many bytes; ConfigError for a size that cannot be."""
+    try:
+        given = float(gigabytes)
+    except ValueError:
+        given = math.nan
+    if not 0 <= given < math.inf:
+        what = f"{gigabytes} GB asked for"
+        raise ConfigError(what, "--cache-gb", "Give 0, for no cache, or more")
+    return int(given * 1e9)
 
 
 def _name(storage: Storage, place: str, digest: str) -> str:

@@ -78,6 +78,21 @@ def test_a_place_is_joined_to_the_path_of_a_uri_and_its_options_stay(path, optio
         assert system.equals(storage.system)
 
 
+@pytest.mark.parametrize("secret", ["wJa%2Flr%40x", "wJa/lr@x"])
+def test_keys_of_a_uri_go_into_the_environment_alone(secret, monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.setenv(name, "others")
+    storage = Storage(f"s3://AKIA:{secret}@bucket/runs?endpoint_override=127.0.0.1%3A9")
+    for text in (storage.root, storage.uri(PLACE), repr(pickle.dumps(storage))):
+        assert "AKIA" not in text
+        assert "wJa" not in text
+    assert storage.root == "s3://bucket/runs?endpoint_override=127.0.0.1%3A9"
+    assert os.environ["AWS_ACCESS_KEY_ID"] == "AKIA"
+    assert os.environ["AWS_SECRET_ACCESS_KEY"] == "wJa/lr@x"
+    assert "AWS_SESSION_TOKEN" not in os.environ
+    assert Storage(storage.root).system is storage.system  # opened once
+
+
 def test_an_unknown_uri_is_one_sentence():
     with pytest.raises(StorageError, match=r"^floppy://a: cannot be used \(.*\)\.$"):
         Storage("floppy://a")
