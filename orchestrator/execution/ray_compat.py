@@ -12,6 +12,8 @@ import subprocess
 import sys
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import ray
 from ray._private import services, worker
@@ -35,16 +37,23 @@ from ray.train.v2._internal.exceptions import (
     WorkerHealthCheckTimeoutError,
 )
 from ray.train.v2._internal.execution.checkpoint.checkpoint_manager import _CheckpointManagerState
+from ray.train.v2._internal.execution.checkpoint.sync_actor import SynchronizationActor
 from ray.train.v2._internal.execution.controller import TrainController
+from ray.train.v2._internal.execution.worker_group import worker_group
 from ray.train.v2._internal.execution.worker_group.placement_group_handle import (
     DefaultPlacementGroupHandle,
 )
+from ray.train.v2._internal.execution.worker_group.state import WorkerGroupState
+from ray.train.v2._internal.execution.worker_group.worker import Worker
 from ray.train.v2._internal.execution.worker_group.worker_group import WorkerGroup
 from ray.train.v2.api.callback import RayTrainCallback
 from ray.tune.execution import tune_controller
 from ray.tune.experiment import Trial
 from ray.util.placement_group import get_current_placement_group
 from typing_extensions import override
+
+if TYPE_CHECKING:
+    from ray.actor import ActorHandle
 
 SNAPSHOT = CHECKPOINT_MANAGER_SNAPSHOT_FILENAME
 """The file in which Ray Train lists a run's checkpoints, in the run's folder."""
@@ -113,12 +122,8 @@ def loopback() -> Iterator[str]:
     Ray's servers listen on loopback alone if that is their node's address, but `ray.init` puts
     the machine's public address in its place: within this context it does not.
     """
-    found = services.resolve_ip_for_localhost
-    services.resolve_ip_for_localhost = lambda host: host
-    try:
+    with _replaced(services, "resolve_ip_for_localhost", lambda host: host):
         yield "127.0.0.1"
-    finally:
-        services.resolve_ip_for_localhost = found
 
 
 def hush() -> None:
@@ -221,11 +226,16 @@ class _Places(DefaultPlacementGroupHandle):  # type: ignore[misc]
 
 
 class _Group(WorkerGroup):  # type: ignore[misc]
-    """Workers in the places that their trial holds already.
+    """Workers in the places that their trial holds already, which outlast it if it ends well.
 
     In places of their own they might wait for one another, and places whose trial was killed
-    would be lost for as long as the driver lives.
+    would be lost for as long as the driver lives. Tune gives the process of an ended trial, its
+    places included, to the next one: so do we with the processes of its workers, whose start takes
+    seconds.
     """
+
+    idle: "ClassVar[_Idle | None]" = None
+    """Those of the last trial of this process, if it ended well."""
 
     @override
     def _create_placement_group(
@@ -233,17 +243,95 @@ class _Group(WorkerGroup):  # type: ignore[misc]
     ) -> _Places:
         return _Places(get_current_placement_group())
 
+    @override
+    def _start_impl(self, *parts: object) -> None:
+        with _replaced(worker_group, "SynchronizationActor", _Meeting()):
+            super()._start_impl(*parts)
+
+    @override
+    def _create_workers(
+        self, *parts: object, replica_group_size: int | None, **more: object
+    ) -> list[Worker]:
+        idle, _Group.idle = _Group.idle, None
+        if idle and idle.are_ready():
+            ranked: list[Worker] = self._assign_worker_ranks(
+                idle.workers, replica_group_size=replica_group_size
+            )
+            return ranked
+        created: list[Worker] = super()._create_workers(
+            *parts, replica_group_size=replica_group_size, **more
+        )
+        return created
+
+    @override
+    def shutdown(self) -> None:
+        end, state = self._latest_poll_status, self.get_worker_group_state()
+        if end and end.finished and not end.errors and not end.get_preemption_info():
+            self._worker_group_state: WorkerGroupState = _Idle(**vars(state))
+        super().shutdown()
+
+
+class _Idle(WorkerGroupState):  # type: ignore[misc]
+    """Workers whose trial ended well, and the actor at which they meet."""
+
+    @override
+    def shutdown(self) -> None:
+        _Group.idle = self
+
+    def are_ready(self) -> bool:
+        """Whether all live and can start anew; else those that live are ended."""
+        try:
+            ray.get([worker.actor.execute.remote(_leave_process_group) for worker in self.workers])
+        except RayError:
+            for worker in self.workers:
+                ray.kill(worker.actor)
+            return False
+        return True
+
+
+def _leave_process_group() -> None:
+    """What Ray Train leaves out where a worker is alone."""
+    import torch.distributed
+
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
+class _Meeting:
+    """Stands for the class of the actor at which workers meet: one serves a process for long."""
+
+    def options(self, **how: object) -> Self:
+        self.how = how
+        return self
+
+    def remote(self, **parts: object) -> "ActorHandle":
+        if _Group.idle:
+            return _Group.idle.sync_actor
+        return SynchronizationActor.options(**self.how).remote(**parts)
+
+
+@contextlib.contextmanager
+def _replaced(module: ModuleType, name: str, stand_in: object) -> Iterator[None]:
+    """Inside, `stand_in` is what `module` finds under `name`."""
+    found = getattr(module, name)
+    setattr(module, name, stand_in)
+    try:
+        yield
+    finally:
+        setattr(module, name, found)
+
 
 class _Controller(TrainController):  # type: ignore[misc]
     worker_group_cls = _Group
 
 
 class LeanTrainer(TorchTrainer):  # type: ignore[misc]
-    """A TorchTrainer for a Tune trial, without the helper processes that it has no use for.
+    """A TorchTrainer for a Tune trial that starts as few processes as can be.
 
     Each of them takes longer to start than a small epoch takes to train. The controller runs in
     the trial's own process, which would otherwise sleep until it is done, and the workers in the
-    trial's placement group, which has a bundle for each.
+    trial's placement group, which has a bundle for each; they are the last trial's if that ended
+    well in the same process.
 
     Args:
         function: what the workers run.
@@ -297,12 +385,8 @@ def every_death_told() -> Iterator[None]:
     Where Ray names another reason than a crash, lack of memory for one, Tune knows no better than
     to end all trials with a RuntimeError.
     """
-    found = tune_controller.RayActorManager
-    tune_controller.RayActorManager = _Actors
-    try:
+    with _replaced(tune_controller, "RayActorManager", _Actors):
         yield
-    finally:
-        tune_controller.RayActorManager = found
 
 
 def _as_actor_error(error: Exception) -> Exception:

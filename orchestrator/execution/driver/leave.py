@@ -1,7 +1,5 @@
 """The end of a process that used Ray."""
 
-import os
-import sys
 import threading
 
 import ray
@@ -19,19 +17,12 @@ def leave(code: int) -> None:
     Where that cannot be done in good order, since the head is dead or does not come to an end, the
     whole process ends here with exit code `code`: Ray itself would wait for a minute.
     """
-    late = threading.Timer(PATIENCE_S, _end, [code])
+    late = threading.Timer(PATIENCE_S, processes.end, [code])
     late.daemon = True
     late.start()
     if Watch().now():
-        _end(code)
+        processes.end(code)
     processes.remember()
     ray.shutdown()
     processes.kill()
     late.cancel()
-
-
-def _end(code: int) -> None:
-    processes.kill()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)

@@ -6,6 +6,7 @@ code: nothing can be said or printed any more. A thread that asks now and then i
 
 import contextlib
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,8 +23,9 @@ GRACE_S = 20.0
 """So long the head of a cluster that was joined may be silent: it may be restarted, or the network
 be. Ray itself gives up after 60 s."""
 
-AGAIN_S = 30.0
-"""A main thread that takes no notice is interrupted again after so long."""
+PATIENCE_S = 15.0
+"""So long after it was interrupted the main thread may take no notice, since a call of Ray's waits
+for the head: then the process ends without it, before Ray ends it without a word."""
 
 _kept: list[BaseException] = []
 """What ended the work of a lost cluster, with all that it was at work on: a handle of Ray's that
@@ -37,6 +39,7 @@ class Watch:
         fault: why the cluster is gone, or ""; a ConnectionError where nobody knows.
         poll: seconds between two looks.
         grace: seconds that nobody may know for.
+        patience: seconds that an interrupted main thread may take no notice for.
 
     Attributes:
         lost: why the cluster is gone; "" as long as it is not.
@@ -48,8 +51,9 @@ class Watch:
         *,
         poll: float = POLL_S,
         grace: float = GRACE_S,
+        patience: float = PATIENCE_S,
     ) -> None:
-        self.fault, self.poll, self.grace = fault, poll, grace
+        self.fault, self.poll, self.grace, self.patience = fault, poll, grace, patience
         self.lost = ""
         self.over = threading.Event()
         self.thread = threading.Thread(target=self._look, name="cluster", daemon=True)
@@ -72,9 +76,11 @@ class Watch:
                 if silence > self.grace:
                     self.lost = f"its head has not answered for {silence:.0f} s"
             processes.remember()
-        while not self.over.is_set():
+        if not self.over.is_set():
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
-            self.over.wait(AGAIN_S)
+            if not self.over.wait(self.patience):
+                sys.stderr.write(f"\nfdsweep: {_loss(self.lost)}\n")
+                processes.end(1)
 
 
 @contextlib.contextmanager
@@ -107,11 +113,15 @@ def attended(watch: Watch | None = None) -> Iterator[None]:
         if not why:
             raise
         _kept.append(error)
-        raise LostClusterError(
-            f"the Ray cluster is gone ({why})",
-            ray_compat.log_folder(),
-            "The same command goes on from what is stored",
-        ) from None
+        raise _loss(why) from None
     finally:
         watch.over.set()
         signal.signal(signal.SIGINT, found)
+
+
+def _loss(why: str) -> LostClusterError:
+    return LostClusterError(
+        f"the Ray cluster is gone ({why})",
+        ray_compat.log_folder(),
+        "The same command goes on from what is stored",
+    )

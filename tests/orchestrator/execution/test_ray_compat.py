@@ -4,6 +4,7 @@ No cluster is needed: nothing is started.
 """
 
 import inspect
+from dataclasses import fields
 
 import pytest
 from ray import _raylet, tune
@@ -18,7 +19,7 @@ from ray.exceptions import (
 )
 from ray.train import RunConfig, ScalingConfig, UserCallback
 from ray.train.torch import TorchTrainer
-from ray.train.v2._internal.execution.worker_group import WorkerGroup
+from ray.train.v2._internal.execution.worker_group import WorkerGroup, WorkerGroupPollStatus
 from ray.tune.execution import tune_controller
 from ray.tune.experiment import Trial
 from ray.tune.search import Searcher
@@ -81,6 +82,24 @@ def test_workers_are_placed_where_their_group_says():
     )
     assert "pg_handle = self._create_placement_group(" in inspect.getsource(group._start_impl)
     assert {"placement_group", "ready", "wait", "shutdown"} <= {*dir(ray_compat._Places)}
+
+
+def test_workers_outlast_their_trial_where_ray_would_end_them():
+    group = ray_compat.WorkerGroup
+    starts = inspect.getsource(group._start_impl)
+    assert "self._create_workers(" in starts
+    assert "replica_group_size=" in starts
+    assert "SynchronizationActor.options(" in starts
+    assert "SynchronizationActor" in vars(ray_compat.worker_group)
+    ranked = parameters(group._assign_worker_ranks)
+    assert ranked == ["workers", "starting_world_rank", "world_size", "replica_group_size"]
+    ends = inspect.getsource(group.shutdown)
+    assert ends.index("before_worker_group_shutdown") < ends.index("_worker_group_state.shutdown()")
+    kept = [field.name for field in fields(ray_compat.WorkerGroupState)]
+    assert {"workers", "sync_actor"} <= set(kept)
+    for name in ("finished", "errors", "get_preemption_info"):
+        assert hasattr(WorkerGroupPollStatus, name)
+    assert "_latest_poll_status" in inspect.getsource(group.poll_status)
 
 
 def test_tune_is_told_of_every_death():

@@ -40,11 +40,21 @@ ROWS = {
 }
 
 
-def kill_own(name):
-    """Kill the processes of that name of this process's own cluster, and nobody else's."""
+def own_pids(name):
+    """The processes of that name of this process's own cluster, and nobody else's."""
     find = ["pgrep", "-P", str(os.getpid()), "raylet"]
     raylets = subprocess.run(find, capture_output=True, text=True, check=True).stdout.split()
-    subprocess.run(["pkill", "-9", "-P", ",".join(raylets), "-f", name], check=True)
+    find = ["pgrep", "-P", ",".join(raylets), "-f", name]
+    found = subprocess.run(find, capture_output=True, text=True, check=False).stdout
+    return [int(pid) for pid in found.split()]
+
+
+def kill_own(name):
+    """Kill the processes of that name of this process's own cluster."""
+    pids = own_pids(name)
+    assert pids
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
 
 
 @dataclass
@@ -142,15 +152,43 @@ def test_two_workers_give_the_curve_of_one(cluster, tmp_path):
     assert sum(same) > 0.99 * len(same)
 
 
-def test_a_worker_gives_exactly_what_a_plain_process_gives(cluster, tmp_path):
-    plan = planned(tmp_path, ["none"])
-    notes = Notes()
+def test_workers_serve_trial_after_trial_and_give_what_a_plain_process_gives(cluster, tmp_path):
+    plan = planned(tmp_path, ["none", "fd"], directions=())
+    pids = set()
+
+    class Looking(Notes):
+        def epoch(self, trial, metrics):
+            super().epoch(trial, metrics)
+            pids.update(own_pids("RayTrainWorker"))
+
+        def finished(self, trial, seed, outcome):
+            super().finished(trial, seed, outcome)
+            self.outcomes[trial.key] = outcome
+
+    notes = Looking()
     run_plan(plan, cluster, str(tmp_path), notes)
-    expected = alone(plan.students[0])
-    assert notes.epochs == [(0, 1)]  # the last epoch comes with the outcome
-    outcome = notes.outcomes["none", 0]
-    for name in expected.keys() - {"seconds"}:
-        assert outcome[name] == expected[name]
+    assert len(plan.students) == 4
+    assert notes.epochs == [(0, 1)] * 4  # the last epoch comes with the outcome
+    assert len(pids) == cluster.concurrent == 2
+    for trial in plan.students:
+        expected = alone(trial)
+        for name in expected.keys() - {"seconds"}:
+            assert notes.outcomes[trial.key][name] == expected[name]
+
+
+def test_a_worker_that_dies_between_two_trials_is_replaced(cluster, tmp_path):
+    plan = planned(tmp_path, ["none", "fd"])
+    resources = plan_resources(ResourceRequest(workers_per_trial=2), 2, 0)
+
+    class Killer(Notes):
+        def finished(self, trial, seed, outcome):
+            super().finished(trial, seed, outcome)
+            kill_own("RayTrainWorker")
+
+    notes = Killer()
+    run_plan(plan, resources, str(tmp_path), notes)
+    assert not notes.failures
+    assert set(notes.outcomes) == {("none", 0), ("fd-cmkd", 0)}
 
 
 def test_a_trial_that_breaks_off_fails_its_seeds_and_no_other_trial(cluster, tmp_path):

@@ -1,6 +1,8 @@
 """A lost cluster interrupts the main thread; nothing is started here."""
 
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -47,6 +49,24 @@ def test_a_head_may_be_silent_for_a_while_and_no_longer():
         attended(Watch(told_by("", silent), poll=0.01, grace=0.05)),
     ):
         time.sleep(10)
+
+
+DEAF = """
+import signal, time
+from fdsweep.orchestrator.execution.driver.watch import Watch, attended
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+with attended(Watch(lambda: "its raylet ended", poll=0.01, patience=0.1)):
+    time.sleep(60)
+"""
+
+
+def test_a_main_thread_that_takes_no_notice_is_not_waited_for():
+    done = subprocess.run(
+        [sys.executable, "-c", DEAF], capture_output=True, text=True, timeout=50, check=False
+    )
+    assert done.returncode == 1
+    assert "fdsweep: the Ray cluster is gone (its raylet ended)" in done.stderr
+    assert "The same command goes on" in done.stderr
 
 
 def test_what_ray_says_of_a_lost_cluster_is_not_the_users_concern():
