@@ -52,6 +52,7 @@ def served(folder: Path) -> Iterator[ObjectStore]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "gunicorn", "--threads", "8", "--no-control-socket"]
+    command += ["--graceful-timeout", "1"]
     command += ["--bind", f"127.0.0.1:{port}", "served_app:app"]
     settings = os.environ | {"INITIAL_NO_AUTH_ACTION_COUNT": "1000000000"}
     with open(folder / "server.log", "w") as log:

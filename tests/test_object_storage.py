@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from urllib.parse import quote
 
@@ -15,6 +16,9 @@ pytestmark = pytest.mark.slow
 
 STUDY = ["--seeds", "2", "--epochs", "2", "--direction", "accelerometer->gyroscope"]
 NOWHERE = "http://127.0.0.1:9"
+PROGRAM = (str(Path(sys.executable).with_name("fdsweep")),)
+ONE_PROCESS = (sys.executable, str(Path(__file__).parent / "chaos/calm.py"))
+"""The same commands without Ray."""
 
 
 @pytest.fixture(scope="module")
@@ -27,15 +31,14 @@ def server(tmp_path_factory):
 def fdsweep(server, tmp_path):
     """Runs a command that can write below `tmp_path` alone: what it came to."""
 
-    def run(*words, **variables):
-        program = str(Path(sys.executable).with_name("fdsweep"))
+    def run(*words, program=PROGRAM, **variables):
         settings = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "MLFLOW_"))}
         settings |= {"MLFLOW_TRACKING_URI": NOWHERE, "FDSWEEP_CACHE_DIR": str(tmp_path / "cache")}
         settings |= server.environment | variables
         place = tmp_path / "here"
         place.mkdir(exist_ok=True)
         return subprocess.run(
-            [program, *words],
+            [*program, *words],
             env=settings,
             cwd=place,
             capture_output=True,
@@ -91,39 +94,45 @@ def test_what_it_refuses_is_one_sentence(server, fdsweep):
         assert meaning in one.stderr, (name, one.stderr)
 
 
-@pytest.mark.ray
-def test_a_study_and_a_search_leave_nothing_on_this_disk(server, fdsweep, storage, tmp_path):
-    keys = ":".join(quote(key, safe="") for key in KEYS)
-    place = ["--storage", storage.root.replace("s3://", f"s3://{keys}@")]
-    ray = tmp_path / "ray"
-    own = {"RAY_TMPDIR": f"/tmp/fd{os.getpid()}", "AWS_ACCESS_KEY_ID": "", "AWS_PROFILE": ""}
-    own["AWS_SECRET_ACCESS_KEY"] = ""
-    os.makedirs(own["RAY_TMPDIR"], exist_ok=True)
-    ray.symlink_to(own["RAY_TMPDIR"])
-
-    first = fdsweep("compare", "--methods", "kd", *STUDY, *place, "--json", **own)
+def test_a_search_goes_on_on_another_machine(fdsweep, storage, tmp_path):
+    words = ["search", "--space", "cutoffs", "--tuning-seeds", "1", *STUDY]
+    place = ["--storage", storage.root]
+    first = fdsweep(*words, "--trials", "1", *place, program=ONE_PROCESS)
     assert first.returncode == 0, first.stderr
-    kept = storage.listing("")
-    again = fdsweep("compare", "--methods", "kd", *STUDY, *place, "--json", **own)
-    assert json.loads(again.stdout)["tables"] == json.loads(first.stdout)["tables"]
-    results = {x: when for x, when in kept.items() if x.startswith(("results", "teachers"))}
-    assert results.items() <= storage.listing("").items()
-
-    words = ["search", "--space", "cutoffs", "--trials", "2", "--tuning-seeds", "1", *STUDY]
-    searched = fdsweep(*words, *place, **own)
-    assert searched.returncode == 0, searched.stderr
-    assert "the search lives in this process, with a copy there" in searched.stderr
-    found = fdsweep(*words, "--json", *place, AWS_REGION="us-east-1", **own)
-    assert found.returncode == 0, found.stderr
+    assert "the search lives in this process, with a copy there" in first.stderr
     (journal,) = storage.files("optuna")
-    assert journal.size > 0
-
+    cache = str(tmp_path / "another")
+    more = fdsweep(*words, "--trials", "2", *place, program=ONE_PROCESS, FDSWEEP_CACHE_DIR=cache)
+    assert more.returncode == 0, more.stderr
+    assert "- 2 of 2 trials: 2 complete." in more.stdout
+    (grown,) = storage.files("optuna")
+    assert (grown.path, grown.size > journal.size) == (journal.path, True)
     assert list((tmp_path / "here").iterdir()) == []
-    secret = KEYS[1].encode()
-    for said in (first, again, searched, found):
-        assert KEYS[1] not in said.stdout + said.stderr
-    logs = [path for path in Path(own["RAY_TMPDIR"]).rglob("*") if path.is_file()]
-    assert logs
-    assert [path for path in logs if secret in path.read_bytes()] == []
-    places = [x for x in storage.listing("") if secret in storage.read(x)]
-    assert places == []
+
+
+@pytest.mark.ray
+def test_a_study_leaves_nothing_on_this_disk(fdsweep, storage, tmp_path):
+    """Its keys stand in the URI, and in no file of Ray's or of the storage."""
+    keys = ":".join(quote(key, safe="") for key in KEYS)
+    words = ["compare", "--methods", "kd", *STUDY, "--json", "--storage"]
+    own = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
+    with tempfile.TemporaryDirectory(prefix="fd") as ray:  # its sockets need a short path
+        first = fdsweep(
+            *words, storage.root.replace("s3://", f"s3://{keys}@"), RAY_TMPDIR=ray, **own
+        )
+        assert first.returncode == 0, first.stderr
+        logs = [path for path in Path(ray).rglob("*") if path.is_file()]
+        assert logs
+        assert [path for path in logs if KEYS[1].encode() in path.read_bytes()] == []
+    assert KEYS[1] not in first.stdout + first.stderr
+    kept = storage.listing("")
+    assert [place for place in kept if KEYS[1].encode() in storage.read(place)] == []
+
+    elsewhere = str(tmp_path / "another")
+    again = fdsweep(*words, storage.root, FDSWEEP_CACHE_DIR=elsewhere)
+    assert again.returncode == 0, again.stderr
+    assert json.loads(again.stdout)["tables"] == json.loads(first.stdout)["tables"]
+    rows = {place: when for place, when in kept.items() if place.startswith("results/")}
+    assert len(rows) == 4
+    assert rows.items() <= storage.listing("").items()
+    assert list((tmp_path / "here").iterdir()) == []
