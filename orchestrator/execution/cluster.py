@@ -85,6 +85,11 @@ class ResourcePlan:
         gpus = {"GPU": self.gpus_per_worker} if self.gpus_per_worker else {}
         return {"CPU": 1.0, **gpus}
 
+    @property
+    def cores_per_worker(self) -> int:
+        """Cores on which a worker may read and decode while the others do so too; 1 at least."""
+        return max(1, int(self.cpus // (self.workers * max(1, self.concurrent))))
+
     def fitting(self, cpus: float, gpus: float) -> int:
         """How many trials fit into so many devices."""
         by_cpu = int(cpus // self.workers)

@@ -36,6 +36,7 @@ def test_trials_fill_the_cluster(request_, cpus, gpus, concurrent, gpus_per_work
     assert (resources.concurrent, resources.gpus_per_worker) == (concurrent, gpus_per_worker)
     workers = resources.concurrent * resources.workers
     assert workers * resources.per_worker["CPU"] <= cpus
+    assert workers <= workers * resources.cores_per_worker <= cpus
     assert workers * resources.per_worker.get("GPU", 0) <= gpus
 
 
