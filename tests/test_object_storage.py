@@ -5,14 +5,17 @@ import os
 import subprocess
 import sys
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 from object_store import BUCKET, KEYS, served
 
-pytest.importorskip("moto")
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(find_spec("moto") is None, reason="moto is not installed"),
+]
 
 STUDY = ["--seeds", "2", "--epochs", "2", "--direction", "accelerometer->gyroscope"]
 NOWHERE = "http://127.0.0.1:9"
