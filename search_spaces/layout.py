@@ -9,6 +9,8 @@ cache/whole.json                    files of curves/ and predictions/ that were 
 cache/outlines/<key>.json           what a sweep came to when it was last typed
 teachers/<key>/<seed>.safetensors   a trained teacher, with its record <seed>.json beside it; also
                                     a student, under its own key, that an analysis looked at
+students/<key>/<seed>.safetensors   a student that is kept for the user, with its record <seed>.json
+                                    beside it; may be deleted
 checkpoints/<digest>.safetensors    pretrained weights that networks start from
 data/<name>/manifest.json           a prepared data set, its shards in a folder beside it
 reports/<sweep>/                    sweep.json, searches.json, analysis.json, reports, pictures
@@ -32,9 +34,11 @@ PREDICTIONS_CACHE = "cache/predictions.parquet"
 WHOLE_CACHE = "cache/whole.json"
 MLFLOW_DATABASE, MLFLOW_ARTIFACTS = "mlflow.db", "mlartifacts"
 OPTUNA_DATABASE = "optuna.db"
+DATA = "data"
 LOCKS = "locks"
 LEASES = "locks/leases"
 RUNS = "runs"
+STUDENTS = "students"
 RAY = "ray"
 RAY_TRAIN = "ray/train"
 
@@ -45,13 +49,28 @@ def replicate_file(key: str, seed: int) -> str:
 
 
 def teacher_weights(key: str, seed: int) -> str:
-    """The weights of a teacher, or of a student that is kept."""
+    """The weights of a teacher, or of a student that an analysis looks at."""
     return f"teachers/{key}/{seed}.safetensors"
 
 
 def teacher_record(key: str, seed: int) -> str:
     """What is known of such a network beside its weights."""
     return f"teachers/{key}/{seed}.json"
+
+
+def students(key: str) -> str:
+    """The folder of the kept students of a configuration."""
+    return f"{STUDENTS}/{key}"
+
+
+def student_weights(key: str, seed: int) -> str:
+    """The weights of a student that is kept."""
+    return f"{STUDENTS}/{key}/{seed}.safetensors"
+
+
+def student_record(key: str, seed: int) -> str:
+    """How to use them, and what they came to."""
+    return f"{STUDENTS}/{key}/{seed}.json"
 
 
 def checkpoint(digest: str) -> str:

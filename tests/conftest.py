@@ -1,10 +1,14 @@
 """One local Ray cluster for all tests that need one, started at the first of them."""
 
+import functools
 import gc
+from typing import TYPE_CHECKING
 
 import pytest
+import typer.testing
 
-from fdsweep.orchestrator.execution.cluster import ResourcePlan, ResourceRequest, connect
+if TYPE_CHECKING:
+    from fdsweep.orchestrator.execution.cluster import ResourcePlan
 
 pytest_plugins = ["faults"]
 
@@ -12,10 +16,14 @@ pytest_plugins = ["faults"]
 # take a fifth of the time of the fast tests.
 gc.disable()
 
+# A process builds its command line once; tests that type a hundred commands would do it as often.
+typer.testing._get_command = functools.cache(typer.testing._get_command)
+
 
 def pytest_collection_finish() -> None:
-    """Garbage is looked for again, among what the tests themselves make."""
+    """Garbage is looked for again, now and then, among what the tests themselves make."""
     gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
     gc.enable()
 
 
@@ -28,11 +36,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture(scope="session")
-def cluster() -> ResourcePlan:
+def cluster() -> "ResourcePlan":
     """What a trial gets on the shared local cluster of two cores."""
     import os
 
     import ray
+
+    from fdsweep.orchestrator.execution.cluster import ResourceRequest, connect
 
     os.environ.pop("RAY_ADDRESS", None)
     resources = connect(ResourceRequest())

@@ -20,11 +20,21 @@ MAY_IMPORT = {
 }
 FLOORS = {
     "orchestrator": (
-        *("cli", "search", "studies", "data", "jobs", "execution", "tracking", "writer"),
+        *("cli", "search", "studies", "models", "data", "jobs", "execution", "tracking", "writer"),
     ),
     "results": ("check", "plots", "report", "formats", "document", "compute", "records"),
     "trainers": (
-        *("worker", "trials", "replicate", "loop", "protocol", "teachers", "tasks", "datasets"),
+        *(
+            "worker",
+            "trials",
+            "replicate",
+            "students",
+            "loop",
+            "protocol",
+            "teachers",
+            "tasks",
+            "datasets",
+        ),
         *("loaders", "preparation", "distillers", "backbones", "modalities", "rooms"),
         *("distributed", "features", "frequency", "environment", "optimisation"),
         *("rng", "imports", "registry"),
@@ -53,10 +63,15 @@ MODULES = {
 
 
 @cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+@cache
 def imported(path: Path, *, inside: bool) -> frozenset[str]:
     """What `path` imports; `inside` counts what its functions import when they are called."""
     names = set()
-    for node in statements(ast.parse(path.read_text()), inside=inside):
+    for node in statements(parsed(path), inside=inside):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:

@@ -41,21 +41,16 @@ def repeat(device: torch.device) -> None:
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
 
 
-def environment(device: torch.device, before: Sequence[str] = ()) -> str:
-    """JSON text, sorted, of what changes the last bits of a result.
+def environment(device: torch.device) -> str:
+    """JSON text, sorted, of what changes the last bits of a result computed on `device`.
 
     Versions of Python, PACKAGES and torch (with its build, and the `blas` that it multiplies
     matrices with); the operating system; the processor, the instructions that torch uses of it
     (`capability`), and the number of threads that torch uses here; of a GPU its model (`gpu`), and
     the versions of its driver's CUDA libraries.
-
-    Args:
-        device: what computes.
-        before: the environments in which the same replicate was trained up to its checkpoints.
-            What they had that this one has not stands as `continued_from`.
     """
-    facts: Facts = {name: version(name) for name in PACKAGES}
-    facts |= {
+    facts: Facts = {
+        **versions(),
         "python": platform.python_version(),
         "system": " ".join([platform.system(), platform.machine(), *platform.libc_ver()]).strip(),
         "torch": torch.__version__,
@@ -70,6 +65,15 @@ def environment(device: torch.device, before: Sequence[str] = ()) -> str:
             "cuda": str(torch.version.cuda),
             "cudnn": str(torch.backends.cudnn.version()),
         }
+    return json.dumps(facts, sort_keys=True)
+
+
+def continued(here: str, before: Sequence[str]) -> str:
+    """The environment `here` of a replicate that was trained in those `before` it, in this order.
+
+    What they had that this one has not stands as `continued_from`.
+    """
+    facts = json.loads(here)
     others = {other: None for text in before if (other := _difference(json.loads(text), facts))}
     if others:
         facts["continued_from"] = "; then ".join(others)
@@ -86,6 +90,12 @@ def blas(build: str) -> str:
     """The linear algebra library that torch's `build`, as it tells it, is made with."""
     found = re.search(r"BLAS_INFO=(\w+)", build)
     return found[1] if found else "unknown"
+
+
+@functools.cache
+def versions() -> dict[str, str]:
+    """Of PACKAGES; their metadata are long."""
+    return {name: version(name) for name in PACKAGES}
 
 
 @functools.cache

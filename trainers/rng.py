@@ -25,9 +25,13 @@ def seeded(seed: int, *names: object) -> Iterator[None]:
     """Inside, torch's global generators stand at the start of the stream `names`.
 
     After it those of the CPU and of this process's GPU are as before. A GPU that nothing has used
-    yet is left alone: to look at its generator would claim memory on it.
+    yet is left alone: to look at its generator would claim memory on it, and torch's own
+    `manual_seed` notes the whole stack of calls down for every kind of device that is not in use.
     """
+    number = derive(seed, *names)
     gpus = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
     with torch.random.fork_rng(devices=gpus):
-        torch.manual_seed(derive(seed, *names))
+        torch.default_generator.manual_seed(number)
+        if gpus:
+            torch.cuda.manual_seed_all(number)
         yield

@@ -21,7 +21,7 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -135,6 +135,12 @@ class Leases:
         who = _who(_read(self.folder / name)[0]) if self.folder else {}
         return f"process {who['pid']} on {who['host']}" if who else ""
 
+    def is_held(self, name: str) -> bool:
+        """Whether a driver has `name` now; in object storage, where nobody knows, True."""
+        if self.folder is None:
+            return True
+        return self._is_live(self.folder / name, _touched(self.folder / ".clock"))
+
     def _take(self, path: Path, now: float) -> bool:
         """Make the lease at `path`; the lock is held."""
         if path.exists():
@@ -158,6 +164,24 @@ class Leases:
                 with contextlib.suppress(OSError):  # what hinders one touch may not hinder the next
                     if self.folder and self.holds(name):
                         os.utime(self.folder / name)
+
+
+def replicate(key: str, seed: int | str) -> str:
+    """The name of the lease of a replicate."""
+    return f"{key}-{seed}"
+
+
+def may_be_trained(storage: str, *, trials: bool = True) -> Callable[[tuple[str, str]], bool]:
+    """What tells whether a driver may have a replicate, (key, seed), in training.
+
+    A trial of a search, which has no seed, has no lease: whoever knows says `trials`.
+    """
+
+    def is_trained(identity: tuple[str, str]) -> bool:
+        key, seed = identity
+        return Leases(Storage(storage)).is_held(replicate(key, seed)) if seed else trials
+
+    return is_trained
 
 
 def _touched(path: Path) -> float:

@@ -4,6 +4,7 @@ The study itself is Optuna's and lasts; what is written here is told from it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from statistics import fmean
 
 from optuna.trial import FrozenTrial, TrialState
@@ -12,7 +13,7 @@ from fdsweep.orchestrator.search.optuna_study import End, Proposal, Proposer
 from fdsweep.orchestrator.search.settings import PlannedSearch, SearchStudy
 from fdsweep.orchestrator.tracking.progress import Progress
 from fdsweep.orchestrator.tracking.recorder import Failure
-from fdsweep.orchestrator.tracking.runs import Run
+from fdsweep.orchestrator.tracking.runs import Run, link, usage_points
 from fdsweep.orchestrator.tracking.sync import keep
 from fdsweep.orchestrator.tracking.tracker import Tracker
 from fdsweep.results.records.searches import COST, Dimension, Search, SearchTrial, State
@@ -38,6 +39,7 @@ class PointRecorder:
         tracker: is told of every trial.
         name: of the searches together, the folder of their logs.
         metric: what scores are.
+        dashboard: the address of Ray's, if there is one.
         copy: makes last what the studies were told; called before a trial counts as stored.
     """
 
@@ -49,10 +51,11 @@ class PointRecorder:
         tracker: Tracker,
         name: str,
         metric: str,
+        dashboard: str = "",
         copy: Callable[[], None] = lambda: None,
     ) -> None:
         self.words, self.proposers, self.store, self.tracker = words, proposers, store, tracker
-        self.name, self.metric, self.copy = name, metric, copy
+        self.name, self.metric, self.dashboard, self.copy = name, metric, dashboard, copy
         self.progress = Progress(sum(proposer.total for proposer in proposers))
         self.failures: list[Failure] = []
         self.curves: dict[str, dict[int, float]] = {}
@@ -61,13 +64,17 @@ class PointRecorder:
     def started(self, proposer: Proposer, proposal: Proposal) -> None:
         """Show the trial."""
         self.curves[proposal.key] = {}
+        self.tracker.begin(self._run(proposer, proposal, link(self.dashboard)))
         self._count()
         self.progress.running(proposal.key, f"{self._name(proposer, proposal)}: starting")
 
     def epoch(self, proposer: Proposer, proposal: Proposal, report: PointReport) -> None:
         """Show the epoch."""
-        value = fmean(report["values"])
-        self.curves[proposal.key][report["epoch"]] = value  # again, if it was interrupted
+        value, epoch = fmean(report["values"]), report["epoch"]
+        self.curves[proposal.key][epoch] = value  # again, if it was interrupted
+        points = [(f"val_{self.metric}", value, epoch), *usage_points(report["usage"], epoch)]
+        log = {"fdsweep.worker_log": report["log"]} if report["log"] else {}
+        self.tracker.add((proposal.key, ""), points, log)
         reached = f"epoch {report['epoch']}/{report['epochs']}, val {100 * value:.1f}"
         self.progress.running(proposal.key, f"{self._name(proposer, proposal)}: {reached}")
 
@@ -86,17 +93,8 @@ class PointRecorder:
         state = "failed" if end.failure else "complete" if end.is_complete else "pruned"
         metric = f"val_{self.metric}"
         curve = [(metric, x, epoch) for epoch, x in self.curves[proposal.key].items()]
-        run = Run(
-            identity=(proposal.key, ""),
-            name=name,
-            tags={
-                "fdsweep.kind": "trial",
-                "fdsweep.key": proposal.key,
-                "fdsweep.search": proposer.name,
-                "fdsweep.trial": str(proposal.number),
-                "fdsweep.state": state,
-            },
-            params=proposal.point,
+        run = replace(
+            self._run(proposer, proposal, {"fdsweep.state": state}),
             metrics=[*curve, *((f"final_{name}", value, 0) for name, value, _ in curve[-1:])],
             seconds=end.report["seconds"] if end.report else 0.0,
             done=end.failure is None,
@@ -121,6 +119,24 @@ class PointRecorder:
             self.progress.say(f"failed: {name}: {error}")
         elif end.is_complete and end.report:
             self.progress.reached(fmean(end.report["values"]), name)
+
+    def _run(self, proposer: Proposer, proposal: Proposal, tags: Mapping[str, str]) -> Run:
+        """The run of a trial, as far as it is known from its start, with more `tags`."""
+        return Run(
+            identity=(proposal.key, ""),
+            name=self._name(proposer, proposal),
+            tags={
+                "fdsweep.kind": "trial",
+                "fdsweep.key": proposal.key,
+                "fdsweep.search": proposer.name,
+                "fdsweep.trial": str(proposal.number),
+                **tags,
+            },
+            params=proposal.point,
+            metrics=[],
+            seconds=0.0,
+            done=False,
+        )
 
     def _log(self, proposal: Proposal) -> str:
         return layout.error_log(self.name, f"trial-{proposal.key}")

@@ -18,6 +18,7 @@ import optuna
 from sqlalchemy.exc import SQLAlchemyError
 
 from fdsweep.orchestrator.execution.cluster import connect
+from fdsweep.orchestrator.execution.leases import may_be_trained
 from fdsweep.orchestrator.search.journal import Journal
 from fdsweep.orchestrator.search.optuna_study import Goal, Point, Problem, Proposal, Proposer
 from fdsweep.orchestrator.search.pruners import PRUNERS
@@ -88,12 +89,15 @@ def _tune(
     """Run the searches as far as their budget goes; the trials that failed."""
     settings, fresh = study.settings, study.defaults
     resources = connect(fresh.options.request)
+    from fdsweep.orchestrator.execution import ray_compat
     from fdsweep.orchestrator.execution.driver.watch import attended
     from fdsweep.orchestrator.execution.stages import run_plan
     from fdsweep.orchestrator.search.searcher import run_lanes
 
     plan = replace(tuning_plan(study), sweep=study.name, students=())
     recorder = Recorder(fresh.sweep, plan, fresh.store, tracker, Progress(plan.left))
+    recorder.dashboard = ray_compat.dashboard()
+    tracker.end_lost(may_be_trained(fresh.store.root, trials=False))  # nobody else has the search
     if plan.left:
         with recorder.progress, attended():
             run_plan(plan, resources, fresh.store.root, recorder)
@@ -104,7 +108,14 @@ def _tune(
         )
     words = {lane.proposer.name: s.words for lane, s in zip(lanes, study.searches, strict=True)}
     observer = PointRecorder(
-        words, [x.proposer for x in lanes], fresh.store, tracker, study.name, study.metric, copy
+        words,
+        [lane.proposer for lane in lanes],
+        fresh.store,
+        tracker,
+        study.name,
+        study.metric,
+        recorder.dashboard,
+        copy,
     )
     deadline = None if settings.minutes is None else time.monotonic() + 60 * settings.minutes
     with observer.progress, attended():

@@ -1,24 +1,13 @@
 """fdsweep as a user types it, in a process of its own."""
 
-import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from chaos.processes import family, psutil
-
-PROGRAM = """
-import functools, signal
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
-from fdsweep.orchestrator.cli import app
-from fdsweep.orchestrator.studies import plan
-plan.TrialConfig = functools.partial(plan.TrialConfig, checkpoint_seconds=0.0)
-app()
-"""
-"""The command line, with a checkpoint after each epoch instead of every ten seconds."""
+from commands import IMPATIENT, INTERRUPTIBLE, command, surroundings
 
 
 class Driver:
@@ -26,10 +15,12 @@ class Driver:
 
     def __init__(self, words: Sequence[str], log: Path) -> None:
         self.log, self.sent = log, None
-        kept = {name: text for name, text in os.environ.items() if not name.startswith("RAY_")}
         with log.open("w") as err, log.with_suffix(".out").open("w") as out:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", PROGRAM, *words], env=kept, stdout=out, stderr=err
+                command(*words, first=INTERRUPTIBLE + IMPATIENT),
+                env=surroundings(),
+                stdout=out,
+                stderr=err,
             )
         self.pid = self.process.pid
         self.seen: set[psutil.Process] = set()

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from packages import write_installed
 
 from fdsweep.search_spaces.configs import NetworkConfig, OptimConfig, StudentConfig
 from fdsweep.search_spaces.trials import TrialConfig
@@ -150,12 +151,8 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., No
     """Install a package of one module that offers `name` through a real entry point."""
 
     def install(package: str, module: str, name: str, code: str, group: str) -> None:
-        site = tmp_path / package
-        info = site / f"{package}-1.0.dist-info"
-        info.mkdir(parents=True)
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
-        (info / "entry_points.txt").write_text(f"[{group}]\n{name} = {module}\n")
-        (site / f"{module}.py").write_text(code)
+        files, points = {f"{module}.py": code}, {name: module}
+        site = write_installed(tmp_path / package, package, files, points, group)
         monkeypatch.delitem(sys.modules, module, raising=False)
         monkeypatch.syspath_prepend(str(site))
 

@@ -69,7 +69,7 @@ def test_what_went_on_elsewhere_says_where_it_began():
         json.loads(here) | {"processor": "Another", "torch": "2.6.0"}, sort_keys=True
     )
     gpu = json.dumps(json.loads(here) | {"gpu": "A card"}, sort_keys=True)
-    assert environment.environment(CPU, [here, here]) == here
-    moved = json.loads(environment.environment(CPU, [other, here, other, gpu]))
+    assert environment.continued(here, [here, here]) == here
+    moved = json.loads(environment.continued(here, [other, here, other, gpu]))
     assert moved.pop("continued_from") == "processor Another, torch 2.6.0; then gpu A card"
     assert moved == json.loads(here)

@@ -1,3 +1,6 @@
+import traceback
+
+import pytest
 import torch
 
 from fdsweep.trainers import rng
@@ -24,6 +27,13 @@ def test_seeded_leaves_the_global_generator_alone():
     with rng.seeded(5, "x"):
         torch.rand(7)
     assert torch.equal(torch.rand(2), expected)
+
+
+def test_a_stream_is_set_without_a_look_at_the_stack(monkeypatch):
+    """Which torch notes down where a GPU may be used later: milliseconds, each time."""
+    monkeypatch.setattr(traceback, "format_stack", lambda: pytest.fail("the stack was noted down"))
+    with rng.seeded(5, "x"):
+        assert torch.equal(torch.rand(2), torch.rand(2, generator=rng.generator(5, "x")))
 
 
 def test_a_gpu_that_is_not_in_use_is_left_alone(monkeypatch):

@@ -14,7 +14,7 @@ from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.errors import DataError, StorageError, first_line
 from fdsweep.search_spaces.storage import Storage
 from fdsweep.search_spaces.storage.cache import Cache
-from fdsweep.trainers.preparation.manifest import Manifest, prepare_again
+from fdsweep.trainers.preparation.manifest import Manifest
 from fdsweep.trainers.preparation.shards import ROWS_PER_GROUP, schema
 
 GROUPS_AT_ONCE = 8
@@ -106,7 +106,7 @@ def _opened(storage: str, manifest: Manifest, number: int) -> Iterator[pq.Parque
         raise DataError(
             f"cannot be read ({first_line(error)})",
             Storage(storage).uri(place),
-            prepare_again(manifest.name),
+            manifest.again,
         ) from None
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from fdsweep.orchestrator.models.size import keeping
 from fdsweep.orchestrator.studies import study as studies
 from fdsweep.orchestrator.studies.analyze.networks import (
     ALONE,
@@ -35,7 +36,7 @@ from fdsweep.results.records.store import Store
 from fdsweep.results.records.teachers import test_score
 from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.configs import StudentConfig
-from fdsweep.search_spaces.errors import ReplicateError, StorageError
+from fdsweep.search_spaces.errors import ConfigError, ReplicateError, StorageError
 from fdsweep.search_spaces.sweep import Sweep, validated
 from fdsweep.trainers import tasks, teachers
 from fdsweep.trainers.features.analysis import similarity
@@ -89,6 +90,9 @@ def prepare(sweep: Sweep, options: StudyOptions) -> Study:
     Raises:
         FdsweepError: anything that a person must put right first.
     """
+    if sweep.teachers:
+        what = "an analysis compares teachers of the same seeds"
+        raise ConfigError(what, "--teacher", "Leave it out")
     study = studies.prepare(sweep, options)
     sweep = for_pixels(sweep, study.info)
     asked = {pair(direction) for direction in study.info.directions(sweep.directions)}
@@ -121,6 +125,8 @@ def describe(study: Study, cost: Estimate) -> str:
             f"training time about {clock(cost.seconds)} with {cost.concurrent} trials at a time "
             f"({cost.basis}); starting each trial comes on top"
         )
+    if plan.students:
+        lines.append(str(keeping(plan.students, study.info, study.options.keep)))
     return "\n".join(lines)
 
 

@@ -1,13 +1,12 @@
 """A storage without room: a real file system of a few MB, mounted where nobody else sees it."""
 
-import os
 import subprocess
-import sys
 import time
 
 import pandas as pd
 import pytest
 import torch
+from commands import IMPATIENT, command, surroundings
 from faults import rows
 
 from fdsweep.orchestrator.studies.plan import make_cells, make_plan
@@ -44,21 +43,12 @@ directions: [accelerometer->gyroscope]
 rows: [{name: w/o KD, method: none}]
 """
 
-IMPATIENT = """
-import functools
-from fdsweep.orchestrator.cli import app
-from fdsweep.orchestrator.studies import plan
-plan.TrialConfig = functools.partial(plan.TrialConfig, checkpoint_seconds=0.0)
-app()
-"""
-"""The command line, with a checkpoint after each epoch instead of every ten seconds."""
-
 
 def unshared(script, *words):
     """A shell script that has a view of the file systems of its own: what it mounts is gone."""
     return subprocess.Popen(
         ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, "sh", *words],
-        env={k: v for k, v in os.environ.items() if not k.startswith("RAY_AUTH")},
+        env=surroundings(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -79,9 +69,9 @@ def mountable(tmp_path):
 def test_the_same_command_goes_on_when_there_is_room_again(tmp_path, mountable, fault):
     path, kept = tmp_path / "one.yaml", tmp_path / "kept"
     path.write_text(STUDY)
-    command = [sys.executable, "-c", IMPATIENT, "run", str(path), "--storage", f"{mountable}/runs"]
+    words = ["run", path, "--storage", mountable / "runs"]
     ballast = str(65536 * 1024 - ROOM)
-    both = unshared(TWICE, str(mountable), ballast, str(kept), *command)
+    both = unshared(TWICE, str(mountable), ballast, str(kept), *command(*words, first=IMPATIENT))
     while not kept.exists() and both.poll() is None:
         time.sleep(0.1)
     fault.hits()  # there is room again

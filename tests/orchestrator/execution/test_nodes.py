@@ -1,12 +1,12 @@
 """A study on two nodes of one core each, the second of which is killed while it trains."""
 
 import json
-import os
 import subprocess
 import sys
 import time
 
 import pytest
+from commands import IMPATIENT, start, surroundings
 from faults import rows
 
 from fdsweep.results.records.store import Store
@@ -28,15 +28,6 @@ nodes.shutdown()
 """
 """A cluster that kills its second node when a line comes, and ends with its input."""
 
-IMPATIENT = """
-import functools
-from fdsweep.orchestrator.cli import app
-from fdsweep.orchestrator.studies import plan
-plan.TrialConfig = functools.partial(plan.TrialConfig, checkpoint_seconds=0.0)
-app()
-"""
-"""The command line, with a checkpoint after each epoch instead of every ten seconds."""
-
 SWEEP = """
 title: Nodes
 seeds: [0, 1]
@@ -49,8 +40,7 @@ rows: [{name: w/o KD, method: none}, {name: FD, teacher: random}]
 @pytest.fixture
 def environment():
     """That of the cluster and its driver, who share a token."""
-    clean = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
-    return clean | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0" * 64}
+    return surroundings(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN="0" * 64)
 
 
 @pytest.fixture
@@ -72,17 +62,11 @@ def run(environment, tmp_path):
     """Starts a driver of SWEEP that writes into a folder."""
     (tmp_path / "nodes.yaml").write_text(SWEEP)
 
-    def start(storage, *options):
-        command = [sys.executable, "-c", IMPATIENT, "run", str(tmp_path / "nodes.yaml")]
-        return subprocess.Popen(
-            [*command, "--json", "--storage", str(storage), *options],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+    def run(storage, *options):
+        words = ["run", tmp_path / "nodes.yaml", "--json", "--storage", storage, *options]
+        return start(*words, first=IMPATIENT, environment=environment)
 
-    return start
+    return run
 
 
 @pytest.mark.fault(

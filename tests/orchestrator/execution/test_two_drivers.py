@@ -5,19 +5,17 @@ FDSWEEP_TIMES says how often the first test is done; `-s` shows what each time t
 
 import json
 import os
-import subprocess
-import sys
 import time
 
 import pytest
+from commands import start, surroundings
 from faults import rows
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
-DRIVER = """
+RECORDED = """
 import os
 import filelock
-from fdsweep.orchestrator.cli import app
 from fdsweep.orchestrator.tracking.recorder import Recorder
 
 started, finished = Recorder.started, Recorder.finished
@@ -46,9 +44,8 @@ def init(**options):
         return start(num_cpus=1, **options)
 
 ray.init = init
-app()
 """
-"""The command line, which writes down every start and every end of a training."""
+"""Every start and every end of a training is written down."""
 
 SWEEP = """
 title: Two
@@ -65,21 +62,14 @@ def drivers(tmp_path):
     (tmp_path / "two.yaml").write_text(SWEEP)
     started = []
     for i in range(2):
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("RAY_A")}
-        environment["TRAININGS"] = str(tmp_path / "trainings")
-        environment["STARTING"] = str(tmp_path / "starting.lock")
-        environment["MLFLOW_TRACKING_URI"] = f"sqlite:///{tmp_path}/mlflow-{i}.db"
-        command = [sys.executable, "-c", DRIVER, "run", str(tmp_path / "two.yaml"), "--json"]
-        started.append(
-            subprocess.Popen(
-                [*command, "--storage", str(tmp_path / "runs")],
-                env=environment,
-                cwd=tmp_path,  # MLflow puts pictures there
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
+        environment = surroundings(
+            TRAININGS=str(tmp_path / "trainings"),
+            STARTING=str(tmp_path / "starting.lock"),
+            MLFLOW_TRACKING_URI=f"sqlite:///{tmp_path}/mlflow-{i}.db",
         )
+        words = ["run", tmp_path / "two.yaml", "--json", "--storage", tmp_path / "runs"]
+        # MLflow puts pictures into the folder where it runs.
+        started.append(start(*words, first=RECORDED, environment=environment, folder=tmp_path))
     yield started
     for driver in started:
         driver.kill()

@@ -4,31 +4,19 @@ import subprocess
 import sys
 
 import pytest
+from packages import write_project
 
 from fdsweep.orchestrator.jobs.packages import digest, own_packages, read_folder
 from fdsweep.search_spaces.errors import ConfigError
-
-PROJECT = """
-[project]
-name = "My.Methods"
-version = "1.2"
-
-[project.entry-points."fdsweep.distillers"]
-mine = "mine.parts:Mine"
-"""
 
 
 @pytest.fixture
 def project(tmp_path):
     """A project with a package, rubbish in it, and a helper that its entry points do not name."""
-    folder = tmp_path / "project"
-    (folder / "mine" / "__pycache__").mkdir(parents=True)
-    (folder / "mine" / "__init__.py").write_text("")
-    (folder / "mine" / "parts.py").write_text("class Mine: pass\n")
-    (folder / "mine" / "__pycache__" / "parts.pyc").write_text("")
-    (folder / "setup_helper.py").write_text("")
-    (folder / "pyproject.toml").write_text(PROJECT)
-    return folder
+    files = {"mine/__init__.py": "", "mine/parts.py": "class Mine: pass\n"}
+    files |= {"mine/__pycache__/parts.pyc": "", "setup_helper.py": ""}
+    points = {"mine": "mine.parts:Mine"}
+    return write_project(tmp_path / "project", "My.Methods", files, points, version="1.2")
 
 
 def shipped(package, folder):

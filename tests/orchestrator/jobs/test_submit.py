@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from commands import INTERRUPTIBLE, start
+from packages import write_project
 
 from fdsweep.orchestrator.jobs.packages import read_folder
 
@@ -35,14 +37,6 @@ class Modest(Distiller):
     def forward(self, student, teacher, labels):
         return {"modest": student.logits.square().mean()}
 """
-PROJECT = """
-[project]
-name = "modest"
-version = "1.0"
-
-[project.entry-points."fdsweep.distillers"]
-modest = "modest"
-"""
 SWEEP = """
 title: Submitted
 seeds: [0]
@@ -50,10 +44,6 @@ epochs: 2
 directions: [accelerometer->gyroscope]
 rows: [{name: Modest, method: modest}]
 """
-COMMAND = (
-    "import signal; from fdsweep.orchestrator.cli import app; "
-    "signal.signal(signal.SIGINT, signal.default_int_handler); app()"  # as in a terminal
-)
 RESULTS = ["row", "seed", "key", "val_score", "test_score", "best_epoch"]
 SECONDS = 120
 
@@ -130,14 +120,8 @@ class Cluster:
 
     def start(self, *words, **environment):
         """fdsweep with `words`, as typed on another machine."""
-        return subprocess.Popen(
-            [sys.executable, "-c", COMMAND, *words],
-            cwd=self.folder,
-            env={**self.environment, "RAY_API_SERVER_ADDRESS": self.address, **environment},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        there = {**self.environment, "RAY_API_SERVER_ADDRESS": self.address, **environment}
+        return start(*words, first=INTERRUPTIBLE, environment=there, folder=self.folder)
 
     def run(self, *words, **environment):
         """Its exit code, stdout and stderr."""
@@ -153,10 +137,8 @@ class Cluster:
 def cluster(tmp_path_factory):
     cluster = Cluster(tmp_path_factory.mktemp("submit"))
     try:
-        package = cluster.folder / "modest"
-        package.mkdir()
-        (package / "modest.py").write_text(METHOD)
-        (package / "pyproject.toml").write_text(PROJECT)
+        files, points = {"modest.py": METHOD}, {"modest": "modest"}
+        write_project(cluster.folder / "modest", "modest", files, points)
         (cluster.folder / "mine.yaml").write_text(SWEEP)
         cluster.wait()
         yield cluster

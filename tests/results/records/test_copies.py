@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from fdsweep.results.records.schema import Replicate
-from fdsweep.results.records.store import Store
+from fdsweep.results.records.store import Store, cache, files
 from fdsweep.search_spaces.layout import PREDICTIONS_CACHE, WHOLE_CACHE
+from fdsweep.search_spaces.storage import Storage
 
 Make = Callable[..., Replicate]
 
@@ -16,24 +17,24 @@ Make = Callable[..., Replicate]
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """The cache is kept from three files on."""
-    monkeypatch.setattr("fdsweep.results.records.store.MIN_NEW_ROWS", 3)
+    monkeypatch.setattr("fdsweep.results.records.store.cache.MIN_NEW", 3)
 
 
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Files of predictions that are read, and those whose ends are."""
     places: list[str] = []
-    read, read_end = Store._content, Store.read_end
+    read, read_end = files.content, Store.read_end
 
-    def content(self: Store, folder: str, name: str) -> Any:
+    def content(storage: Storage, folder: str, name: str) -> Any:
         places.append(f"{folder}/{name}")
-        return read(self, folder, name)
+        return read(storage, folder, name)
 
     def end(self: Store, place: str, size: int) -> bytes:
         places.append(f"end of {place}")
         return read_end(self, place, size)
 
-    monkeypatch.setattr(Store, "_content", content)
+    monkeypatch.setattr(files, "content", content)
     monkeypatch.setattr(Store, "read_end", end)
     return places
 
@@ -54,7 +55,7 @@ def is_as_read(store: Store, keys: set[str] | None = None) -> bool:
     found = store.predictions(keys)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(Store, "exists", lambda self, place="": False)
-        patched.setattr(Store, "_keep", lambda self, place, content: None)
+        patched.setattr(cache, "keep", lambda storage, place, content: None)
         pd.testing.assert_frame_equal(store.predictions(keys), found)
     return True
 

@@ -12,9 +12,10 @@ import pytest
 
 from fdsweep.results.records import teachers
 from fdsweep.results.records.schema import Replicate
-from fdsweep.results.records.store import Store
+from fdsweep.results.records.store import Store, files
 from fdsweep.search_spaces.errors import StorageError
 from fdsweep.search_spaces.layout import RESULTS_CACHE, teacher_record
+from fdsweep.search_spaces.storage import Storage
 
 Make = Callable[..., Replicate]
 KEPT = {"curves": "value", "predictions": "prediction"}
@@ -148,14 +149,14 @@ def test_a_file_that_cannot_be_moved_is_spoken_of_once(
 def test_a_file_that_another_process_set_aside_is_missing(
     two: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    stamps = Store._stamps
+    stamps = files.stamps
 
-    def late(self: Store, folder: str) -> Any:
-        found = stamps(self, folder)
-        self.local(f"{folder}/aa-1.parquet").unlink(missing_ok=True)
+    def late(storage: Storage, folder: str) -> Any:
+        found = stamps(storage, folder)
+        storage.local(f"{folder}/aa-1.parquet").unlink(missing_ok=True)
         return found
 
-    monkeypatch.setattr(Store, "_stamps", late)
+    monkeypatch.setattr(files, "stamps", late)
     assert two.replicates()["seed"].tolist() == [0]
     assert two.finished() == {("aa", 0)}
     two.set_aside("results/aa-1.parquet", "anything")

@@ -17,9 +17,10 @@ from fdsweep.results.records.schema import (
     REPLICATES,
     Replicate,
 )
-from fdsweep.results.records.store import Store
+from fdsweep.results.records.store import Store, files
 from fdsweep.search_spaces.errors import StorageError
 from fdsweep.search_spaces.layout import RESULTS_CACHE as CACHE
+from fdsweep.search_spaces.storage import Storage
 
 Make = Callable[..., Replicate]
 CURVE = [{"epoch": 0, "split": "val", "metric": "accuracy", "value": 0.5}]
@@ -457,14 +458,14 @@ def test_open_wants_a_storage(tmp_path: Path) -> None:
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the files of replicates that are read; the cache is kept from three rows on."""
     names: list[str] = []
-    read = Store._content
+    read = files.content
 
-    def content(self: Store, folder: str, name: str) -> Any:
+    def content(storage: Storage, folder: str, name: str) -> Any:
         names.append(name)
-        return read(self, folder, name)
+        return read(storage, folder, name)
 
-    monkeypatch.setattr(Store, "_content", content)
-    monkeypatch.setattr("fdsweep.results.records.store.MIN_NEW_ROWS", 3)
+    monkeypatch.setattr(files, "content", content)
+    monkeypatch.setattr("fdsweep.results.records.store.cache.MIN_NEW", 3)
     return names
 
 

@@ -1,3 +1,5 @@
+from functools import cache
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -29,6 +31,13 @@ def inputs(name: str, channels: int = 3, rows: int = 4) -> Tensor:
     if name.startswith("bert"):
         return torch.randint(1, channels + 1, [rows, 12]) % channels
     return torch.randn(rows, channels, *SHAPES[name])
+
+
+@cache
+def drawn(name: str, seed: int = 1) -> Backbone:
+    """The network of `seed`, with whatever gradients a test left."""
+    torch.manual_seed(seed)
+    return backbones.build(name, channels=3, num_classes=5)
 
 
 @pytest.mark.parametrize("name", sorted({*backbones.names()} - ALIKE))
@@ -72,17 +81,15 @@ class TestEveryBackbone:
             assert_close(outputs.logits, expected)
 
     def test_gradients_reach_every_weight(self, name: str) -> None:
-        network = backbones.build(name, channels=3, num_classes=5)
+        network = drawn(name)
         outputs = network(inputs(name))
         (outputs.logits.square().sum() + outputs.features.sum()).backward()
         assert all(p.grad is not None and p.grad.any() for p in network.parameters())
 
     def test_the_seed_decides_the_weights(self, name: str) -> None:
-        def weights(seed: int) -> list[Tensor]:
-            torch.manual_seed(seed)
-            return list(backbones.build(name, channels=3, num_classes=5).parameters())
-
-        first, again, other = map(weights, (1, 1, 2))
+        anew = drawn.__wrapped__
+        networks = drawn(name), anew(name), anew(name, seed=2)
+        first, again, other = (list(network.parameters()) for network in networks)
         assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
         assert not all(torch.equal(a, b) for a, b in zip(first, other, strict=True))
 

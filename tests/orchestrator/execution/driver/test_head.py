@@ -1,11 +1,10 @@
 """The head of a local cluster dies under a real driver."""
 
 import json
-import subprocess
-import sys
 import time
 
 import pytest
+from commands import start
 from faults import rows
 
 from fdsweep.orchestrator.execution.ray_compat import psutil
@@ -19,7 +18,6 @@ epochs: 16
 directions: [accelerometer->gyroscope]
 rows: [{name: w/o KD, method: none}]
 """
-COMMAND_LINE = "from fdsweep.orchestrator.cli import app; app()"
 
 
 @pytest.mark.fault(
@@ -30,9 +28,8 @@ COMMAND_LINE = "from fdsweep.orchestrator.cli import app; app()"
 def test_a_lost_head_is_said_and_what_is_stored_is_printed(server, fault, tmp_path):
     storage = tmp_path / "runs"
     (tmp_path / "one.yaml").write_text(SWEEP)
-    command = [sys.executable, "-c", COMMAND_LINE, "run", str(tmp_path / "one.yaml"), "--json"]
-    command += ["--storage", str(storage)]
-    driver = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    words = ["run", tmp_path / "one.yaml", "--json", "--storage", storage]
+    driver = start(*words)
     deadline = time.monotonic() + 120
     while not (stored := rows(storage)):
         assert time.monotonic() < deadline, "no row in two minutes"
@@ -51,6 +48,8 @@ def test_a_lost_head_is_said_and_what_is_stored_is_printed(server, fault, tmp_pa
     assert json.loads(stdout)["tables"][0]["rows"][0]["n"] == len(rows(storage))
     assert not [one for one in family if one.is_running() and one.status() != "zombie"]
 
-    subprocess.run(command, capture_output=True, check=True, timeout=120)
+    again = start(*words)
+    _, stderr = again.communicate(timeout=120)
+    assert again.returncode == 0, stderr
     ((key, _),) = stored
     fault.counts({(key, 0), (key, 1)}, rows(storage))

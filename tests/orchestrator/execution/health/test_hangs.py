@@ -12,7 +12,9 @@ from functools import partial
 import pyarrow.parquet as pq
 import pytest
 import torch
+from commands import IMPATIENT, start
 from faults import rows
+from packages import write_installed
 
 from fdsweep.orchestrator.execution import stages
 from fdsweep.orchestrator.execution.health import heartbeats
@@ -57,28 +59,21 @@ class Stuck(KD):
 """
 """A method that hangs when it comes to the fourth epoch for the first time."""
 
-IMPATIENT = """
+ATTENTIVE = """
 import functools
-from fdsweep.orchestrator.cli import app
 from fdsweep.orchestrator.execution.health import heartbeats
-from fdsweep.orchestrator.studies import plan
 heartbeats.Listener = functools.partial(heartbeats.Listener, 4.0)
-plan.TrialConfig = functools.partial(plan.TrialConfig, checkpoint_seconds=0.0)
-app()
 """
-"""The command line, with a checkpoint after each epoch, and a word after four seconds."""
+"""A word after four seconds."""
 
 
 @pytest.fixture
 def stuck(tmp_path, monkeypatch):
     """Installs the method for this process and its children; the file that it writes."""
-    info = tmp_path / "site" / "stuck-1.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: stuck\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[fdsweep.distillers]\nstuck = stuck_method\n")
-    (info.parent / "stuck_method.py").write_text(STUCK)
-    monkeypatch.syspath_prepend(str(info.parent))
-    path = [str(info.parent), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    files, points = {"stuck_method.py": STUCK}, {"stuck": "stuck_method"}
+    site = write_installed(tmp_path / "site", "stuck", files, points)
+    monkeypatch.syspath_prepend(str(site))
+    path = [str(site), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path))
     monkeypatch.setenv("EPOCHS", str(tmp_path / "epochs"))
     distillers.names()  # imports ours first
@@ -111,12 +106,7 @@ def alone(trial):
 
 def fdsweep(*words):
     """The command line at work."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("RAY_A")}
-    command = [sys.executable, "-c", IMPATIENT, *map(str, words)]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(
-        [*command, "--hang-timeout", str(HANG_S / 60)], env=environment, **pipes
-    )
+    return start(*words, "--hang-timeout", HANG_S / 60, first=IMPATIENT + ATTENTIVE)
 
 
 @pytest.mark.fault("a step of a training does not end", OUTCOME)

@@ -9,6 +9,7 @@ import pytest
 from ray.tune.experiment import Trial
 
 from fdsweep.orchestrator.execution import ray_compat
+from fdsweep.orchestrator.execution.health import guard
 from fdsweep.orchestrator.execution.health.guard import STDERR, guarded
 from fdsweep.orchestrator.execution.health.heartbeats import (
     SILENT_S,
@@ -49,12 +50,12 @@ def test_a_trial_is_overdue_once_in_every_time_that_it_may_be_silent():
     assert overdue == [("b", 221), ("b", 292), ("b", 371)]
 
 
-def fate(path, act):
-    """Exit code of a process that is guarded for half a second while it acts, and its stderr."""
+def fate(path, act, limit=0.5):
+    """Exit code of a process that is guarded while it acts, `limit` in s, and its stderr."""
     child = os.fork()
     if child == 0:
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), STDERR)
-        with guarded(0.5, lambda sign: None):
+        with guarded(limit, lambda sign: None):
             act()
         os._exit(0)
     _, status = os.waitpid(child, 0)
@@ -76,16 +77,18 @@ def test_a_process_without_a_beat_ends_and_says_where_it_was(tmp_path, hang):
 
 def test_a_process_that_gives_beats_lives_on(tmp_path):
     def work():
-        for _ in range(10):
-            time.sleep(0.1)
+        for _ in range(6):
+            time.sleep(0.2)
             beat()
 
-    assert fate(tmp_path / "stderr", work) == (0, "")
+    assert fate(tmp_path / "stderr", work, limit=1.0) == (0, "")
 
 
-def test_every_new_beat_is_told_and_no_old_one():
+def test_every_new_beat_is_told_and_no_old_one(monkeypatch):
+    """The limit is a long one: it is the tests' own process that would end."""
+    monkeypatch.setattr(guard, "EVERY_S", 0.01)
     signs = []
-    with guarded(0.04, signs.append):
+    with guarded(60, signs.append):
         for _ in range(3):
             time.sleep(0.02)
             beat()

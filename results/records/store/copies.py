@@ -8,14 +8,12 @@ with the copies.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-Stamp: TypeAlias = tuple[int | None, int]
-"""Time of change in ns, if it is known, and bytes."""
+from fdsweep.results.records.store.files import Stamp
 
 FILES = b"fdsweep.files"
 
