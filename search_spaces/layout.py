@@ -17,6 +17,7 @@ reports/<sweep>/                    sweep.json, searches.json, analysis.json, re
 reports/<sweep>/errors/             the log of everything that failed
 runs/<sweep>/<key>-<seed>.json      what trackers were told that results/ does not hold: a teacher's
                                     run, or that of a search's trial (without a seed)
+progress/<sweep>-<driver>.json      how far a driver is that is at work; nothing depends on it
 ray/                                Ray's own files: train/<run>, and one folder per Tuner
 damaged/<place>.damaged             a file that could not be read; may be deleted
 locks/<name>.lock                   one process at a time
@@ -38,6 +39,7 @@ DATA = "data"
 LOCKS = "locks"
 LEASES = "locks/leases"
 RUNS = "runs"
+PROGRESS = "progress"
 STUDENTS = "students"
 RAY = "ray"
 RAY_TRAIN = "ray/train"
@@ -106,6 +108,11 @@ def error_log(sweep: str, name: str) -> str:
 def tracked_run(sweep: str, key: str, seed: str) -> str:
     """What a tracker was told of a replicate of `sweep`, or of a trial (`seed` is empty)."""
     return f"{RUNS}/{sweep}/{key}-{seed}.json"
+
+
+def bulletin(sweep: str, driver: str) -> str:
+    """How far the `driver` of `sweep` is."""
+    return f"{PROGRESS}/{sweep}-{driver}.json"
 
 
 def lock(name: str) -> str:

@@ -20,7 +20,8 @@ MAY_IMPORT = {
 }
 FLOORS = {
     "orchestrator": (
-        *("cli", "search", "studies", "models", "data", "jobs", "execution", "tracking", "writer"),
+        *("cli", "search", "studies", "models", "data", "jobs", "execution", "tracking"),
+        *("bulletins", "writer", "owner"),
     ),
     "results": ("check", "plots", "report", "formats", "document", "compute", "records"),
     "trainers": (

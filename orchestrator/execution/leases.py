@@ -27,6 +27,7 @@ from typing import Self
 
 import filelock
 
+from fdsweep.orchestrator import owner
 from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.storage import Storage, unwritable
 
@@ -63,7 +64,7 @@ class Leases:
             {
                 "driver": uuid.uuid4().hex,
                 "host": socket.gethostname(),
-                "machine": _machine(),
+                "machine": owner.machine(),
                 "pid": os.getpid(),
             }
         )
@@ -214,21 +215,4 @@ def _who(content: str) -> dict[str, str | int]:
 def _is_gone(content: str) -> bool:
     """Whether the holder was a process of this machine that has ended."""
     who = _who(content)
-    if not who or who["machine"] != _machine():
-        return False
-    try:
-        os.kill(int(who["pid"]), 0)
-    except ProcessLookupError:
-        return True
-    except (OSError, OverflowError, ValueError):  # it is another user's, or no number of a process
-        return False
-    return False
-
-
-def _machine() -> str:
-    """Names what a process number counts in: this start of this machine, and the container."""
-    try:
-        start = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{start}/{os.readlink('/proc/self/ns/pid')}"
-    except OSError:
-        return f"{socket.gethostname()}/{uuid.getnode()}"
+    return bool(who) and owner.is_gone(str(who["machine"]), who["pid"])

@@ -9,6 +9,8 @@ from statistics import fmean
 
 from optuna.trial import FrozenTrial, TrialState
 
+from fdsweep.orchestrator.bulletins.board import Board
+from fdsweep.orchestrator.bulletins.record import Training
 from fdsweep.orchestrator.search.optuna_study import End, Proposal, Proposer
 from fdsweep.orchestrator.search.settings import PlannedSearch, SearchStudy
 from fdsweep.orchestrator.tracking.progress import Progress
@@ -39,6 +41,7 @@ class PointRecorder:
         tracker: is told of every trial.
         name: of the searches together, the folder of their logs.
         metric: what scores are.
+        title: of the searches, for people.
         dashboard: the address of Ray's, if there is one.
         copy: makes last what the studies were told; called before a trial counts as stored.
     """
@@ -51,12 +54,14 @@ class PointRecorder:
         tracker: Tracker,
         name: str,
         metric: str,
+        title: str,
         dashboard: str = "",
         copy: Callable[[], None] = lambda: None,
     ) -> None:
         self.words, self.proposers, self.store, self.tracker = words, proposers, store, tracker
         self.name, self.metric, self.dashboard, self.copy = name, metric, dashboard, copy
-        self.progress = Progress(sum(proposer.total for proposer in proposers))
+        total = sum(proposer.total for proposer in proposers)
+        self.progress = Progress(total, board=Board(store, name, title))
         self.failures: list[Failure] = []
         self.curves: dict[str, dict[int, float]] = {}
         self._count()
@@ -66,17 +71,18 @@ class PointRecorder:
         self.curves[proposal.key] = {}
         self.tracker.begin(self._run(proposer, proposal, link(self.dashboard)))
         self._count()
-        self.progress.running(proposal.key, f"{self._name(proposer, proposal)}: starting")
+        self._show(proposer, proposal)
 
     def epoch(self, proposer: Proposer, proposal: Proposal, report: PointReport) -> None:
         """Show the epoch."""
+        if proposal.key not in self.progress.counts.running:  # it goes on after an interruption
+            self._show(proposer, proposal)
         value, epoch = fmean(report["values"]), report["epoch"]
         self.curves[proposal.key][epoch] = value  # again, if it was interrupted
         points = [(f"val_{self.metric}", value, epoch), *usage_points(report["usage"], epoch)]
         log = {"fdsweep.worker_log": report["log"]} if report["log"] else {}
         self.tracker.add((proposal.key, ""), points, log)
-        reached = f"epoch {report['epoch']}/{report['epochs']}, val {100 * value:.1f}"
-        self.progress.running(proposal.key, f"{self._name(proposer, proposal)}: {reached}")
+        self.progress.epoch(proposal.key, epoch, report["epochs"], value)
 
     def interrupted(self, proposer: Proposer, proposal: Proposal, words: str) -> None:
         """Say so."""
@@ -85,7 +91,8 @@ class PointRecorder:
 
     def silent(self, proposer: Proposer, proposal: Proposal, seconds: float, *, over: bool) -> None:
         """Say so."""
-        self.progress.silent(self._name(proposer, proposal), seconds, over=over)
+        name = self._name(proposer, proposal)
+        self.progress.silent(proposal.key, name, seconds, over=over)
 
     def keep(self, proposer: Proposer, proposal: Proposal, end: End) -> None:
         """Store the trial's run, and its log if it failed; the study has its numbers already."""
@@ -137,6 +144,10 @@ class PointRecorder:
             seconds=0.0,
             done=False,
         )
+
+    def _show(self, proposer: Proposer, proposal: Proposal) -> None:
+        name, rungs = self._name(proposer, proposal), proposer.problem.rungs
+        self.progress.running(proposal.key, Training(name=name, kind="point", rungs=rungs))
 
     def _log(self, proposal: Proposal) -> str:
         return layout.error_log(self.name, f"trial-{proposal.key}")

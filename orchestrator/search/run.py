@@ -17,6 +17,7 @@ import filelock
 import optuna
 from sqlalchemy.exc import SQLAlchemyError
 
+from fdsweep.orchestrator.bulletins.board import Board
 from fdsweep.orchestrator.execution.cluster import connect
 from fdsweep.orchestrator.execution.leases import may_be_trained
 from fdsweep.orchestrator.search.journal import Journal
@@ -95,7 +96,10 @@ def _tune(
     from fdsweep.orchestrator.search.searcher import run_lanes
 
     plan = replace(tuning_plan(study), sweep=study.name, students=())
-    recorder = Recorder(fresh.sweep, plan, fresh.store, tracker, Progress(plan.left))
+    title = settings.space.title
+    board = Board(fresh.store, study.name, f"{title}: teachers first")
+    progress = Progress(plan.left, board=board)
+    recorder = Recorder(fresh.sweep, plan, fresh.store, tracker, progress)
     recorder.dashboard = ray_compat.dashboard()
     tracker.end_lost(may_be_trained(fresh.store.root, trials=False))  # nobody else has the search
     if plan.left:
@@ -107,13 +111,15 @@ def _tune(
             f"a teacher failed ({worst.error})", f"{worst.name}, seed {worst.seed}", worst.log
         )
     words = {lane.proposer.name: s.words for lane, s in zip(lanes, study.searches, strict=True)}
+    proposers = [lane.proposer for lane in lanes]
     observer = PointRecorder(
         words,
-        [lane.proposer for lane in lanes],
+        proposers,
         fresh.store,
         tracker,
         study.name,
         study.metric,
+        title,
         recorder.dashboard,
         copy,
     )

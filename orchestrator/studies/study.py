@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from fdsweep.orchestrator.bulletins.board import Board
 from fdsweep.orchestrator.execution.cluster import check, connect
 from fdsweep.orchestrator.execution.leases import may_be_trained
 from fdsweep.orchestrator.models.size import keeping
@@ -212,7 +213,8 @@ def run(study: Study) -> Outcome:
     manifest = manifests.add(store, study.manifest)
     tags = {"fdsweep.study": study.sweep.study, "fdsweep.dataset": study.info.name}
     with open_tracker(store.root, plan.sweep, tags) as tracker:
-        recorder = Recorder(study.sweep, plan, store, tracker, Progress(plan.left))
+        progress = Progress(plan.left, board=Board(store, plan.sweep, study.sweep.title))
+        recorder = Recorder(study.sweep, plan, store, tracker, progress)
         for stored in stored_runs(store, manifest):  # by other sweeps, or a killed driver
             if stored.done:
                 tracker.log(stored)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from fdsweep.orchestrator.bulletins.record import Training
 from fdsweep.orchestrator.tracking.progress import Progress
 from fdsweep.orchestrator.tracking.runs import (
     Identity,
@@ -60,24 +61,24 @@ class Recorder:
 
     def started(self, trial: TrialConfig) -> None:
         """Show the trial, and its first replicate."""
-        self.progress.running(_identity(trial), f"{self._name(trial)}: starting")
+        begun = Training(name=self._name(trial), kind=trial.kind, seeds=trial.seeds)
+        self.progress.running(_identity(trial), begun)
         self._begin(trial, trial.seeds[0])
 
     def epoch(self, trial: TrialConfig, report: EpochReport) -> None:
         """Show the epoch."""
-        self._begin(trial, report["seed"])
+        epoch, epochs, seed = report["epoch"], report["epochs"], report["seed"]
+        self._begin(trial, seed)
         points = curve_points(report["curves"])
-        points += usage_points(report["usage"], report["epoch"] - 1)  # as curves count
+        points += usage_points(report["usage"], epoch - 1)  # as curves count
         log = {"fdsweep.worker_log": report["log"]} if report["log"] else {}
-        self.tracker.add((trial.key, str(report["seed"])), points, log)
-        reached = f"seed {report['seed']}, epoch {report['epoch']}/{report['epochs']}"
-        text = f"{self._name(trial)}: {reached}, {report['split']} {100 * report['score']:.1f}"
-        self.progress.running(_identity(trial), text)
+        self.tracker.add((trial.key, str(seed)), points, log)
+        self.progress.epoch(_identity(trial), epoch, epochs, report["score"], report["split"], seed)
 
     def silent(self, trial: TrialConfig, seconds: float, *, over: bool) -> None:
         """Say so."""
         name = f"{self._name(trial)}, seeds {spell_seeds(trial.seeds)}"
-        self.progress.silent(name, seconds, over=over)
+        self.progress.silent(_identity(trial), name, seconds, over=over)
 
     def keep(self, trial: TrialConfig, seed: int, end: Outcome | Broken) -> None:
         """Store a replicate, or that it failed, with its log; a teacher is in the storage already.

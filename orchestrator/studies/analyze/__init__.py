@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from fdsweep.orchestrator.bulletins.board import Board
 from fdsweep.orchestrator.models.size import keeping
 from fdsweep.orchestrator.studies import study as studies
 from fdsweep.orchestrator.studies.analyze.networks import (
@@ -144,7 +145,8 @@ def run(study: Study) -> Outcome:
     plan, store = study.plan, study.store
     tags = {"fdsweep.study": study.sweep.study, "fdsweep.dataset": study.info.name}
     with open_tracker(store.root, plan.sweep, tags) as tracker:
-        recorder = Recorder(study.sweep, plan, store, tracker, Progress(plan.left))
+        progress = Progress(plan.left, board=Board(store, plan.sweep, study.sweep.title))
+        recorder = Recorder(study.sweep, plan, store, tracker, progress)
         if plan.left:
             studies.train(study, recorder)
         found = analysis(study, seeds_with_teachers(study, recorder.failures))

@@ -63,7 +63,7 @@ SURFACE = {
     "predict": {"model", "files", "--masks", "--device", "--storage", "--json"},
     "analyze": COMMON | {"--cutoff"},
     "report": {"sweep", "--format", "--check", "--storage", "--json"},
-    "status": {"--storage", "--address", "--json"},
+    "status": {"sweep", "--watch", "--storage", "--address", "--json"},
     "submit": {"command", "--address", "--package", "--env", "--detach", "--again"},
     "logs": {"name", "--address"},
     "stop": {"name", "--address"},

@@ -216,9 +216,10 @@ def test_report_and_status_read_what_is_stored(study):
     assert [(s["done"], s["failed"], s["left"]) for s in status["sweeps"]] == [(4, 0, 0)]
 
 
-def test_nothing_of_ray_is_left_in_the_storage(study):
+def test_nothing_of_ray_is_left_in_the_storage_nor_a_bulletin(study):
     folder, _, _ = study
     assert not list((folder / "runs" / "ray" / "train").glob("*"))
+    assert not list((folder / "runs" / "progress").iterdir())
 
 
 def test_a_failing_replicate_costs_no_other_its_result(cluster, tmp_path):
