@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from fdsweep.search_spaces.sweep import Sweep
 
 DEFAULT_STORAGE = "./fdsweep-runs"
+CACHE_DIR, CACHE_GB = "FDSWEEP_CACHE_DIR", "FDSWEEP_CACHE_GB"
 Storage = Annotated[
     str,
     typer.Option(envvar="FDSWEEP_STORAGE", help="Where results live: a path, or a URI."),
@@ -87,9 +88,26 @@ class Common:
         str | None,
         typer.Option(help="ours, or published: epoch and head chosen on test. (default: ours)"),
     ] = None
+    cache_dir: Annotated[
+        str | None,
+        typer.Option(
+            envvar=CACHE_DIR,
+            help="Copies on each node of what a remote storage holds. (default: ~/.cache/fdsweep)",
+        ),
+    ] = None
+    cache_gb: Annotated[
+        float | None,
+        typer.Option(envvar=CACHE_GB, help="Of all copies on a node; 0 for none. (default: 50)"),
+    ] = None
     address: Address = None
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False
     as_json: AsJson = False
+
+    def choose_cache(self) -> None:
+        """Let this process, and those that it starts, use the cache that is given here."""
+        from fdsweep.search_spaces.storage import cache
+
+        cache.choose(self.cache_dir, self.cache_gb)
 
     def apply_to(self, sweep: "Sweep") -> "Sweep":
         """`sweep` with what is given here; a ConfigError for what cannot be used."""
@@ -141,7 +159,9 @@ def with_common(act: Callable[..., None]) -> Callable[..., None]:
     def command(**given: object) -> None:
         values = cast(dict[str, Any], {option.name: given.pop(option.name) for option in shared})
         with for_people():
-            act(Common(**values), **given)
+            common = Common(**values)
+            common.choose_cache()
+            act(common, **given)
 
     parameters = [*own, *shared]
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]

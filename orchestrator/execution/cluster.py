@@ -12,7 +12,7 @@ from fdsweep.orchestrator.execution.devices import packing, usable
 from fdsweep.orchestrator.execution.devices.budget import Budget
 from fdsweep.orchestrator.execution.devices.packing import Node, Shape, count
 from fdsweep.search_spaces.errors import ClusterError, ConfigError, FdsweepError, first_line
-from fdsweep.search_spaces.storage import tell_once
+from fdsweep.search_spaces.storage import cache, remote, tell_once
 
 if TYPE_CHECKING:
     import torch
@@ -109,6 +109,12 @@ class ResourcePlan:
         """How many trials fit on the nodes that were found, or will on those that are wanted."""
         return max(self.fitting(self.nodes), self.wanted)
 
+    @property
+    def cores_per_worker(self) -> int:
+        """Cores on which a worker may read and decode while the others do so too; 1 at least."""
+        cores = sum(node.cpus for node in self.nodes)
+        return max(1, int(cores // (self.shape.workers * max(1, self.fitting(self.nodes)))))
+
     def fitting(self, nodes: Sequence[Node]) -> int:
         """How many trials fit on `nodes`."""
         return self.shape.fitting(nodes, self.most_gpus)
@@ -153,6 +159,19 @@ def _check_share(gpus: float, request: ResourceRequest) -> None:
         raise ConfigError(f"{asked}, and NCCL wants one for each", where, fix)
     fix = f"Give {workers}, or {gpus:g} of --workers-per-trial"
     raise ConfigError(f"{asked}, and each computes on one", where, fix)
+
+
+def check_keys(request: ResourceRequest, storage: str) -> None:
+    """Refuse keys in the URI `storage` where workers would have to be told them by Ray.
+
+    Raises:
+        ConfigError: there are some, and a running cluster is meant.
+    """
+    if request.joins and remote.has_keys(storage):
+        what = "holds keys, which Ray would write into the cluster's logs"
+        fix = "Leave them out: the nodes have a role or configuration of their own, or they are "
+        fix += "set where `ray start` is typed (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY)"
+        raise ConfigError(what, "--storage", fix)
 
 
 def local_resources(request: ResourceRequest) -> ResourcePlan:
@@ -217,7 +236,8 @@ def _join(request: ResourceRequest) -> None:
     try:
         head_answers(address)
         _check_tokens(address)
-        ray.init(address=address, runtime_env={"env_vars": SETTINGS}, **QUIET)
+        variables = SETTINGS | cache.chosen()
+        ray.init(address=address, runtime_env={"env_vars": variables}, **QUIET)
     except FdsweepError:
         raise
     except Exception as error:  # Ray raises everything here, Exception itself too

@@ -61,7 +61,8 @@ def _fit(
         ) -> None:
             tune.report(metrics[0])
 
-    handed = {**handed, "watch": (tune.get_context().get_trial_id(), resources.hang_seconds)}
+    watch = tune.get_context().get_trial_id(), resources.hang_seconds
+    handed = {**handed, "watch": watch, "cores": resources.cores_per_worker}
     trainer = LeanTrainer(
         function,
         train_loop_config=handed,
@@ -88,8 +89,10 @@ def _fit(
 def _train_replicates(handed: dict[str, Any]) -> None:
     """`trainers.worker.work`, imported where it runs: a trial itself need not pay for it."""
     from fdsweep.orchestrator.execution.health.guard import watched
+    from fdsweep.trainers.loaders.pipeline import share_cores
     from fdsweep.trainers.worker import work
 
+    share_cores(handed["cores"])
     with watched(*handed["watch"]):
         work(handed)
 
@@ -99,8 +102,10 @@ def _train_point(handed: dict[str, Any]) -> None:
     import ray
 
     from fdsweep.orchestrator.execution.health.guard import watched
+    from fdsweep.trainers.loaders.pipeline import share_cores
     from fdsweep.trainers.worker import tune
 
+    share_cores(handed["cores"])
     point, signals = handed["point"], handed["signals"]
 
     def go_on(epoch: int) -> bool:

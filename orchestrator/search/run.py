@@ -7,8 +7,8 @@ What it chose is evaluated beside the method's default as an ordinary study.
 import contextlib
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ from fdsweep.orchestrator.bulletins.board import Board
 from fdsweep.orchestrator.execution.cluster import connect
 from fdsweep.orchestrator.execution.devices.sharing import shared_out
 from fdsweep.orchestrator.execution.leases import may_be_trained
+from fdsweep.orchestrator.search.journal import Journal
 from fdsweep.orchestrator.search.optuna_study import Goal, Point, Problem, Proposal, Proposer
 from fdsweep.orchestrator.search.pruners import PRUNERS
 from fdsweep.orchestrator.search.recorder import PointRecorder, to_record
@@ -36,7 +37,7 @@ from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.configs import StudentConfig
 from fdsweep.search_spaces.errors import LostClusterError, ReplicateError, StorageError, first_line
 from fdsweep.search_spaces.keys import content_key
-from fdsweep.search_spaces.storage import Storage
+from fdsweep.search_spaces.storage import Storage, tell_once
 from fdsweep.search_spaces.sweep import Row, override, with_aa
 from fdsweep.search_spaces.trials import PointConfig
 from fdsweep.trainers import datasets
@@ -57,13 +58,14 @@ def run(study: SearchStudy) -> Outcome:
         StorageError: another driver has the same search, or it cannot be written down.
     """
     root = study.defaults.store.root
-    with _alone(study.defaults.store, study.searches), _kept(study.defaults.store):
-        lanes = _lanes(study)
+    store = study.defaults.store
+    with _alone(store, study.searches), _kept(store), _opened(store, study.searches) as opened:
+        lanes = _lanes(study, opened)
         tags = {"fdsweep.study": "tuning", "fdsweep.dataset": study.defaults.info.name}
         with open_tracker(root, study.name, tags) as tracker:
             is_new = not all(lane.proposer.is_done for lane in lanes)
             try:
-                failures = _tune(study, lanes, tracker) if is_new else ()
+                failures = _tune(study, lanes, tracker, opened.copy) if is_new else ()
             except LostClusterError as error:
                 records = [
                     to_record(study, s, lane.proposer)
@@ -86,7 +88,12 @@ def run(study: SearchStudy) -> Outcome:
     )
 
 
-def _tune(study: SearchStudy, lanes: "Sequence[Lane]", tracker: Tracker) -> tuple[Failure, ...]:
+def _tune(
+    study: SearchStudy,
+    lanes: "Sequence[Lane]",
+    tracker: Tracker,
+    copy: Callable[[], None],
+) -> tuple[Failure, ...]:
     """Run the searches as far as their budget goes; the trials that failed."""
     settings, fresh = study.settings, study.defaults
     resources = connect(fresh.options.request)
@@ -123,6 +130,7 @@ def _tune(study: SearchStudy, lanes: "Sequence[Lane]", tracker: Tracker) -> tupl
         study.metric,
         title,
         recorder.dashboard,
+        copy,
     )
     deadline = None if settings.minutes is None else time.monotonic() + 60 * settings.minutes
     with observer.progress, attended():
@@ -130,11 +138,46 @@ def _tune(study: SearchStudy, lanes: "Sequence[Lane]", tracker: Tracker) -> tupl
     return tuple(observer.failures)
 
 
-def _lanes(study: SearchStudy) -> "list[Lane]":
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """Where the searches' Optuna studies are: in one database, or in a journal each.
+
+    `journals` are by the searches' names; with them `database` is None.
+    """
+
+    database: optuna.storages.BaseStorage | None
+    journals: Mapping[str, Journal]
+
+    def of(self, search: str) -> optuna.storages.BaseStorage:
+        """The one that has the study of `search`."""
+        return self.database or optuna.storages.JournalStorage(self.journals[search])
+
+    def copy(self) -> None:
+        """See to it that what the studies were told lasts; StorageError if it cannot."""
+        for journal in self.journals.values():
+            journal.copy()
+
+
+@contextlib.contextmanager
+def _opened(store: Storage, found: Sequence[PlannedSearch]) -> Iterator[_Opened]:
+    """Open the studies; in the end all that they were told is in the storage.
+
+    Raises:
+        StorageError: they cannot be read or written.
+    """
+    if store.is_local:
+        yield _Opened(optuna.storages.RDBStorage(f"sqlite:///{whole_database(store)}"), {})
+        return
+    tell_once(f"{store.uri('optuna')}: the search lives in this process, with a copy there.")
+    with contextlib.ExitStack() as stack:
+        names = dict.fromkeys(search.name for search in found)
+        yield _Opened(None, {x: stack.enter_context(Journal(store, x)) for x in names})
+
+
+def _lanes(study: SearchStudy, opened: _Opened) -> "list[Lane]":
     from fdsweep.orchestrator.search.searcher import Lane
 
     settings, store = study.settings, study.defaults.store
-    storage = optuna.storages.RDBStorage(f"sqlite:///{whole_database(store)}")
 
     def lane(search: PlannedSearch) -> "Lane":
         def key_of(point: Point) -> str:
@@ -176,7 +219,8 @@ def _lanes(study: SearchStudy) -> "list[Lane]":
             key_of=key_of,
             look_up=look_up,
         )
-        proposer = Proposer(storage, search.name, problem, settings.trials, settings.sampler)
+        kept = opened.of(search.name)
+        proposer = Proposer(kept, search.name, problem, settings.trials, settings.sampler)
         return Lane(proposer, make_point, objectives)
 
     return [lane(search) for search in study.searches]
@@ -296,9 +340,14 @@ def _kept(store: Storage) -> Iterator[None]:
 def _alone(store: Storage, found: Sequence[PlannedSearch]) -> Iterator[None]:
     """Hold every search's lock; the system lets go of it when a driver dies.
 
+    A remote storage has none: there a journal tells the driver that came first.
+
     Raises:
         StorageError: another driver holds one.
     """
+    if not store.is_local:
+        yield
+        return
     store.make_folder(layout.LOCKS)
     with contextlib.ExitStack() as stack:
         for search in found:

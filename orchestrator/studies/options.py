@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import get_args
 
-from fdsweep.orchestrator.execution.cluster import ResourceRequest
+from fdsweep.orchestrator.execution.cluster import ResourceRequest, check_keys
 from fdsweep.search_spaces.errors import ConfigError, unknown
 from fdsweep.search_spaces.trials import AUTO, Keep, Loading
 
@@ -34,7 +34,8 @@ class StudyOptions:
         keep: which trained students stay in the storage.
 
     Raises:
-        ConfigError: fewer than 1 seed per trial, or an unknown choice of students.
+        ConfigError: fewer than 1 seed per trial, an unknown choice of students, or keys in the URI
+            of a storage for a cluster.
     """
 
     storage: str
@@ -49,3 +50,4 @@ class StudyOptions:
             raise ConfigError(what, "--seeds-per-trial", "Give 1 or more")
         if self.keep not in get_args(Keep):
             raise unknown("choice", self.keep, get_args(Keep), "--keep")
+        check_keys(self.request, self.storage)

@@ -44,6 +44,7 @@ def test_trials_fill_the_cluster(request_, cpus, gpus, concurrent, gpus_per_work
     assert (resources.concurrent, shape.gpus_per_worker) == (concurrent, gpus_per_worker)
     workers = resources.concurrent * shape.workers
     assert workers * shape.per_worker["CPU"] <= cpus
+    assert workers <= workers * resources.cores_per_worker <= cpus
     assert workers * shape.per_worker.get("GPU", 0) <= gpus
     check(replace(request_, gpus=None))
 
