@@ -4,7 +4,7 @@ Where and how a replicate runs is in `trials`: it changes no number, so it must 
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 from fdsweep.search_spaces.errors import ConfigError, unknown
@@ -76,7 +76,8 @@ class NetworkConfig:
 
     The versions are numbers that an author raises when the results of a part change. `pretrained`
     is the digest of the checkpoint that the weights start from, empty for random ones. `task` is
-    what the network learns. `features` says whether the last block's output is pooled after its
+    what the network learns. `weights` is the digest of a teacher that is given as it is, and empty
+    for one that is trained. `features` says whether the last block's output is pooled after its
     final ReLU or before. `protocol` "ours" chooses
     epoch and head on a validation split, "published" on the test split, and trains on the rest.
 
@@ -94,6 +95,7 @@ class NetworkConfig:
     pretrained: str = field(default="", metadata={ABSENT_IF_UNSET: True})
     task: str = field(default="classification", metadata={ABSENT_IF_UNSET: True})
     task_version: int = field(default=1, metadata={ABSENT_IF_UNSET: True})
+    weights: str = field(default="", metadata={ABSENT_IF_UNSET: True})
     features: FeaturePoint = "post-relu"
     protocol: Protocol = "ours"
 
@@ -106,6 +108,25 @@ class NetworkConfig:
     def teacher_key(self) -> str:
         """Content key of this network as a teacher trained on its task alone."""
         return content_key(kind="teacher", network=self)
+
+
+@dataclass(frozen=True, slots=True)
+class GivenTeacher:
+    """What a teacher that is given as it is has of its own in a `NetworkConfig`."""
+
+    backbone: str
+    backbone_version: int
+    weights: str
+
+    def instead_of(self, network: NetworkConfig) -> NetworkConfig:
+        """The teacher where `network` would be trained for it."""
+        return replace(
+            network,
+            pretrained="",
+            backbone=self.backbone,
+            backbone_version=self.backbone_version,
+            weights=self.weights,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

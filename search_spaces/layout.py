@@ -9,12 +9,15 @@ cache/whole.json                    files of curves/ and predictions/ that were 
 cache/outlines/<key>.json           what a sweep came to when it was last typed
 teachers/<key>/<seed>.safetensors   a trained teacher, with its record <seed>.json beside it; also
                                     a student, under its own key, that an analysis looked at
+students/<key>/<seed>.safetensors   a student that is kept for the user, with its record <seed>.json
+                                    beside it; may be deleted
 checkpoints/<digest>.safetensors    pretrained weights that networks start from
 data/<name>/manifest.json           a prepared data set, its shards in a folder beside it
 reports/<sweep>/                    sweep.json, searches.json, analysis.json, reports, pictures
 reports/<sweep>/errors/             the log of everything that failed
 runs/<sweep>/<key>-<seed>.json      what trackers were told that results/ does not hold: a teacher's
                                     run, or that of a search's trial (without a seed)
+progress/<sweep>-<driver>.json      how far a driver is that is at work; nothing depends on it
 ray/                                Ray's own files: train/<run>, and one folder per Tuner
 damaged/<place>.damaged             a file that could not be read; may be deleted
 locks/<name>.lock                   one process at a time
@@ -31,9 +34,12 @@ PREDICTIONS_CACHE = "cache/predictions.parquet"
 WHOLE_CACHE = "cache/whole.json"
 MLFLOW_DATABASE, MLFLOW_ARTIFACTS = "mlflow.db", "mlartifacts"
 OPTUNA_DATABASE = "optuna.db"
+DATA = "data"
 LOCKS = "locks"
 LEASES = "locks/leases"
 RUNS = "runs"
+PROGRESS = "progress"
+STUDENTS = "students"
 RAY = "ray"
 RAY_TRAIN = "ray/train"
 
@@ -44,13 +50,28 @@ def replicate_file(key: str, seed: int) -> str:
 
 
 def teacher_weights(key: str, seed: int) -> str:
-    """The weights of a teacher, or of a student that is kept."""
+    """The weights of a teacher, or of a student that an analysis looks at."""
     return f"teachers/{key}/{seed}.safetensors"
 
 
 def teacher_record(key: str, seed: int) -> str:
     """What is known of such a network beside its weights."""
     return f"teachers/{key}/{seed}.json"
+
+
+def students(key: str) -> str:
+    """The folder of the kept students of a configuration."""
+    return f"{STUDENTS}/{key}"
+
+
+def student_weights(key: str, seed: int) -> str:
+    """The weights of a student that is kept."""
+    return f"{STUDENTS}/{key}/{seed}.safetensors"
+
+
+def student_record(key: str, seed: int) -> str:
+    """How to use them, and what they came to."""
+    return f"{STUDENTS}/{key}/{seed}.json"
 
 
 def checkpoint(digest: str) -> str:
@@ -86,6 +107,11 @@ def error_log(sweep: str, name: str) -> str:
 def tracked_run(sweep: str, key: str, seed: str) -> str:
     """What a tracker was told of a replicate of `sweep`, or of a trial (`seed` is empty)."""
     return f"{RUNS}/{sweep}/{key}-{seed}.json"
+
+
+def bulletin(sweep: str, driver: str) -> str:
+    """How far the `driver` of `sweep` is."""
+    return f"{PROGRESS}/{sweep}-{driver}.json"
 
 
 def lock(name: str) -> str:

@@ -147,6 +147,12 @@ class Storage:
         """Files in `folder`; none if there is no such folder."""
         return self._files(folder, deep=False)
 
+    def folders(self, folder: str) -> list[str]:
+        """Names of the folders in `folder`; none if there is no such folder."""
+        selector = fs.FileSelector(self.inside(folder), allow_not_found=True)
+        found = self.system.get_file_info(selector)
+        return [info.base_name for info in found if info.type == fs.FileType.Directory]
+
     def listing(self, folder: str) -> dict[str, int]:
         """Files anywhere below `folder`: place -> time of change, in ns."""
         start = len(self.inside(""))

@@ -65,7 +65,8 @@ class Sweep(Fields):
 
     The first row is the one that the others are compared with. What is None is the data set's
     own default; empty `directions` are all ordered pairs of its modalities. `pretrained` names a
-    checkpoint (folder, or name on the hub) to start a modality's network from. The fields from
+    checkpoint (folder, or name on the hub) to start a modality's network from, `teachers` the
+    folder of an exported student that teaches as it is in a modality. The fields from
     `epochs` to `warmup_epochs` are as in `OptimConfig`, for students and teachers; `features` and
     `protocol` are as in `NetworkConfig`.
 
@@ -86,6 +87,7 @@ class Sweep(Fields):
     ] = tuple(range(8))
     backbones: dict[str, str] = Field(default_factory=dict)
     pretrained: dict[str, str] = Field(default_factory=dict)
+    teachers: dict[str, str] = Field(default_factory=dict)
     epochs: Count | None = None
     batch_size: Count | None = None
     lr: Annotated[float, Field(gt=0)] | None = None

@@ -15,6 +15,9 @@ from fdsweep.search_spaces.sweep import Row
 
 TrialKind = Literal["teacher", "student"]
 LoadingMode = Literal["auto", "resident", "streaming"]
+Keep = Literal["best", "all", "none"]
+"""Which trained students are kept: of every configuration the one with the best validation score,
+those of all seeds, or none."""
 
 READING_GB = 1.0
 """What a worker may take to read and decode, beside data that it holds."""
@@ -68,7 +71,8 @@ class TrialConfig:
     what is measured. `group` names the seeds that were planned together, finished ones included:
     an interrupted trial finds its checkpoint by it. A snapshot is taken after an epoch when
     `checkpoint_seconds` have passed since the last one, and after each replicate. A teacher's
-    weights are always kept in the storage, a student's if `keeps_student` asks for it.
+    weights are always kept in the storage, a student's if `keeps_student` asks for it; then the
+    trial is not done without them. `keep` says which students are kept for the user beside that.
     """
 
     kind: TrialKind
@@ -80,6 +84,7 @@ class TrialConfig:
     checkpoint_seconds: float = 10.0
     loading: Loading = AUTO
     keeps_student: bool = False
+    keep: Keep = "none"
 
     @property
     def keeps_weights(self) -> bool:

@@ -20,11 +20,22 @@ MAY_IMPORT = {
 }
 FLOORS = {
     "orchestrator": (
-        *("cli", "search", "studies", "data", "jobs", "execution", "tracking", "writer"),
+        *("cli", "search", "studies", "models", "data", "jobs", "execution", "tracking"),
+        *("bulletins", "writer", "owner"),
     ),
     "results": ("check", "plots", "report", "formats", "document", "compute", "records"),
     "trainers": (
-        *("worker", "trials", "replicate", "loop", "protocol", "teachers", "tasks", "datasets"),
+        *(
+            "worker",
+            "trials",
+            "replicate",
+            "students",
+            "loop",
+            "protocol",
+            "teachers",
+            "tasks",
+            "datasets",
+        ),
         *("loaders", "preparation", "distillers", "backbones", "modalities", "rooms"),
         *("distributed", "features", "frequency", "environment", "optimisation"),
         *("rng", "imports", "registry"),

@@ -6,10 +6,10 @@ Shape letters: N samples, B the global batch, D features, C outputs, H predictio
 """
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,7 @@ from fdsweep.search_spaces.configs import StudentConfig
 from fdsweep.search_spaces.errors import ReplicateError
 from fdsweep.trainers import rng
 from fdsweep.trainers.datasets import SCENE, Fold
-from fdsweep.trainers.distillers import Distiller
+from fdsweep.trainers.distillers import OWN_HEAD, Distiller
 from fdsweep.trainers.distributed import Placed, on_device
 from fdsweep.trainers.environment import continued, environment
 from fdsweep.trainers.features.outputs import Outputs
@@ -41,12 +41,16 @@ Rate = Callable[[int, int], float]
 
 @dataclass(frozen=True, slots=True)
 class Roles:
-    """Who takes part: the student and its task, the method, and its teachers, often one."""
+    """Who takes part: the student and its task, the method, and its teachers, often one.
+
+    `sizes` are what the method was built for beside the student, as `distillers.build` names it.
+    """
 
     task: Task
     student: Placed
     distiller: Distiller
     teachers: tuple[Teacher, ...] = ()
+    sizes: Mapping[str, Any] = field(default_factory=dict)
 
     def trained(self) -> nn.ModuleDict:
         """The networks that a replicate trains, by role."""
@@ -64,6 +68,16 @@ class Roles:
         return zip(*taught, strict=True)
 
 
+class Chosen(NamedTuple):
+    """What the best epoch left, on the CPU: the student's weights, and those that its head needs.
+
+    `method` is the method's state where its head is not the student's own, and empty else.
+    """
+
+    student: dict[str, Tensor]
+    method: dict[str, Tensor]
+
+
 def train_replicate(
     config: StudentConfig,
     seed: int,
@@ -72,7 +86,7 @@ def train_replicate(
     *,
     on_epoch: OnEpoch | None = None,
     resume: dict[str, Any] | None = None,
-) -> tuple[History, dict[str, Tensor], str]:
+) -> tuple[History, Chosen, str]:
     """Train the student of `config` to its end and choose its epoch and head.
 
     Args:
@@ -84,8 +98,8 @@ def train_replicate(
         resume: a snapshot to go on from; the end is the same as if never interrupted.
 
     Returns:
-        The history, the student's weights at the best epoch (on the CPU), and the environment
-        with those that it went on from.
+        The history, the weights at the best epoch, and the environment with those that it went
+        on from.
 
     Raises:
         ReplicateError: a loss is no longer finite.
@@ -95,7 +109,7 @@ def train_replicate(
         training.run_epoch()
         if on_epoch:
             on_epoch(training.history, training.snapshot)
-    return training.history, _on_cpu(training.best_weights), training.environment
+    return training.history, training.chosen(), training.environment
 
 
 class Training:
@@ -112,6 +126,7 @@ class Training:
     Attributes:
         history: what it has shown so far.
         best_weights: of the student at the best epoch, on its device.
+        best_method: the method's there, if one of its heads was the best.
         environments: in which it was trained so far.
         environment: the one here, with what the others had that it has not.
     """
@@ -129,6 +144,7 @@ class Training:
         self.optimizer = make_optimizer(config.network.optim, self.trained.parameters())
         self.history = History(roles.task.metric)
         self.best_weights = _copy(roles.student.network)
+        self.best_method: dict[str, Tensor] = {}
         here = environment(roles.student.runtime.device)
         before = resume["environments"] if resume else ()
         self.environments = list(dict.fromkeys([*before, here]))
@@ -138,19 +154,26 @@ class Training:
             self.optimizer.load_state_dict(resume["optimizer"])
             self.history = History(**resume["history"])
             self.best_weights = resume["best_weights"]
+            self.best_method = resume["best_method"]
 
     @property
     def ended(self) -> bool:
         """Whether all epochs are done."""
         return self.history.epochs == self.config.network.optim.epochs
 
+    def chosen(self) -> Chosen:
+        """The weights at the best epoch so far."""
+        return Chosen(_on_cpu(self.best_weights), _on_cpu(self.best_method))
+
     def snapshot(self) -> dict[str, Any]:
         """All that another process needs to go on from here."""
+        best = self.chosen()
         return {
             "networks": self.trained.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "history": asdict(self.history),
-            "best_weights": _on_cpu(self.best_weights),
+            "best_weights": best.student,
+            "best_method": best.method,
             "environments": self.environments,
         }
 
@@ -176,6 +199,8 @@ class Training:
         )
         if self.history.add(measures | roles.distiller.measures(), val, test):
             self.best_weights = _copy(roles.student.network)
+            is_own = self.history.best_head == OWN_HEAD
+            self.best_method = {} if is_own else _copy(roles.distiller)
             if test is not None:
                 chosen = test.predictions[self.history.best_head]
                 self.history.kept = roles.task.keep(chosen, fold)

@@ -102,6 +102,14 @@ class Registry(Generic[T]):
             self._load(name)
         return self._entries[name]
 
+    def __contains__(self, name: str) -> bool:
+        """Whether `name` is one of `names`; nothing is imported."""
+        return (
+            name in self._entries
+            or name in registrations(self.package)
+            or name in entry_points(group=self.entry_point_group).names
+        )
+
     def names(self) -> tuple[str, ...]:
         """All names in order: ours, and those of installed packages, which are not loaded."""
         self._import_package()

@@ -1,6 +1,6 @@
 """One replicate from its configuration and seed to what the driver stores."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from fdsweep.search_spaces.configs import Protocol, StudentConfig
+from fdsweep.search_spaces.errors import DataError
 from fdsweep.search_spaces.trials import TrialConfig
 from fdsweep.trainers import distillers, rng, tasks, teachers
 from fdsweep.trainers.backbones import Backbone
@@ -15,6 +16,7 @@ from fdsweep.trainers.datasets import DatasetInfo, Fold
 from fdsweep.trainers.distillers import Distiller
 from fdsweep.trainers.distributed import Runtime
 from fdsweep.trainers.loop import OnEpoch, Roles, labels_of, train_replicate
+from fdsweep.trainers.students.keeping import describe, keep
 from fdsweep.trainers.teachers import Teacher
 
 TEACHER_FACTS = ("epochs", "best_epoch", "metric", "val_score", "test_score")
@@ -36,7 +38,11 @@ def run_replicate(
 
     Raises:
         ReplicateError: the training cannot go on.
+        DataError: a teacher that was given is to be trained: its files were lost.
     """
+    if trial.kind == "teacher" and trial.config.network.weights:
+        modality = trial.config.network.modality
+        raise DataError("the teacher that was given is gone", modality, "Type the command again")
     runtime = Runtime.here(fold.labels.device)
     fold = as_protocol_says(fold, trial.config.network.protocol)
     stream = "student-init"
@@ -51,16 +57,19 @@ def run_replicate(
         runtime=runtime,
         init_stream=stream,
     )
-    history, weights, environment = train_replicate(
+    history, chosen, environment = train_replicate(
         trial.config, seed, fold, roles, on_epoch=on_epoch, resume=resume
     )
     if history.kept and roles.task.examples:
         modality = trial.config.network.modality
-        history.kept["picture"] = illustrated(roles, fold, modality, weights, history.kept)
+        history.kept["picture"] = illustrated(roles, fold, modality, chosen.student, history.kept)
     outcome = asdict(history)
     if trial.keeps_weights and runtime.rank == 0:
         facts = {name: outcome[name] for name in TEACHER_FACTS}
-        teachers.save(trial.storage, trial.key, seed, weights, facts)
+        teachers.save(trial.storage, trial.key, seed, chosen.student, facts)
+    if trial.keep != "none" and runtime.rank == 0:
+        record = describe(trial, seed, info, history, roles.sizes)
+        keep(trial.storage, record, chosen, fold.scaling.get(trial.config.network.modality))
     return outcome | {"device": runtime.device_name, "environment": environment}
 
 
@@ -94,7 +103,8 @@ def make_roles(
     if config.perturbation:
         perturb(student, config.perturbation, rng.generator(seed, "perturbation"))
     networks = [teachers.load(one, config, info, seed, storage) for one in config.teachers]
-    distiller = _distiller(config, task.num_outputs(info), seed, student, networks or [student])
+    sizes = _sizes(networks or [student])
+    distiller = _distiller(config, task.num_outputs(info), seed, student, sizes)
     for network in networks:
         distiller.attach(network)
     distiller = distiller.to(runtime.device)
@@ -102,7 +112,7 @@ def make_roles(
         _teacher(network, one.modality, distiller, fold, seed, runtime)
         for one, network in zip(config.teachers, networks, strict=True)
     )
-    return Roles(task, runtime.place(student), distiller, taught_by)
+    return Roles(task, runtime.place(student), distiller, taught_by, sizes)
 
 
 def as_protocol_says(fold: Fold, protocol: Protocol) -> Fold:
@@ -153,21 +163,28 @@ def _teacher(
     return Teacher(modality, teach, placed if distiller.moves_teacher else None)
 
 
+def _sizes(networks: Sequence[Backbone]) -> dict[str, Any]:
+    """What `distillers.build` is told of the teachers' `networks`."""
+    return {
+        "teacher_dim": networks[0].dim,
+        "teacher_dims": tuple(network.dim for network in networks),
+        "teacher_map_dims": networks[0].map_dims,
+    }
+
+
 def _distiller(
     config: StudentConfig,
     num_outputs: int,
     seed: int,
     student: Backbone,
-    networks: Sequence[Backbone],
+    sizes: Mapping[str, Any],
 ) -> Distiller:
+    told: dict[str, Any] = {**sizes, **config.options}
     with rng.seeded(seed, "method-init"):
         return distillers.build(
             config.method,
             num_classes=num_outputs,
             student_dim=student.dim,
-            teacher_dim=networks[0].dim,
-            teacher_dims=tuple(network.dim for network in networks),
             student_map_dims=student.map_dims,
-            teacher_map_dims=networks[0].map_dims,
-            **config.options,
+            **told,
         )

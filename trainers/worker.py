@@ -22,9 +22,10 @@ from fdsweep.trainers.loop import Snapshot
 from fdsweep.trainers.protocol.history import History
 from fdsweep.trainers.replicate import run_replicate
 from fdsweep.trainers.trials.tuning import Tuning
+from fdsweep.trainers.trials.usage import Usage, log_file
 
 CHECKPOINT = "replicates.pt"
-SCHEMA = 4
+SCHEMA = 5
 """Of what a checkpoint holds; one of another fdsweep is left aside, and training starts again."""
 
 GoOn = Callable[[int], bool]
@@ -34,11 +35,10 @@ GoOn = Callable[[int], bool]
 def work(handed: dict[str, TrialConfig]) -> None:
     """Train the replicates of `handed["trial"]`, reporting every epoch and every end.
 
-    An epoch is reported as `seed, epoch, epochs, loss, split, score`, an end as `seed` and
-    `outcome`, the JSON text of `run_replicate`'s result with its `seconds`, or of
-    `{"error", "traceback"}` for a replicate that failed. Replicates that an earlier attempt of this
-    trial finished are reported again, so that a result cannot be lost between its end and the
-    driver.
+    An epoch is reported as an `EpochReport`, an end as `seed` and `outcome`, the JSON text of
+    `run_replicate`'s result with its `seconds`, or of `{"error", "traceback"}` for a replicate that
+    failed. Replicates that an earlier attempt of this trial finished are reported again, so that a
+    result cannot be lost between its end and the driver.
     """
     trial = handed["trial"]
     device = _device()
@@ -46,12 +46,13 @@ def work(handed: dict[str, TrialConfig]) -> None:
         trial.config.network.dataset, datasets.DataLocation(trial.storage, trial.loading)
     )
     fold_of = dataset.folds(trial.config.modalities)
-    saved = _load_checkpoint(trial.key)
+    saved, usage = _load_checkpoint(trial.key), Usage(device)
     outcomes: dict[int, str] = saved.get("outcomes", {})
     for seed in trial.seeds:
         if seed not in outcomes:
             started = saved.get("running", {}).get(seed)
-            watch = _Watch(trial, seed, outcomes, started["seconds"] if started else 0.0)
+            before = started["seconds"] if started else 0.0
+            watch = _Watch(trial, seed, outcomes, usage, before)
             try:
                 outcome = run_replicate(
                     trial,
@@ -71,21 +72,20 @@ def work(handed: dict[str, TrialConfig]) -> None:
 
 
 def tune(point: PointConfig, go_on: GoOn) -> None:
-    """Train a point of a search, reporting every epoch.
+    """Train a point of a search, reporting every epoch as a `PointReport`.
 
-    An epoch is reported as `epoch`, `epochs`, `values` (validation score of each of the
-    point's configurations) and `seconds` (training time of all); the last one, and one after which
-    `go_on` refuses, with `outcome` beside: the JSON text of `Tuning.outcome`. A point that fails
-    is reported as `outcome` with `{"error", "traceback"}` alone.
+    The last one has `outcome` beside, the JSON text of `Tuning.outcome`. A point that fails is
+    reported as `outcome` with `{"error", "traceback"}` alone.
     """
     device = _device()
-    saved = _load_checkpoint(point.key)
+    saved, usage = _load_checkpoint(point.key), Usage(device)
     try:
         tuning = Tuning(point, device, saved.get("tuning"))
         kept = time.perf_counter()
         for epoch in range(tuning.epoch + 1, tuning.epochs + 1):
             tuning.run_epoch()
-            metrics, state = tuning.metrics(), None
+            machine = {"usage": usage.sample(), "log": log_file()}
+            metrics, state = {**tuning.metrics(), **machine}, None
             if epoch == tuning.epochs:
                 metrics["outcome"] = json.dumps(tuning.outcome())
             elif (
@@ -116,9 +116,14 @@ class _Watch:
     """Reports a replicate's epochs, with a checkpoint when enough time has passed."""
 
     def __init__(
-        self, trial: TrialConfig, seed: int, outcomes: dict[int, str], before: float
+        self,
+        trial: TrialConfig,
+        seed: int,
+        outcomes: dict[int, str],
+        usage: Usage,
+        before: float,
     ) -> None:
-        self.trial, self.seed, self.outcomes = trial, seed, outcomes
+        self.trial, self.seed, self.outcomes, self.usage = trial, seed, outcomes, usage
         self.start = time.perf_counter() - before
         self.saved = time.perf_counter()
 
@@ -131,11 +136,8 @@ class _Watch:
         epochs = self.trial.config.network.optim.epochs
         if history.epochs == epochs:
             return  # the replicate's end is reported instead
-        values = {
-            f"{split}_{metric}": value
-            for epoch, split, metric, value in history.curves
-            if epoch == history.epochs - 1
-        }
+        curves = [point for point in history.curves if point[0] == history.epochs - 1]
+        values = {f"{split}_{metric}": value for _, split, metric, value in curves}
         split = "test" if history.val_score is None else "val"
         metrics = {
             "seed": self.seed,
@@ -144,6 +146,9 @@ class _Watch:
             "loss": values["train_loss_total"],
             "split": split,
             "score": values[f"{split}_{history.metric}"],
+            "curves": curves,
+            "usage": self.usage.sample(),
+            "log": log_file(),
         }
         state = None
         if time.perf_counter() - self.saved >= self.trial.checkpoint_seconds:

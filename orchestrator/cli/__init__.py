@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from fdsweep.orchestrator.cli import data, jobs, report, services, train
+from fdsweep.orchestrator.cli import data, jobs, models, report, services, train
 
 app = typer.Typer(
     name="fdsweep",
@@ -18,6 +18,7 @@ app = typer.Typer(
 COMMANDS = (
     *(train.ablation, train.compare, train.analyze, train.run, train.search),
     *(report.report, data.prepare, services.methods, report.status),
+    *(models.models, models.export_model, models.predict),
     *(services.ui, services.sync, services.doctor),
 )
 
@@ -27,6 +28,7 @@ for command in COMMANDS:
 app.command(context_settings={"allow_interspersed_args": False})(jobs.submit)
 app.command()(jobs.logs)
 app.command()(jobs.stop)
+app.add_typer(data.init, name="init")
 app.add_typer(data.app, name="datasets")
 
 

@@ -1,19 +1,29 @@
-"""Commands on data sets: prepare, datasets, datasets show."""
+"""Commands on data sets: init data, prepare, datasets, datasets show."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fdsweep.orchestrator.cli.options import DEFAULT_STORAGE, Address, AsJson, Storage
 from fdsweep.orchestrator.cli.output import for_people, show
 
+if TYPE_CHECKING:
+    from fdsweep.trainers.datasets.prepared import Prepared
+
 app = typer.Typer(invoke_without_command=True, help="List the data sets, or show one.")
+init = typer.Typer(no_args_is_help=True, help="Write what a study of your own begins with.")
 
 
 def prepare(
-    dataset: Annotated[str, typer.Argument(help="A name from `fdsweep datasets`.")],
-    raw: Annotated[Path, typer.Argument(help="The folder that was downloaded.")],
+    dataset: Annotated[
+        str,
+        typer.Argument(help="A name from `fdsweep datasets`, or the YAML file of a table."),
+    ],
+    raw: Annotated[
+        Path | None,
+        typer.Argument(help="The folder that was downloaded. (default: a table's own)"),
+    ] = None,
     split_dir: Annotated[
         Path | None, typer.Option(help="Published lists. (default: a split of our own)")
     ] = None,
@@ -36,30 +46,74 @@ def prepare(
     address: Address = None,
     as_json: AsJson = False,
 ) -> None:
-    """Decode a downloaded data set into the storage; what is decoded is not decoded again."""
+    """Decode a downloaded data set, or a table of your own, into the storage, each sample once."""
     with for_people():
         from fdsweep.orchestrator.data.prepare import prepare as run_prepare
         from fdsweep.orchestrator.data.text import to_text
-        from fdsweep.search_spaces.errors import ConfigError
-        from fdsweep.trainers import datasets
-        from fdsweep.trainers.datasets.prepared import Prepared
         from fdsweep.trainers.preparation.catalog import Options
         from fdsweep.trainers.preparation.manifest import SCHEMA
 
-        name = dataset if variant is None else datasets.with_variant(dataset, variant)
-        found = datasets.find(name, datasets.DataLocation(storage))
-        if not isinstance(found, Prepared):
-            raise ConfigError(
-                "needs no preparation", dataset, f"Type: fdsweep datasets show {dataset}"
-            )
+        found, folder = _to_prepare(dataset, raw, variant, storage)
         options = Options(
             split_dir=split_dir, task=task, tokenizer=tokenizer, frame_side=frame_side
         )
         manifest = run_prepare(
-            found, raw, storage, options,
+            found, folder, storage, options,
             shard_mb=shard_mb, allow_skips=allow_skips, address=address,
         )  # fmt: skip
         show(to_text(manifest), {"schema": SCHEMA, **manifest.model_dump(mode="json")}, as_json)
+
+
+def _to_prepare(
+    dataset: str, raw: Path | None, variant: str | None, storage: str
+) -> "tuple[Prepared, Path]":
+    """The data set of that name, or the table that the YAML file `dataset` describes; its files."""
+    from fdsweep.search_spaces.errors import ConfigError
+    from fdsweep.trainers import datasets
+    from fdsweep.trainers.datasets import table
+    from fdsweep.trainers.datasets.prepared import Prepared
+    from fdsweep.trainers.preparation.manifest import prepare_command, prepare_table
+
+    if dataset.endswith((".yaml", ".yml")):
+        if variant is not None:
+            raise ConfigError("is not for a table", "--variant", "Describe it in another file")
+        return table.read_table(Path(dataset), raw, storage)
+    name = dataset if variant is None else datasets.with_variant(dataset, variant)
+    found = datasets.find(name, datasets.DataLocation(storage))
+    if isinstance(found, table.Table):
+        raise ConfigError("is a table", dataset, f"Type: {prepare_table(dataset)}")
+    if not isinstance(found, Prepared):
+        raise ConfigError("needs no preparation", dataset, f"Type: fdsweep datasets show {dataset}")
+    if raw is None:
+        fix = f"Type: {prepare_command(name)}"
+        raise ConfigError("its folder is not given", f"fdsweep prepare {dataset}", fix)
+    return found, raw
+
+
+@init.command("data")
+def init_data(
+    table: Annotated[Path, typer.Argument(help="A CSV or Parquet file, a row for each sample.")],
+    out: Annotated[Path | None, typer.Option(help="(default: TABLE.yaml, beside it)")] = None,
+    label: Annotated[str | None, typer.Option(help="Column of the labels. (default: guessed)")] = (
+        None
+    ),
+    as_json: AsJson = False,
+) -> None:
+    """Look at a table, guess what its columns are, and write the YAML file that `prepare` takes."""
+    with for_people():
+        from fdsweep.orchestrator.data.draft import to_text, write_draft
+
+        path, draft = write_draft(table, out, label)
+        document = {
+            "schema": "fdsweep.init/1",
+            "path": str(path),
+            "samples": len(draft.rows),
+            "roles": draft.roles,
+            "modalities": draft.modalities,
+            "left_out": draft.left_out,
+            "remarks": draft.remarks,
+        }
+        show(to_text(draft, path), document, as_json)
 
 
 @app.callback()

@@ -59,9 +59,16 @@ class Common:
     memory_gb: Annotated[
         float, typer.Option(help="For each trial's data; larger ones are streamed.")
     ] = 8.0
+    keep: Annotated[
+        str, typer.Option(help="Students to keep: best of each configuration, all, or none.")
+    ] = "best"
     pretrained: Annotated[
         list[str] | None,
         typer.Option(help="modality=NAME_OR_PATH: a checkpoint to start from; repeatable."),
+    ] = None
+    teacher: Annotated[
+        list[str] | None,
+        typer.Option(help="modality=FOLDER: an exported student to learn from; repeatable."),
     ] = None
     features: Annotated[
         str | None,
@@ -87,6 +94,7 @@ class Common:
             epochs=self.epochs,
             directions=tuple(self.direction) if self.direction else None,
             pretrained=parse_pairs(self.pretrained, "--pretrained") if self.pretrained else None,
+            teachers=parse_pairs(self.teacher, "--teacher") if self.teacher else None,
             features=self.features,
             protocol=self.protocol,
         )
@@ -95,7 +103,7 @@ class Common:
         """Where and how the study runs."""
         from fdsweep.orchestrator.execution.cluster import ResourceRequest
         from fdsweep.orchestrator.studies.options import StudyOptions
-        from fdsweep.search_spaces.trials import Loading, LoadingMode
+        from fdsweep.search_spaces.trials import Keep, Loading, LoadingMode
 
         return StudyOptions(
             storage=self.storage,
@@ -107,6 +115,7 @@ class Common:
                 self.hang_timeout,
             ),
             seeds_per_trial=self.seeds_per_trial,
+            keep=cast(Keep, self.keep),
             loading=Loading(mode=cast(LoadingMode, self.loading), memory_gb=self.memory_gb),
         )
 

@@ -2,8 +2,10 @@
 
 import contextlib
 import json
+import math
 import os
 import shlex
+import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -75,6 +77,11 @@ def show(text: str, document: Mapping[str, object], as_json: bool) -> None:
         print_json(document)
     else:
         print_text(text)
+
+
+def terminal_width() -> float:
+    """Columns of the terminal on stdout; without end if there is none."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else math.inf
 
 
 def show_plan(text: str, document: Mapping[str, object], *, dry_run: bool, as_json: bool) -> None:

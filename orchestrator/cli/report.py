@@ -6,7 +6,13 @@ from typing import Annotated
 import typer
 
 from fdsweep.orchestrator.cli.options import DEFAULT_STORAGE, AsJson, Storage
-from fdsweep.orchestrator.cli.output import for_people, print_json, print_text, show
+from fdsweep.orchestrator.cli.output import (
+    for_people,
+    print_json,
+    print_text,
+    show,
+    terminal_width,
+)
 
 
 def report(
@@ -59,22 +65,39 @@ def _tell_differences(differences: list[str], path: str, sweep: str, as_json: bo
 
 
 def status(
+    sweep: Annotated[
+        str | None, typer.Argument(help="Name or the start of it. (default: all)")
+    ] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Look again and again, until Ctrl-C.")
+    ] = False,
     storage: Storage = DEFAULT_STORAGE,
     address: Annotated[
         str | None, typer.Option(help="A job server, such as http://head:8265: its jobs as well.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the sweeps of a storage: what is done, what failed, what is left."""
+    """List the sweeps of a storage: what is done, failed and left, and what is in training now."""
     with for_people():
-        from fdsweep.orchestrator.studies.status import overview, to_text
-        from fdsweep.search_spaces.errors import StorageError
+        from fdsweep.orchestrator.studies.status import view
+        from fdsweep.orchestrator.studies.status.looking import Looking, to_json
+        from fdsweep.results.records.store import Store
+        from fdsweep.search_spaces.errors import ConfigError, StorageError
 
+        if watch:
+            if as_json or address:
+                what = "the storage alone is watched, by people"
+                raise ConfigError(what, "--watch", "Leave out --json and --address")
+            from fdsweep.orchestrator.studies.status import watch as watching
+
+            watching.watch(storage, sweep)
+            return
         document: dict[str, object] = {"schema": "fdsweep.status/1"}
         texts = []
         try:
-            sweeps = document["sweeps"] = overview(storage)
-            texts.append(to_text(sweeps))
+            found = Looking(Store.open(storage), sweep).look()
+            document["sweeps"] = [to_json(one) for one in found]
+            texts.append("\n".join(view.lines(found, terminal_width())))
         except StorageError as error:  # the cluster's may be out of reach from here
             if not address:
                 raise
@@ -82,6 +105,6 @@ def status(
         if address:
             from fdsweep.orchestrator.jobs import overview as jobs
 
-            document["jobs"] = found = jobs.overview(address)
-            texts.append(jobs.to_text(found))
+            document["jobs"] = jobs_there = jobs.overview(address)
+            texts.append(jobs.to_text(jobs_there))
         show("\n\n".join(texts), document, as_json)

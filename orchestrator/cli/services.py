@@ -42,9 +42,10 @@ def sync(
 ) -> None:
     """Fill MLflow from the storage: the runs that it missed while it was away or broken."""
     with for_people():
+        from fdsweep.orchestrator.execution.leases import may_be_trained
         from fdsweep.orchestrator.tracking.sync import sync as fill
 
-        outcome = fill(storage, tracking_uri)
+        outcome = fill(storage, tracking_uri, may_be_trained(storage))
         show(outcome.to_text(), outcome.to_json(), as_json)
         raise typer.Exit(0 if outcome.ok else 1)
 

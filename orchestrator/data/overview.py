@@ -4,11 +4,13 @@ from typing import Any
 
 from fdsweep.search_spaces.errors import ConfigError, DataError
 from fdsweep.trainers import datasets, tasks
+from fdsweep.trainers.datasets import table
 
 
 def overview(storage: str) -> list[dict[str, Any]]:
     """A dictionary per data set, by name; one that cannot be loaded has an `error` alone."""
-    return [{"dataset": name, **_describe(name, storage)} for name in datasets.names()]
+    known = sorted({*datasets.names(), *table.names(storage)})
+    return [{"dataset": name, **_describe(name, storage)} for name in known]
 
 
 def to_text(datasets: list[dict[str, Any]]) -> str:
@@ -19,7 +21,7 @@ def to_text(datasets: list[dict[str, Any]]) -> str:
 def _describe(name: str, storage: str) -> dict[str, Any]:
     try:
         found = datasets.find(name, datasets.DataLocation(storage))
-    except ConfigError as error:
+    except (ConfigError, DataError) as error:
         return {"error": str(error)}
     told: dict[str, Any] = {
         "about": found.about,
@@ -67,5 +69,6 @@ def _paragraph(one: dict[str, Any]) -> str:
         lines.append(f"  not ready: {one['why_not']}")
         lines.append("  RAW_DIR should look like this:")
         lines += [f"    {line}" for line in one["expects"].strip().splitlines()]
-    lines += [f"  source: {one['source']}", f"  licence: {one['licence']}", f"  from: {one['url']}"]
+    lines += [f"  source: {one['source']}", f"  licence: {one['licence']}"]
+    lines += [f"  from: {one['url']}"] * bool(one["url"])
     return "\n".join(lines)

@@ -80,6 +80,7 @@ def prepare(
         version=dataset.version,
         decoders=media.versions(),
         options=_spell(options, shard_mb),
+        declared=dataset.declared,
     )
     known = _present(storage, dataset.name)
     if not left and known and known.model_copy(update={"notes": manifest.notes}) == manifest:

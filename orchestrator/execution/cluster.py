@@ -154,7 +154,9 @@ def local_resources(request: ResourceRequest) -> ResourcePlan:
     """How trials share this machine, without starting Ray."""
     import torch
 
-    return plan_resources(request, float(os.cpu_count() or 1), float(torch.cuda.device_count()))
+    from fdsweep.trainers.loaders.pipeline import usable_cores
+
+    return plan_resources(request, float(usable_cores()), float(torch.cuda.device_count()))
 
 
 def local_device(request: ResourceRequest) -> "torch.device":
@@ -209,10 +211,14 @@ def _start() -> None:
 
     from fdsweep.orchestrator.execution.driver import processes
     from fdsweep.orchestrator.execution.ray_compat import loopback
+    from fdsweep.trainers.loaders.pipeline import usable_cores
 
+    # Ray counts all cores of a node, also where Slurm has given out a part of them
+    cores = usable_cores() if usable_cores() < (os.cpu_count() or 1) else None
+    options = {"num_cpus": cores, "include_dashboard": False, **QUIET}
     try:
         with loopback() as here:
-            ray.init(address="local", include_dashboard=False, _node_ip_address=here, **QUIET)
+            ray.init(address="local", _node_ip_address=here, **options)
     except Exception as error:  # Ray raises everything here, Exception itself too
         ray.shutdown()
         processes.kill()  # Ray forgets those of a start that fails

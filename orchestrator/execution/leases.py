@@ -21,12 +21,13 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Self
 
 import filelock
 
+from fdsweep.orchestrator import owner
 from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.storage import Storage, unwritable
 
@@ -63,7 +64,7 @@ class Leases:
             {
                 "driver": uuid.uuid4().hex,
                 "host": socket.gethostname(),
-                "machine": _machine(),
+                "machine": owner.machine(),
                 "pid": os.getpid(),
             }
         )
@@ -135,6 +136,12 @@ class Leases:
         who = _who(_read(self.folder / name)[0]) if self.folder else {}
         return f"process {who['pid']} on {who['host']}" if who else ""
 
+    def is_held(self, name: str) -> bool:
+        """Whether a driver has `name` now; in object storage, where nobody knows, True."""
+        if self.folder is None:
+            return True
+        return self._is_live(self.folder / name, _touched(self.folder / ".clock"))
+
     def _take(self, path: Path, now: float) -> bool:
         """Make the lease at `path`; the lock is held."""
         if path.exists():
@@ -158,6 +165,24 @@ class Leases:
                 with contextlib.suppress(OSError):  # what hinders one touch may not hinder the next
                     if self.folder and self.holds(name):
                         os.utime(self.folder / name)
+
+
+def replicate(key: str, seed: int | str) -> str:
+    """The name of the lease of a replicate."""
+    return f"{key}-{seed}"
+
+
+def may_be_trained(storage: str, *, trials: bool = True) -> Callable[[tuple[str, str]], bool]:
+    """What tells whether a driver may have a replicate, (key, seed), in training.
+
+    A trial of a search, which has no seed, has no lease: whoever knows says `trials`.
+    """
+
+    def is_trained(identity: tuple[str, str]) -> bool:
+        key, seed = identity
+        return Leases(Storage(storage)).is_held(replicate(key, seed)) if seed else trials
+
+    return is_trained
 
 
 def _touched(path: Path) -> float:
@@ -190,21 +215,4 @@ def _who(content: str) -> dict[str, str | int]:
 def _is_gone(content: str) -> bool:
     """Whether the holder was a process of this machine that has ended."""
     who = _who(content)
-    if not who or who["machine"] != _machine():
-        return False
-    try:
-        os.kill(int(who["pid"]), 0)
-    except ProcessLookupError:
-        return True
-    except (OSError, OverflowError, ValueError):  # it is another user's, or no number of a process
-        return False
-    return False
-
-
-def _machine() -> str:
-    """Names what a process number counts in: this start of this machine, and the container."""
-    try:
-        start = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{start}/{os.readlink('/proc/self/ns/pid')}"
-    except OSError:
-        return f"{socket.gethostname()}/{uuid.getnode()}"
+    return bool(who) and owner.is_gone(str(who["machine"]), who["pid"])

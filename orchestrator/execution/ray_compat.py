@@ -166,6 +166,12 @@ def log_folder() -> str:
     return "" if node is None else str(node.get_logs_dir_path())
 
 
+def dashboard() -> str:
+    """The address of the dashboard of this process's cluster; "" if it has none."""
+    node = worker._global_node
+    return f"http://{node.webui_url}" if node and node.webui_url else ""
+
+
 def is_up() -> bool:
     """Whether this process has a cluster, or part of one whose start was cut off."""
     return ray.is_initialized() or bool(own_processes())

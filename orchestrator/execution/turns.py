@@ -15,7 +15,7 @@ from typing_extensions import override
 
 from fdsweep.orchestrator.execution import checkpoints
 from fdsweep.orchestrator.execution.cluster import Room
-from fdsweep.orchestrator.execution.leases import Leases
+from fdsweep.orchestrator.execution.leases import Leases, replicate
 from fdsweep.orchestrator.execution.retries import TRIES, WORDS, Cause, back_off
 from fdsweep.orchestrator.execution.trial import train_name
 from fdsweep.results.records.store import Store
@@ -206,4 +206,4 @@ def part(trial: TrialConfig, seeds: Collection[int]) -> list[TrialConfig]:
 
 
 def _replicate(trial: TrialConfig, seed: int) -> str:
-    return f"{trial.key}-{seed}"
+    return replicate(trial.key, seed)

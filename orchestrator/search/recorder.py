@@ -4,15 +4,18 @@ The study itself is Optuna's and lasts; what is written here is told from it.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from statistics import fmean
 
 from optuna.trial import FrozenTrial, TrialState
 
+from fdsweep.orchestrator.bulletins.board import Board
+from fdsweep.orchestrator.bulletins.record import Training
 from fdsweep.orchestrator.search.optuna_study import End, Proposal, Proposer
 from fdsweep.orchestrator.search.settings import PlannedSearch, SearchStudy
 from fdsweep.orchestrator.tracking.progress import Progress
 from fdsweep.orchestrator.tracking.recorder import Failure
-from fdsweep.orchestrator.tracking.runs import Run
+from fdsweep.orchestrator.tracking.runs import Run, link, usage_points
 from fdsweep.orchestrator.tracking.sync import keep
 from fdsweep.orchestrator.tracking.tracker import Tracker
 from fdsweep.results.records.searches import COST, Dimension, Search, SearchTrial, State
@@ -38,6 +41,8 @@ class PointRecorder:
         tracker: is told of every trial.
         name: of the searches together, the folder of their logs.
         metric: what scores are.
+        title: of the searches, for people.
+        dashboard: the address of Ray's, if there is one.
     """
 
     def __init__(
@@ -48,10 +53,13 @@ class PointRecorder:
         tracker: Tracker,
         name: str,
         metric: str,
+        title: str,
+        dashboard: str = "",
     ) -> None:
         self.words, self.proposers, self.store, self.tracker = words, proposers, store, tracker
-        self.name, self.metric = name, metric
-        self.progress = Progress(sum(proposer.total for proposer in proposers))
+        self.name, self.metric, self.dashboard = name, metric, dashboard
+        total = sum(proposer.total for proposer in proposers)
+        self.progress = Progress(total, board=Board(store, name, title))
         self.failures: list[Failure] = []
         self.curves: dict[str, dict[int, float]] = {}
         self._count()
@@ -59,15 +67,20 @@ class PointRecorder:
     def started(self, proposer: Proposer, proposal: Proposal) -> None:
         """Show the trial."""
         self.curves[proposal.key] = {}
+        self.tracker.begin(self._run(proposer, proposal, link(self.dashboard)))
         self._count()
-        self.progress.running(proposal.key, f"{self._name(proposer, proposal)}: starting")
+        self._show(proposer, proposal)
 
     def epoch(self, proposer: Proposer, proposal: Proposal, report: PointReport) -> None:
         """Show the epoch."""
-        value = fmean(report["values"])
-        self.curves[proposal.key][report["epoch"]] = value  # again, if it was interrupted
-        reached = f"epoch {report['epoch']}/{report['epochs']}, val {100 * value:.1f}"
-        self.progress.running(proposal.key, f"{self._name(proposer, proposal)}: {reached}")
+        if proposal.key not in self.progress.counts.running:  # it goes on after an interruption
+            self._show(proposer, proposal)
+        value, epoch = fmean(report["values"]), report["epoch"]
+        self.curves[proposal.key][epoch] = value  # again, if it was interrupted
+        points = [(f"val_{self.metric}", value, epoch), *usage_points(report["usage"], epoch)]
+        log = {"fdsweep.worker_log": report["log"]} if report["log"] else {}
+        self.tracker.add((proposal.key, ""), points, log)
+        self.progress.epoch(proposal.key, epoch, report["epochs"], value)
 
     def interrupted(self, proposer: Proposer, proposal: Proposal, words: str) -> None:
         """Say so."""
@@ -76,7 +89,8 @@ class PointRecorder:
 
     def silent(self, proposer: Proposer, proposal: Proposal, seconds: float, *, over: bool) -> None:
         """Say so."""
-        self.progress.silent(self._name(proposer, proposal), seconds, over=over)
+        name = self._name(proposer, proposal)
+        self.progress.silent(proposal.key, name, seconds, over=over)
 
     def keep(self, proposer: Proposer, proposal: Proposal, end: End) -> None:
         """Store the trial's run, and its log if it failed; its numbers are in the study already."""
@@ -84,17 +98,8 @@ class PointRecorder:
         state = "failed" if end.failure else "complete" if end.is_complete else "pruned"
         metric = f"val_{self.metric}"
         curve = [(metric, x, epoch) for epoch, x in self.curves[proposal.key].items()]
-        run = Run(
-            identity=(proposal.key, ""),
-            name=name,
-            tags={
-                "fdsweep.kind": "trial",
-                "fdsweep.key": proposal.key,
-                "fdsweep.search": proposer.name,
-                "fdsweep.trial": str(proposal.number),
-                "fdsweep.state": state,
-            },
-            params=proposal.point,
+        run = replace(
+            self._run(proposer, proposal, {"fdsweep.state": state}),
             metrics=[*curve, *((f"final_{name}", value, 0) for name, value, _ in curve[-1:])],
             seconds=end.report["seconds"] if end.report else 0.0,
             done=end.failure is None,
@@ -118,6 +123,28 @@ class PointRecorder:
             self.progress.say(f"failed: {name}: {error}")
         elif end.is_complete and end.report:
             self.progress.reached(fmean(end.report["values"]), name)
+
+    def _run(self, proposer: Proposer, proposal: Proposal, tags: Mapping[str, str]) -> Run:
+        """The run of a trial, as far as it is known from its start, with more `tags`."""
+        return Run(
+            identity=(proposal.key, ""),
+            name=self._name(proposer, proposal),
+            tags={
+                "fdsweep.kind": "trial",
+                "fdsweep.key": proposal.key,
+                "fdsweep.search": proposer.name,
+                "fdsweep.trial": str(proposal.number),
+                **tags,
+            },
+            params=proposal.point,
+            metrics=[],
+            seconds=0.0,
+            done=False,
+        )
+
+    def _show(self, proposer: Proposer, proposal: Proposal) -> None:
+        name, rungs = self._name(proposer, proposal), proposer.problem.rungs
+        self.progress.running(proposal.key, Training(name=name, kind="point", rungs=rungs))
 
     def _log(self, proposal: Proposal) -> str:
         return layout.error_log(self.name, f"trial-{proposal.key}")

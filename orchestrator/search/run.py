@@ -17,7 +17,9 @@ import filelock
 import optuna
 from sqlalchemy.exc import SQLAlchemyError
 
+from fdsweep.orchestrator.bulletins.board import Board
 from fdsweep.orchestrator.execution.cluster import connect
+from fdsweep.orchestrator.execution.leases import may_be_trained
 from fdsweep.orchestrator.search.optuna_study import Goal, Point, Problem, Proposal, Proposer
 from fdsweep.orchestrator.search.pruners import PRUNERS
 from fdsweep.orchestrator.search.recorder import PointRecorder, to_record
@@ -81,12 +83,18 @@ def _tune(study: SearchStudy, lanes: "Sequence[Lane]", tracker: Tracker) -> tupl
     """Run the searches as far as their budget goes; the trials that failed."""
     settings, fresh = study.settings, study.defaults
     resources = connect(fresh.options.request)
+    from fdsweep.orchestrator.execution import ray_compat
     from fdsweep.orchestrator.execution.driver.watch import attended
     from fdsweep.orchestrator.execution.stages import run_plan
     from fdsweep.orchestrator.search.searcher import run_lanes
 
     plan = replace(tuning_plan(study), sweep=study.name, students=())
-    recorder = Recorder(fresh.sweep, plan, fresh.store, tracker, Progress(plan.left))
+    title = settings.space.title
+    board = Board(fresh.store, study.name, f"{title}: teachers first")
+    progress = Progress(plan.left, board=board)
+    recorder = Recorder(fresh.sweep, plan, fresh.store, tracker, progress)
+    recorder.dashboard = ray_compat.dashboard()
+    tracker.end_lost(may_be_trained(fresh.store.root, trials=False))  # nobody else has the search
     if plan.left:
         with recorder.progress, attended():
             run_plan(plan, resources, fresh.store.root, recorder)
@@ -96,8 +104,16 @@ def _tune(study: SearchStudy, lanes: "Sequence[Lane]", tracker: Tracker) -> tupl
             f"a teacher failed ({worst.error})", f"{worst.name}, seed {worst.seed}", worst.log
         )
     words = {lane.proposer.name: s.words for lane, s in zip(lanes, study.searches, strict=True)}
+    proposers = [lane.proposer for lane in lanes]
     observer = PointRecorder(
-        words, [lane.proposer for lane in lanes], fresh.store, tracker, study.name, study.metric
+        words,
+        proposers,
+        fresh.store,
+        tracker,
+        study.name,
+        study.metric,
+        title,
+        recorder.dashboard,
     )
     deadline = None if settings.minutes is None else time.monotonic() + 60 * settings.minutes
     with observer.progress, attended():

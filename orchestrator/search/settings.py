@@ -191,6 +191,9 @@ def prepare(settings: SearchSettings, sweep: Sweep, options: StudyOptions) -> Se
     if sweep.protocol != "ours":
         what = "a search chooses on validation, and the published protocol holds none out"
         raise ConfigError(what, "--protocol", "Leave it out")
+    if sweep.teachers:
+        what = "a search trains the teachers of its own seeds"
+        raise ConfigError(what, "--teacher", "Leave it out")
     both = sorted(set(sweep.seeds) & set(settings.tuning_seeds))
     if both:
         what = f"seed {both[0]} is used for tuning, so it is not fresh"

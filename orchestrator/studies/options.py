@@ -1,10 +1,11 @@
 """Where and how a study runs: nothing here changes a number, so nothing here enters a key."""
 
 from dataclasses import dataclass, field
+from typing import get_args
 
 from fdsweep.orchestrator.execution.cluster import ResourceRequest
-from fdsweep.search_spaces.errors import ConfigError
-from fdsweep.search_spaces.trials import AUTO, Loading
+from fdsweep.search_spaces.errors import ConfigError, unknown
+from fdsweep.search_spaces.trials import AUTO, Keep, Loading
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -16,17 +17,21 @@ class StudyOptions:
         request: the devices.
         seeds_per_trial: how many of a cell's replicates a trial holds; None for all.
         loading: how workers hold the data.
+        keep: which trained students stay in the storage.
 
     Raises:
-        ConfigError: fewer than 1 seed per trial.
+        ConfigError: fewer than 1 seed per trial, or an unknown choice of students.
     """
 
     storage: str
     request: ResourceRequest = field(default_factory=ResourceRequest)
     seeds_per_trial: int | None = None
     loading: Loading = AUTO
+    keep: Keep = "best"
 
     def __post_init__(self) -> None:
         if self.seeds_per_trial is not None and not 1 <= self.seeds_per_trial < 2**63:
             what = f"{self.seeds_per_trial} seeds per trial asked for"
             raise ConfigError(what, "--seeds-per-trial", "Give 1 or more")
+        if self.keep not in get_args(Keep):
+            raise unknown("choice", self.keep, get_args(Keep), "--keep")

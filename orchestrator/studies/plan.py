@@ -9,24 +9,35 @@ from dataclasses import fields, replace
 from types import MappingProxyType
 from typing import Any
 
-from fdsweep.search_spaces.configs import AA_PERTURBATION, NetworkConfig, OptimConfig, StudentConfig
+from fdsweep.search_spaces.configs import (
+    AA_PERTURBATION,
+    GivenTeacher,
+    NetworkConfig,
+    OptimConfig,
+    StudentConfig,
+)
 from fdsweep.search_spaces.errors import ConfigError
 from fdsweep.search_spaces.fields import Direction
 from fdsweep.search_spaces.keys import content_key
 from fdsweep.search_spaces.sweep import Row, Sweep
-from fdsweep.search_spaces.trials import AUTO, Cell, Loading, Plan, TrialConfig, TrialKind
+from fdsweep.search_spaces.trials import AUTO, Cell, Keep, Loading, Plan, TrialConfig, TrialKind
 from fdsweep.trainers import tasks
 from fdsweep.trainers.datasets import DatasetInfo
 
 NONE: Mapping[str, str] = MappingProxyType({})
+NOBODY: Mapping[str, GivenTeacher] = MappingProxyType({})
 
 
 def make_cells(
-    sweep: Sweep, info: DatasetInfo, checkpoints: Mapping[str, str] = NONE
+    sweep: Sweep,
+    info: DatasetInfo,
+    checkpoints: Mapping[str, str] = NONE,
+    given: Mapping[str, GivenTeacher] = NOBODY,
 ) -> tuple[Cell, ...]:
     """Every row of `sweep` in every direction, direction by direction.
 
-    `checkpoints` gives the digest of what a modality's network starts from, if it is pretrained.
+    `checkpoints` gives the digest of what a modality's network starts from, if it is pretrained,
+    `given` the teachers that are not trained for the study, by modality.
 
     Raises:
         ConfigError: a method, option, backbone or direction that does not exist.
@@ -35,6 +46,7 @@ def make_cells(
         m.name: replace(_network(sweep, info, m.name), pretrained=checkpoints.get(m.name, ""))
         for m in info.modalities
     }
+    teachers = networks | {name: one.instead_of(networks[name]) for name, one in given.items()}
     cells = []
     for direction in info.directions(sweep.directions):
         rows = [
@@ -44,7 +56,7 @@ def make_cells(
         ]
         for row in rows:
             is_aa = row.control == "aa"
-            config = _student(rows[0] if is_aa else row, direction, networks)
+            config = _student(rows[0] if is_aa else row, direction, networks, teachers)
             if is_aa:
                 config = replace(config, perturbation=AA_PERTURBATION)
             cells.append(Cell(row, direction, config))
@@ -60,6 +72,12 @@ def sweep_name(sweep: Sweep, cells: Sequence[Cell]) -> str:
         for cell in cells
         if cell.config.network.pretrained
     }
+    given = {
+        teacher.modality: teacher.weights
+        for cell in cells
+        for teacher in cell.config.teachers
+        if teacher.weights
+    }
     digits = content_key(
         rows=rows,
         backbones=sweep.backbones,
@@ -68,6 +86,7 @@ def sweep_name(sweep: Sweep, cells: Sequence[Cell]) -> str:
         features=sweep.features,
         protocol=sweep.protocol,
         **({"checkpoints": checkpoints} if checkpoints else {}),
+        **({"teachers": given} if given else {}),
     )[:6]
     return f"{sweep.study}-{sweep.dataset}-{digits}"
 
@@ -81,6 +100,7 @@ def make_plan(
     storage: str,
     seeds_per_trial: int | None = None,
     loading: Loading = AUTO,
+    keep: Keep = "none",
     unrecorded_teachers: Callable[[str, tuple[int, ...]], tuple[int, ...]] | None = None,
 ) -> Plan:
     """The trials for what is not in `finished`, and for the teachers missing for them.
@@ -93,6 +113,7 @@ def make_plan(
         storage: where the workers find teachers and leave them.
         seeds_per_trial: how many replicates a trial holds; all of a cell by default.
         loading: how the workers hold the data.
+        keep: which trained students stay in the storage.
         unrecorded_teachers: tells which seeds of a teacher key lost their record, which reports
             need even where all students are finished.
     """
@@ -111,6 +132,7 @@ def make_plan(
                 group=f"{group[0]}-{content_key(seeds=group)[:6]}",
                 storage=storage,
                 loading=loading,
+                keep=keep if kind == "student" else "none",
             )
             for group in groups
             if left.intersection(group)
@@ -151,9 +173,12 @@ def teacher_config(network: NetworkConfig) -> StudentConfig:
 
 
 def _student(
-    row: Row, direction: Direction, networks: Mapping[str, NetworkConfig]
+    row: Row,
+    direction: Direction,
+    networks: Mapping[str, NetworkConfig],
+    teachers: Mapping[str, NetworkConfig],
 ) -> StudentConfig:
-    """What `row` trains in `direction`, of `networks` by modality."""
+    """What `row` trains in `direction`, of `networks` by modality, from `teachers` by theirs."""
     from fdsweep.trainers import distillers
 
     options = distillers.told_options(row.method, row.options)
@@ -175,7 +200,10 @@ def _student(
         return config
     return replace(
         config,
-        teachers=tuple(networks[name] for name in direction.teachers),
+        teachers=tuple(
+            (teachers if row.teacher == "trained" else networks)[name]
+            for name in direction.teachers
+        ),
         teacher_state=row.teacher,
         teacher_channels=row.teacher_channels,
         pairing=row.pairing,

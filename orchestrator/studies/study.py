@@ -4,7 +4,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from fdsweep.orchestrator.bulletins.board import Board
 from fdsweep.orchestrator.execution.cluster import check, connect
+from fdsweep.orchestrator.execution.leases import may_be_trained
+from fdsweep.orchestrator.models.size import keeping
+from fdsweep.orchestrator.models.teaching import given_teachers, place
 from fdsweep.orchestrator.studies.options import StudyOptions
 from fdsweep.orchestrator.studies.outline import outline_of
 from fdsweep.orchestrator.studies.plan import make_plan
@@ -75,13 +79,15 @@ def prepare(sweep: Sweep, options: StudyOptions) -> Study:
         FdsweepError: anything that a person must put right first.
     """
     check(options.request)
-    datasets.registry.get(sweep.dataset)  # refuses an unknown name before the storage is made
+    datasets.find(sweep.dataset, datasets.DataLocation(options.storage))  # refuses an unknown name
     store = Store.create(options.storage)
     dataset = datasets.find(sweep.dataset, datasets.DataLocation(store.root, STREAMING))
-    outline = outline_of(sweep, dataset.info, _checkpoints(sweep, store), store)
+    given = given_teachers(sweep.teachers, dataset.info)
+    outline = outline_of(sweep, dataset.info, _checkpoints(sweep, store), store, given)
     cells = outline.cells
     batch_size = cells[0].config.network.optim.batch_size
     check_batch(dataset.info, batch_size, options.request.workers_per_trial)
+    place(store.root, sweep.teachers, cells, sweep.seeds)
     plan = plan_missing(
         sweep, cells, store, options, finished=store.finished({cell.key for cell in cells})
     )
@@ -124,6 +130,7 @@ def plan_missing(
         storage=store.root,
         seeds_per_trial=options.seeds_per_trial,
         loading=options.loading,
+        keep=options.keep,
         unrecorded_teachers=lambda key, seeds: unrecorded(store, key, seeds),
     )
 
@@ -155,6 +162,8 @@ def describe(study: Study, cost: "Estimate") -> str:
         )
     elif plan.left:
         lines.append(f"training time unknown: {cost.basis}")
+    if plan.students:
+        lines.append(str(keeping(plan.students, study.info, study.options.keep)))
     return "\n".join([*lines, power(n, cost)])
 
 
@@ -170,6 +179,7 @@ def power(n: int, cost: "Estimate") -> str:
 def plan_json(study: Study, cost: "Estimate") -> dict[str, Any]:
     """The plan as a document."""
     plan = study.plan
+    kept = keeping(plan.students, study.info, study.options.keep)
     return {
         "schema": "fdsweep.plan/1",
         "sweep": plan.sweep,
@@ -179,6 +189,7 @@ def plan_json(study: Study, cost: "Estimate") -> dict[str, Any]:
             {"kind": trial.kind, "key": trial.key, "seeds": list(trial.seeds)}
             for trial in (*plan.teachers, *plan.students)
         ],
+        "keep": {"which": kept.which, "students": kept.students, "bytes": kept.nbytes},
         "estimate": {
             "training_seconds": cost.seconds,
             "basis": cost.basis,
@@ -202,7 +213,8 @@ def run(study: Study) -> Outcome:
     manifest = manifests.add(store, study.manifest)
     tags = {"fdsweep.study": study.sweep.study, "fdsweep.dataset": study.info.name}
     with open_tracker(store.root, plan.sweep, tags) as tracker:
-        recorder = Recorder(study.sweep, plan, store, tracker, Progress(plan.left))
+        progress = Progress(plan.left, board=Board(store, plan.sweep, study.sweep.title))
+        recorder = Recorder(study.sweep, plan, store, tracker, progress)
         for stored in stored_runs(store, manifest):  # by other sweeps, or a killed driver
             if stored.done:
                 tracker.log(stored)
@@ -222,9 +234,12 @@ def train(study: Study, recorder: Recorder) -> bool:
         Whether the cluster lasted. Where it did not, Ray ends this process before long.
     """
     resources = connect(study.options.request)
+    from fdsweep.orchestrator.execution import ray_compat
     from fdsweep.orchestrator.execution.driver.watch import attended
     from fdsweep.orchestrator.execution.stages import run_plan
 
+    recorder.dashboard = ray_compat.dashboard()
+    recorder.tracker.end_lost(may_be_trained(study.store.root))
     try:
         with recorder.progress, attended():
             run_plan(recorder.plan, resources, study.store.root, recorder)

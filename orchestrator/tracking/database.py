@@ -37,13 +37,13 @@ DAMAGED = f"{layout.MLFLOW_DATABASE}.damaged"
 WAS_BROKEN = f"{layout.MLFLOW_DATABASE} was broken: it is {DAMAGED} now, a new one is made"
 
 
-WRITTEN = """
-    SELECT keys.value, seeds.value FROM experiments
+IDENTITIES = """
+    SELECT keys.value, COALESCE(seeds.value, '') FROM experiments
     JOIN runs ON runs.experiment_id = experiments.experiment_id
     JOIN tags AS keys ON keys.run_uuid = runs.run_uuid AND keys.key = 'fdsweep.key'
-    JOIN tags AS seeds ON seeds.run_uuid = runs.run_uuid AND seeds.key = 'fdsweep.seed'
+    LEFT JOIN tags AS seeds ON seeds.run_uuid = runs.run_uuid AND seeds.key = 'fdsweep.seed'
     WHERE experiments.name = ? AND experiments.lifecycle_stage = 'active'
-    AND runs.status = 'FINISHED' AND runs.lifecycle_stage = 'active'
+    AND runs.status = ? AND runs.lifecycle_stage = 'active'
 """
 
 SETTINGS = {
@@ -104,8 +104,8 @@ def is_broken(path: Path, *, thorough: bool = False) -> bool:
         return getattr(error, "sqlite_errorcode", 0) & 0xFF in BROKEN
 
 
-def written(path: Path, experiment: str) -> set[tuple[str, str]]:
-    """Key and seed of the runs of an experiment that ended well, read without MLflow.
+def identities(path: Path, experiment: str, status: str) -> set[tuple[str, str]]:
+    """Key and seed (of a trial "") of the runs of an experiment with a status, without MLflow.
 
     Empty where the database does not tell.
     """
@@ -113,7 +113,7 @@ def written(path: Path, experiment: str) -> set[tuple[str, str]]:
         return set()
     try:
         with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True)) as found:
-            return set(found.execute(WRITTEN, [experiment]))
+            return set(found.execute(IDENTITIES, [experiment, status]))
     except sqlite3.Error:
         return set()
 

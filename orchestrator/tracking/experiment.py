@@ -1,20 +1,22 @@
 """An experiment of MLflow's: what is written there of a sweep, and how.
 
 A parent run per invocation that trained something, with the report and its pictures; a child run
-per replicate with parameters, final metrics and the curves per epoch; a summary run per line of
-the table, with its mean, difference and interval. What a reader groups by stands in tags
-`fdsweep.*`: all but `fdsweep.seed` are those of every replicate of a cell.
+per replicate, from its start, with parameters, the curves per epoch and final metrics; a summary
+run per line of the table, with its mean, difference and interval. What a reader groups by stands
+in tags `fdsweep.*`: all but `fdsweep.seed` are those of every replicate of a cell.
 """
 
 import os
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from fdsweep.orchestrator.tracking import database
-from fdsweep.orchestrator.tracking.runs import Run, Summary
+from fdsweep.orchestrator.tracking.runs import Held, Identity, Run, Summary
+from fdsweep.orchestrator.tracking.tracker import IsTrained
 from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.errors import StorageError
 from fdsweep.search_spaces.storage import Storage
@@ -32,6 +34,10 @@ METRICS_PER_BATCH, PARAMS_PER_BATCH = 1000, 100
 
 MAX_PARAM_LENGTH = 6000
 """MLflow's own limit; the whole of a longer value stands in the results."""
+
+PARENT = "mlflow.parentRunId"
+UNFINISHED = {"RUNNING", "KILLED"}
+"""Runs with one of these go on when their replicate does."""
 
 
 def tracking_uri(storage: str, given: str | None = None) -> str:
@@ -64,6 +70,14 @@ def is_own(storage: Storage, uri: str) -> bool:
     return storage.is_local and uri == f"sqlite:///{storage.local(layout.MLFLOW_DATABASE)}"
 
 
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """A run that is being written, by its id, and what it holds."""
+
+    id: str
+    held: Held
+
+
 class Experiment:
     """The experiment `name`, made if it is not there. Each call writes, and may wait or raise.
 
@@ -71,7 +85,8 @@ class Experiment:
 
     Attributes:
         parent: id of the sweep's run that new runs stand below; empty until there is one.
-        added: how many runs of replicates and trials were written.
+        added: how many runs of replicates and trials were written to their end.
+        live: those that are in training.
     """
 
     def __init__(self, storage: Storage, uri: str, name: str, tags: Mapping[str, str]) -> None:
@@ -79,7 +94,8 @@ class Experiment:
         import mlflow
 
         self.storage, self.name, self.tags = storage, name, tags
-        self.parent, self.added = "", 0
+        self.parent, self.added, self.adopted = "", 0, False
+        self.live: dict[Identity, _Open] = {}
         self.client = mlflow.MlflowClient(tracking_uri=uri)
         with database.locked(storage):
             self.id = self._id(artifacts_uri(storage.root) if is_own(storage, uri) else None)
@@ -115,6 +131,7 @@ class Experiment:
         found = self._runs("tags.`fdsweep.kind` = 'sweep'")
         if found:
             self.parent = max(found, key=lambda run: int(run.info.start_time)).info.run_id
+            self.adopted = True
 
     def _parent_run(self) -> str:
         if not self.parent:
@@ -126,52 +143,123 @@ class Experiment:
             self.parent = run.info.run_id
         return self.parent
 
+    def end_lost(self, is_trained: IsTrained) -> None:
+        """Give KILLED to what is shown as in training and is not, and to the sweep's run above it.
+
+        A sweep's run stays RUNNING while anything below it is in training.
+        """
+        with database.locked(self.storage):
+            running = self._runs("attributes.status = 'RUNNING'")
+            children = [run for run in running if "fdsweep.key" in run.data.tags]
+            lost = [run for run in children if not is_trained(_identity(run))]
+            kept = {run.data.tags.get(PARENT) for run in children if run not in lost}
+            parents = {run.data.tags.get(PARENT) for run in lost} - kept - {self.parent}
+            for run in running:
+                if run in lost or run.info.run_id in parents:
+                    self.client.set_terminated(run.info.run_id, "KILLED")
+
+    def show(self, run: Run) -> None:
+        """Bring the run of what is in training up to date; one that is done already stays as it is.
+
+        What was cut off goes on, unless it came to something else.
+        """
+        if run.identity in self.logged:
+            return
+        with database.locked(self.storage):
+            one = self.live.get(run.identity)
+            if one is None:
+                known = self._known(run)
+                if _is_finished(known):
+                    self.logged.add(run.identity)
+                    return
+                one = self.live[run.identity] = self._taken(run, known)
+                if any((old.info.run_id, old.info.status) == (one.id, "KILLED") for old in known):
+                    self.client.update_run(one.id, "RUNNING")
+            self._advance(one, run)
+
     def log(self, run: Run, *, again: bool = True) -> None:
-        """Add a child run, unless it is there: one that is done is written once.
+        """Write a child run to its end, unless it is there: one that is done is written once.
 
         One that failed is written each time, or with `again=False` if there is none at all. What
-        was cut off in the middle of being written is written anew.
+        was in training, or cut off, is completed, unless it came to something else.
         """
         if run.identity in self.logged:
             return
         with database.locked(self.storage):
             known = self._known(run)
-            ended = {one.info.status for one in known} - {"RUNNING"}
-            if "FINISHED" in ended:
+            if _is_finished(known):
                 self.logged.add(run.identity)
-                return
-            if ended and not run.done and not again:
-                return
-            for one in known:
-                if one.info.status == "RUNNING":
-                    self.client.delete_run(one.info.run_id)
-            self._write(run)
+            elif run.done or again or not any(one.info.status == "FAILED" for one in known):
+                one = self._taken(run, known)
+                self._advance(one, run)
+                status = "FINISHED" if run.done else "FAILED"
+                self.client.set_terminated(one.id, status, end_time=_now())
+                self.added += 1
+                if run.done:
+                    self.logged.add(run.identity)
+            self.live.pop(run.identity, None)
 
     def _known(self, run: Run) -> "list[mlflow.entities.Run]":
         key, _ = run.identity
         found = self._runs(f"tags.`fdsweep.key` = '{key}'")
         return [one for one in found if _identity(one) == run.identity]
 
-    def _write(self, run: Run) -> None:
-        from mlflow.entities import Metric, Param
+    def _taken(self, run: Run, known: "Sequence[mlflow.entities.Run]") -> _Open:
+        """Where to write `run`: to what is unfinished of the `known`, if it fits, or to a new one.
 
-        now = _now()
-        identity = self.client.create_run(
-            self.id,
-            start_time=now - int(1000 * run.seconds),
-            run_name=run.name,
-            tags={**run.tags, "mlflow.parentRunId": self._parent_run()},
-        ).info.run_id
-        params = [Param(name, str(value)[:MAX_PARAM_LENGTH]) for name, value in run.params.items()]
+        What does not fit is deleted, but for what it tells of the worker's machine.
+        """
+        chosen, usage, mine = None, [], self.live.get(run.identity)
+        for one in known:
+            if one.info.status not in UNFINISHED:
+                continue
+            is_mine = mine is not None and mine.id == one.info.run_id
+            found = mine if mine and is_mine else _Open(one.info.run_id, self._held(one))
+            if chosen is None and found.held.fits(run, _texts(run)):
+                chosen = found
+            else:
+                usage = found.held.usage()
+                self.client.delete_run(found.id)
+        if chosen is None:
+            chosen = self._created(run)
+            if usage:
+                self._advance(chosen, replace(run, metrics=usage))
+        return chosen
+
+    def _held(self, run: "mlflow.entities.Run") -> Held:
+        points = {
+            (name, point.step): point.value
+            for name in run.data.metrics
+            for point in self.client.get_metric_history(run.info.run_id, name)
+        }
+        return Held(run.data.params, run.data.tags, points)
+
+    def _created(self, run: Run) -> _Open:
+        start, tags = _now() - int(1000 * run.seconds), self._tags(run)
+        made = self.client.create_run(self.id, start_time=start, run_name=run.name, tags=tags)
+        return _Open(made.info.run_id, Held({}, tags, {}))
+
+    def _tags(self, run: Run) -> dict[str, str]:
+        return {**run.tags, PARENT: self._parent_run()}
+
+    def _advance(self, one: _Open, run: Run) -> None:
+        """Write what `one` lacks of `run`."""
+        from mlflow.entities import Metric, Param, RunTag
+
+        now, held, texts = _now(), one.held, _texts(run)
+        tags = {name: text for name, text in self._tags(run).items() if held.tags.get(name) != text}
+        if tags:
+            self.client.log_batch(one.id, tags=[RunTag(*tag) for tag in tags.items()])
+        params = [Param(*param) for param in texts.items() if param[0] not in held.params]
         for some in _batches(params, PARAMS_PER_BATCH):
-            self.client.log_batch(identity, params=some)
-        metrics = [Metric(name, value, now, epoch) for name, value, epoch in run.metrics]
+            self.client.log_batch(one.id, params=some)
+        points = held.lacking(run)
+        metrics = [Metric(name, value, now, epoch) for name, value, epoch in points]
         for some in _batches(metrics, METRICS_PER_BATCH):
-            self.client.log_batch(identity, metrics=some)
-        self.client.set_terminated(identity, "FINISHED" if run.done else "FAILED", end_time=now)
-        self.added += 1
-        if run.done:
-            self.logged.add(run.identity)
+            self.client.log_batch(one.id, metrics=some)
+        held.tags.update(tags)
+        held.params.update(texts)
+        held.points.update({(name, epoch): value for name, value, epoch in points})
 
     def finish(
         self,
@@ -235,12 +323,35 @@ class Experiment:
         return bool(metrics or changed)
 
     def close(self, status: str) -> None:
-        """End the sweep's run with `status`, unless it has ended."""
-        if self.parent and self.client.get_run(self.parent).info.status == "RUNNING":
-            self.client.set_terminated(self.parent, status)
+        """End the sweep's run with `status`, or as KILLED with what is still in training.
+
+        One that another driver may have made is ended only if nothing is in training below it.
+        """
+        status = "KILLED" if self.live else status
+        for one in self.live.values():
+            self.client.set_terminated(one.id, "KILLED")
+        self.live.clear()
+        if not self.parent:
+            return
+        if self.adopted:
+            in_training = self._runs(
+                f"attributes.status = 'RUNNING' and tags.`{PARENT}` = '{self.parent}'"
+            )
+            if in_training or self.client.get_run(self.parent).info.status != "RUNNING":
+                return
+        self.client.set_terminated(self.parent, status)
 
 
-def _identity(run: "mlflow.entities.Run") -> tuple[str, str]:
+def _texts(run: Run) -> dict[str, str]:
+    """The params of `run` as MLflow takes them."""
+    return {name: str(value)[:MAX_PARAM_LENGTH] for name, value in run.params.items()}
+
+
+def _is_finished(known: "Sequence[mlflow.entities.Run]") -> bool:
+    return any(run.info.status == "FINISHED" for run in known)
+
+
+def _identity(run: "mlflow.entities.Run") -> Identity:
     return run.data.tags.get("fdsweep.key", ""), run.data.tags.get("fdsweep.seed", "")
 
 

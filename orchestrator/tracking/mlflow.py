@@ -2,24 +2,29 @@
 
 Whatever keeps it from being written, training and tables go on and one sentence says so. What it
 missed is made up for from the storage, by the same driver once MLflow answers again, or by
-`fdsweep sync`. MLflow itself, slow to import, is left alone until there is something that the
-database in the storage does not hold yet.
+`fdsweep sync`. What is in training is shown every few seconds. MLflow itself, slow to import, is
+left alone until there is something that the database in the storage does not hold yet.
 """
 
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from typing import Self
 
 from fdsweep.orchestrator.tracking import database
 from fdsweep.orchestrator.tracking.experiment import Experiment, is_own, tracking_uri
-from fdsweep.orchestrator.tracking.runs import Run, Summary
+from fdsweep.orchestrator.tracking.runs import Identity, Point, Run, Summary
 from fdsweep.orchestrator.tracking.sync import fill, fill_all, sources
-from fdsweep.orchestrator.tracking.tracker import registry
+from fdsweep.orchestrator.tracking.tracker import IsTrained, registry
 from fdsweep.results.records.store import Store
 from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.errors import first_line, public
+
+SHOW_EVERY_S = 5.0
+"""Between two looks at what is new of all that is in training: a request each, at most."""
 
 RETRY_S = 60.0
 """MLflow is left alone for so long after it could not be written."""
@@ -30,26 +35,65 @@ _told: set[str] = set()
 
 @registry.register("mlflow")
 class MlflowTracker:
-    """A `Tracker` that writes in a thread of its own."""
+    """A `Tracker` that writes in a thread of its own.
+
+    Attributes:
+        known: what the database in the storage holds of runs that ended well.
+        running: what it shows as in training.
+        live: what is in training here, with all that was told of it; `news` are those of which
+            something is to be written. Both are guarded by `lock`.
+        over: what has ended here.
+    """
 
     def __init__(self, storage: str, sweep: str, tags: Mapping[str, str]) -> None:
         self.store, self.uri = Store(storage), tracking_uri(storage)
         self.sweep, self.tags = sweep, tags
         self.pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mlflow")
         self.experiment: Experiment | None = None
-        self.known: set[tuple[str, str]] = set()
+        self.known: set[Identity] = set()
+        self.running: set[Identity] = set()
         self.parent, self.lost_at = "", 0.0
+        self.live: dict[Identity, Run] = {}
+        self.news: set[Identity] = set()
+        self.over: set[Identity] = set()
+        self.lock, self.closed = threading.Lock(), threading.Event()
+        self.clock = threading.Thread(target=self._tick, name="mlflow-clock", daemon=True)
 
     def __enter__(self) -> Self:
         self.submit(self._begin)
+        self.clock.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        self.closed.set()
+        self.clock.join()
         self.submit(self._close, "FINISHED" if kind is None else "KILLED")
         self.pool.shutdown()
 
+    def end_lost(self, is_trained: IsTrained) -> None:
+        """Give what is shown as in training, and is no more, the status KILLED."""
+        self.submit(self._end_lost, is_trained)
+
+    def begin(self, run: Run) -> None:
+        """Have a child run of the sweep's shown as running."""
+        with self.lock:
+            if run.identity not in self.over and run.identity not in self.live:
+                self.live[run.identity] = run
+                self.news.add(run.identity)
+
+    def add(self, identity: Identity, metrics: Sequence[Point], tags: Mapping[str, str]) -> None:
+        """Have more of a run shown."""
+        with self.lock:
+            if run := self.live.get(identity):
+                points = [*run.metrics, *metrics]
+                self.live[identity] = replace(run, metrics=points, tags={**run.tags, **tags})
+                self.news.add(identity)
+
     def log(self, run: Run) -> None:
-        """Add a child run of the sweep's."""
+        """Add a child run of the sweep's, or complete it."""
+        with self.lock:
+            self.over.add(run.identity)
+            self.live.pop(run.identity, None)
         self.submit(self._log, run)
 
     def finish(
@@ -78,6 +122,8 @@ class MlflowTracker:
         if self.experiment:
             self.parent = self.experiment.parent
         self.experiment, self.lost_at = None, time.monotonic()
+        with self.lock:
+            self.news.update(self.live)
         if self.uri not in _told:
             _told.add(self.uri)
             reason = public(first_line(error))
@@ -90,9 +136,29 @@ class MlflowTracker:
         if is_own(self.store, self.uri):
             path = self.store.local(layout.MLFLOW_DATABASE)
             if not database.is_broken(path):
-                self.known = database.written(path, self.sweep)
+                self.known = database.identities(path, self.sweep, "FINISHED")
+                self.running = database.identities(path, self.sweep, "RUNNING")
                 return
         self.experiment = self._opened()
+
+    def _end_lost(self, is_trained: IsTrained) -> None:
+        if self.experiment or not all(map(is_trained, self.running)):
+            self._written().end_lost(is_trained)
+
+    def _tick(self) -> None:
+        """Have news written, unless MLflow is still at the last ones."""
+        last: Future[None] | None = None
+        while not self.closed.wait(SHOW_EVERY_S):
+            if self.news and (last is None or last.done()):
+                last = self.submit(self._show)
+
+    def _show(self) -> None:
+        with self.lock:
+            runs = [self.live[identity] for identity in self.news if identity in self.live]
+            self.news.clear()
+        for run in runs:
+            if run.identity not in self.known:
+                self._written().show(run)
 
     def _log(self, run: Run) -> None:
         if run.identity not in self.known:
@@ -123,6 +189,8 @@ class MlflowTracker:
 
     def _close(self, status: str) -> None:
         if self.experiment or self.lost_at:
+            self._written()
+            self._show()
             self._written().close(status)
 
 

@@ -2,6 +2,7 @@
 
 import time
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -14,7 +15,13 @@ from rich.table import Table
 from rich.text import Text
 from typing_extensions import override
 
+from fdsweep.orchestrator.bulletins.board import Board
+from fdsweep.orchestrator.bulletins.record import Best, Bulletin, Said, Training
+
 LINE_EVERY_S = 10.0
+
+LINES_POSTED = 3
+"""So many of the last lines that were said stand in a bulletin."""
 
 
 @dataclass
@@ -30,7 +37,7 @@ class Counts:
     done: int = 0
     failed: int = 0
     pruned: int = 0
-    running: dict[Hashable, str] = field(default_factory=dict)
+    running: dict[Hashable, Training] = field(default_factory=dict)
     best: tuple[float, str] | None = None
     chosen_on: str = "val"
 
@@ -111,7 +118,7 @@ class Display(ABC):
 
     def __exit__(self, *exc: object) -> None:
         self.live.stop()
-        self.say(self.last_line())
+        self._print(self.last_line())
 
     def last_line(self) -> str:
         """What is said at the end."""
@@ -119,6 +126,9 @@ class Display(ABC):
 
     def say(self, text: str) -> None:
         """Print a line above what is live."""
+        self._print(text)
+
+    def _print(self, text: str) -> None:
         self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def show(self) -> None:
@@ -127,7 +137,7 @@ class Display(ABC):
             self.live.update(self.drawn())
         elif time.monotonic() - self.printed >= self.every:
             self.printed = time.monotonic()
-            self.say(self.timed_line())
+            self._print(self.timed_line())
 
     def timed_line(self) -> str:
         """The state in a line, behind the time since the start."""
@@ -145,14 +155,56 @@ def bar(ended: int, total: int, text: str) -> Table:
 
 
 class Progress(Display):
-    """Shows the `Counts` of a study or a search, and what is in training.
+    """Shows the `Counts` of a study or a search, and what is in training, also on a `board`.
 
-    What is in training has an identity, and words for people.
+    What is in training has an identity.
     """
 
-    def __init__(self, total: int, console: Console | None = None) -> None:
+    def __init__(
+        self, total: int, console: Console | None = None, board: Board | None = None
+    ) -> None:
         super().__init__(console=console)
-        self.counts = Counts(total)
+        self.counts, self.board = Counts(total), board
+        self.said = deque[Said](maxlen=LINES_POSTED)
+
+    @override
+    def __enter__(self) -> Self:
+        self.before = self.counts.ended
+        if self.board:
+            self.board.begin(self.bulletin)
+        return super().__enter__()
+
+    @override
+    def __exit__(self, *exc: object) -> None:
+        super().__exit__(*exc)
+        if self.board:
+            self.board.end(well=exc[0] is None)
+
+    @override
+    def say(self, text: str) -> None:
+        self.said.append(Said(at=time.time(), text=text))
+        super().say(text)
+
+    @override
+    def show(self) -> None:
+        super().show()
+        if self.board:
+            self.board.changed()
+
+    def bulletin(self, blank: Bulletin) -> Bulletin:
+        """What a `blank` bulletin of this driver says now; for other threads too."""
+        counts, best = self.counts, self.counts.best
+        return blank.replace(
+            written=time.time(),
+            total=counts.total,
+            before=self.before,
+            done=counts.done,
+            failed=counts.failed,
+            pruned=counts.pruned,
+            trials=tuple(counts.running.copy().values()),
+            best=Best(score=best[0], name=best[1], split=counts.chosen_on) if best else None,
+            said=tuple(self.said.copy()),
+        )
 
     @override
     def line(self) -> str:
@@ -160,21 +212,37 @@ class Progress(Display):
 
     @override
     def drawn(self) -> RenderableType:
-        lines = [Text(f"  {text}", style="dim") for text in self.counts.running.values()]
+        lines = [Text(f"  {_words(x)}", style="dim") for x in self.counts.running.values()]
         return Group(bar(self.counts.ended, self.counts.total, self.line()), *lines)
 
-    def running(self, identity: Hashable, text: str) -> None:
-        """Something is in training; `text` says how far it is."""
-        self.counts.running[identity] = text
+    def running(self, identity: Hashable, training: Training) -> None:
+        """Something is in training."""
+        self.counts.running[identity] = training
         self.show()
+
+    def epoch(
+        self,
+        identity: Hashable,
+        epoch: int,
+        epochs: int,
+        score: float,
+        split: str = "val",
+        seed: int | None = None,
+    ) -> None:
+        """An epoch of what is in training has been done."""
+        if known := self.counts.running.get(identity):
+            self.running(identity, known.after(epoch, epochs, score, split, seed))
 
     def idle(self, identity: Hashable) -> None:
         """Something is no longer in training."""
         self.counts.running.pop(identity, None)
         self.show()
 
-    def silent(self, name: str, seconds: float, *, over: bool) -> None:
+    def silent(self, identity: Hashable, name: str, seconds: float, *, over: bool) -> None:
         """Say that `name` has taken no step for so long, or had not until now if that is `over`."""
+        if known := self.counts.running.get(identity):
+            last = None if over else time.time() - seconds
+            self.counts.running[identity] = known.replace(silent_since=last)
         if over:
             self.say(f"{name}: goes on after {clock(seconds)} without a step")
             return
@@ -185,6 +253,15 @@ class Progress(Display):
         """A student called `name` ended with a score on the split that chooses."""
         if self.counts.best is None or score > self.counts.best[0]:
             self.counts.best, self.counts.chosen_on = (score, name), split
+
+
+def _words(training: Training) -> str:
+    """How far `training` is."""
+    if not training.epoch:
+        return f"{training.name}: starting"
+    seed = "" if training.seed is None else f"seed {training.seed}, "
+    score = "" if training.score is None else f", {training.split} {100 * training.score:.1f}"
+    return f"{training.name}: {seed}epoch {training.epoch}/{training.epochs}{score}"
 
 
 class Steps(Display):

@@ -7,8 +7,15 @@ from typing import Any
 
 import pyarrow as pa
 
+from fdsweep.orchestrator.bulletins.record import Training
 from fdsweep.orchestrator.tracking.progress import Progress
-from fdsweep.orchestrator.tracking.runs import replicate_run
+from fdsweep.orchestrator.tracking.runs import (
+    Identity,
+    curve_points,
+    replicate_run,
+    starting_run,
+    usage_points,
+)
 from fdsweep.orchestrator.tracking.sync import keep
 from fdsweep.orchestrator.tracking.tracker import Tracker
 from fdsweep.results.compute.notes import spell_seeds
@@ -34,7 +41,10 @@ class Failure:
 
 @dataclass
 class Recorder:
-    """An `Observer` of `execution.stages` that records everything and keeps the failures."""
+    """An `Observer` of `execution.stages` that records everything and keeps the failures.
+
+    `dashboard` is the address of Ray's, if there is one.
+    """
 
     sweep: Sweep
     plan: Plan
@@ -42,25 +52,33 @@ class Recorder:
     tracker: Tracker
     progress: Progress
     failures: list[Failure] = field(default_factory=list)
+    dashboard: str = ""
 
     def __post_init__(self) -> None:
         self.cells = {cell.key: cell for cell in self.plan.cells}
         self.waited_for = ""
+        self.begun: set[Identity] = set()
 
     def started(self, trial: TrialConfig) -> None:
-        """Show the trial."""
-        self.progress.running(_identity(trial), f"{self._name(trial)}: starting")
+        """Show the trial, and its first replicate."""
+        begun = Training(name=self._name(trial), kind=trial.kind, seeds=trial.seeds)
+        self.progress.running(_identity(trial), begun)
+        self._begin(trial, trial.seeds[0])
 
     def epoch(self, trial: TrialConfig, report: EpochReport) -> None:
         """Show the epoch."""
-        reached = f"seed {report['seed']}, epoch {report['epoch']}/{report['epochs']}"
-        text = f"{self._name(trial)}: {reached}, {report['split']} {100 * report['score']:.1f}"
-        self.progress.running(_identity(trial), text)
+        epoch, epochs, seed = report["epoch"], report["epochs"], report["seed"]
+        self._begin(trial, seed)
+        points = curve_points(report["curves"])
+        points += usage_points(report["usage"], epoch - 1)  # as curves count
+        log = {"fdsweep.worker_log": report["log"]} if report["log"] else {}
+        self.tracker.add((trial.key, str(seed)), points, log)
+        self.progress.epoch(_identity(trial), epoch, epochs, report["score"], report["split"], seed)
 
     def silent(self, trial: TrialConfig, seconds: float, *, over: bool) -> None:
         """Say so."""
         name = f"{self._name(trial)}, seeds {spell_seeds(trial.seeds)}"
-        self.progress.silent(name, seconds, over=over)
+        self.progress.silent(_identity(trial), name, seconds, over=over)
 
     def keep(self, trial: TrialConfig, seed: int, end: Outcome | Broken) -> None:
         """Store a replicate, or that it failed, with its log; a teacher is in the storage already.
@@ -120,9 +138,21 @@ class Recorder:
             self.progress.say(f"waiting for {who}: {replicates} replicates are left to it")
         self.progress.show()
 
+    def _begin(self, trial: TrialConfig, seed: int) -> None:
+        """Have the tracker show that a replicate is in training, unless it was told."""
+        identity = trial.key, str(seed)
+        if identity not in self.begun:
+            self.begun.add(identity)
+            row = self._row(trial, seed, None).model_dump()
+            self.tracker.begin(starting_run(row, self._name(trial), self.dashboard))
+
     def _show_end(self, trial: TrialConfig, seed: int) -> None:
-        if seed == trial.seeds[-1]:
+        """Show the end of a replicate, and the next one of its trial."""
+        later = trial.seeds[trial.seeds.index(seed) + 1 :]
+        if not later:
             self.progress.idle(_identity(trial))
+        elif _identity(trial) in self.progress.counts.running:
+            self._begin(trial, later[0])
         self.progress.show()
 
     def _name(self, trial: TrialConfig) -> str:

@@ -2,12 +2,23 @@
 
 import json
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fdsweep.results.report import Report
+
+
+Identity = tuple[str, str]
+"""A replicate's key and its seed; the key of a search's trial, and no seed."""
+
+Point = tuple[str, float, int]
+"""A metric's name, its value, and the epoch."""
+
+USAGE = "system/"
+"""What the names of metrics begin with that tell of a worker's machine. They are told while a
+replicate is in training, and stored nowhere else."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -18,11 +29,11 @@ class Run:
     order of the curves; `seconds` are of training.
     """
 
-    identity: tuple[str, str]
+    identity: Identity
     name: str
     tags: Mapping[str, str]
     params: Mapping[str, object]
-    metrics: list[tuple[str, float, int]]
+    metrics: list[Point]
     seconds: float
     done: bool
 
@@ -38,7 +49,7 @@ def replicate_run(
     finals = ("val_score", "test_score", "test_score_last", "test_score_best")
     scores = {field: row[field] for field in finals if row[field] is not None}
     metrics = [(f"final_{name}", x, 0) for name, x in scores.items() if not math.isnan(x)]
-    metrics += [(f"{split}_{metric}", value, epoch) for epoch, split, metric, value in curves]
+    metrics += curve_points(curves)
     return Run(
         identity=(row["key"], str(row["seed"])),
         name=f"{name}, seed {row['seed']}",
@@ -56,6 +67,67 @@ def replicate_run(
         seconds=row["wall_seconds"] or 0.0,
         done=row["status"] == "done",
     )
+
+
+def starting_run(row: dict[str, Any], name: str, dashboard: str) -> Run:
+    """The run of a replicate that is in training now, from what its `row` says before its end.
+
+    `dashboard` is the address of Ray's, "" if there is none.
+    """
+    run = replicate_run({**row, "status": ""}, (), name)
+    params = {field: value for field, value in run.params.items() if field != "device"}
+    tags = {tag: value for tag, value in run.tags.items() if tag != "fdsweep.status"}
+    return replace(run, params=params, tags={**tags, **link(dashboard)}, metrics=[])
+
+
+def link(dashboard: str) -> dict[str, str]:
+    """The tag of a run that is in training under a dashboard of Ray's, if there is one."""
+    return {"fdsweep.dashboard": dashboard} if dashboard else {}
+
+
+def curve_points(curves: Iterable[Sequence[Any]]) -> list[Point]:
+    """Points of `curves`, each (epoch, split, metric, value)."""
+    return [(f"{split}_{metric}", value, epoch) for epoch, split, metric, value in curves]
+
+
+def usage_points(usage: Iterable[Sequence[Any]], epoch: int) -> list[Point]:
+    """Points of what a worker tells of its machine, each (name, value), at `epoch`."""
+    return [(f"{USAGE}{name}", value, epoch) for name, value in usage]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a tracker holds of a run already; values of metrics by (name, epoch)."""
+
+    params: dict[str, str]
+    tags: dict[str, str]
+    points: dict[tuple[str, int], float]
+
+    def fits(self, run: Run, params: Mapping[str, str]) -> bool:
+        """Whether `run`, with its `params` as text, comes of adding to this what is missing."""
+        if any(self.params.get(name, text) != text for name, text in params.items()):
+            return False
+        told = {(name, epoch): value for name, value, epoch in run.metrics}
+        for (name, epoch), value in self.points.items():
+            if name.startswith(USAGE):
+                continue
+            other = told.get((name, epoch))
+            if run.done if other is None else not _are_same(value, other):
+                return False
+        return True
+
+    def lacking(self, run: Run) -> list[Point]:
+        """Those points of `run` that are not held."""
+        return [point for point in run.metrics if (point[0], point[2]) not in self.points]
+
+    def usage(self) -> list[Point]:
+        """Points of the worker's machine."""
+        points = self.points.items()
+        return [(name, value, at) for (name, at), value in points if name.startswith(USAGE)]
+
+
+def _are_same(one: float, other: float) -> bool:
+    return one == other or (math.isnan(one) and math.isnan(other))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

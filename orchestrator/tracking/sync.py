@@ -15,6 +15,7 @@ import pandas as pd
 from fdsweep.orchestrator.tracking import database
 from fdsweep.orchestrator.tracking.experiment import Experiment, is_own, tracking_uri
 from fdsweep.orchestrator.tracking.runs import Run, Summary, headline, replicate_run, summaries
+from fdsweep.orchestrator.tracking.tracker import IsTrained
 from fdsweep.results.records import analyses, manifest, searches
 from fdsweep.results.records.manifest import Manifest
 from fdsweep.results.records.store import Store
@@ -77,8 +78,10 @@ class Outcome:
         return "\n".join([*lines, f"MLflow at {self.tracking_uri} holds what is stored."])
 
 
-def sync(storage: str, uri: str | None = None) -> Outcome:
+def sync(storage: str, uri: str | None, is_trained: IsTrained) -> Outcome:
     """Fill the MLflow at `uri` (None: as studies find it) from all sweeps of `storage`.
+
+    What is shown as in training there and is not, as `is_trained` says, gets the status KILLED.
 
     Raises:
         StorageError: there is no such storage, or MLflow cannot be written.
@@ -87,7 +90,7 @@ def sync(storage: str, uri: str | None = None) -> Outcome:
     uri = tracking_uri(storage, uri)
     try:
         broken = is_own(store, uri) and database.make_ready(store, thorough=True)
-        found = tuple(fill_all(store, uri))
+        found = tuple(fill_all(store, uri, is_trained))
     except Exception as error:
         raise StorageError(
             f"MLflow cannot be written ({first_line(error)})",
@@ -97,7 +100,7 @@ def sync(storage: str, uri: str | None = None) -> Outcome:
     return Outcome(public(uri), found, database.DAMAGED if broken else "")
 
 
-def fill_all(store: Store, uri: str) -> list[Synced]:
+def fill_all(store: Store, uri: str, is_trained: IsTrained = lambda _: True) -> list[Synced]:
     """Fill the experiment of every sweep; one whose records are damaged is told of and left out."""
     told = []
     for name, content_of in sources(store).items():
@@ -110,6 +113,7 @@ def fill_all(store: Store, uri: str) -> list[Synced]:
             experiment = Experiment(store, uri, name, content.tags)
             experiment.adopt()
             fill(experiment, content)
+            experiment.end_lost(is_trained)
             experiment.close("FINISHED")
             told.append(Synced(name, experiment.added))
     return told

@@ -1,15 +1,19 @@
-"""Trackers: who is told of every run that ends, beside the results. MLflow is one."""
+"""Trackers: who is told of every run from its start, beside the results. MLflow is one."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, Self
 
-from fdsweep.orchestrator.tracking.runs import Run, Summary
+from fdsweep.orchestrator.tracking.runs import Identity, Point, Run, Summary
 from fdsweep.trainers.registry import Registry
 
 DEFAULT = "mlflow"
 CHOICE = "FDSWEEP_TRACKER"
 """The environment variable that names another tracker."""
+
+
+IsTrained = Callable[[Identity], bool]
+"""Whether a driver may have the replicate or the trial in training."""
 
 
 class Tracker(Protocol):
@@ -24,8 +28,23 @@ class Tracker(Protocol):
 
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None: ...
 
+    def end_lost(self, is_trained: IsTrained) -> None:
+        """Say of what is shown as in training, and is no more, that it was cut off."""
+
+    def begin(self, run: Run) -> None:
+        """Show that a replicate or a search's trial is in training; `run` has no metrics yet.
+
+        One that went on after a break goes on in the same run.
+        """
+
+    def add(self, identity: Identity, metrics: Sequence[Point], tags: Mapping[str, str]) -> None:
+        """Add what is new of a run that has begun; what is not in training is passed over."""
+
     def log(self, run: Run) -> None:
-        """Add the run of a replicate or of a search's trial; one that is done is added once."""
+        """Add the whole run of a replicate or a trial that ended; one that is done is added once.
+
+        If it has begun, that run is completed.
+        """
 
     def finish(
         self,

@@ -1,6 +1,6 @@
 """What a sweep consists of: the rows of its table and the keys their results are stored under."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from pydantic import Field
@@ -189,13 +189,22 @@ def find(store: Store, name: str | None = None) -> Manifest:
         return found
     if not sweeps:
         raise nothing
+    return load(store, called(name, sweeps, store.root))
+
+
+def called(name: str, sweeps: Collection[str], where: str) -> str:
+    """The one of the `sweeps` that are there called `name`, or by a beginning that is its alone.
+
+    Raises:
+        ConfigError: none, or more than one, goes by that name.
+    """
     matching = [name] if name in sweeps else [one for one in sweeps if one.startswith(name)]
     if not matching:
-        raise unknown("sweep", name, sweeps, store.root)
+        raise unknown("sweep", name, sweeps, where)
     if len(matching) > 1:
         several = ", ".join(sorted(matching))
-        raise ConfigError(f"{name!r} begins several sweeps", store.root, f"Choose from: {several}")
-    return load(store, matching[0])
+        raise ConfigError(f"{name!r} begins several sweeps", where, f"Choose from: {several}")
+    return matching[0]
 
 
 def _comparable(manifest: Manifest) -> tuple[object, ...]:

@@ -138,6 +138,7 @@ FILES = tuple(
     for pattern in (
         *("results/*.parquet", "curves/*.parquet", "predictions/*.parquet"),
         *("teachers/*/*.safetensors", "teachers/*/*.json", "runs/*/*.json"),
+        *("students/*/*.safetensors", "students/*/*.json"),
         *("reports/*/sweep.json", "reports/*/report.*", "mlflow.db"),
         *("ray/train/*/checkpoint_*/*", "ray/train/*/*.json"),
     )

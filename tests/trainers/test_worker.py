@@ -2,11 +2,14 @@
 
 import contextlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from fdsweep.trainers import worker
+from fdsweep.trainers.protocol.history import History
+from fdsweep.trainers.trials.usage import Usage
 
 STATE = {"outcomes": {0: "{}"}}
 
@@ -61,3 +64,22 @@ def test_what_is_reported_is_what_is_loaded(checkpoint, monkeypatch):
     worker._report("k", {"epoch": 2}, STATE)
     assert told == [{"epoch": 1}, {"epoch": 2}]
     assert worker._load_checkpoint("k")["outcomes"] == STATE["outcomes"]
+
+
+def test_an_epoch_is_told_with_its_own_curves_and_now_and_then_the_machine(monkeypatch):
+    told = []
+    monkeypatch.setattr(worker, "_report", lambda key, metrics, state: told.append(metrics))
+    optim = SimpleNamespace(epochs=3)
+    config = SimpleNamespace(network=SimpleNamespace(optim=optim))
+    trial = SimpleNamespace(key="k", config=config, checkpoint_seconds=60.0)
+    watch = worker._Watch(trial, 7, {}, Usage(torch.device("cpu")), 0.0)
+    history = History("accuracy", val_score=0.5)
+    for epoch in range(3):
+        history.epochs += 1
+        history.curves += [(epoch, "train", "loss_total", 2.0), (epoch, "val", "accuracy", 0.5)]
+        watch.epoch(history, dict)
+    first, second = told  # the third is the replicate's end
+    assert (first["seed"], first["epoch"], first["score"]) == (7, 1, 0.5)
+    assert second["curves"] == history.curves[2:4]
+    assert "process_cpu_percentage" in dict(first["usage"])
+    assert second["usage"] == []

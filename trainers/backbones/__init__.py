@@ -7,7 +7,7 @@ from fdsweep.search_spaces.configs import FeaturePoint
 from fdsweep.trainers.backbones.base import Backbone, init_weights
 from fdsweep.trainers.registry import Registry, resolve_options
 
-__all__ = ["Backbone", "build", "init_weights", "is_dense", "names", "registry"]
+__all__ = ["Backbone", "build", "init_weights", "is_dense", "names", "registry", "version"]
 
 registry: Registry[Backbone] = Registry(
     "backbone", "fdsweep.trainers.backbones", "fdsweep.backbones"
@@ -51,6 +51,11 @@ def is_dense(name: str) -> bool:
     factory = factory.func if isinstance(factory, partial) else factory
     made = factory if isinstance(factory, type) else get_type_hints(factory).get("return")
     return bool(getattr(made, "dense", False))
+
+
+def version(name: str) -> int:
+    """The declared version of the backbone `name`, which enters content keys."""
+    return registry.get(name).version
 
 
 def names() -> tuple[str, ...]:

@@ -9,10 +9,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from fdsweep.search_spaces.configs import OptimConfig, Option
-from fdsweep.search_spaces.errors import ConfigError, unknown
+from fdsweep.search_spaces.errors import ConfigError, DataError, first_line, unknown
 from fdsweep.search_spaces.fields import OWN, Direction, parse_variant, spell_variant
 from fdsweep.search_spaces.trials import AUTO, Loading
 from fdsweep.trainers.modalities import Inputs, Payload
@@ -50,6 +51,9 @@ class DatasetInfo:
     (empty where unknown), `labelling` which of several labels they have, `variant` how they are
     read (`own`, or whose way was asked for).
 
+    What whoever uses a trained network must know: the `licence` of the data, and `assets`, the
+    files (name -> sha256) that raw samples are read with, such as a vocabulary.
+
     `suited` are options of methods, by method, that a comparison on it takes in place of defaults
     that were published for larger data.
     """
@@ -66,6 +70,8 @@ class DatasetInfo:
     labelling: str = ""
     variant: str = OWN
     scenes: tuple[str, ...] = ()
+    licence: str = ""
+    assets: Mapping[str, str] = field(default_factory=dict)
     suited: Mapping[str, Mapping[str, Option]] = field(default_factory=dict)
 
     @property
@@ -95,12 +101,20 @@ class DatasetInfo:
         return found or tuple(pairs)
 
 
+class Scaling(NamedTuple):
+    """How a modality's samples were standardised: (x - `mean`) / `std`, of one sample's shape."""
+
+    mean: Tensor
+    std: Tensor
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fold:
     """One seed's view: inputs per modality, labels [N], and who is in which split.
 
     `train`, `val` and `test` index the samples; `groups` (subject or speaker) and `sample_ids`
-    name them. What is standardised with statistics of the data uses those of `train`. Where a task
+    name them. What is standardised with statistics of the data uses those of `train`, which stand
+    in `scaling` by modality. Where a task
     predicts every pixel, `label_maps` hold the pixels' classes, in batches [B, H, W] of int64 with
     `pixels.IGNORE` where there is none, and `labels` are the scenes, which nothing is trained on.
     """
@@ -114,6 +128,7 @@ class Fold:
     val: Tensor
     test: Tensor
     label_maps: Inputs | None = None
+    scaling: Mapping[str, Scaling] = field(default_factory=dict)
 
     def stream(self, modality: str) -> str:
         """Name of the stream of `modality`'s augmentation: label maps move with their pictures."""
@@ -131,6 +146,7 @@ class Fold:
             val=self.val.to(device),
             test=self.test.to(device),
             label_maps=self.label_maps and self.label_maps.to(device),
+            scaling=self.scaling,
         )
 
 
@@ -188,6 +204,27 @@ class Dataset(ABC):
         (views,) = fold.inputs[modality].batches([samples])
         return list(views)
 
+    def read_file(self, modality: str, file: Path, assets: Mapping[str, bytes]) -> list[Any]:
+        """Each sample that a raw `file` holds of `modality`, as its kind encodes it.
+
+        Unless a data set says more, that is a NumPy array of one sample. `assets` are the contents
+        of those in `info`.
+
+        Raises:
+            Damaged: the file is of no use.
+            DataError: such files cannot be read at all.
+        """
+        import numpy as np  # slow to import
+
+        del assets
+        if file.suffix != ".npy":
+            what = f"{modality} of this data set is read from NumPy arrays (.npy) alone"
+            raise DataError(what, str(file), "Save a sample's array with numpy.save")
+        try:
+            return [np.load(file, allow_pickle=False)]
+        except (OSError, ValueError) as error:
+            raise DataError(f"is no NumPy array ({first_line(error)})", str(file)) from None
+
 
 HERE = DataLocation()
 
@@ -196,12 +233,25 @@ registry: Registry[Dataset] = Registry("data set", "fdsweep.trainers.datasets", 
 
 
 def find(name: str, location: DataLocation = HERE) -> Dataset:
-    """The data set `name` at `location`; ConfigError naming those there are for another name."""
-    return registry.get(name).factory(location)
+    """The data set `name`, of a module or a table that was prepared at `location`.
+
+    Raises:
+        ConfigError: there is none of that name; those there are are named.
+        DataError: it is a table whose manifest cannot be read.
+    """
+    if name in registry:
+        return registry.get(name).factory(location)
+    from fdsweep.trainers.datasets import table  # stands on this module
+
+    found = table.find(name, location)
+    if found is None:
+        own = table.names(location.storage)
+        raise unknown("data set", name, (*names(), *own), "")
+    return found
 
 
 def names() -> tuple[str, ...]:
-    """Names of all data sets."""
+    """Names of all data sets that have modules."""
     return registry.names()
 
 

@@ -146,11 +146,23 @@ class AVE(Prepared):
     def decode(self, raw: Path, item: Item, assets: Mapping[str, bytes]) -> dict[str, Any]:
         video = raw / str(item.parts["video"])
         start, end = float(item.parts["start"]), float(item.parts["end"])
-        signal = media.audio(video, rate=RATE, start=start, end=end)
         return {
-            "audio": self.spectrogram(fit(signal, SECONDS * RATE)),
+            "audio": self.heard(video, start, end),
             "visual": media.frames(video, start=start, end=end + self.beyond),
         }
+
+    @override
+    def read_file(self, modality: str, file: Path, assets: Mapping[str, bytes]) -> list[Any]:
+        # its first seconds are taken for the event
+        end = float(SECONDS)
+        if modality == "audio":
+            return [self.heard(file, 0.0, end)]
+        return [media.frames(file, start=0.0, end=end + self.beyond)]
+
+    def heard(self, video: Path, start: float, end: float) -> NDArray[np.float16]:
+        """What is heard between two times, in seconds."""
+        signal = media.audio(video, rate=RATE, start=start, end=end)
+        return self.spectrogram(fit(signal, SECONDS * RATE))
 
     def spectrogram(self, signal: NDArray[np.float32]) -> NDArray[np.float16]:
         """What is heard in `signal` [SECONDS * RATE]."""

@@ -16,6 +16,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
+from numpy.typing import NDArray
 from typing_extensions import override
 
 from fdsweep.search_spaces.errors import DataError
@@ -127,13 +129,21 @@ CREMA-D/                      (git clone, then: git lfs pull)
 
     @override
     def decode(self, raw: Path, item: Item, assets: Mapping[str, bytes]) -> dict[str, Any]:
-        signal = media.audio(raw / str(item.parts["audio"]), rate=RATE)
-        if signal.size < LEAST_SOUND_S * RATE or not signal.any():
-            raise Damaged(f"{signal.size / RATE:.2f} s of sound, or silence")
         return {
-            "audio": log_spectrogram(fit(signal, SECONDS * RATE)),
+            "audio": _heard(raw / str(item.parts["audio"])),
             "visual": media.frames(raw / str(item.parts["video"])),
         }
+
+    @override
+    def read_file(self, modality: str, file: Path, assets: Mapping[str, bytes]) -> list[Any]:
+        return [_heard(file) if modality == "audio" else media.frames(file)]
+
+
+def _heard(file: Path) -> NDArray[np.float16]:
+    signal = media.audio(file, rate=RATE)
+    if signal.size < LEAST_SOUND_S * RATE or not signal.any():
+        raise Damaged(f"{signal.size / RATE:.2f} s of sound, or silence")
+    return log_spectrogram(fit(signal, SECONDS * RATE))
 
 
 def _stems(folder: Path, suffix: str) -> set[str]:

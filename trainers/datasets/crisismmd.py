@@ -27,12 +27,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from typing_extensions import override
 
-from fdsweep.search_spaces.errors import DataError, unknown
+from fdsweep.search_spaces.errors import DataError, first_line, unknown
 from fdsweep.trainers.datasets import Modality, registry
 from fdsweep.trainers.datasets.prepared import FRAMES, Payload, Prepared
 from fdsweep.trainers.preparation import media, text
 from fdsweep.trainers.preparation.catalog import (
     Catalog,
+    Damaged,
     Item,
     Options,
     Skipped,
@@ -112,6 +113,7 @@ class CrisisMMD(Prepared):
         "visual": FRAMES,
     }
     about: ClassVar = "tweets with pictures from seven natural disasters of 2017"
+    read_with: ClassVar = (TOKENIZER,)
     default_task: ClassVar = "humanitarian"
     default_tokenizer: ClassVar[str | None] = None
     source: ClassVar = "Alam et al. 2018, ICWSM, arXiv 1805.00713; Ofli et al. 2020, 2004.11838"
@@ -216,6 +218,16 @@ class CrisisMMD(Prepared):
             "clean_text": words,
             "visual": [media.image(raw / str(item.parts["visual"]))],
         }
+
+    @override
+    def read_file(self, modality: str, file: Path, assets: Mapping[str, bytes]) -> list[Any]:
+        if modality == "visual":
+            return [[media.image(file)]]
+        try:
+            words = text.clean(file.read_text("utf-8-sig"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise Damaged(f"no text in UTF-8 ({first_line(error)})") from None
+        return [text.encode(text.load_tokenizer(assets[TOKENIZER]), words)]
 
     @override
     def finish(self, raw: Path, catalog: Catalog) -> tuple[str, ...]:

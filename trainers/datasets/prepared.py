@@ -24,7 +24,7 @@ from fdsweep.trainers.datasets import HERE, DataLocation, Dataset, DatasetInfo, 
 from fdsweep.trainers.imports.lazy import torch
 from fdsweep.trainers.modalities import Inputs, Payload
 from fdsweep.trainers.preparation.catalog import Catalog, Item, Options
-from fdsweep.trainers.preparation.manifest import Manifest, load_manifest
+from fdsweep.trainers.preparation.manifest import Declared, Manifest, load_manifest
 from fdsweep.trainers.preparation.reading import read_rows, read_table
 
 if TYPE_CHECKING:
@@ -52,7 +52,9 @@ class Prepared(Dataset):
         pixel_classes: of the pixels, where they have any; a sample's own is then its scene.
         optim: how its networks are trained by default.
         lists: what `--split-dir` must hold for the published split, where the tree lacks it.
+        read_with: names of the assets without which a raw sample cannot be read.
         default_task: the labelling that `--task` replaces, where there are several.
+        declared: what a table says of itself (`datasets.table`), for its manifest.
         version: raised when the importer gives other shards from the same files.
     """
 
@@ -61,7 +63,9 @@ class Prepared(Dataset):
     pixel_classes: ClassVar[tuple[str, ...]] = ()
     optim: ClassVar[OptimConfig] = OptimConfig()
     lists: ClassVar[str] = ""
+    read_with: ClassVar[tuple[str, ...]] = ()
     default_task: ClassVar[str] = ""
+    declared: Declared | None = None
     version: ClassVar[int] = 2
 
     def __init__(self, location: DataLocation = HERE) -> None:
@@ -91,6 +95,8 @@ class Prepared(Dataset):
             labelling=self.labelling,
             variant=self.manifest.variant,
             scenes=self.manifest.classes if self.pixel_classes else (),
+            licence=self.licence,
+            assets={k: v for k, v in self.manifest.assets.items() if k in self.read_with},
         )
 
     @override

@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
+from numpy.typing import NDArray
 from typing_extensions import override
 
 from fdsweep.search_spaces.errors import unknown
@@ -110,11 +112,18 @@ class Ravdess(Prepared):
 
     @override
     def decode(self, raw: Path, item: Item, assets: Mapping[str, bytes]) -> dict[str, Any]:
-        signal = media.audio(raw / str(item.parts["audio"]), rate=RATE)
         return {
-            "audio": log_spectrogram(fit(signal, SECONDS * RATE)),
+            "audio": _heard(raw / str(item.parts["audio"])),
             "visual": media.frames(raw / str(item.parts["visual"])),
         }
+
+    @override
+    def read_file(self, modality: str, file: Path, assets: Mapping[str, bytes]) -> list[Any]:
+        return [_heard(file) if modality == "audio" else media.frames(file)]
+
+
+def _heard(file: Path) -> NDArray[np.float16]:
+    return log_spectrogram(fit(media.audio(file, rate=RATE), SECONDS * RATE))
 
 
 def _find(raw: Path) -> tuple[dict[tuple[str, str, str], Path], int]:

@@ -63,6 +63,7 @@ SUITED = {
 """One position of features for 4 x 4 pixels, 12 x 16 in all, and queues that a checkpoint carries
 easily; as published both are made for pictures of 512 x 512 and more."""
 SOURCE = "synthetic: rendered by fdsweep's trainers/rooms"
+LICENCE = "Apache-2.0, as fdsweep"
 
 
 class Rendered(NamedTuple):
@@ -126,7 +127,7 @@ class _Rooms(Dataset):
     """What the data sets of rendered rooms share."""
 
     source: ClassVar = SOURCE
-    licence: ClassVar = "Apache-2.0, as fdsweep"
+    licence: ClassVar = LICENCE
     url: ClassVar = "fdsweep itself; nothing is downloaded"
 
     def __init__(self, location: DataLocation = HERE) -> None:
@@ -174,6 +175,7 @@ class Rooms(_Rooms):
         fingerprint=_fingerprint(labels=LABELS),
         optim=OptimConfig(epochs=12, batch_size=8, lr=0.2),
         source=SOURCE,
+        licence=LICENCE,
         notes=(SYNTHETIC.format("rooms"),),
         task="segmentation",
         split=SPLIT,
@@ -201,6 +203,7 @@ class RoomKinds(_Rooms):
         fingerprint=_fingerprint(),
         optim=OptimConfig(epochs=8, batch_size=16),
         source=SOURCE,
+        licence=LICENCE,
         notes=(SYNTHETIC.format("room-kinds"),),
         split=SPLIT,
     )

@@ -141,11 +141,15 @@ class VGGSound(Prepared):
 
     @override
     def decode(self, raw: Path, item: Item, assets: Mapping[str, bytes]) -> dict[str, Any]:
-        signal = media.audio(raw / str(item.parts["audio"]), rate=RATE, end=float(SECONDS))
-        return {
-            "audio": self.spectrogram(fit(signal, SECONDS * RATE)),
-            "visual": media.frames(raw / str(item.parts["visual"]), end=float(SECONDS)),
-        }
+        files = {name: raw / str(item.parts[name]) for name in self.payloads}
+        return {name: self.read_file(name, file, assets)[0] for name, file in files.items()}
+
+    @override
+    def read_file(self, modality: str, file: Path, assets: Mapping[str, bytes]) -> list[Any]:
+        end = float(SECONDS)
+        if modality == "visual":
+            return [media.frames(file, end=end)]
+        return [self.spectrogram(fit(media.audio(file, rate=RATE, end=end), SECONDS * RATE))]
 
     def spectrogram(self, signal: NDArray[np.float32]) -> NDArray[np.float16]:
         """What is heard in `signal` [SECONDS * RATE]."""

@@ -12,15 +12,19 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-from collections.abc import Callable, Collection
+import math
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
 from typing_extensions import override
 
 from fdsweep.search_spaces.configs import OptimConfig
-from fdsweep.search_spaces.errors import DataError
+from fdsweep.search_spaces.errors import DataError, first_line
 from fdsweep.search_spaces.keys import content_key
 from fdsweep.trainers import rng
 from fdsweep.trainers.datasets import (
@@ -30,10 +34,12 @@ from fdsweep.trainers.datasets import (
     DatasetInfo,
     Fold,
     Modality,
+    Scaling,
     registry,
 )
 from fdsweep.trainers.imports.lazy import torch
 from fdsweep.trainers.modalities import Payload
+from fdsweep.trainers.preparation.catalog import Damaged
 
 SHA256 = "eb122f23cdf06ef6bd6c6c5312958ec5cf9d038e2e6d457b8081662c75a42537"
 WINDOW, STRIDE = 100, 50
@@ -69,6 +75,34 @@ def read_recordings(path: Path) -> dict[str, list[np.ndarray]]:
     return content
 
 
+def read_table(file: Path) -> NDArray[np.float64]:
+    """The numbers in a file, a row for each time; Damaged if it holds anything else.
+
+    The first line of a CSV file may hold names.
+    """
+    try:
+        if file.suffix == ".npy":
+            return np.asarray(np.load(file, allow_pickle=False), np.float64)
+        if file.suffix == ".csv":
+            first, *rest = file.read_text("utf-8-sig").splitlines() or [""]
+            lines = [first, *rest] if _are_numbers(first.split(",")) else rest
+            return np.loadtxt(lines, delimiter=",", ndmin=2)
+        if file.suffix == ".parquet":
+            with pq.ParquetFile(file) as table:
+                columns = table.read().columns
+            return np.array([column.to_pylist() for column in columns], np.float64).T
+    except (OSError, ValueError, TypeError, pa.ArrowException) as error:
+        raise Damaged(f"no table of numbers ({first_line(error)})") from None
+    raise Damaged("no .npy, .csv or .parquet file")
+
+
+def _are_numbers(cells: list[str]) -> bool:
+    try:
+        return all(math.isfinite(float(cell)) for cell in cells)
+    except ValueError:
+        return False
+
+
 def split_subjects(seed: int) -> tuple[list[int], list[int], list[int]]:
     """Subjects 1 to 10 as (train, val, test), 6 / 2 / 2.
 
@@ -102,6 +136,7 @@ class Watch(Dataset):
         optim=OptimConfig(epochs=5),
         source=source,
         split="subjects apart",
+        licence=licence,
     )
 
     def __init__(self, location: DataLocation = HERE) -> None:
@@ -122,6 +157,22 @@ class Watch(Dataset):
         signals = torch.from_numpy(np.stack(windows)).float()
         return lambda seed: _fold(seed, signals, labels, subjects, tuple(sample_ids))
 
+    @override
+    def read_file(self, modality: str, file: Path, assets: Mapping[str, bytes]) -> list[Any]:
+        """The windows of a recording at 50 Hz, cut as those of the data set.
+
+        It is an array [T, 3] or a table of as many columns (.npy, .csv, .parquet), or of the six
+        of both sensors in the order of the data set.
+        """
+        signal = read_table(file)
+        if signal.ndim != 2 or signal.shape[1] not in (3, 6):
+            size = " x ".join(map(str, signal.shape))
+            raise Damaged(f"{size} numbers, not a row of 3 (or 6, both sensors) for each time")
+        if len(signal) < WINDOW:
+            raise Damaged(f"{len(signal)} rows, too few for a window of {WINDOW}")
+        own = signal if signal.shape[1] == 3 else signal[:, COLUMNS[modality]]
+        return [own[start : start + WINDOW].T for start in range(0, len(own) - WINDOW + 1, STRIDE)]
+
 
 def _fold(
     seed: int,
@@ -137,14 +188,14 @@ def _fold(
         torch.isin(of_sample, torch.tensor(part)).nonzero().squeeze(1)
         for part in split_subjects(seed)
     )
+    parts = COLUMNS.items()
     mean = signals[train].mean(dim=(0, 2), keepdim=True)
     std = signals[train].std(dim=(0, 2), keepdim=True)
     standard = (signals - mean) / std
     return Fold(
         num_classes=len(Watch.info.classes),
-        inputs={
-            name: Plain(standard[:, columns].contiguous()) for name, columns in COLUMNS.items()
-        },
+        inputs={name: Plain(standard[:, columns].contiguous()) for name, columns in parts},
+        scaling={name: Scaling(mean[0, columns], std[0, columns]) for name, columns in parts},
         labels=torch.tensor(labels),
         groups=tuple(str(subject) for subject in subjects),
         sample_ids=sample_ids,

@@ -11,13 +11,14 @@ from typing import Any
 import torch
 
 from fdsweep.search_spaces.errors import ConfigError
-from fdsweep.trainers.distillers.base import Distiller, InnerStep
+from fdsweep.trainers.distillers.base import OWN_HEAD, Distiller, InnerStep
 from fdsweep.trainers.distillers.composition import Composition
 from fdsweep.trainers.features.outputs import Outputs
 from fdsweep.trainers.registry import JOIN, Registry
 from fdsweep.trainers.registry import resolve_options as _resolve
 
 __all__ = [
+    "OWN_HEAD",
     "Distiller",
     "InnerStep",
     "Outputs",

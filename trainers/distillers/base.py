@@ -16,6 +16,9 @@ from fdsweep.trainers.features.outputs import Outputs
 from fdsweep.trainers.features.pixels import samples
 
 REDUCTIONS = ("mean", "sum")
+OWN_HEAD = "logits"
+"""Name of the head that is the student's own."""
+
 Group = Literal["Uni", "Logit", "Feature", "Cross", "Combined"]
 OnMaps = Literal["pixels", "maps", ""]
 TaskLoss = Callable[[Outputs, Tensor], Tensor]
@@ -157,8 +160,8 @@ class Distiller(nn.Module, ABC):
         return total
 
     def heads(self, student: Outputs) -> dict[str, Tensor]:
-        """Logits [N, C] of every head that can predict, by name; "logits" is the student's own."""
-        return {"logits": student.logits}
+        """Logits [N, C] of every head that can predict, by name; OWN_HEAD is the student's own."""
+        return {OWN_HEAD: student.logits}
 
     def measures(self) -> dict[str, float]:
         """Values by name that deserve a curve beside the terms; read after every epoch."""

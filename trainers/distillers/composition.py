@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from fdsweep.trainers.backbones import Backbone
-from fdsweep.trainers.distillers.base import Distiller, InnerStep, TaskLoss
+from fdsweep.trainers.distillers.base import OWN_HEAD, Distiller, InnerStep, TaskLoss
 from fdsweep.trainers.features.outputs import Outputs
 
 Value = TypeVar("Value")
@@ -94,10 +94,10 @@ class Composition(Distiller):
         """The heads of all parts; those beside the logits as `<method>.<head>`."""
         own = {name: part.heads(student) for name, part in self.methods().items()}
         beside = {
-            name: {head: x for head, x in heads.items() if head != "logits"}
+            name: {head: x for head, x in heads.items() if head != OWN_HEAD}
             for name, heads in own.items()
         }
-        return {"logits": student.logits, **_union(beside)}
+        return {OWN_HEAD: student.logits, **_union(beside)}
 
     @override
     def measures(self) -> dict[str, float]:

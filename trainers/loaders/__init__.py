@@ -9,7 +9,14 @@ from fdsweep.trainers import distributed, rng
 from fdsweep.trainers.modalities.arrays import Plain
 from fdsweep.trainers.modalities.base import DRAWS, Inputs
 
-__all__ = ["Inputs", "Plain", "evaluated_views", "evaluation_batches", "training_views"]
+__all__ = [
+    "Inputs",
+    "Plain",
+    "evaluated_views",
+    "evaluation_batches",
+    "evaluation_size",
+    "training_views",
+]
 
 EVAL_SAMPLES, EVAL_NUMBERS = 512, 2**23
 """What a forward pass without gradient takes at most."""
@@ -46,9 +53,13 @@ def evaluated_views(inputs: Inputs, samples: Tensor) -> Iterator[Tensor]:
 
 def evaluation_batches(inputs: Inputs, samples: Tensor) -> tuple[Tensor, ...]:
     """All `samples` [N] in order, as many at a time as a pass without gradient takes."""
-    size = max(1, min(EVAL_SAMPLES, EVAL_NUMBERS // inputs.numbers))
-    batches: tuple[Tensor, ...] = samples.cpu().split(size)
+    batches: tuple[Tensor, ...] = samples.cpu().split(evaluation_size(inputs.numbers))
     return batches
+
+
+def evaluation_size(numbers: int) -> int:
+    """How many samples of so many numbers a pass without gradient takes."""
+    return max(1, min(EVAL_SAMPLES, EVAL_NUMBERS // numbers))
 
 
 def _itself(batch: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from fdsweep.search_spaces import layout
+from fdsweep.search_spaces.configs import OptimConfig, Option
 from fdsweep.search_spaces.errors import DataError
 from fdsweep.search_spaces.fields import OWN, parse_variant
 from fdsweep.search_spaces.keys import content_key
@@ -15,6 +16,32 @@ from fdsweep.trainers.preparation.shards import Outcome, Shard, digest
 from fdsweep.trainers.preparation.splits import SPLITS, shared_groups
 
 SCHEMA = "fdsweep.data/2"
+
+
+class Declared(Record):
+    """What a data set says of itself that no module knows: a user's table.
+
+    Attributes:
+        columns: kind and settings of each modality's column.
+        backbones: of each modality.
+        optim: how its networks are trained by default.
+        pixel_classes: of the pixels, where they have any.
+        about: what it holds, for people.
+        source: where it is from.
+        licence: of the data.
+        parts: of each group, where splits rotate with the seed (`splits.turn`).
+        url: where it can be had; may be empty, as it may be nowhere.
+    """
+
+    columns: dict[str, dict[str, Option]]
+    backbones: dict[str, str]
+    optim: OptimConfig
+    pixel_classes: tuple[str, ...]
+    about: str
+    source: str
+    licence: str
+    url: str
+    parts: dict[str, int]
 
 
 class Manifest(Record):
@@ -39,6 +66,7 @@ class Manifest(Record):
         assets: names of the files beside the shards, with their sha256.
         split: which samples train and test, in a few words; empty where nobody says.
         variant: how the data set is read: in its own way, or as a code that is named.
+        declared: what a table says of itself; None where a module of its own does.
     """
 
     name: str
@@ -59,11 +87,17 @@ class Manifest(Record):
     assets: dict[str, str]
     split: str
     variant: str
+    declared: Declared | None = None
 
     @property
     def rows(self) -> int:
         """Number of samples."""
         return sum(shard.rows for shard in self.shards)
+
+    @property
+    def again(self) -> str:
+        """What to type to prepare it again."""
+        return f"Type: {prepare_table(self.name)}" if self.declared else prepare_again(self.name)
 
     def extent(self, modality: str) -> Extent:
         """What all samples of `modality` hold."""
@@ -80,6 +114,7 @@ def make_manifest(
     version: int,
     decoders: dict[str, str],
     options: dict[str, str | None],
+    declared: Declared | None = None,
 ) -> Manifest:
     """The manifest of the shards that `outcomes` tell of, in the order of the samples."""
     damaged = tuple(skipped for outcome in outcomes for skipped in outcome.damaged)
@@ -102,7 +137,15 @@ def make_manifest(
         shared_groups={f"{one}/{other}": count for (one, other), count in both.items()},
         shards=shards,
         folder=folder,
-        fingerprint=fingerprint(shards, catalog.classes, payloads, version, assets, variant),
+        fingerprint=fingerprint(
+            shards,
+            catalog.classes,
+            payloads,
+            version,
+            assets,
+            variant,
+            parts=declared.parts if declared else None,
+        ),
         version=version,
         decoders=decoders,
         options=options,
@@ -112,6 +155,7 @@ def make_manifest(
         assets=assets,
         split=catalog.split,
         variant=variant,
+        declared=declared,
     )
 
 
@@ -122,6 +166,7 @@ def fingerprint(
     version: int,
     assets: Mapping[str, str],
     variant: str,
+    parts: Mapping[str, int] | None = None,
 ) -> str:
     """Key of what is in the shards and what it means."""
     return content_key(
@@ -131,6 +176,7 @@ def fingerprint(
         version=version,
         assets=dict(assets),
         variant=variant,
+        **({"parts": dict(parts)} if parts else {}),
     )
 
 
@@ -165,6 +211,11 @@ def prepare_command(name: str) -> str:
     """The command that prepares the data set `name`, perhaps a variant."""
     base, variant = parse_variant(name)
     return f"fdsweep prepare {base} RAW_DIR" + f" --variant {variant}" * (variant != OWN)
+
+
+def prepare_table(name: str) -> str:
+    """The command that prepares the table `name`, whose description lies somewhere."""
+    return f"fdsweep prepare {name}.yaml"
 
 
 def _count(classes: Sequence[str], items: Iterable[Item]) -> dict[str, int]:

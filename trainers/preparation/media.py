@@ -73,6 +73,19 @@ def audio(
     return signal
 
 
+def sound(path: Path) -> tuple[int, float]:
+    """Rate in Hz and length in seconds of the first sound stream, as the file states them.
+
+    Raises:
+        Damaged: there is no sound; or no length is stated, and nothing can be decoded.
+    """
+    with _opened(path, "audio") as source:
+        rate = int(source.stream.rate)
+        if source.seconds is not None:
+            return rate, source.seconds
+    return rate, audio(path, rate=rate).size / rate
+
+
 def frames(
     path: Path,
     *,

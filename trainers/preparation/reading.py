@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.errors import DataError, first_line
 from fdsweep.search_spaces.storage import Storage
-from fdsweep.trainers.preparation.manifest import Manifest, prepare_again
+from fdsweep.trainers.preparation.manifest import Manifest
 from fdsweep.trainers.preparation.shards import ROWS_PER_GROUP, schema
 
 
@@ -75,7 +75,7 @@ def _opened(storage: str, manifest: Manifest, number: int) -> Iterator[pq.Parque
         raise DataError(
             f"cannot be read ({first_line(error)})",
             kept.uri(place),
-            prepare_again(manifest.name),
+            manifest.again,
         ) from None
 
 

@@ -77,6 +77,38 @@ def carve_val(
     return ["val" if i in moved else split for i, split in enumerate(splits)]
 
 
+def deal(groups: Sequence[str], labels: Sequence[int], parts: int) -> dict[str, int]:
+    """The part, from 0, of every group, so that all parts have as many samples of each class.
+
+    `groups` and `labels` [N] are of each sample. Large groups are placed first, each where its
+    classes are rarest. Depends on the groups' names and samples only, not on their order.
+
+    Example:
+        >>> deal(["a", "a", "b", "c", "d"], [0, 0, 1, 0, 1], 2)
+        {'a': 0, 'd': 1, 'b': 0, 'c': 1}
+    """
+    classes: dict[str, Counter[int]] = defaultdict(Counter)
+    for group, label in zip(groups, labels, strict=True):
+        classes[group][label] += 1
+    held = [Counter[int]() for _ in range(parts)]
+    placed: dict[str, int] = {}
+
+    def crowding(part: int, own: Counter[int]) -> tuple[int, int]:
+        return sum(held[part][label] * count for label, count in own.items()), held[part].total()
+
+    for group in sorted(classes, key=lambda group: (-classes[group].total(), _rank(group))):
+        own = classes[group]
+        placed[group] = min(range(parts), key=lambda part: crowding(part, own))
+        held[placed[group]] += own
+    return placed
+
+
+def turn(part: int, seed: int, parts: int) -> Split:
+    """What the part `part` of `parts` is for under `seed`: each tests and validates in its turn."""
+    place = (part - seed) % parts
+    return "test" if place == 0 else "val" if place == 1 else "train"
+
+
 def shared_groups(splits: Sequence[Split], groups: Sequence[str]) -> dict[tuple[Split, Split], int]:
     """How many groups stand in both of two splits, for each pair of the splits that occur."""
     members: dict[Split, set[str]] = defaultdict(set)

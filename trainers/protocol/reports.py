@@ -43,7 +43,11 @@ class Broken(TypedDict):
 
 @final
 class EpochReport(TypedDict):
-    """An epoch of a replicate; `score` is that of the split that chooses, named by `split`."""
+    """An epoch of a replicate; `score` is that of the split that chooses, named by `split`.
+
+    `curves` are those of the `Outcome` for this epoch alone, `usage` (name, value) what
+    `trials.usage` measured now and then, `log` where the worker's log is, "" if nobody knows.
+    """
 
     seed: int
     epoch: int
@@ -51,6 +55,9 @@ class EpochReport(TypedDict):
     loss: float
     split: str
     score: float
+    curves: list[tuple[int, str, str, float]]
+    usage: list[tuple[str, float]]
+    log: str
 
 
 @final
@@ -65,13 +72,16 @@ class EndReport(TypedDict):
 class PointReport(TypedDict):
     """An epoch of a search's point, with a value for each of its configurations.
 
-    `seconds` are of training, so far. The last epoch has the `PointOutcome` as JSON text.
+    `seconds` are of training, so far; `usage` and `log` are as of an `EpochReport`. The last epoch
+    has the `PointOutcome` as JSON text.
     """
 
     epoch: int
     epochs: int
     values: list[float]
     seconds: float
+    usage: list[tuple[str, float]]
+    log: str
     outcome: NotRequired[str]
 
 

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from fdsweep.orchestrator.bulletins.board import Board
+from fdsweep.orchestrator.models.size import keeping
 from fdsweep.orchestrator.studies import study as studies
 from fdsweep.orchestrator.studies.analyze.networks import (
     ALONE,
@@ -35,7 +37,7 @@ from fdsweep.results.records.store import Store
 from fdsweep.results.records.teachers import test_score
 from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.configs import StudentConfig
-from fdsweep.search_spaces.errors import ReplicateError, StorageError
+from fdsweep.search_spaces.errors import ConfigError, ReplicateError, StorageError
 from fdsweep.search_spaces.sweep import Sweep, validated
 from fdsweep.trainers import tasks, teachers
 from fdsweep.trainers.features.analysis import similarity
@@ -89,6 +91,9 @@ def prepare(sweep: Sweep, options: StudyOptions) -> Study:
     Raises:
         FdsweepError: anything that a person must put right first.
     """
+    if sweep.teachers:
+        what = "an analysis compares teachers of the same seeds"
+        raise ConfigError(what, "--teacher", "Leave it out")
     study = studies.prepare(sweep, options)
     sweep = for_pixels(sweep, study.info)
     asked = {pair(direction) for direction in study.info.directions(sweep.directions)}
@@ -121,6 +126,8 @@ def describe(study: Study, cost: Estimate) -> str:
             f"training time about {clock(cost.seconds)} with {cost.concurrent} trials at a time "
             f"({cost.basis}); starting each trial comes on top"
         )
+    if plan.students:
+        lines.append(str(keeping(plan.students, study.info, study.options.keep)))
     return "\n".join(lines)
 
 
@@ -138,7 +145,8 @@ def run(study: Study) -> Outcome:
     plan, store = study.plan, study.store
     tags = {"fdsweep.study": study.sweep.study, "fdsweep.dataset": study.info.name}
     with open_tracker(store.root, plan.sweep, tags) as tracker:
-        recorder = Recorder(study.sweep, plan, store, tracker, Progress(plan.left))
+        progress = Progress(plan.left, board=Board(store, plan.sweep, study.sweep.title))
+        recorder = Recorder(study.sweep, plan, store, tracker, progress)
         if plan.left:
             studies.train(study, recorder)
         found = analysis(study, seeds_with_teachers(study, recorder.failures))

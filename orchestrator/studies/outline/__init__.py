@@ -8,18 +8,22 @@ kept, as its text may change unseen.
 
 import contextlib
 from collections.abc import Mapping
+from dataclasses import replace
 
+from fdsweep.orchestrator.models.teaching import notes
 from fdsweep.orchestrator.studies.manifest import make_manifest
 from fdsweep.orchestrator.studies.outline.code import code_key
-from fdsweep.orchestrator.studies.plan import make_cells
+from fdsweep.orchestrator.studies.plan import NOBODY, make_cells
 from fdsweep.results.records.manifest import Manifest
 from fdsweep.results.records.store import Store
 from fdsweep.search_spaces import layout
+from fdsweep.search_spaces.configs import GivenTeacher
 from fdsweep.search_spaces.errors import StorageError, first_line
 from fdsweep.search_spaces.keys import content_key
 from fdsweep.search_spaces.records import OtherVersion, Record, UnreadableRecord
 from fdsweep.search_spaces.sweep import Sweep
 from fdsweep.search_spaces.trials import Cell
+from fdsweep.trainers import datasets
 from fdsweep.trainers.datasets import DatasetInfo
 from fdsweep.trainers.registry import JOIN, registrations
 
@@ -35,7 +39,11 @@ class Outline(Record):
 
 
 def outline_of(
-    sweep: Sweep, info: DatasetInfo, checkpoints: Mapping[str, str], store: Store
+    sweep: Sweep,
+    info: DatasetInfo,
+    checkpoints: Mapping[str, str],
+    store: Store,
+    given: Mapping[str, GivenTeacher] = NOBODY,
 ) -> Outline:
     """The outline of `sweep` on `info`, as it is kept in `store` or made now.
 
@@ -44,26 +52,35 @@ def outline_of(
         info: its data set.
         checkpoints: the digest of what a modality's network starts from, if it is pretrained.
         store: whose cache holds it.
+        given: the teachers that are not trained, by modality.
 
     Raises:
         ConfigError: a method, option, backbone or direction that does not exist.
     """
     if not _is_ours(sweep, info):
-        return _make(sweep, info, checkpoints, "")
+        return _make(sweep, info, checkpoints, given, "")
     asked = sweep.model_dump(mode="json")
-    made_of = content_key(info=info, code=code_key(), sweep=asked, checkpoints=dict(checkpoints))
-    place = layout.outline(content_key(sweep=asked, checkpoints=dict(checkpoints)))
+    given_too = {"checkpoints": dict(checkpoints), "given": dict(given)}
+    made_of = content_key(info=info, code=code_key(), sweep=asked, **given_too)
+    place = layout.outline(content_key(sweep=asked, **given_too))
     known = _read(store, place)
     if known and known.made_of == made_of:
         return known
-    made = _make(sweep, info, checkpoints, made_of)
+    made = _make(sweep, info, checkpoints, given, made_of)
     with contextlib.suppress(StorageError):  # who may only read goes without
         store.write_text(place, made.to_text(SCHEMA))
     return made
 
 
-def _make(sweep: Sweep, info: DatasetInfo, checkpoints: Mapping[str, str], made_of: str) -> Outline:
-    cells = make_cells(sweep, info, checkpoints)
+def _make(
+    sweep: Sweep,
+    info: DatasetInfo,
+    checkpoints: Mapping[str, str],
+    given: Mapping[str, GivenTeacher],
+    made_of: str,
+) -> Outline:
+    cells = make_cells(sweep, info, checkpoints, given)
+    info = replace(info, notes=(*info.notes, *notes(given)))
     return Outline(made_of=made_of, cells=cells, manifest=make_manifest(sweep, cells, info))
 
 
@@ -83,10 +100,13 @@ def _read(store: Store, place: str) -> Outline | None:
 
 
 def _is_ours(sweep: Sweep, info: DatasetInfo) -> bool:
-    """Whether all that the cells are made of is registered by modules of fdsweep."""
+    """Whether all that the cells are made of is registered by modules of fdsweep.
+
+    A table is registered nowhere: all that is known of it stands in `info`.
+    """
     optim = {sweep.optimizer or info.optim.optimizer, sweep.schedule or info.optim.schedule}
     used = {
-        "datasets": {info.name},
+        "datasets": {info.name} if info.name in datasets.registry else set(),
         "tasks": {info.task},
         "backbones": {*sweep.backbones.values(), *(m.backbone for m in info.modalities)},
         "optimisation": optim,

@@ -24,7 +24,9 @@ COMMON = {
     "--hang-timeout",
     "--loading",
     "--memory-gb",
+    "--keep",
     "--pretrained",
+    "--teacher",
     "--features",
     "--protocol",
     "--address",
@@ -50,11 +52,16 @@ SURFACE = {
     "methods": {"--json"},
     "prepare": {"dataset", "raw", "--split-dir", "--task", "--tokenizer", "--shard-mb"}
     | {"--variant", "--frame-side", "--allow-skips", "--storage", "--address", "--json"},
+    "init": set(),
+    "init data": {"table", "--out", "--label", "--json"},
     "datasets": {"--storage", "--json"},
     "datasets show": {"name", "--out", "--storage"},
+    "models": {"--storage", "--json"},
+    "export-model": {"model", "folder", "--storage", "--json"},
+    "predict": {"model", "files", "--masks", "--device", "--storage", "--json"},
     "analyze": COMMON | {"--cutoff"},
     "report": {"sweep", "--format", "--check", "--storage", "--json"},
-    "status": {"--storage", "--address", "--json"},
+    "status": {"sweep", "--watch", "--storage", "--address", "--json"},
     "submit": {"command", "--address", "--package", "--env", "--detach", "--again"},
     "logs": {"name", "--address"},
     "stop": {"name", "--address"},
@@ -114,6 +121,10 @@ def test_the_surface_is_this_and_nothing_else():
         (["ablation", "--pretrained", "a=./nowhere"], ["./nowhere", "no such folder"]),
         (["prepare", "cremad", "."], ["'cremad'", "crema-d"]),
         (["prepare", "watch", "."], ["watch: needs no preparation"]),
+        (["prepare", "crema-d"], ["folder is not given. Type: fdsweep prepare crema-d RAW_DIR"]),
+        (["prepare", "no.yaml"], ["no.yaml: cannot be read"]),
+        (["prepare", "no.yaml", "--variant", "x"], ["--variant: is not for a table"]),
+        (["init", "data", "no.csv"], ["no.csv: cannot be read as a table"]),
         (["datasets", "show", "ave"], ["ave is not prepared", "fdsweep prepare ave"]),
         (["datasets", "show", "watch", "--out", "/nowhere/x.png"], ["/nowhere/x.png", "cannot be"]),
         (["analyze", "--cutoff", "1.5"], ["1.5", "cutoff"]),
@@ -146,10 +157,19 @@ def test_the_surface_is_this_and_nothing_else():
         (["search", "--seeds", "1,5"], ["seed 1 is used for tuning"]),
         (["search", "--method", "kd", "--cutoff", "learn"], ["--cutoff"]),
         (["search", "--cutoff", "lern"], ["'lern'", "cutoff"]),
+        (["ablation", "--teacher", "gyroscope"], ["'gyroscope' cannot be read", "visual=NAME"]),
+        (["ablation", "--teacher", "gyroscope=./nowhere"], ["nowhere", "holds no student"]),
+        (["search", "--teacher", "gyroscope=x"], ["--teacher", "Leave it out"]),
+        (["analyze", "--teacher", "gyroscope=x"], ["--teacher", "Leave it out"]),
         (["run", "nowhere.yaml"], ["nowhere.yaml", "cannot be read"]),
         (["report"], ["storage", "fdsweep ablation"]),
         (["report", "--format", "pdf"], ["'pdf'", "csv, html, json, latex, markdown"]),
         (["status"], ["runs"]),
+        (["ablation", "--keep", "worst"], ["'worst'", "all, best, none"]),
+        (["models"], ["runs"]),
+        (["export-model", "x", "y"], ["runs"]),
+        (["predict", "x", "y"], ["runs"]),
+        (["predict", "x", "y", "--device", "gpu"], ["--device gpu", "cannot be used"]),
         (["ui"], ["no MLflow runs yet"]),
     ],
 )
@@ -272,7 +292,7 @@ QUICK = """
 import sys
 from fdsweep.orchestrator.cli import app
 SLOW = {"torch", "mlflow", "ray", "av", "matplotlib", "scipy", "pandas"}
-for words in ([], ["methods"], ["datasets"], ["status"], ["report"]):
+for words in ([], ["methods"], ["datasets"], ["status"], ["models"], ["report"]):
     try:
         app([*words, *(["--storage", sys.argv[1]] if words[:1] != ["methods"] and words else [])])
     except SystemExit:
@@ -292,6 +312,7 @@ def test_what_reads_alone_imports_neither_torch_nor_mlflow_nor_ray():
         "['methods'] []",
         "['datasets'] []",
         "['status'] []",
+        "['models'] []",
         "['report'] ['pandas', 'scipy']",
     ]
     for needle in ("fd-cmkd", "seglearn", "compare-rooms-", "| Row "):

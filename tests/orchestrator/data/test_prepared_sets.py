@@ -4,6 +4,7 @@ import importlib
 import json
 
 import pytest
+from miniature import own_table
 from typer.testing import CliRunner
 
 from fdsweep.orchestrator.cli import app
@@ -112,6 +113,30 @@ def test_from_the_raw_tree_to_table_3(cluster, tmp_path, name):
     for method in TABLE_3:
         assert sum(f"| {method} " in row for row in rows) == 2
     assert manifest["fingerprint"] in study.stdout
+
+
+@pytest.mark.slow
+def test_from_a_table_to_a_report(cluster, tmp_path):
+    own_table.build(tmp_path)
+    (tmp_path / "steps.yaml").unlink()
+    storage, described = ["--storage", tmp_path / "runs"], tmp_path / "steps.yaml"
+    made = fdsweep("init", "data", tmp_path / "table.csv", "--out", described)
+    assert made.exit_code == 0, made.output
+    done = fdsweep("prepare", described, *storage, "--json")
+    assert done.exit_code == 0, done.output
+    manifest = json.loads(done.stdout)
+    assert sum(sum(one.values()) for one in manifest["counts"].values()) == 24
+    assert "nothing to do" in fdsweep("prepare", described, *storage).stderr
+    wrong = fdsweep("prepare", "steps", tmp_path, *storage)
+    assert (wrong.exit_code, "Type: fdsweep prepare steps.yaml" in wrong.stderr) == (2, True)
+    described.unlink()
+    draw("steps", tmp_path / "sheet.png", storage)
+    what = ["--dataset", "steps", "--seeds", 1, "--epochs", 1, "--direction", "note->motion"]
+    study = fdsweep("run", one_row(tmp_path), *what, *storage)
+    assert study.exit_code == 0, study.output
+    assert study.stdout.count("|   1 |") == 1
+    assert manifest["fingerprint"] in study.stdout
+    assert "described in steps.yaml" in study.stdout
 
 
 def test_the_miniatures_cover_every_prepared_data_set():

@@ -11,6 +11,7 @@ from fdsweep.orchestrator.execution.cluster import (
     ResourceRequest,
     Room,
     check,
+    local_resources,
     plan_resources,
 )
 from fdsweep.orchestrator.execution.ray_compat import head_answers
@@ -37,6 +38,16 @@ def test_trials_fill_the_cluster(request_, cpus, gpus, concurrent, gpus_per_work
     workers = resources.concurrent * resources.workers
     assert workers * resources.per_worker["CPU"] <= cpus
     assert workers * resources.per_worker.get("GPU", 0) <= gpus
+
+
+def test_of_a_machine_only_the_cores_given_are_used():
+    """As in a job of Slurm that has a part of a node; Ray itself would count all of it."""
+    whole = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(whole)})
+        assert local_resources(ResourceRequest(gpus=0)).cpus == 1
+    finally:
+        os.sched_setaffinity(0, whole)
 
 
 @pytest.mark.parametrize(

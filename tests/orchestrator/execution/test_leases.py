@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from fdsweep.orchestrator.execution import leases as module
-from fdsweep.orchestrator.execution.leases import Leases
+from fdsweep.orchestrator.execution.leases import Leases, may_be_trained
 from fdsweep.search_spaces.storage import Storage
 
 NAMES = [f"key-{seed}" for seed in range(8)]
@@ -90,11 +90,22 @@ def test_what_a_driver_holds_is_waited_for_and_free_at_its_end(storage, fork):
     assert not list(storage.local("locks/leases").glob("key*"))
 
 
+def test_what_has_no_lease_is_not_trained_where_there_are_leases(storage):
+    may_be = may_be_trained(storage.root)
+    assert not may_be(("key", "0"))
+    assert may_be(("trial", ""))  # of a search: whoever has it says otherwise
+    assert not may_be_trained(storage.root, trials=False)(("trial", ""))
+    assert may_be_trained("s3://bucket/runs?region=eu-west-1")(("key", "0"))
+
+
 def test_a_killed_driver_of_this_machine_holds_nothing(storage, fork):
     driver = fork(hold, storage, NAMES)
     assert taken(driver) == NAMES
+    may_be = may_be_trained(storage.root)
+    assert may_be(("key", "0"))
     driver.process.kill()
     driver.process.join()
+    assert not may_be(("key", "0"))
     with Leases(storage) as leases:
         leases.wait(NAMES)
         assert leases.take(NAMES) == NAMES

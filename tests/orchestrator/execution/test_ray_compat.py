@@ -132,7 +132,8 @@ def test_a_node_knows_its_processes_its_head_and_its_logs():
     assert hasattr(worker.Worker, "current_node_id")
     assert parameters(Node.get_gcs_client) == parameters(Node.get_logs_dir_path) == ["self"]
     assert hasattr(_raylet.InnerGcsClient, "check_alive")
-    assert ray_compat.fault() == ""
+    assert hasattr(Node, "webui_url")
+    assert ray_compat.fault() == ray_compat.dashboard() == ""
 
 
 def test_what_ray_tells_a_driver_goes_through_the_function_that_is_hushed():

@@ -11,6 +11,9 @@ from pathlib import Path
 import optuna
 import pytest
 
+from fdsweep.orchestrator.bulletins.hearing import hear
+from fdsweep.search_spaces.storage import Storage
+
 pytestmark = pytest.mark.ray
 
 TRIALS = 4
@@ -33,9 +36,17 @@ def trials(storage):
     return [(t.state.name, t.params) for t in found if t.state.name != "WAITING"]
 
 
+def look(storage):
+    """What has become of drivers, and how far they say they are."""
+    return [(heard.state, heard.bulletin) for heard in hear(Storage(str(storage)))]
+
+
 @pytest.fixture(scope="module")
 def search(tmp_path_factory):
-    """A search whose driver was killed: the storage, what stood there then, the second run."""
+    """A search whose driver was killed: the storage, what stood there then, the second run.
+
+    And how far others saw it before it was killed, and after.
+    """
     storage = tmp_path_factory.mktemp("search") / "runs"
     with open(storage.parent / "killed.log", "w") as log:
         driver = subprocess.Popen(command(storage), stdout=log, stderr=log)
@@ -46,16 +57,21 @@ def search(tmp_path_factory):
             assert time.monotonic() < deadline
             time.sleep(0.5)
             states = [state for state, _ in trials(storage)]
+        seen = look(storage)
+        while not any(bulletin.trials for _, bulletin in seen):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+            seen = look(storage)
         os.kill(driver.pid, signal.SIGKILL)
         driver.wait()
-    left = trials(storage)
+    left, seen = trials(storage), (*seen, *look(storage))
     again = subprocess.run(command(storage), capture_output=True, text=True, check=False)
     assert again.returncode in (0, 1), again.stderr
-    return storage, left, again
+    return storage, left, again, seen
 
 
 def test_a_killed_search_ends_with_exactly_its_trials(search):
-    storage, left, _ = search
+    storage, left, _, _ = search
     assert "RUNNING" in [state for state, _ in left]
     found = trials(storage)
     assert len(found) == TRIALS
@@ -67,8 +83,16 @@ def test_a_killed_search_ends_with_exactly_its_trials(search):
     assert len(set(points)) == TRIALS
 
 
+def test_others_see_how_far_it_is_and_that_its_driver_was_killed(search):
+    storage, _, _, ((state, before), (state_after, after)) = search
+    assert (state, state_after, after.driver) == ("running", "gone", before.driver)
+    assert (before.total, {trial.kind for trial in before.trials}) == (TRIALS, {"point"})
+    assert before.trials[0].name.startswith("fd-cmkd, accelerometer->gyroscope, trial ")
+    assert look(storage) == []  # the second driver has cleared up
+
+
 def test_the_report_has_the_budget_and_the_comparison_on_fresh_seeds(search):
-    storage, _, again = search
+    storage, _, again, _ = search
     assert "| fd-cmkd, default |" in again.stdout
     assert "| fd-cmkd, tuned " in again.stdout
     assert "seeds 100, 101" in again.stdout
@@ -95,7 +119,7 @@ def test_the_report_has_the_budget_and_the_comparison_on_fresh_seeds(search):
 def test_the_pictures_lie_beside_the_report_and_in_mlflow(search):
     import mlflow
 
-    storage, _, _ = search
+    storage, _, _, _ = search
     (folder,) = {path.parent for path in storage.glob("reports/*/best-so-far.png")}
     assert {"slice-weight_low.svg", "contour.png"} <= {path.name for path in folder.iterdir()}
     client = mlflow.MlflowClient(f"sqlite:///{storage}/mlflow.db")
@@ -115,7 +139,7 @@ def test_the_pictures_lie_beside_the_report_and_in_mlflow(search):
 
 def test_tuning_leaves_no_result_that_could_be_taken_for_one(search):
     """What stands in results/ are the fresh seeds of default and chosen, and nothing else."""
-    storage, _, _ = search
+    storage, _, _, _ = search
     seeds = {path.stem.rpartition("-")[2] for path in storage.glob("results/*.parquet")}
     assert seeds == {"100", "101"}
     assert not list(storage.glob("ray/train/*"))

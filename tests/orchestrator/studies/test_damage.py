@@ -22,12 +22,28 @@ from fdsweep.results.records.store import Store
 from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.sweep import validated
 from fdsweep.trainers import teachers
+from fdsweep.trainers.students.record import SCHEMA as STUDENT_SCHEMA
+from fdsweep.trainers.students.record import StudentRecord
 
 pytestmark = pytest.mark.slow  # a study is stored for each of many cases
 
 SEEDS = (0, 1)
 WEIGHTS = {"bias": torch.zeros(1)}
 CURVES = [(0, "train", "loss_total", 1.0), (0, "val", "accuracy", 0.5)]
+
+
+CONTENT = b"weights"
+STUDENT = {
+    **{"keep": "best", "config": {"method": "none", "teacher": None}, "dataset": "watch"},
+    "network": {
+        **{"backbone": "cnn1d", "version": 1, "channels": 3, "outputs": 7},
+        "features": "post-relu",
+    },
+    **{"data_fingerprint": "", "modality": "gyroscope", "payload": {"kind": "signal"}},
+    **{"assets": {}, "task": "classification", "metric": "accuracy", "classes": ("PEN",)},
+    **{"best_score": 0.5, "val_score": 0.5, "test_score": 0.5, "licence": "", "source": ""},
+    "fdsweep_version": "0",
+}
 
 
 class Tracker:
@@ -125,6 +141,33 @@ def test_one_replicate_is_planned_again_and_the_rest_stays(finished, folder, con
     recorder.keep(trial, seed, outcome(seed))
     assert left(store) == [set(), set()]
     pd.testing.assert_frame_equal(store.replicates(), rows)
+    fault.counts(planned, stored_rows(store.root))
+
+
+@pytest.mark.fault(
+    "a kept student's weights or record are lost or damaged",
+    "named once and listed no more; nothing is trained for it",
+)
+@pytest.mark.parametrize("place", [layout.student_weights, layout.student_record])
+@pytest.mark.parametrize("content", [None, b"{"])
+def test_a_kept_student_is_no_reason_to_train(finished, place, content, fault):
+    store = finished
+    key, seed, planned = prepare(store.root).plan.cells[0].key, 1, stored_rows(store.root)
+    record = {"key": key, "seed": seed, "head": None, "size": len(CONTENT), **STUDENT}
+    store.write(layout.student_weights(key, seed), CONTENT)
+    store.write_text(
+        layout.student_record(key, seed), StudentRecord(**record).to_text(STUDENT_SCHEMA)
+    )
+    assert [one["rows"] for one in read("models", store)[0]["models"]] == [["none"]]
+    fault.hits()
+    harmed = place(key, seed)
+    store.delete_file(harmed) if content is None else store.write(harmed, content)
+    listed, told = read("models", store)
+    assert listed["models"] == []
+    is_silent = content is None and place is layout.student_record  # as if it had never been there
+    assert ("is damaged" in told) != is_silent
+    assert read("models", store) == (listed, "")
+    assert left(store) == [set(), set()]
     fault.counts(planned, stored_rows(store.root))
 
 

@@ -2,18 +2,21 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
 from fdsweep.orchestrator.cli import app
-from fdsweep.orchestrator.tracking.database import written
+from fdsweep.orchestrator.tracking.database import identities
 from fdsweep.results.records.schema import REPLICATES
 from fdsweep.search_spaces import layout
+from fdsweep.trainers.datasets.watch import Watch, find_file, read_recordings
 
 pytestmark = pytest.mark.ray
 
@@ -88,6 +91,47 @@ def test_results_are_one_row_per_key_and_seed(study):
     )
 
 
+ALONE = """
+import json, sys
+from fdsweep.trainers.students import load
+student = load(sys.argv[1])
+found = student.predict(sys.argv[2:])
+print(json.dumps([[one.name, one.label] for one in found]))
+assert "ray" not in sys.modules and "mlflow" not in sys.modules
+"""
+
+
+def test_an_exported_student_predicts_in_a_fresh_process_what_is_stored(study, tmp_path):
+    folder, path, _ = study
+    storage = ("--storage", str(folder / "runs"))
+    models = json.loads(CliRunner().invoke(app, ["models", *storage, "--json"]).stdout)["models"]
+    rows = pd.read_parquet(folder / "runs" / "results")
+    best = rows.sort_values(["val_score", "seed"], ascending=[False, True]).groupby("row").first()
+    assert {(*one["rows"], one["seed"]) for one in models} == {*best["seed"].items()}
+
+    exported = tmp_path / "student"
+    made = CliRunner().invoke(app, ["export-model", "FD", str(exported), *storage, "--json"])
+    told = json.loads(made.stdout)
+    assert told["files"] == ["README.md", "config.json", "model.safetensors"]
+    assert told["mean_test_score"] == pytest.approx(rows[rows["row"] == "FD"]["test_score"].mean())
+    assert "BSD 3-Clause" in (exported / "README.md").read_text()
+
+    stored = pd.read_parquet(folder / "runs" / "predictions")
+    own = stored[(stored["key"] + "-" + stored["seed"].astype(str)) == told["model"]]
+    recordings = read_recordings(find_file())["X"]
+    asked = sorted({sample_id.split("-")[0] for sample_id in own["sample_id"]})
+    files = [str(tmp_path / f"{number}.npy") for number in asked]
+    for number, file in zip(asked, files, strict=True):
+        np.save(file, recordings[int(number)])
+    words = [sys.executable, "-c", ALONE, str(exported), *files]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    labels = [label for _, label in json.loads(done.stdout)]
+    assert labels == [Watch.info.classes[number] for number in own["prediction"]]
+
+    shutil.rmtree(folder / "runs" / "students")
+    assert "4 done, 0 left" in run(folder / "runs", path, "--dry-run").stdout
+
+
 def test_mlflow_shows_the_sweep_its_replicates_and_their_curves(study):
     import mlflow
 
@@ -153,7 +197,7 @@ def test_run_again_does_without_torch_mlflow_and_ray(study):
 def test_the_database_tells_without_mlflow_what_is_written(study):
     folder, _, _ = study
     (sweep,) = (folder / "runs" / "reports").iterdir()
-    found = written(folder / "runs" / layout.MLFLOW_DATABASE, sweep.name)
+    found = identities(folder / "runs" / layout.MLFLOW_DATABASE, sweep.name, "FINISHED")
     rows = pd.read_parquet(folder / "runs" / "results")
     teachers = {(key, str(seed)) for (key,) in rows["teacher_keys"] for seed in (0, 1)}
     assert found == {*zip(rows["key"], rows["seed"].map(str), strict=True), *teachers}
@@ -172,9 +216,10 @@ def test_report_and_status_read_what_is_stored(study):
     assert [(s["done"], s["failed"], s["left"]) for s in status["sweeps"]] == [(4, 0, 0)]
 
 
-def test_nothing_of_ray_is_left_in_the_storage(study):
+def test_nothing_of_ray_is_left_in_the_storage_nor_a_bulletin(study):
     folder, _, _ = study
     assert not list((folder / "runs" / "ray" / "train").glob("*"))
+    assert not list((folder / "runs" / "progress").iterdir())
 
 
 def test_a_failing_replicate_costs_no_other_its_result(cluster, tmp_path):

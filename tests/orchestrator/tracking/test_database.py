@@ -6,7 +6,7 @@ import sqlite3
 import pytest
 
 from fdsweep.orchestrator.tracking import database
-from fdsweep.orchestrator.tracking.database import NEEDED, is_broken, on_own_disk, written
+from fdsweep.orchestrator.tracking.database import NEEDED, identities, is_broken, on_own_disk
 
 
 @pytest.fixture
@@ -25,10 +25,10 @@ def write(path, *statements):
 
 
 def test_a_database_that_does_not_tell_holds_nothing_known(path):
-    assert written(path.with_name("none.db"), "sweep") == set()
-    assert written(path, "sweep") == set()  # tables without their columns
+    assert identities(path.with_name("none.db"), "sweep", "FINISHED") == set()
+    assert identities(path, "sweep", "FINISHED") == set()  # tables without their columns
     path.write_bytes(b"garbage")
-    assert written(path, "sweep") == set()
+    assert identities(path, "sweep", "FINISHED") == set()
 
 
 @pytest.mark.parametrize("thorough", [False, True])

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from fdsweep.orchestrator.tracking.runs import replicate_run, summaries
+from fdsweep.orchestrator.tracking.runs import Held, Run, replicate_run, starting_run, summaries
 from fdsweep.results.compute.tables import Table, TableRow
 from fdsweep.results.document import Report
 
@@ -23,6 +23,41 @@ def test_a_score_that_is_not_there_is_not_told(nothing):
     told = {name for name, _, _ in replicate_run({**ROW, "val_score": nothing}, [], "x").metrics}
     assert told == {"final_test_score", "final_test_score_last", "final_test_score_best"}
     assert ("final_val_score", 0.5, 0) in replicate_run(ROW, [], "x").metrics
+
+
+def test_the_run_of_a_replicate_in_training_tells_nothing_of_its_end():
+    row = {**ROW, "val_score": None, "test_score": None, "status": "failed", "device": ""}
+    run = starting_run({**row, "test_score_last": None, "test_score_best": None}, "x", "http://ray")
+    ended = replicate_run(ROW, [], "x")
+    assert (run.identity, run.name, run.done) == (ended.identity, ended.name, False)
+    assert run.metrics == []
+    assert run.tags["fdsweep.dashboard"] == "http://ray"
+    assert {*ended.tags} - {*run.tags} == {"fdsweep.status"}
+    assert run.params.items() <= ended.params.items()
+    assert {*ended.params} - {*run.params} == {"device"}
+
+
+HELD = Held({"epochs": "2"}, {}, {("val_x", 0): 0.5, ("val_x", 1): math.nan, ("system/x", 0): 9.0})
+
+
+@pytest.mark.parametrize(
+    ("done", "params", "metrics", "fits"),
+    [
+        (True, {"epochs": "2"}, [("val_x", 0.5, 0), ("val_x", math.nan, 1)], True),
+        (True, {"epochs": "2"}, [("val_x", 0.5, 0)], False),  # it never had a second epoch
+        (True, {"epochs": "2"}, [("val_x", 0.25, 0), ("val_x", math.nan, 1)], False),
+        (True, {"epochs": "3"}, [("val_x", 0.5, 0), ("val_x", math.nan, 1)], False),
+        (False, {"new": "1"}, [("val_x", 0.5, 0)], True),
+        (False, {}, [("val_x", 0.25, 0)], False),
+        (False, {}, [("val_x", 0.25, 1)], False),  # not a number, before
+        (False, {}, [], True),
+    ],
+)
+def test_a_run_goes_on_if_what_is_held_is_its_beginning(done, params, metrics, fits):
+    run = Run(
+        identity=("k", "0"), name="", tags={}, params={}, metrics=metrics, seconds=1.0, done=done
+    )
+    assert HELD.fits(run, params) == fits
 
 
 @pytest.mark.parametrize("protocol", ["ours", "published"])

@@ -121,6 +121,14 @@ def test_an_event_without_length_takes_the_whole_video(catalog):
     assert any("end where they start" in note for note in catalog.notes)
 
 
+def test_of_a_single_video_the_first_seconds_are_the_event(raw, catalog):
+    dataset, item = AVE(), next(i for i in catalog.items if i.sample_id.endswith("_0_0"))
+    decoded = dataset.decode(raw, item, {})
+    (sound,) = dataset.read_file("audio", raw / item.parts["video"], {})
+    assert np.array_equal(sound, decoded["audio"])
+    assert dataset.read_file("visual", raw / item.parts["video"], {}) == [decoded["visual"]]
+
+
 def test_damaged_videos_are_named(raw, catalog):
     for number in (mini.EMPTY, mini.CUT):
         video = mini.events()[number][1]

@@ -169,6 +169,15 @@ def test_what_was_played_and_painted_comes_back(tree):
         assert all(picture.shape == (36, 48, 3) for picture in pictures)
 
 
+def test_single_files_are_read_as_those_of_the_tree(tree):
+    clip = tree.whole[0]
+    decoded = decode(tree, clip)
+    (sound,) = CremaD().read_file("audio", tree.raw / f"AudioWAV/{clip}.wav", {})
+    (pictures,) = CremaD().read_file("visual", tree.raw / f"VideoFlash/{clip}.flv", {})
+    assert np.array_equal(sound, decoded["audio"])
+    assert pictures == decoded["visual"]
+
+
 def test_damaged_clips_say_why(tree):
     with pytest.raises(Damaged, match="Git LFS pointer"):
         decode(tree, miniature.POINTED)

@@ -95,6 +95,18 @@ def test_tweets_are_cleaned_and_encoded(raw, catalog):
     assert picture.size == (120, 80)
 
 
+def test_single_files_are_read_as_those_of_the_tree(raw, catalog, tmp_path):
+    item, dataset = catalog.items[0], CrisisMMD()
+    decoded = dataset.decode(raw, item, catalog.assets)
+    (tmp_path / "tweet.txt").write_text(f"{decoded['clean_text']} https://t.co/x\n", "utf-8")
+    assert dataset.read_file("text", tmp_path / "tweet.txt", catalog.assets) == [decoded["text"]]
+    (pictures,) = dataset.read_file("visual", raw / item.parts["visual"], catalog.assets)
+    assert pictures == decoded["visual"]
+    (tmp_path / "tweet.txt").write_bytes(b"\xff")
+    with pytest.raises(Damaged, match="no text in UTF-8"):
+        dataset.read_file("text", tmp_path / "tweet.txt", catalog.assets)
+
+
 def test_the_vocabulary_is_that_of_the_training_tweets_alone(raw, catalog, tmp_path):
     agreed = "crisismmd_datasplit_agreed_label"
     shutil.copytree(raw / agreed, tmp_path / agreed)

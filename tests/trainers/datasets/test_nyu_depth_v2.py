@@ -195,6 +195,9 @@ def test_extracted_folders_are_read(folders):
         near = np.abs(decoded["rgb"].astype(int) - mini.pixels(number)) <= 12  # a JPEG
         assert near[mini.ROWS, mini.COLUMNS].mean() > 0.95
         assert np.array_equal(decoded["depth"], mini.millimetres())
+        for name in ("rgb", "depth"):
+            (alone,) = NYUDepthV2().read_file(name, folders / items[number].parts[name], {})
+            assert np.array_equal(alone, decoded[name])
         truth = np.where(mini.classes(number) == 0, IGNORE + 1, mini.classes(number))
         assert np.array_equal(decoded["label_map"], truth - 1)
     for number, reason in [(mini.UNREADABLE, "cannot be decoded"), (mini.VOID, "no pixel has")]:

@@ -68,6 +68,14 @@ def test_sound_and_picture_are_those_of_the_trial(raw, catalog):
             assert read_number(pixels) == item.label + 1 + 16 * int(item.group)
 
 
+def test_single_files_are_read_as_those_of_the_tree(raw, catalog):
+    item = catalog.items[0]
+    decoded = Ravdess().decode(raw, item, {})
+    (sound,) = Ravdess().read_file("audio", raw / item.parts["audio"], {})
+    assert np.array_equal(sound, decoded["audio"])
+    assert Ravdess().read_file("visual", raw / item.parts["visual"], {}) == [decoded["visual"]]
+
+
 def test_damaged_files_are_named(raw, catalog):
     by_id = {item.sample_id: item for item in catalog.items}
     for name in (mini.EMPTY_WAV, mini.CUT_VIDEO):

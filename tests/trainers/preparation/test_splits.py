@@ -4,7 +4,7 @@ from collections import Counter
 import pytest
 
 from fdsweep.search_spaces.errors import DataError
-from fdsweep.trainers.preparation.splits import by_group, carve_val, shared_groups
+from fdsweep.trainers.preparation.splits import by_group, carve_val, deal, shared_groups, turn
 
 SHARES = {"train": 0.7, "val": 0.1, "test": 0.2}
 
@@ -101,3 +101,19 @@ def test_a_class_never_leaves_training():
 def test_large_groups_still_give_a_validation():
     after = carve_val(["train"] * 90, [str(i // 30) for i in range(90)], [i % 2 for i in range(90)])
     assert Counter(after) == {"train": 60, "val": 30}
+
+
+def test_parts_have_like_classes_and_every_seed_tests_another():
+    groups = uneven(groups=40)
+    labels = [int(group) % 3 for group in groups]
+    parts = deal(groups, labels, 5)
+    assert parts == deal(groups[::-1], labels[::-1], 5)
+    for label in range(3):
+        counts = Counter(parts[g] for g, own in zip(groups, labels, strict=True) if own == label)
+        assert len(counts) == 5
+        assert max(counts.values()) < 2 * min(counts.values())
+    turns = [[turn(part, seed, 5) for part in range(5)] for seed in range(6)]
+    assert turns[0] == ["test", "val", "train", "train", "train"]
+    assert turns[1] == ["train", "test", "val", "train", "train"]
+    assert turns[5] == turns[0]
+    assert {seed for seed in range(5) if turns[seed][3] == "test"} == {3}

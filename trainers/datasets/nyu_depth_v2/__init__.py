@@ -115,6 +115,11 @@ RAW_DIR/
             return matlab.decode(raw, item.parts, assets)
         return folders.decode(raw, item.parts)
 
+    @override
+    def read_file(self, modality: str, file: Path, assets: Mapping[str, bytes]) -> list[Any]:
+        in_colour = modality == "rgb" or self.depth == folders.HHA
+        return [folders.colours(file) if in_colour else folders.millimetres(file)]
+
 
 @registry.register("nyu-depth-v2@hha")
 class NYUDepthV2HHA(NYUDepthV2):

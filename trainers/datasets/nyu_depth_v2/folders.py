@@ -66,8 +66,8 @@ def decode(raw: Path, parts: Mapping[str, str | float | int]) -> dict[str, Any]:
     rgb, depth, labels = (Path(str(parts[name])) for name in ("rgb", "depth", "labels"))
     is_hha = depth.parts[0] == HHA
     frame = {
-        "rgb": np.asarray(media.image(raw / rgb)),
-        "depth": np.asarray(media.image(raw / depth)) if is_hha else _millimetres(raw / depth),
+        "rgb": colours(raw / rgb),
+        "depth": colours(raw / depth) if is_hha else millimetres(raw / depth),
         LABEL_MAP: classes(media.raster(raw / labels)),
     }
     for name, pixels in frame.items():
@@ -77,7 +77,13 @@ def decode(raw: Path, parts: Mapping[str, str | float | int]) -> dict[str, Any]:
     return frame
 
 
-def _millimetres(path: Path) -> NDArray[np.uint16]:
+def colours(path: Path) -> NDArray[np.uint8]:
+    """A picture [H, W, 3]; Damaged if it cannot be decoded."""
+    return np.asarray(media.image(path))
+
+
+def millimetres(path: Path) -> NDArray[np.uint16]:
+    """Depth [H, W]; Damaged if it cannot be decoded, or is none."""
     values = media.raster(path)
     if values.dtype == np.uint8:
         return (values * (EIGHT_BITS_MM / 255)).round().astype(np.uint16)

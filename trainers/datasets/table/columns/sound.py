@@ -1,0 +1,124 @@
+"""`audio`: the sound of a file, of a video's too, as a log-spectrogram."""
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from statistics import median
+from typing import Annotated, Any, ClassVar, Self
+
+from pydantic import Field
+from typing_extensions import override
+
+from fdsweep.search_spaces.errors import ConfigError, DataError
+from fdsweep.trainers.datasets.table.columns.base import Column, known
+from fdsweep.trainers.modalities import Payload
+from fdsweep.trainers.preparation import media
+from fdsweep.trainers.preparation.catalog import Damaged
+from fdsweep.trainers.preparation.spectrogram import fit, log_spectrogram
+
+RATE = 16000
+"""Hz at most, where nothing else is asked for: that of the papers' data."""
+
+MAX_SECONDS = 10.0
+"""Of sound, where nothing else is asked for."""
+
+LEAST_SOUND_S = 0.1
+
+
+class Audio(Column):
+    """Mono at `rate` Hz, repeated and cut to `seconds`, in segments of `window`, `step` apart.
+
+    By default the rate is that of the files, RATE at most, and the seconds are the median of the
+    training samples, MAX_SECONDS at most.
+    """
+
+    kind: ClassVar = "audio"
+    suits: ClassVar = "resnet18"
+    endings: ClassVar = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".aac", ".aiff", ".wma")
+    measured: ClassVar = ("rate", "seconds")
+    if_few: ClassVar = {"window": 256, "step": 256, "backbone": "cnn2d"}
+    hints: ClassVar = {
+        "kind": "a log-spectrogram of the sound",
+        "rate": "Hz, to which all files are brought",
+        "seconds": "longer sound is cut, shorter repeated",
+        "window": "samples of a segment, and `step` from one to the next; 512 and 159 by default",
+        "backbone": "small; resnet18 is the default",
+    }
+
+    rate: Annotated[int, Field(ge=1000, le=192_000)] | None = None
+    seconds: Annotated[float, Field(gt=0, le=600)] | None = None
+    window: Annotated[int, Field(ge=16, le=8192)] = 512
+    step: Annotated[int, Field(ge=1, le=8192)] = 159
+
+    @property
+    @override
+    def in_channels(self) -> int:
+        return 1
+
+    @property
+    @override
+    def payload(self) -> Payload:
+        times = (self._samples - self.window + self.step) // self.step
+        return Payload("spectrogram", (self.window // 2 + 1, times))
+
+    @override
+    def settled(self, cells: Mapping[str, str], raw: Path, where: str) -> tuple[Self, bytes | None]:
+        settled = self
+        if self.rate is None or self.seconds is None:
+            sounds = list(filter(None, (_sound(raw / cell) for cell in cells.values())))
+            settled = self.model_copy(
+                update={
+                    "rate": self.rate or min(RATE, _rate(sounds, where)),
+                    "seconds": self.seconds or _seconds(sounds),
+                }
+            )
+        if settled.step > settled.window or settled._samples < settled.window:
+            raise ConfigError(
+                f"{settled.seconds:g} s at {settled.rate:,} Hz hold no segments of "
+                f"{settled.window} samples, {settled.step} apart",
+                where,
+                "Give more `seconds`, or a smaller `window` and `step`",
+            )
+        return settled, None
+
+    @override
+    def decode(self, raw: Path, cell: str, learnt: bytes | None) -> Any:
+        rate = known(self.rate)
+        signal = media.audio(raw / cell, rate=rate)
+        if signal.size < LEAST_SOUND_S * rate or not signal.any():
+            raise Damaged(f"{signal.size / rate:.2f} s of sound, or silence")
+        return log_spectrogram(
+            fit(signal, self._samples),
+            nperseg=self.window,
+            noverlap=self.window - self.step,
+            rate=rate,
+        )
+
+    @property
+    def _samples(self) -> int:
+        return round(known(self.rate) * known(self.seconds))
+
+
+def _sound(path: Path) -> tuple[int, float] | None:
+    """Rate and seconds of a file; None where it has no sound that can be read."""
+    try:
+        return media.sound(path)
+    except Damaged:
+        return None
+
+
+def _rate(sounds: list[tuple[int, float]], where: str) -> int:
+    rates = Counter(rate for rate, _ in sounds).most_common()
+    if len(rates) > 1:
+        (most, many), (other, few) = rates[:2]
+        raise DataError(
+            f"sound of {most:,} Hz ({many:,} files) and of {other:,} Hz ({few:,})",
+            where,
+            f"Say to which `rate` all are to be brought, such as rate: {min(most, other, RATE)}",
+        )
+    return rates[0][0] if rates else RATE
+
+
+def _seconds(sounds: list[tuple[int, float]]) -> float:
+    middle = median([seconds for _, seconds in sounds]) if sounds else MAX_SECONDS
+    return min(MAX_SECONDS, max(LEAST_SOUND_S, round(middle, 1)))
