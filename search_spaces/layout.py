@@ -24,6 +24,7 @@ locks/<name>.lock                   one process at a time
 locks/leases/<name>                 what a driver trains: replicates <key>-<seed>, names of runs
 mlflow.db, mlartifacts/             MLflow's runs; a broken database becomes mlflow.db.damaged
 optuna.db                           the studies of searches
+optuna/<search>.jsonl               the same of one search in a remote storage, as a journal
 """
 
 import posixpath
@@ -117,6 +118,11 @@ def bulletin(sweep: str, driver: str) -> str:
 def lock(name: str) -> str:
     """Held by the one process that may write what `name` names."""
     return f"{LOCKS}/{name}.lock"
+
+
+def journal(search: str) -> str:
+    """The study of `search`, as its driver has last written it down."""
+    return f"optuna/{search}.jsonl"
 
 
 def tuner_folder(name: str) -> str:

@@ -13,7 +13,7 @@ from typing_extensions import override
 from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.configs import NetworkConfig, StudentConfig
 from fdsweep.search_spaces.errors import DataError
-from fdsweep.search_spaces.storage import Storage
+from fdsweep.search_spaces.storage import Storage, cache
 from fdsweep.trainers import backbones, rng, tasks
 from fdsweep.trainers.backbones import pretrained
 from fdsweep.trainers.datasets import DatasetInfo
@@ -200,7 +200,7 @@ def _read_weights(kept: Storage, place: str) -> dict[str, Tensor] | None:
     if not kept.exists(place):
         return None
     try:
-        weights: dict[str, Tensor] = safetensors.torch.load(kept.read(place))
+        weights: dict[str, Tensor] = safetensors.torch.load(cache.read(kept, place))
     except safetensors.SafetensorError:
         kept.set_aside(place, NO_WEIGHTS)
         return None

@@ -45,6 +45,7 @@ def work(handed: dict[str, TrialConfig]) -> None:
     dataset = datasets.find(
         trial.config.network.dataset, datasets.DataLocation(trial.storage, trial.loading)
     )
+    dataset.fetch()
     fold_of = dataset.folds(trial.config.modalities)
     saved, usage = _load_checkpoint(trial.key), Usage(device)
     outcomes: dict[int, str] = saved.get("outcomes", {})

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from fdsweep.search_spaces.sweep import Sweep
 
 DEFAULT_STORAGE = "./fdsweep-runs"
+CACHE_DIR, CACHE_GB = "FDSWEEP_CACHE_DIR", "FDSWEEP_CACHE_GB"
 Storage = Annotated[
     str,
     typer.Option(envvar="FDSWEEP_STORAGE", help="Where results live: a path, or a URI."),
@@ -46,9 +47,18 @@ class Common:
     gpus_per_trial: Annotated[float | None, typer.Option(help="May be a part, such as 0.25.")] = (
         None
     )
-    workers_per_trial: Annotated[int, typer.Option(help="Data-parallel workers of each trial.")] = 1
+    workers_per_trial: Annotated[
+        int | None,
+        typer.Option(help="Data-parallel workers of each trial. (default: one per GPU of it)"),
+    ] = None
+    spread: Annotated[
+        bool, typer.Option("--spread", help="A trial's workers may stand on several nodes.")
+    ] = False
     seeds_per_trial: Annotated[
-        int | None, typer.Option(help="Split a cell's seeds into trials of so many.")
+        str, typer.Option(help="How many seeds of a cell share a trial; auto: as devices need.")
+    ] = "auto"
+    budget_hours: Annotated[
+        float | None, typer.Option(help="Device hours after which no new trial begins.")
     ] = None
     hang_timeout: Annotated[
         float, typer.Option(help="Minutes without a step until a trial is started again.")
@@ -78,9 +88,26 @@ class Common:
         str | None,
         typer.Option(help="ours, or published: epoch and head chosen on test. (default: ours)"),
     ] = None
+    cache_dir: Annotated[
+        str | None,
+        typer.Option(
+            envvar=CACHE_DIR,
+            help="Copies on each node of what a remote storage holds. (default: ~/.cache/fdsweep)",
+        ),
+    ] = None
+    cache_gb: Annotated[
+        float | None,
+        typer.Option(envvar=CACHE_GB, help="Of all copies on a node; 0 for none. (default: 50)"),
+    ] = None
     address: Address = None
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False
     as_json: AsJson = False
+
+    def choose_cache(self) -> None:
+        """Let this process, and those that it starts, use the cache that is given here."""
+        from fdsweep.search_spaces.storage import cache
+
+        cache.choose(self.cache_dir, self.cache_gb)
 
     def apply_to(self, sweep: "Sweep") -> "Sweep":
         """`sweep` with what is given here; a ConfigError for what cannot be used."""
@@ -102,7 +129,8 @@ class Common:
     def study_options(self) -> "StudyOptions":
         """Where and how the study runs."""
         from fdsweep.orchestrator.execution.cluster import ResourceRequest
-        from fdsweep.orchestrator.studies.options import StudyOptions
+        from fdsweep.orchestrator.execution.devices.budget import Budget
+        from fdsweep.orchestrator.studies.options import StudyOptions, parse_seeds_per_trial
         from fdsweep.search_spaces.trials import Keep, Loading, LoadingMode
 
         return StudyOptions(
@@ -113,8 +141,10 @@ class Common:
                 self.gpus_per_trial,
                 self.workers_per_trial,
                 self.hang_timeout,
+                self.spread,
+                Budget() if self.budget_hours is None else Budget(self.budget_hours),
             ),
-            seeds_per_trial=self.seeds_per_trial,
+            seeds_per_trial=parse_seeds_per_trial(self.seeds_per_trial),
             keep=cast(Keep, self.keep),
             loading=Loading(mode=cast(LoadingMode, self.loading), memory_gb=self.memory_gb),
         )
@@ -129,7 +159,9 @@ def with_common(act: Callable[..., None]) -> Callable[..., None]:
     def command(**given: object) -> None:
         values = cast(dict[str, Any], {option.name: given.pop(option.name) for option in shared})
         with for_people():
-            act(Common(**values), **given)
+            common = Common(**values)
+            common.choose_cache()
+            act(common, **given)
 
     parameters = [*own, *shared]
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]

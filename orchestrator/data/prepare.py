@@ -9,7 +9,7 @@ from rich.console import Console
 from fdsweep.orchestrator.data.decode import make_shards
 from fdsweep.orchestrator.data.plan import make_plan
 from fdsweep.orchestrator.data.text import few, found
-from fdsweep.orchestrator.execution.cluster import ResourceRequest, connect
+from fdsweep.orchestrator.execution.cluster import ResourceRequest, check_keys, connect
 from fdsweep.orchestrator.tracking.progress import Steps
 from fdsweep.search_spaces.errors import ConfigError, DataError
 from fdsweep.search_spaces.storage import Storage
@@ -53,6 +53,8 @@ def prepare(
     """
     if not 0 < shard_mb < math.inf:
         raise ConfigError(f"shards of {shard_mb:g} MB asked for", "--shard-mb", "Give more than 0")
+    request = ResourceRequest(address=address, gpus=0)
+    check_keys(request, storage)
     raw, storage = raw.expanduser().absolute(), Storage(storage).root
     console = Console(stderr=True)
     catalog = dataset.catalog(raw, options)
@@ -62,7 +64,7 @@ def prepare(
     left = [part for part in parts if find_outcome(job, part) is None]
     if left:
         shards.write_assets(storage, dataset.name, job.folder, catalog.assets)
-        connect(ResourceRequest(address=address))
+        connect(request)
         samples = sum(len(part.items) for part in left)
         from fdsweep.orchestrator.execution.driver.watch import attended
 

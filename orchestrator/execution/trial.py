@@ -61,14 +61,15 @@ def _fit(
         ) -> None:
             tune.report(metrics[0])
 
-    handed = {**handed, "watch": (tune.get_context().get_trial_id(), resources.hang_seconds)}
+    watch = tune.get_context().get_trial_id(), resources.hang_seconds
+    handed = {**handed, "watch": watch, "cores": resources.cores_per_worker}
     trainer = LeanTrainer(
         function,
         train_loop_config=handed,
         scaling_config=ray.train.ScalingConfig(
-            num_workers=resources.workers,
-            use_gpu=bool(resources.gpus_per_worker),
-            resources_per_worker=resources.per_worker,
+            num_workers=resources.shape.workers,
+            use_gpu=bool(resources.shape.gpus_per_worker),
+            resources_per_worker=resources.shape.per_worker,
         ),
         run_config=ray.train.RunConfig(
             name=name,
@@ -81,15 +82,17 @@ def _fit(
         ),
         patience=resources.hang_seconds,
     )
-    with interruptions_told(resources.workers):
+    with interruptions_told(resources.shape.workers):
         trainer.fit()
 
 
 def _train_replicates(handed: dict[str, Any]) -> None:
     """`trainers.worker.work`, imported where it runs: a trial itself need not pay for it."""
     from fdsweep.orchestrator.execution.health.guard import watched
+    from fdsweep.trainers.loaders.pipeline import share_cores
     from fdsweep.trainers.worker import work
 
+    share_cores(handed["cores"])
     with watched(*handed["watch"]):
         work(handed)
 
@@ -99,8 +102,10 @@ def _train_point(handed: dict[str, Any]) -> None:
     import ray
 
     from fdsweep.orchestrator.execution.health.guard import watched
+    from fdsweep.trainers.loaders.pipeline import share_cores
     from fdsweep.trainers.worker import tune
 
+    share_cores(handed["cores"])
     point, signals = handed["point"], handed["signals"]
 
     def go_on(epoch: int) -> bool:

@@ -3,7 +3,7 @@
 The study itself is Optuna's and lasts; what is written here is told from it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean
 
@@ -43,6 +43,7 @@ class PointRecorder:
         metric: what scores are.
         title: of the searches, for people.
         dashboard: the address of Ray's, if there is one.
+        copy: makes last what the studies were told; called before a trial counts as stored.
     """
 
     def __init__(
@@ -55,9 +56,10 @@ class PointRecorder:
         metric: str,
         title: str,
         dashboard: str = "",
+        copy: Callable[[], None] = lambda: None,
     ) -> None:
         self.words, self.proposers, self.store, self.tracker = words, proposers, store, tracker
-        self.name, self.metric, self.dashboard = name, metric, dashboard
+        self.name, self.metric, self.dashboard, self.copy = name, metric, dashboard, copy
         total = sum(proposer.total for proposer in proposers)
         self.progress = Progress(total, board=Board(store, name, title))
         self.failures: list[Failure] = []
@@ -93,7 +95,7 @@ class PointRecorder:
         self.progress.silent(proposal.key, name, seconds, over=over)
 
     def keep(self, proposer: Proposer, proposal: Proposal, end: End) -> None:
-        """Store the trial's run, and its log if it failed; its numbers are in the study already."""
+        """Store the trial's run, and its log if it failed; the study has its numbers already."""
         name = self._name(proposer, proposal)
         state = "failed" if end.failure else "complete" if end.is_complete else "pruned"
         metric = f"val_{self.metric}"
@@ -109,6 +111,7 @@ class PointRecorder:
             point = "\n".join(f"{option}: {value}" for option, value in proposal.point.items())
             self.store.write_text(self._log(proposal), f"{name}\n{point}\n{error}\n\n{traceback}")
         keep(self.store, self.name, run)
+        self.copy()
         self.tracker.log(run)
 
     def ended(self, proposer: Proposer, proposal: Proposal, end: End) -> None:

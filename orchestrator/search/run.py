@@ -7,8 +7,8 @@ What it chose is evaluated beside the method's default as an ordinary study.
 import contextlib
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
@@ -19,7 +19,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from fdsweep.orchestrator.bulletins.board import Board
 from fdsweep.orchestrator.execution.cluster import connect
+from fdsweep.orchestrator.execution.devices.sharing import shared_out
 from fdsweep.orchestrator.execution.leases import may_be_trained
+from fdsweep.orchestrator.search.journal import Journal
 from fdsweep.orchestrator.search.optuna_study import Goal, Point, Problem, Proposal, Proposer
 from fdsweep.orchestrator.search.pruners import PRUNERS
 from fdsweep.orchestrator.search.recorder import PointRecorder, to_record
@@ -35,7 +37,7 @@ from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.configs import StudentConfig
 from fdsweep.search_spaces.errors import LostClusterError, ReplicateError, StorageError, first_line
 from fdsweep.search_spaces.keys import content_key
-from fdsweep.search_spaces.storage import Storage
+from fdsweep.search_spaces.storage import Storage, tell_once
 from fdsweep.search_spaces.sweep import Row, override, with_aa
 from fdsweep.search_spaces.trials import PointConfig
 from fdsweep.trainers import datasets
@@ -56,13 +58,14 @@ def run(study: SearchStudy) -> Outcome:
         StorageError: another driver has the same search, or it cannot be written down.
     """
     root = study.defaults.store.root
-    with _alone(study.defaults.store, study.searches), _kept(study.defaults.store):
-        lanes = _lanes(study)
+    store = study.defaults.store
+    with _alone(store, study.searches), _kept(store), _opened(store, study.searches) as opened:
+        lanes = _lanes(study, opened)
         tags = {"fdsweep.study": "tuning", "fdsweep.dataset": study.defaults.info.name}
         with open_tracker(root, study.name, tags) as tracker:
             is_new = not all(lane.proposer.is_done for lane in lanes)
             try:
-                failures = _tune(study, lanes, tracker) if is_new else ()
+                failures = _tune(study, lanes, tracker, opened.copy) if is_new else ()
             except LostClusterError as error:
                 records = [
                     to_record(study, s, lane.proposer)
@@ -76,10 +79,21 @@ def run(study: SearchStudy) -> Outcome:
             if is_new:
                 best = {s.name: value for s in found if (value := _best(s)) is not None}
                 tracker.finish({}, best, outcome.pictures)
-    return replace(outcome, failures=(*failures, *outcome.failures))
+    left = sum(lane.proposer.total - len(lane.proposer.trials()) for lane in lanes)
+    unfinished = study.defaults.options.request.budget.words(left, "trials of the search")
+    return replace(
+        outcome,
+        failures=(*failures, *outcome.failures),
+        unfinished=unfinished or outcome.unfinished,
+    )
 
 
-def _tune(study: SearchStudy, lanes: "Sequence[Lane]", tracker: Tracker) -> tuple[Failure, ...]:
+def _tune(
+    study: SearchStudy,
+    lanes: "Sequence[Lane]",
+    tracker: Tracker,
+    copy: Callable[[], None],
+) -> tuple[Failure, ...]:
     """Run the searches as far as their budget goes; the trials that failed."""
     settings, fresh = study.settings, study.defaults
     resources = connect(fresh.options.request)
@@ -89,10 +103,12 @@ def _tune(study: SearchStudy, lanes: "Sequence[Lane]", tracker: Tracker) -> tupl
     from fdsweep.orchestrator.search.searcher import run_lanes
 
     plan = replace(tuning_plan(study), sweep=study.name, students=())
+    plan = shared_out(plan, fresh.store, resources.concurrent, fresh.options.seeds_per_trial)
+    devices = fresh.options.request.devices
     title = settings.space.title
     board = Board(fresh.store, study.name, f"{title}: teachers first")
     progress = Progress(plan.left, board=board)
-    recorder = Recorder(fresh.sweep, plan, fresh.store, tracker, progress)
+    recorder = Recorder(fresh.sweep, plan, fresh.store, tracker, progress, devices)
     recorder.dashboard = ray_compat.dashboard()
     tracker.end_lost(may_be_trained(fresh.store.root, trials=False))  # nobody else has the search
     if plan.left:
@@ -114,6 +130,7 @@ def _tune(study: SearchStudy, lanes: "Sequence[Lane]", tracker: Tracker) -> tupl
         study.metric,
         title,
         recorder.dashboard,
+        copy,
     )
     deadline = None if settings.minutes is None else time.monotonic() + 60 * settings.minutes
     with observer.progress, attended():
@@ -121,11 +138,46 @@ def _tune(study: SearchStudy, lanes: "Sequence[Lane]", tracker: Tracker) -> tupl
     return tuple(observer.failures)
 
 
-def _lanes(study: SearchStudy) -> "list[Lane]":
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """Where the searches' Optuna studies are: in one database, or in a journal each.
+
+    `journals` are by the searches' names; with them `database` is None.
+    """
+
+    database: optuna.storages.BaseStorage | None
+    journals: Mapping[str, Journal]
+
+    def of(self, search: str) -> optuna.storages.BaseStorage:
+        """The one that has the study of `search`."""
+        return self.database or optuna.storages.JournalStorage(self.journals[search])
+
+    def copy(self) -> None:
+        """See to it that what the studies were told lasts; StorageError if it cannot."""
+        for journal in self.journals.values():
+            journal.copy()
+
+
+@contextlib.contextmanager
+def _opened(store: Storage, found: Sequence[PlannedSearch]) -> Iterator[_Opened]:
+    """Open the studies; in the end all that they were told is in the storage.
+
+    Raises:
+        StorageError: they cannot be read or written.
+    """
+    if store.is_local:
+        yield _Opened(optuna.storages.RDBStorage(f"sqlite:///{whole_database(store)}"), {})
+        return
+    tell_once(f"{store.uri('optuna')}: the search lives in this process, with a copy there.")
+    with contextlib.ExitStack() as stack:
+        names = dict.fromkeys(search.name for search in found)
+        yield _Opened(None, {x: stack.enter_context(Journal(store, x)) for x in names})
+
+
+def _lanes(study: SearchStudy, opened: _Opened) -> "list[Lane]":
     from fdsweep.orchestrator.search.searcher import Lane
 
     settings, store = study.settings, study.defaults.store
-    storage = optuna.storages.RDBStorage(f"sqlite:///{whole_database(store)}")
 
     def lane(search: PlannedSearch) -> "Lane":
         def key_of(point: Point) -> str:
@@ -167,7 +219,8 @@ def _lanes(study: SearchStudy) -> "list[Lane]":
             key_of=key_of,
             look_up=look_up,
         )
-        proposer = Proposer(storage, search.name, problem, settings.trials, settings.sampler)
+        kept = opened.of(search.name)
+        proposer = Proposer(kept, search.name, problem, settings.trials, settings.sampler)
         return Lane(proposer, make_point, objectives)
 
     return [lane(search) for search in study.searches]
@@ -208,6 +261,8 @@ def _recorded(study: SearchStudy, search: PlannedSearch, lane: "Lane") -> search
     if record.chosen is None:
         states = ", ".join(f"{n} {state}" for state, n in searches.counts(record).items())
         fix = "Give more --trials or another --space"
+        if study.defaults.options.request.budget.is_spent:
+            fix = "The device hours are spent: type the same command again"
         raise ReplicateError(
             f"no trial was completed ({states or 'none begun'})", search.words, fix
         )
@@ -285,9 +340,14 @@ def _kept(store: Storage) -> Iterator[None]:
 def _alone(store: Storage, found: Sequence[PlannedSearch]) -> Iterator[None]:
     """Hold every search's lock; the system lets go of it when a driver dies.
 
+    A remote storage has none: there a journal tells the driver that came first.
+
     Raises:
         StorageError: another driver holds one.
     """
+    if not store.is_local:
+        yield
+        return
     store.make_folder(layout.LOCKS)
     with contextlib.ExitStack() as stack:
         for search in found:

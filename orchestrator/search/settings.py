@@ -17,7 +17,7 @@ from fdsweep.orchestrator.tracking.progress import clock
 from fdsweep.results.compute.notes import spell_seeds
 from fdsweep.results.records.searches import name_together
 from fdsweep.search_spaces.configs import Option, StudentConfig
-from fdsweep.search_spaces.errors import ConfigError, StorageError, unknown
+from fdsweep.search_spaces.errors import ConfigError, unknown
 from fdsweep.search_spaces.keys import content_key
 from fdsweep.search_spaces.spaces import (
     LR,
@@ -207,9 +207,6 @@ def prepare(settings: SearchSettings, sweep: Sweep, options: StudyOptions) -> Se
     study = studies.prepare(sweep, options)
     if for_pixels(sweep, study.info) != sweep:
         study = studies.prepare(for_pixels(sweep, study.info), options)
-    if not study.store.is_local:
-        what = "Optuna's SQLite file cannot lie in object storage"
-        raise StorageError(what, study.store.root, "Give a folder as --storage")
     settings = replace(settings, objective=_named(settings.objective, study))
     found = []
     for method in dict.fromkeys(settings.methods):
@@ -276,8 +273,7 @@ def tuning_plan(study: SearchStudy) -> Plan:
     """The teachers that the tuning seeds need, and a full trial of each default."""
     fresh = study.defaults
     sweep = fresh.sweep.model_copy(update={"seeds": study.settings.tuning_seeds})
-    whole_trials = replace(fresh.options, seeds_per_trial=None)
-    return studies.plan_missing(sweep, fresh.plan.cells, fresh.store, whole_trials)
+    return studies.plan_missing(sweep, fresh.plan.cells, fresh.store, fresh.options)
 
 
 def _named(objective: str, study: Study) -> str:

@@ -3,9 +3,22 @@
 from dataclasses import dataclass, field
 from typing import get_args
 
-from fdsweep.orchestrator.execution.cluster import ResourceRequest
+from fdsweep.orchestrator.execution.cluster import ResourceRequest, check_keys
 from fdsweep.search_spaces.errors import ConfigError, unknown
 from fdsweep.search_spaces.trials import AUTO, Keep, Loading
+
+
+def parse_seeds_per_trial(text: str) -> int | None:
+    """The number that `text` is; None for `auto`.
+
+    Raises:
+        ConfigError: something else.
+    """
+    try:
+        return None if text == "auto" else int(text)
+    except ValueError:
+        what = f"{text!r} is no number of seeds"
+        raise ConfigError(what, "--seeds-per-trial", "Give 1 or more, or auto") from None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -15,12 +28,14 @@ class StudyOptions:
     Args:
         storage: where results live, a path or a URI.
         request: the devices.
-        seeds_per_trial: how many of a cell's replicates a trial holds; None for all.
+        seeds_per_trial: how many of a cell's replicates a trial holds; None for as many as keep
+            all devices at work.
         loading: how workers hold the data.
         keep: which trained students stay in the storage.
 
     Raises:
-        ConfigError: fewer than 1 seed per trial, or an unknown choice of students.
+        ConfigError: fewer than 1 seed per trial, an unknown choice of students, or keys in the URI
+            of a storage for a cluster.
     """
 
     storage: str
@@ -35,3 +50,4 @@ class StudyOptions:
             raise ConfigError(what, "--seeds-per-trial", "Give 1 or more")
         if self.keep not in get_args(Keep):
             raise unknown("choice", self.keep, get_args(Keep), "--keep")
+        check_keys(self.request, self.storage)

@@ -9,7 +9,7 @@ from pyarrow import fs
 
 from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.errors import StorageError
-from fdsweep.search_spaces.storage import Storage, told_if_full, unwritable
+from fdsweep.search_spaces.storage import Storage, remote, told_if_full, unwritable
 
 PLACE = "reports/mine/notes.md"
 
@@ -76,6 +76,43 @@ def test_a_place_is_joined_to_the_path_of_a_uri_and_its_options_stay(path, optio
         assert found == storage.inside(place)
         assert found.endswith(f"/{place}")
         assert system.equals(storage.system)
+
+
+@pytest.mark.parametrize("secret", ["wJa%2Flr%40x", "wJa/lr@x"])
+def test_keys_of_a_uri_go_into_the_environment_alone(secret, monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.setenv(name, "others")
+    storage = Storage(f"s3://AKIA:{secret}@bucket/runs?endpoint_override=127.0.0.1%3A9")
+    for text in (storage.root, storage.uri(PLACE), repr(pickle.dumps(storage))):
+        assert "AKIA" not in text
+        assert "wJa" not in text
+    assert storage.root == "s3://bucket/runs?endpoint_override=127.0.0.1%3A9"
+    assert os.environ["AWS_ACCESS_KEY_ID"] == "AKIA"
+    assert os.environ["AWS_SECRET_ACCESS_KEY"] == "wJa/lr@x"
+    assert "AWS_SESSION_TOKEN" not in os.environ
+    assert Storage(storage.root).system is storage.system  # opened once
+
+
+@pytest.mark.parametrize(
+    ("said", "meaning"),
+    [
+        ("AWS Error ACCESS_DENIED during HeadObject operation: No response body.", "credentials"),
+        ("AWS Error INVALID_ACCESS_KEY_ID during ListObjectsV2 operation", "credentials"),
+        ("AWS Error UNKNOWN (HTTP status 400): ExpiredToken: gone", "credentials"),
+        ("AWS Error NO_SUCH_BUCKET during PutObject operation: gone", "no such bucket"),
+        ("Bucket 'b' not found. To create buckets, enable the option", "no such bucket"),
+        ("AWS Error NETWORK_CONNECTION during HeadObject operation: curlCode: 7", "not answer"),
+    ],
+)
+def test_what_a_server_refuses_is_said_with_what_to_do(said, meaning):
+    why, fix = remote.explained(OSError(said))
+    assert meaning in why
+    assert said.rstrip(".") in why
+    assert fix
+
+
+def test_what_is_unknown_is_told_as_it_is():
+    assert remote.explained(OSError("odd.\nmore")) == ("odd", "")
 
 
 def test_an_unknown_uri_is_one_sentence():

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.errors import ConfigError, DataError
-from fdsweep.search_spaces.storage import Storage
+from fdsweep.search_spaces.storage import Storage, cache
 
 WEIGHTS = "model.safetensors"
 
@@ -40,7 +40,7 @@ def load(storage: str, digest: str) -> dict[str, Tensor]:
     if not kept.exists(place):
         raise gone
     try:
-        weights: dict[str, Tensor] = safetensors.torch.load(kept.read(place))
+        weights: dict[str, Tensor] = safetensors.torch.load(cache.read(kept, place, digest))
     except safetensors.SafetensorError:
         kept.set_aside(place, "no whole safetensors")
         raise gone from None

@@ -190,6 +190,10 @@ class Dataset(ABC):
             DataError: it cannot be read.
         """
 
+    def fetch(self) -> None:
+        """Bring near what a training reads again and again, if it lies far away."""
+        return
+
     @property
     def counts(self) -> dict[str, dict[str, int]] | None:
         """Samples per split and class, if they are known without reading; DataError as `info`."""

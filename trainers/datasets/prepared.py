@@ -23,6 +23,7 @@ from fdsweep.trainers import modalities as kinds
 from fdsweep.trainers.datasets import HERE, DataLocation, Dataset, DatasetInfo, Fold
 from fdsweep.trainers.imports.lazy import torch
 from fdsweep.trainers.modalities import Inputs, Payload
+from fdsweep.trainers.preparation import reading
 from fdsweep.trainers.preparation.catalog import Catalog, Item, Options
 from fdsweep.trainers.preparation.manifest import Declared, Manifest, load_manifest
 from fdsweep.trainers.preparation.reading import read_rows, read_table
@@ -127,6 +128,13 @@ class Prepared(Dataset):
             label_maps=inputs.get(LABEL_MAP),
         )
         return lambda _seed: fold  # the manifest's splits for every seed
+
+    @override
+    def fetch(self) -> None:
+        from fdsweep.trainers.distributed import beat  # brings torch
+        from fdsweep.trainers.loaders.pipeline import usable_cores
+
+        reading.fetch(self.location.storage, self.manifest, usable_cores(), beat)
 
     @property
     @override

@@ -1,9 +1,11 @@
 """Things read and decoded side by side, given in the order in which they were asked for."""
 
+import math
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
 
@@ -14,11 +16,26 @@ MIN_AHEAD = 4
 """Results that are always read before they are needed, however large they are."""
 
 
+@dataclass(slots=True)
+class _Share:
+    """`cores` are this process's part of those that its trial shares with others."""
+
+    cores: float
+
+
+_SHARE = _Share(math.inf)
+
+
+def share_cores(cores: int) -> None:
+    """Read and decode on so many cores at most from now on."""
+    _SHARE.cores = cores
+
+
 def usable_cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """Cores that this process may use, beside the trials that run at the same time."""
+    knows = hasattr(os, "sched_getaffinity")  # not on macOS and Windows
+    here = len(os.sched_getaffinity(0)) if knows else os.cpu_count() or 1
+    return int(min(here, _SHARE.cores))
 
 
 def depth(cores: int, result_bytes: int, budget: int) -> int:

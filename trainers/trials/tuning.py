@@ -37,6 +37,7 @@ class Tuning:
             point.configs[0].network.dataset, datasets.DataLocation(point.storage, point.loading)
         )
         modalities = {m: None for config in point.configs for m in config.modalities}
+        dataset.fetch()
         fold_of = dataset.folds(tuple(modalities))
         folds = {seed: without_test(fold_of(seed)).to(device) for seed in point.seeds}
         info, storage, runtime = dataset.info, point.storage, Runtime.here(device)

@@ -1,11 +1,13 @@
 """Reading ahead: in order, side by side, as far as cores and memory go."""
 
+import math
 import os
 import threading
 from collections.abc import Iterator
 
 import pytest
 
+from fdsweep.trainers.loaders import pipeline
 from fdsweep.trainers.loaders.pipeline import MIN_AHEAD, depth, read_ahead, usable_cores
 
 
@@ -15,6 +17,14 @@ def test_cores_are_those_that_the_process_may_use(monkeypatch: pytest.MonkeyPatc
     assert usable_cores() == 3
     monkeypatch.delattr(os, "sched_getaffinity")
     assert usable_cores() == 64
+
+
+def test_a_trial_reads_on_its_part_of_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(16)), raising=False)
+    for part, used in ((4, 4), (64, 16)):
+        monkeypatch.setattr(pipeline, "_SHARE", pipeline._Share(math.inf))
+        pipeline.share_cores(part)
+        assert usable_cores() == used
 
 
 @pytest.mark.parametrize(

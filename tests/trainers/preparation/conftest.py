@@ -1,6 +1,7 @@
 import pytest
 
 
-@pytest.fixture(params=["path", "file:// URI"])
+@pytest.fixture(params=["path", "file:// URI", "far"])
 def storage(request, tmp_path):
-    return str(tmp_path) if request.param == "path" else tmp_path.as_uri()
+    far = f"fsspec+file://{tmp_path}"
+    return {"path": str(tmp_path), "file:// URI": tmp_path.as_uri(), "far": far}[request.param]

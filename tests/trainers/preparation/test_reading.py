@@ -6,7 +6,10 @@ import pytest
 from mini import ALL, decoded, make_items, prepare, rows_of
 
 from fdsweep.search_spaces.errors import DataError
-from fdsweep.trainers.preparation.reading import read_rows, read_table
+from fdsweep.search_spaces.layout import data_file
+from fdsweep.search_spaces.storage import Storage, cache
+from fdsweep.search_spaces.storage.cache import Cache
+from fdsweep.trainers.preparation.reading import fetch, read_rows, read_table
 
 
 def test_what_was_put_in_comes_out(storage):
@@ -39,16 +42,16 @@ def test_no_such_row(tmp_path):
 def test_few_rows_are_read_for_one(tmp_path, monkeypatch):
     manifest = prepare(tmp_path, make_items())
     read = []
-    original = pq.ParquetFile.read_row_group
+    original = pq.ParquetFile.read_row_groups
     monkeypatch.setattr(
         pq.ParquetFile,
-        "read_row_group",
-        lambda self, group, columns, **how: (
-            read.append((group, columns)) or original(self, group, columns, **how)
+        "read_row_groups",
+        lambda self, groups, columns, **how: (
+            read.append((groups, columns)) or original(self, groups, columns, **how)
         ),
     )
     read_rows(str(tmp_path), manifest, [9, 37], ["label"])
-    assert read == [(1, ["label"]), (2, ["label"])]
+    assert read == [([1], ["label"]), ([2], ["label"])]
     shard = pq.ParquetFile(tmp_path / "data/mini/key/shard-00000.parquet")
     assert [shard.metadata.row_group(i).num_rows for i in range(3)] == [8, 8, 4]
 
@@ -62,3 +65,27 @@ def test_a_lost_shard_says_what_to_type(tmp_path):
     ):
         with pytest.raises(DataError, match=r"shard-00001.*Type: fdsweep prepare mini RAW_DIR"):
             read()
+
+
+def test_far_shards_are_fetched_once_and_give_the_same_rows(tmp_path, monkeypatch):
+    items, storage = make_items(), f"fsspec+file://{tmp_path}/far"
+    manifest = prepare(storage, items)
+    monkeypatch.setenv(cache.FOLDER, str(tmp_path / "near"))
+    near, fetched = Cache.here(), []
+    fetch(storage, manifest, 2, lambda: fetched.append(1))
+    assert len(fetched) == len(manifest.shards) == len(list(near.folder.glob("??/*-*")))
+    for shard in manifest.shards:
+        Storage(storage).delete_file(data_file(manifest.name, manifest.folder, shard.name))
+    assert read_rows(storage, manifest, [49, 3], ALL).to_pylist() == [
+        rows_of(items)[49],
+        rows_of(items)[3],
+    ]
+
+
+def test_what_the_cache_cannot_hold_stays_far(tmp_path, monkeypatch):
+    storage = f"fsspec+file://{tmp_path}/far"
+    manifest = prepare(storage, make_items())
+    monkeypatch.setenv(cache.FOLDER, str(tmp_path / "near"))
+    monkeypatch.setenv(cache.GIGABYTES, "1e-9")
+    fetch(storage, manifest, 2, pytest.fail)
+    assert not (tmp_path / "near").exists()

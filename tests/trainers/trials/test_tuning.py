@@ -17,7 +17,7 @@ from fdsweep.search_spaces.errors import ReplicateError
 from fdsweep.search_spaces.spaces import Space, dimensions
 from fdsweep.search_spaces.trials import PointConfig, TrialConfig
 from fdsweep.trainers import datasets, distillers
-from fdsweep.trainers.datasets import DatasetInfo
+from fdsweep.trainers.datasets import Dataset, DatasetInfo
 from fdsweep.trainers.distillers import Distiller, resolve_options
 from fdsweep.trainers.loaders import Plain
 from fdsweep.trainers.replicate import run_replicate
@@ -29,7 +29,7 @@ CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
-class Part:
+class Part(Dataset):
     """Some samples of each split of `watch`, or `poisoned` ones."""
 
     poisoned: bool = False

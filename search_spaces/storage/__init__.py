@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Self
 
 import filelock
-import pyarrow as pa
 from pyarrow import fs
 
 from fdsweep.search_spaces.errors import StorageError, first_line, has_control, public
+from fdsweep.search_spaces.storage import remote
 
 OTHER_STORAGE = "Choose another --storage"
 FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -36,11 +36,12 @@ class Storage:
     """What lies below `root`, a path or a URI that pyarrow knows. It can be pickled.
 
     Places are paths below the root, as `search_spaces.layout` spells them. The constructor touches
-    nothing.
+    no file; keys in a URI go into the environment, for this process and those it starts.
 
     Attributes:
-        root: the absolute path, or the URI as it was given.
+        root: the absolute path, or the URI without keys.
         is_local: whether it is a folder of this machine.
+        is_flat: whether it is object storage, which has no folders.
         system: pyarrow's file system.
 
     Raises:
@@ -48,8 +49,10 @@ class Storage:
     """
 
     def __init__(self, root: str) -> None:
+        root = remote.take_keys(root)
         self.system, self._base = _locate(root)
         self.is_local = isinstance(self.system, fs.LocalFileSystem)
+        self.is_flat = self.system.type_name in remote.OBJECT_STORES
         self.root = self._base if self.is_local else root
 
     def __reduce__(self) -> tuple[type[Self], tuple[str]]:
@@ -76,19 +79,26 @@ class Storage:
 
     def exists(self, place: str = "") -> bool:
         """Whether a file or folder stands at `place`."""
-        return bool(self.system.get_file_info(self.inside(place)).type != fs.FileType.NotFound)
+        return bool(self._look(place).type != fs.FileType.NotFound)
 
     def is_folder(self, place: str = "") -> bool:
         """Whether a folder stands at `place`."""
-        return bool(self.system.get_file_info(self.inside(place)).type == fs.FileType.Directory)
+        return bool(self._look(place).type == fs.FileType.Directory)
 
     def size(self, place: str) -> int | None:
         """Bytes of the file at `place`; None if there is none."""
-        size: int | None = self.system.get_file_info(self.inside(place)).size
+        size: int | None = self._look(place).size
         return size
+
+    def stamp(self, place: str) -> tuple[int, int] | None:
+        """Time of change in ns, 0 if it is unknown, and bytes of the file at `place`, if any."""
+        info = self._look(place)
+        return (info.mtime_ns or 0, info.size) if info.type == fs.FileType.File else None
 
     def make_folder(self, place: str) -> None:
         """See to it that there is a folder at `place`; StorageError if it cannot be made."""
+        if self.is_flat:
+            return
         try:
             self.system.create_dir(self.inside(place), recursive=True)
         except OSError as error:
@@ -100,6 +110,9 @@ class Storage:
         Raises:
             StorageError: the place cannot be written.
         """
+        if self.is_flat:
+            self._put(place, content)
+            return
         folder, name = posixpath.split(self.inside(place))
         temporary = posixpath.join(folder, f".{name}.{uuid.uuid4().hex}")
         try:
@@ -124,6 +137,16 @@ class Storage:
         except OSError as error:
             raise self._unreadable(place, error) from None
         return content
+
+    def pieces(self, place: str, size: int) -> Iterator[bytes]:
+        """The content of the file at `place`, `size` bytes at a time.
+
+        Raises:
+            StorageError: it cannot be read.
+        """
+        with self._asked(place), self.system.open_input_stream(self.inside(place)) as stream:
+            while piece := stream.read(size):
+                yield piece
 
     def read_end(self, place: str, size: int) -> bytes:
         """The last `size` bytes of the file at `place`; StorageError if it cannot be read."""
@@ -159,8 +182,9 @@ class Storage:
         return {info.path[start:]: info.mtime_ns or 0 for info in self._files(folder, deep=True)}
 
     def delete_file(self, place: str) -> None:
-        """Delete the file at `place`."""
-        self.system.delete_file(self.inside(place))
+        """Delete the file at `place`; StorageError if it is in object storage and cannot be."""
+        with self._asked(place):
+            self.system.delete_file(self.inside(place))
 
     def delete_folder(self, place: str) -> None:
         """Delete the folder at `place`, if it is there; StorageError if it cannot be."""
@@ -210,20 +234,46 @@ class Storage:
         aside = f"{DAMAGED}/{place}.{DAMAGED}"
         sentence = f"{self.uri(place)} is damaged ({why}) and counts as missing"
         try:
-            self.system.create_dir(posixpath.dirname(self.inside(aside)), recursive=True)
+            self.make_folder(posixpath.dirname(aside))
             self.system.move(self.inside(place), self.inside(aside))
-        except OSError as error:
+        except (OSError, StorageError) as error:
             if self.exists(place):
                 tell_once(f"{sentence}; it cannot be moved ({first_line(error)}).")
         else:
             _tell(f"{sentence}; it was moved to {aside}.")
 
+    def _put(self, place: str, content: bytes) -> None:
+        """Write an object, which appears whole when it is closed."""
+        try:
+            with self.system.open_output_stream(self.inside(place)) as stream:
+                stream.write(content)
+        except OSError as error:
+            raise unwritable(self.uri(place), error) from None
+
+    def _look(self, place: str) -> fs.FileInfo:
+        with self._asked(place):
+            return self.system.get_file_info(self.inside(place))
+
+    @contextlib.contextmanager
+    def _asked(self, place: str) -> Iterator[None]:
+        """Say in a sentence why another machine does not answer a question about `place`."""
+        try:
+            yield
+        except OSError as error:
+            if self.is_local:
+                raise
+            raise self._unreadable(place, error) from None
+
     def _unreadable(self, place: str, error: OSError) -> StorageError:
-        return StorageError(f"cannot be read ({first_line(error)})", self.inside(place))
+        if self.is_local:
+            return StorageError(f"cannot be read ({first_line(error)})", self.inside(place))
+        why, fix = remote.explained(error)
+        return StorageError(f"cannot be read ({why})", self.uri(place), fix)
 
     def _files(self, folder: str, *, deep: bool) -> list[fs.FileInfo]:
         selector = fs.FileSelector(self.inside(folder), recursive=deep, allow_not_found=True)
-        found = self.system.get_file_info(selector)
+        with self._asked(folder):
+            found = self.system.get_file_info(selector)
         return [info for info in found if info.type == fs.FileType.File]
 
 
@@ -231,7 +281,8 @@ def unwritable(place: str, error: OSError) -> StorageError:
     """What to say of `error`, met when something was to be written at `place`."""
     if error.errno in FULL:
         return StorageError(f"the storage is full ({first_line(error)})", place, MAKE_ROOM)
-    return StorageError(f"cannot be written ({first_line(error)})", place, OTHER_STORAGE)
+    why, fix = remote.explained(error)
+    return StorageError(f"cannot be written ({why})", place, fix or OTHER_STORAGE)
 
 
 @contextlib.contextmanager
@@ -270,10 +321,4 @@ def _locate(root: str) -> tuple[fs.FileSystem, str]:
         raise StorageError("is neither a path nor a URI", root, "Write a URI with ://")
     if "://" not in root:
         return fs.LocalFileSystem(), os.path.abspath(os.path.expanduser(root))
-    try:
-        system, path = fs.FileSystem.from_uri(root)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise StorageError(f"cannot be used ({first_line(error)})", root) from None
-    if not path:
-        raise StorageError("names no bucket or folder", root, "Give one, such as s3://bucket/runs")
-    return system, path
+    return remote.locate(root)
