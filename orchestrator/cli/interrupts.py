@@ -1,4 +1,4 @@
-"""Ctrl-C: the first press interrupts, and none disturbs the end."""
+"""Ctrl-C, or what Slurm and Kubernetes send: the first interrupts, and none disturbs the end."""
 
 import contextlib
 import signal
@@ -6,13 +6,15 @@ import threading
 import time
 from collections.abc import Iterator
 
+HEARD = (signal.SIGINT, signal.SIGTERM)
+
 DOUBLE_S = 1.0
 """A press within so long of another is the same: whoever started this process may pass on what
 the terminal has sent to it already."""
 
 
 class Interrupts:
-    """What SIGINT does, from its first press on."""
+    """What SIGINT and SIGTERM do, from the first on."""
 
     def __init__(self) -> None:
         self.last = -DOUBLE_S
@@ -25,26 +27,29 @@ class Interrupts:
             raise KeyboardInterrupt
 
     def end(self) -> None:
-        """From now on presses count no more, up to the end of the process."""
-        if signal.getsignal(signal.SIGINT) is self:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        """From now on they count no more, up to the end of the process."""
+        for number in HEARD:
+            if signal.getsignal(number) is self:
+                signal.signal(number, signal.SIG_IGN)
 
 
 @contextlib.contextmanager
 def heard() -> Iterator[Interrupts]:
-    """Within it SIGINT goes to the interrupts given.
+    """Within it SIGINT and SIGTERM go to the interrupts given.
 
-    Where SIGINT is ignored, as in a background job of a shell, it stays so.
+    What is ignored, as SIGINT in a background job of a shell, stays so.
     """
     interrupts = Interrupts()
-    found = signal.getsignal(signal.SIGINT)
-    is_main = threading.current_thread() is threading.main_thread()
-    if not is_main or found is signal.SIG_IGN:
+    if threading.current_thread() is not threading.main_thread():
         yield interrupts
         return
-    signal.signal(signal.SIGINT, interrupts)
+    found = {number: signal.getsignal(number) for number in HEARD}
+    for number, handler in found.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, interrupts)
     try:
         yield interrupts
     finally:
-        if signal.getsignal(signal.SIGINT) is interrupts:
-            signal.signal(signal.SIGINT, found)
+        for number, handler in found.items():
+            if signal.getsignal(number) is interrupts:
+                signal.signal(number, handler)

@@ -210,12 +210,13 @@ def connect(request: ResourceRequest) -> ResourcePlan:
     _prepare_environment(request)
     import ray
 
-    from fdsweep.orchestrator.execution.ray_compat import hush
+    from fdsweep.orchestrator.execution.ray_compat import hush, sigterm_kept
 
     if not ray.is_initialized():
         hush()
         logging.getLogger("ray").setLevel(logging.ERROR)
-        _join(request) if request.joins else _start()
+        with sigterm_kept():
+            _join(request) if request.joins else _start()
     resources = share(request, found_nodes())
     if resources.shape.gpus_per_worker and not request.joins:
         usable.check_here()

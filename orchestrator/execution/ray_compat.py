@@ -7,9 +7,11 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -135,6 +137,17 @@ def loopback() -> Iterator[str]:
     """
     with _replaced(services, "resolve_ip_for_localhost", lambda host: host):
         yield "127.0.0.1"
+
+
+@contextlib.contextmanager
+def sigterm_kept() -> Iterator[None]:
+    """Within it Ray may take SIGTERM for itself, to end with its own stack; after it, no more."""
+    found = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, found)
 
 
 def hush() -> None:

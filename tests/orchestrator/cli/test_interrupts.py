@@ -1,4 +1,4 @@
-"""Ctrl-C: once is enough, and twice is not worse."""
+"""Ctrl-C, or SIGTERM: once is enough, and twice is not worse."""
 
 import signal
 import time
@@ -10,9 +10,11 @@ from fdsweep.orchestrator.cli import interrupts
 
 @pytest.fixture
 def before():
-    found = signal.signal(signal.SIGINT, signal.default_int_handler)
+    found = {number: signal.getsignal(number) for number in interrupts.HEARD}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
-    signal.signal(signal.SIGINT, found)
+    for number, handler in found.items():
+        signal.signal(number, handler)
 
 
 def test_a_double_press_is_one_and_a_later_one_counts(before, monkeypatch):
@@ -25,6 +27,19 @@ def test_a_double_press_is_one_and_a_later_one_counts(before, monkeypatch):
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_what_a_scheduler_sends_is_heard_as_ctrl_c_is(before):
+    found = signal.getsignal(signal.SIGTERM)
+    with interrupts.heard() as heard:
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+        heard.end()
+        signal.raise_signal(signal.SIGTERM)
+    signal.signal(signal.SIGTERM, found)
+    with interrupts.heard():
+        pass
+    assert signal.getsignal(signal.SIGTERM) is found
 
 
 def test_no_press_disturbs_the_end(before):

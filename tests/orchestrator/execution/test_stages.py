@@ -262,11 +262,14 @@ def test_a_trial_with_a_damaged_checkpoint_starts_again(cluster, tmp_path, capfd
 
 
 @pytest.mark.fault(
-    "Ctrl-C, once or again and again",
+    "Ctrl-C or SIGTERM, once or again and again",
     "exit 130 and what to type, no process is left; the same command ends with the same numbers",
 )
-def test_an_interrupted_driver_says_how_to_go_on(tmp_path, fault):
-    """SIGINT in the middle of a replicate, again and again: exit 130, no process is left, and the
+@pytest.mark.parametrize(
+    "sent", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
+def test_an_interrupted_driver_says_how_to_go_on(tmp_path, fault, sent):
+    """In the middle of a replicate, again and again: exit 130, no process is left, and the
     same command ends the study. The cluster's token is written nowhere.
     """
     path = tmp_path / "one.yaml"
@@ -291,7 +294,7 @@ def test_an_interrupted_driver_says_how_to_go_on(tmp_path, fault):
     fault.hits()
     for pause in (0.0, 0.3, 1.0, 1.0, 0.3, 0.3):
         time.sleep(pause)
-        first.send_signal(signal.SIGINT)
+        first.send_signal(sent)
     stdout, stderr = first.communicate(timeout=60)
     assert not [one for one in family if one.is_running() and one.status() != "zombie"]
     assert first.returncode == 130

@@ -1,8 +1,10 @@
 """`fdsweep search` as a user types it: killed in the middle, typed again, typed once more."""
 
+import contextlib
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -26,11 +28,21 @@ def command(storage):
     return [program, *WORDS, "--storage", str(storage)]
 
 
+def is_made(database):
+    """Whether it has all its tables: Optuna would make them here while the driver does."""
+    with contextlib.closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as opened:
+        try:
+            return bool(opened.execute("SELECT * FROM alembic_version").fetchall())
+        except sqlite3.OperationalError:
+            return False
+
+
 def trials(storage):
     """(state, params) of the only study's trials, in order; none before there is a study."""
-    if not (storage / "optuna.db").exists():
+    database = storage / "optuna.db"
+    if not database.exists() or not is_made(database):
         return []
-    place = f"sqlite:///{storage}/optuna.db"
+    place = f"sqlite:///{database}"
     names = optuna.get_all_study_names(place)
     found = optuna.load_study(study_name=names[0], storage=place).trials if names else []
     return [(t.state.name, t.params) for t in found if t.state.name != "WAITING"]

@@ -17,6 +17,7 @@ from faults import rows
 from typer.testing import CliRunner
 
 from fdsweep.orchestrator.cli import app
+from fdsweep.orchestrator.execution.cluster import plan_resources
 from fdsweep.orchestrator.tracking.database import DAMAGED, SETTINGS, on_own_disk
 from fdsweep.search_spaces import layout
 
@@ -76,7 +77,8 @@ def sweep(monkeypatch, tmp_path):
 
         stages = types.SimpleNamespace(run_plan=run_plan)
         monkeypatch.setitem(sys.modules, "fdsweep.orchestrator.execution.stages", stages)
-        monkeypatch.setattr("fdsweep.orchestrator.studies.study.connect", lambda request: None)
+        connect = "fdsweep.orchestrator.studies.study.connect"
+        monkeypatch.setattr(connect, lambda request: plan_resources(request, 2, 0))
         result = CliRunner().invoke(app, ["run", str(path), "--storage", str(storage)])
         assert result.exit_code == 0, result.stderr
         assert "| FD " in result.stdout
