@@ -195,10 +195,11 @@ def connect(request: ResourceRequest) -> ResourcePlan:
     _prepare_environment(request)
     import ray
 
-    from fdsweep.orchestrator.execution.ray_compat import hush
+    from fdsweep.orchestrator.execution.ray_compat import hush, keep_keys_back
 
     if not ray.is_initialized():
         hush()
+        keep_keys_back()
         logging.getLogger("ray").setLevel(logging.ERROR)
         _join(request) if request.joins else _start()
     found = ray.cluster_resources()
