@@ -34,13 +34,15 @@ rows:
 PLAN = """
 import sys
 from pathlib import Path
+from fdsweep.orchestrator.execution.devices.sharing import split
 from fdsweep.orchestrator.studies.plan import make_cells, make_plan
 from fdsweep.search_spaces.sweep import load_sweep
 from fdsweep.trainers import datasets
 dataset = datasets.find("watch")
 sweep = load_sweep(Path(sys.argv[1]))
 plan = make_plan(sweep, make_cells(sweep, dataset.info), finished=set(),
-                 missing_teachers=lambda key, seeds: (), storage=sys.argv[2], seeds_per_trial=1)
+                 missing_teachers=lambda key, seeds: (), storage=sys.argv[2])
+plan = split(plan, lambda cells: 1)
 """
 
 PLAIN = (

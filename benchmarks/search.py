@@ -16,7 +16,8 @@ from typing import Any
 
 import optuna
 
-from fdsweep.orchestrator.execution.cluster import ResourceRequest, Room, plan_resources
+from fdsweep.orchestrator.execution.cluster import ResourceRequest, plan_resources
+from fdsweep.orchestrator.execution.devices.room import Room
 from fdsweep.orchestrator.search.optuna_study import Problem, Proposal, Proposer
 from fdsweep.orchestrator.search.searcher import Lane, StudySearcher
 from fdsweep.orchestrator.writer import Writer

@@ -20,7 +20,7 @@ from fdsweep.orchestrator.execution.leases import Leases
 from fdsweep.orchestrator.execution.stages import _Relay
 from fdsweep.orchestrator.execution.turns import Turns
 from fdsweep.orchestrator.studies.options import StudyOptions
-from fdsweep.orchestrator.studies.study import prepare
+from fdsweep.orchestrator.studies.study import locally, prepare
 from fdsweep.orchestrator.tracking.progress import Progress
 from fdsweep.orchestrator.tracking.recorder import Recorder
 from fdsweep.orchestrator.writer import Writer
@@ -66,13 +66,14 @@ def callbacks(folder: str, seconds: float, writer) -> list[float]:
     fields = {"study": "slow", "title": "Slow", "rows": rows, "seeds": list(range(REPLICATES))}
     sweep = validated({**fields, "directions": ["accelerometer->gyroscope"]}, "slow")
     study = prepare(sweep, StudyOptions(storage=folder, seeds_per_trial=1))
+    plan = locally(study)
     study.store.system = PyFileSystem(Slow(seconds))
     tracker = SimpleNamespace(log=lambda _: None)
-    recorder = Recorder(sweep, study.plan, study.store, tracker, Progress(REPLICATES))
+    recorder = Recorder(sweep, plan, study.store, tracker, Progress(REPLICATES))
     took = []
     with Leases(study.store) as leases:
         relay = _Relay(Turns((), leases), recorder, writer)
-        for config in study.plan.students:
+        for config in plan.students:
             trial = SimpleNamespace(config={"trial": config})
             (seed,) = config.seeds
             start = time.perf_counter()

@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from typing_extensions import override
 
+from fdsweep.search_spaces.errors import first_line
 from fdsweep.trainers.features.outputs import Outputs
 
 GPU_DTYPE = torch.bfloat16
@@ -89,6 +90,17 @@ def is_usable(device: torch.device) -> bool:
     except RuntimeError:
         return False
     return True
+
+
+def gpu_fault() -> str:
+    """Why torch cannot use the first GPU of this process; "" if it can."""
+    if torch.version.cuda is None and torch.version.hip is None:
+        return f"torch {torch.__version__} is built for CPUs"
+    try:
+        torch.ones(1, device="cuda").add_(1).item()
+    except (RuntimeError, AssertionError) as error:  # torch asserts that it was built for GPUs
+        return first_line(error)
+    return ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,9 +47,18 @@ class Common:
     gpus_per_trial: Annotated[float | None, typer.Option(help="May be a part, such as 0.25.")] = (
         None
     )
-    workers_per_trial: Annotated[int, typer.Option(help="Data-parallel workers of each trial.")] = 1
+    workers_per_trial: Annotated[
+        int | None,
+        typer.Option(help="Data-parallel workers of each trial. (default: one per GPU of it)"),
+    ] = None
+    spread: Annotated[
+        bool, typer.Option("--spread", help="A trial's workers may stand on several nodes.")
+    ] = False
     seeds_per_trial: Annotated[
-        int | None, typer.Option(help="Split a cell's seeds into trials of so many.")
+        str, typer.Option(help="How many seeds of a cell share a trial; auto: as devices need.")
+    ] = "auto"
+    budget_hours: Annotated[
+        float | None, typer.Option(help="Device hours after which no new trial begins.")
     ] = None
     hang_timeout: Annotated[
         float, typer.Option(help="Minutes without a step until a trial is started again.")
@@ -120,7 +129,8 @@ class Common:
     def study_options(self) -> "StudyOptions":
         """Where and how the study runs."""
         from fdsweep.orchestrator.execution.cluster import ResourceRequest
-        from fdsweep.orchestrator.studies.options import StudyOptions
+        from fdsweep.orchestrator.execution.devices.budget import Budget
+        from fdsweep.orchestrator.studies.options import StudyOptions, parse_seeds_per_trial
         from fdsweep.search_spaces.trials import Keep, Loading, LoadingMode
 
         return StudyOptions(
@@ -131,8 +141,10 @@ class Common:
                 self.gpus_per_trial,
                 self.workers_per_trial,
                 self.hang_timeout,
+                self.spread,
+                Budget() if self.budget_hours is None else Budget(self.budget_hours),
             ),
-            seeds_per_trial=self.seeds_per_trial,
+            seeds_per_trial=parse_seeds_per_trial(self.seeds_per_trial),
             keep=cast(Keep, self.keep),
             loading=Loading(mode=cast(LoadingMode, self.loading), memory_gb=self.memory_gb),
         )

@@ -93,10 +93,19 @@ def show_plan(text: str, document: Mapping[str, object], *, dry_run: bool, as_js
 
 
 def show_outcome(
-    text: str, document: Mapping[str, object], failures: "Sequence[Failure]", as_json: bool
+    text: str,
+    document: Mapping[str, object],
+    failures: "Sequence[Failure]",
+    as_json: bool,
+    unfinished: str = "",
 ) -> None:
-    """Print what came out, and what failed; exit code 1 if something did."""
+    """Print what came out, and what failed; exit code 1 if something did.
+
+    `unfinished` says why something was not trained.
+    """
     show(text, document, as_json)
+    if unfinished:
+        typer.echo(f"{unfinished}. To go on, type: {again()}", err=True)
     for failure in failures:
         who = failure.name if failure.seed is None else f"{failure.name}, seed {failure.seed}"
         typer.echo(public(f"failed: {who}: {failure.error} Log: {failure.log}"), err=True)

@@ -48,7 +48,7 @@ def _train(sweep: "Sweep", common: Common, *, aa: bool) -> None:
     if not common.dry_run:
         outcome = studies.run(study)
         text = to_markdown(outcome.report)
-        show_outcome(text, outcome.to_json(), outcome.failures, common.as_json)
+        show_outcome(text, outcome.to_json(), outcome.failures, common.as_json, outcome.unfinished)
 
 
 @trains
@@ -128,7 +128,7 @@ def analyze(
     if not common.dry_run:
         outcome = analyzing.run(study)
         text = outcome.to_markdown()
-        show_outcome(text, outcome.to_json(), outcome.failures, common.as_json)
+        show_outcome(text, outcome.to_json(), outcome.failures, common.as_json, outcome.unfinished)
 
 
 @trains
@@ -206,7 +206,7 @@ def search(
     if not common.dry_run:
         outcome = run_search(study)
         text = to_markdown(outcome.report)
-        show_outcome(text, outcome.to_json(), outcome.failures, common.as_json)
+        show_outcome(text, outcome.to_json(), outcome.failures, common.as_json, outcome.unfinished)
 
 
 def _show_plan(text: str, document: dict[str, object], common: Common) -> None:

@@ -53,7 +53,7 @@ def prepare(
     """
     if not 0 < shard_mb < math.inf:
         raise ConfigError(f"shards of {shard_mb:g} MB asked for", "--shard-mb", "Give more than 0")
-    request = ResourceRequest(address=address)
+    request = ResourceRequest(address=address, gpus=0)
     check_keys(request, storage)
     raw, storage = raw.expanduser().absolute(), Storage(storage).root
     console = Console(stderr=True)

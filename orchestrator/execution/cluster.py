@@ -3,13 +3,16 @@
 import logging
 import os
 import secrets
-import time
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fdsweep.search_spaces.errors import ClusterError, ConfigError, first_line
-from fdsweep.search_spaces.storage import cache, remote
+from fdsweep.orchestrator.execution.devices import packing, usable
+from fdsweep.orchestrator.execution.devices.budget import Budget
+from fdsweep.orchestrator.execution.devices.packing import Node, Shape, count
+from fdsweep.search_spaces.errors import ClusterError, ConfigError, FdsweepError, first_line
+from fdsweep.search_spaces.storage import cache, remote, tell_once
 
 if TYPE_CHECKING:
     import torch
@@ -17,11 +20,19 @@ if TYPE_CHECKING:
 MANY = 2**31
 """More than any cluster has."""
 
-LOOK_EVERY_S = 5.0
-"""So often a running study asks how large the cluster is."""
-
 TOKENS = {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"}
 """Either of these variables gives the token of a cluster."""
+
+LEAST_GPU = 0.01
+"""The smallest part of a GPU that a trial may take."""
+
+UNAUTHENTICATED = "uthentication"
+"""In what Ray says to who shows no token, or a wrong one."""
+
+TOKEN_FIX = (
+    "Set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH to what "
+    "`ray get-auth-token` prints on the head"
+)
 
 MANY_MINUTES = 10**6
 """More than any step takes."""
@@ -48,84 +59,65 @@ SETTINGS = {
 class ResourceRequest:
     """What the user asks of the cluster; None means all there is, or the natural share.
 
-    `hang_minutes` is how long a trial may take no step before it is started again.
+    A trial has as many workers as GPUs unless `workers_per_trial` says otherwise; they stand on one
+    node unless they may `spread`. `hang_minutes` is how long a trial may take no step before it is
+    started again, `budget` the device time of the whole command.
     """
 
     address: str | None = None
     gpus: int | None = None
     gpus_per_trial: float | None = None
-    workers_per_trial: int = 1
+    workers_per_trial: int | None = None
     hang_minutes: float = 10.0
+    spread: bool = False
+    budget: Budget = field(default_factory=Budget)
 
     @property
     def joins(self) -> bool:
         """Whether a running cluster is meant, by `address` or by RAY_ADDRESS."""
         return (self.address or os.environ.get("RAY_ADDRESS") or "local") != "local"
 
+    @property
+    def workers(self) -> int:
+        """How many workers a trial has."""
+        return self.workers_per_trial or max(1, int(self.gpus_per_trial or 1))
+
+    @property
+    def devices(self) -> float:
+        """How many devices a trial takes: GPUs, or cores if it takes none."""
+        return self.gpus_per_trial or float(self.workers)
+
 
 @dataclass(frozen=True, slots=True)
 class ResourcePlan:
     """What each trial gets, and how many run at the same time on the cluster as it was found.
 
-    Of GPUs that come later no more are used than `most_gpus` in all. `hang_seconds` is how long a
-    trial may take no step before it is started again.
+    Of GPUs that come later no more are used than `most_gpus` in all. `wanted` is how many trials
+    are to run at the same time if the cluster can grow. `hang_seconds` is how long a trial may take
+    no step before it is started again. No trial begins once the `budget` is spent.
     """
 
-    concurrent: int
-    workers: int
-    gpus_per_worker: float
-    cpus: float
-    gpus: float
+    shape: Shape
+    nodes: tuple[Node, ...]
     most_gpus: float
+    wanted: int
     hang_seconds: float
+    budget: Budget
 
     @property
-    def per_worker(self) -> dict[str, float]:
-        """What a worker gets, as Ray has it. A trial itself asks for nothing beside."""
-        gpus = {"GPU": self.gpus_per_worker} if self.gpus_per_worker else {}
-        return {"CPU": 1.0, **gpus}
+    def concurrent(self) -> int:
+        """How many trials fit on the nodes that were found, or will on those that are wanted."""
+        return max(self.fitting(self.nodes), self.wanted)
 
     @property
     def cores_per_worker(self) -> int:
         """Cores on which a worker may read and decode while the others do so too; 1 at least."""
-        return max(1, int(self.cpus // (self.workers * max(1, self.concurrent))))
+        cores = sum(node.cpus for node in self.nodes)
+        return max(1, int(cores // (self.shape.workers * max(1, self.fitting(self.nodes)))))
 
-    def fitting(self, cpus: float, gpus: float) -> int:
-        """How many trials fit into so many devices."""
-        by_cpu = int(cpus // self.workers)
-        if not self.gpus_per_worker:
-            return by_cpu
-        per_trial = self.gpus_per_worker * self.workers
-        return min(by_cpu, int(min(gpus, self.most_gpus) / per_trial + 1e-9))
-
-
-class Room:
-    """How many trials of a kind may run at the same time, on a cluster that nodes leave and join.
-
-    Args:
-        resources: what a trial gets.
-        kind: what such a trial is called for people.
-    """
-
-    def __init__(self, resources: ResourcePlan, kind: str) -> None:
-        self.resources, self.kind = resources, kind
-        self.most, self.seen = MANY, resources.concurrent
-        self.looked = time.monotonic()
-
-    def places(self) -> int:
-        """What the cluster has room for now; one at least, which waits if there is none."""
-        import ray
-
-        if time.monotonic() - self.looked >= LOOK_EVERY_S and ray.is_initialized():
-            found = ray.cluster_resources()
-            self.seen = self.resources.fitting(found.get("CPU", 0.0), found.get("GPU", 0.0))
-            self.looked = time.monotonic()
-        return max(1, min(self.most, self.seen))
-
-    def halve(self, at_once: int) -> int:
-        """From now on run at most half as many as ran `at_once`; how many that is."""
-        self.most = min(self.most, max(1, at_once // 2))
-        return self.most
+    def fitting(self, nodes: Sequence[Node]) -> int:
+        """How many trials fit on `nodes`."""
+        return self.shape.fitting(nodes, self.most_gpus)
 
 
 def check(request: ResourceRequest) -> None:
@@ -135,18 +127,13 @@ def check(request: ResourceRequest) -> None:
         ConfigError: numbers that make no sense.
         ClusterError: more GPUs than this machine has.
     """
-    if not 1 <= request.workers_per_trial < MANY:
-        raise ConfigError(
-            f"{request.workers_per_trial} workers asked for",
-            "--workers-per-trial",
-            "Give 1 or more",
-        )
+    workers, per_trial = request.workers_per_trial, request.gpus_per_trial
+    if workers is not None and not 1 <= workers < MANY:
+        raise ConfigError(f"{workers} workers asked for", "--workers-per-trial", "Give 1 or more")
     if request.gpus is not None and not 0 <= request.gpus < MANY:
         raise ConfigError(f"{request.gpus} GPUs asked for", "--gpus", "Give 0 or more")
-    if request.gpus_per_trial is not None and not 0 <= request.gpus_per_trial < MANY:
-        raise ConfigError(
-            f"{request.gpus_per_trial} GPUs asked for", "--gpus-per-trial", "Give 0 or more"
-        )
+    if per_trial is not None:
+        _check_share(per_trial, request)
     if not 0 < request.hang_minutes < MANY_MINUTES:
         what = f"{request.hang_minutes} minutes without a step"
         raise ConfigError(what, "--hang-timeout", "Give more than 0")
@@ -154,6 +141,24 @@ def check(request: ResourceRequest) -> None:
         import torch
 
         _check_gpus(request.gpus, torch.cuda.device_count(), "this machine has")
+
+
+def _check_share(gpus: float, request: ResourceRequest) -> None:
+    """Refuse GPUs of a trial that its workers cannot use: each computes on one, or on a part."""
+    where = "--gpus-per-trial"
+    if not (gpus == 0 or LEAST_GPU <= gpus < MANY):
+        raise ConfigError(f"{gpus:g} GPUs asked for", where, f"Give 0, or {LEAST_GPU} or more")
+    if gpus > 1 and gpus != int(gpus):
+        raise ConfigError(f"{gpus:g} GPUs asked for", where, "Give a part of one, or whole ones")
+    workers = request.workers
+    if gpus in (0, workers) or (workers == 1 and gpus < 1):
+        return
+    asked = f"{count(gpus, 'GPU')} for {count(workers, 'worker')}"
+    if gpus < workers:
+        fix = f"Give {workers}, or 1 of --workers-per-trial"
+        raise ConfigError(f"{asked}, and NCCL wants one for each", where, fix)
+    fix = f"Give {workers}, or {gpus:g} of --workers-per-trial"
+    raise ConfigError(f"{asked}, and each computes on one", where, fix)
 
 
 def check_keys(request: ResourceRequest, storage: str) -> None:
@@ -178,6 +183,14 @@ def local_resources(request: ResourceRequest) -> ResourcePlan:
     return plan_resources(request, float(usable_cores()), float(torch.cuda.device_count()))
 
 
+def found_nodes() -> tuple[Node, ...]:
+    """The nodes that the cluster has now."""
+    import ray
+
+    alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    return tuple(Node(found.get("CPU", 0.0), found.get("GPU", 0.0)) for found in alive)
+
+
 def local_device(request: ResourceRequest) -> "torch.device":
     """Where this process computes: on a GPU if there is one, and `--gpus` is not 0."""
     import torch
@@ -189,8 +202,10 @@ def local_device(request: ResourceRequest) -> "torch.device":
 def connect(request: ResourceRequest) -> ResourcePlan:
     """Join the cluster at the address given (or in RAY_ADDRESS), else start a local one.
 
+    A local one must have the devices for a trial, and torch must be able to use them.
+
     Raises:
-        ClusterError: no cluster answers or can be started, or it has too few devices for one trial.
+        ClusterError: no cluster answers or can be started, or the local one cannot be used.
     """
     _prepare_environment(request)
     import ray
@@ -202,8 +217,12 @@ def connect(request: ResourceRequest) -> ResourcePlan:
         keep_keys_back()
         logging.getLogger("ray").setLevel(logging.ERROR)
         _join(request) if request.joins else _start()
-    found = ray.cluster_resources()
-    return plan_resources(request, found.get("CPU", 0.0), found.get("GPU", 0.0))
+    resources = share(request, found_nodes())
+    if resources.shape.gpus_per_worker and not request.joins:
+        usable.check_here()
+    if unused := packing.idle(resources.shape, resources.nodes, resources.most_gpus):
+        tell_once(f"{unused}.")
+    return resources
 
 
 QUIET = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
@@ -217,14 +236,41 @@ def _join(request: ResourceRequest) -> None:
     address = request.address or os.environ["RAY_ADDRESS"]
     try:
         head_answers(address)
+        _check_tokens(address)
         variables = SETTINGS | cache.chosen()
         ray.init(address=address, runtime_env={"env_vars": variables}, **QUIET)
+    except FdsweepError:
+        raise
     except Exception as error:  # Ray raises everything here, Exception itself too
+        if UNAUTHENTICATED in str(error):
+            what = "the cluster wants a token that is not the one shown, or none is"
+            raise ClusterError(what, address, TOKEN_FIX) from None
         raise ClusterError(
             f"no Ray cluster answers ({first_line(error)})",
             address,
             "Check --address, or leave it out to start a local one",
         ) from None
+
+
+def _check_tokens(address: str) -> None:
+    """Refuse to show a token where none is asked for: trials would die, since they have none.
+
+    Raises:
+        ClusterError: this process has a token, and the cluster has none.
+    """
+    from fdsweep.orchestrator.execution.ray_compat import head_answers
+
+    if os.environ.get("RAY_AUTH_MODE") != "token":
+        return
+    try:
+        head_answers(address, RAY_AUTH_MODE="disabled")
+    except ConnectionError:
+        return
+    raise ClusterError(
+        "the cluster has no token, but you have one (RAY_AUTH_TOKEN, or ~/.ray/auth_token)",
+        address,
+        "Set RAY_AUTH_MODE=disabled to join it, or start it with RAY_AUTH_MODE=token",
+    )
 
 
 def _start() -> None:
@@ -251,39 +297,51 @@ def _start() -> None:
 
 
 def plan_resources(request: ResourceRequest, cpus: float, gpus: float) -> ResourcePlan:
-    """Share `cpus` and `gpus` among trials.
+    """Share the `cpus` and `gpus` of one node among trials, as `share` does."""
+    return share(request, (Node(cpus, gpus),))
 
-    A trial of W workers takes W cores. With GPUs it takes `gpus_per_trial` of them (one per worker
-    unless said otherwise), shared by its workers.
+
+def share(request: ResourceRequest, nodes: tuple[Node, ...]) -> ResourcePlan:
+    """Share `nodes` among trials.
+
+    A trial of W workers takes W cores. With GPUs each worker takes one, or a single one the part
+    that `gpus_per_trial` says.
 
     Raises:
-        ClusterError: not even one trial fits.
+        ClusterError: not even one trial fits on a cluster that does not grow, a local one.
     """
-    if request.gpus is not None:
+    gpus = sum(node.gpus for node in nodes)
+    if request.gpus is not None and not request.joins:
         _check_gpus(request.gpus, gpus, "Ray sees")
-        gpus = request.gpus
-    workers = request.workers_per_trial
+    workers = request.workers
     per_trial = request.gpus_per_trial
     if per_trial is None:
-        per_trial = float(workers) if gpus else 0.0
+        per_trial = float(workers) if (gpus if request.gpus is None else request.gpus) else 0.0
+    shape = Shape(workers, per_trial / workers, request.spread)
+    most = float(MANY if request.gpus is None else request.gpus)
+    asks = request.joins and request.gpus and per_trial
     resources = ResourcePlan(
-        concurrent=0,
-        workers=workers,
-        gpus_per_worker=per_trial / workers,
-        cpus=cpus,
-        gpus=gpus,
-        most_gpus=float(MANY if request.gpus is None else request.gpus),
+        shape=shape,
+        nodes=nodes,
+        most_gpus=most,
+        wanted=max(1, shape.in_gpus(most)) if asks else 1,
         hang_seconds=60 * request.hang_minutes,
+        budget=request.budget,
     )
-    concurrent = resources.fitting(cpus, gpus)
-    if concurrent < 1:
-        raise ClusterError(
-            f"a trial of {workers} workers and {per_trial:g} GPUs does not fit into "
-            f"{cpus:g} CPUs and {gpus:g} GPUs",
-            "--workers-per-trial, --gpus-per-trial",
-            "Ask for less per trial",
-        )
-    return replace(resources, concurrent=concurrent)
+    if request.gpus is not None and per_trial > request.gpus:
+        _refuse(shape, f"--gpus {request.gpus}")
+    if not resources.fitting(nodes) and not request.joins:
+        _refuse(shape, f"{sum(node.cpus for node in nodes):g} CPUs and {gpus:g} GPUs")
+    return resources
+
+
+def _refuse(shape: Shape, there: str) -> None:
+    gpus = count(shape.workers * shape.gpus_per_worker, "GPU")
+    raise ClusterError(
+        f"a trial of {count(shape.workers, 'worker')} and {gpus} does not fit into {there}",
+        "--workers-per-trial, --gpus-per-trial",
+        "Ask for less per trial",
+    )
 
 
 def _check_gpus(asked: float, present: float, who: str) -> None:

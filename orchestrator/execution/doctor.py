@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from fdsweep.orchestrator.execution.cluster import ResourceRequest, connect
+from fdsweep.orchestrator.execution.devices import usable
 from fdsweep.results.records.store import Store
 from fdsweep.search_spaces.errors import FdsweepError, public
 
@@ -36,8 +37,10 @@ def examine(storage: str, address: str | None) -> dict[str, Any]:
         "gpus_here": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
     }
     try:
-        resources = connect(ResourceRequest(address=address))
-        devices |= {"cpus_ray": resources.cpus, "gpus_ray": resources.gpus}
+        nodes = connect(ResourceRequest(address=address)).nodes
+        devices |= {"cpus_ray": sum(n.cpus for n in nodes), "gpus_ray": sum(n.gpus for n in nodes)}
+        unusable, devices["nodes_not_tried"] = usable.on_every_node()
+        problems += unusable
     except FdsweepError as error:
         problems.append(str(error))
     writable = {}
@@ -71,6 +74,8 @@ def to_text(findings: dict[str, Any]) -> str:
     lines.append(f"Here: {devices['cpus_here']} CPUs, {gpus}")
     if "cpus_ray" in devices:
         lines.append(f"Ray sees: {devices['cpus_ray']:g} CPUs, {devices['gpus_ray']:g} GPUs")
+    if devices.get("nodes_not_tried"):
+        lines.append(f"GPUs not tried, all are taken: {', '.join(devices['nodes_not_tried'])}")
     lines.append(f"Ray authentication: {findings['ray_auth_mode']}")
     for name, can in findings["writable"].items():
         where = f" {findings['storage']}" if name == "storage" else " folder"

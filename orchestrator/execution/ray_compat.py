@@ -10,7 +10,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, ClassVar, Self
@@ -23,7 +23,8 @@ from ray.air.execution._internal.actor_manager import RayActorManager
 from ray.exceptions import OutOfMemoryError, RayActorError, RayError, RayTaskError, RpcError
 from ray.experimental.internal_kv import internal_kv_get_gcs_client
 from ray.train import Result, ScalingConfig
-from ray.train.torch import TorchTrainer
+from ray.train.torch import TorchConfig, TorchTrainer
+from ray.train.torch.config import _TorchBackend
 from ray.train.v2._internal.callbacks import DatasetsCallback
 from ray.train.v2._internal.callbacks.placement_group_callback import PlacementGroupCleanerCallback
 from ray.train.v2._internal.constants import (
@@ -40,6 +41,7 @@ from ray.train.v2._internal.execution.checkpoint.checkpoint_manager import _Chec
 from ray.train.v2._internal.execution.checkpoint.sync_actor import SynchronizationActor
 from ray.train.v2._internal.execution.controller import TrainController
 from ray.train.v2._internal.execution.worker_group import worker_group
+from ray.train.v2._internal.execution.worker_group.execution_group import ExecutionGroup
 from ray.train.v2._internal.execution.worker_group.placement_group_handle import (
     DefaultPlacementGroupHandle,
 )
@@ -51,6 +53,8 @@ from ray.tune.execution import class_cache, tune_controller
 from ray.tune.experiment import Trial
 from ray.util.placement_group import get_current_placement_group
 from typing_extensions import override
+
+from fdsweep.orchestrator.execution.devices import usable
 
 if TYPE_CHECKING:
     from ray.actor import ActorHandle
@@ -97,8 +101,10 @@ if not sys.argv[1].startswith("ray://"):
 """Ends well if a cluster's head answers. `ray.init` itself may wait for many minutes."""
 
 
-def head_answers(address: str, seconds: float = 20.0) -> None:
+def head_answers(address: str, seconds: float = 20.0, **environment: str) -> None:
     """Ask the head of the cluster at `address`, in a process that can be given up.
+
+    `environment` are variables of that process alone.
 
     Raises:
         ConnectionError: nobody answers there within `seconds`, or something else than Ray does.
@@ -106,7 +112,12 @@ def head_answers(address: str, seconds: float = 20.0) -> None:
     command = [sys.executable, "-c", PROBE, address]
     try:
         asked = subprocess.run(
-            command, capture_output=True, text=True, timeout=seconds, check=False
+            command,
+            env=os.environ | environment,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         raise ConnectionError(f"no answer within {seconds:g} s") from None
@@ -201,6 +212,18 @@ SIGNS = b"fdsweep"
 """The namespace of our keys among those that Ray keeps in the cluster's head."""
 
 SIGNS_TIMEOUT_S = 5.0
+
+
+def ask_for_nodes(bundles: Sequence[Mapping[str, float]]) -> None:
+    """Have the cluster's autoscaler, if there is one, make room for `bundles`; none takes it back.
+
+    A cluster has one such wish, which outlives who had it.
+    """
+    from ray.autoscaler.sdk import request_resources  # which few clusters need
+
+    with contextlib.suppress(RayError, RpcError, ConnectionError):
+        if not fault():
+            request_resources(bundles=[dict(bundle) for bundle in bundles])
 
 
 def put_sign(name: str, sign: str) -> None:
@@ -340,6 +363,25 @@ class _Controller(TrainController):  # type: ignore[misc]
     worker_group_cls = _Group
 
 
+class _Backend(_TorchBackend):  # type: ignore[misc]
+    """Torch's, once each worker has looked at the GPU that it was given."""
+
+    @override
+    def on_start(self, worker_group: ExecutionGroup, backend_config: TorchConfig) -> None:
+        if worker_group.get_resources_per_worker().get("GPU"):
+            worker_group.execute(usable.check)
+        super().on_start(worker_group, backend_config)
+
+
+class CheckedTorch(TorchConfig):  # type: ignore[misc]
+    """Says in a sentence that torch cannot use a GPU, where NCCL would fail for another reason."""
+
+    @property
+    @override
+    def backend_cls(self) -> type[_Backend]:
+        return _Backend
+
+
 class LeanTrainer(TorchTrainer):  # type: ignore[misc]
     """A TorchTrainer for a Tune trial that starts as few processes as can be.
 
@@ -358,7 +400,7 @@ class LeanTrainer(TorchTrainer):  # type: ignore[misc]
         self, function: Callable[[dict[str, object]], None], *, patience: float, **parts: object
     ) -> None:
         self.patience = patience
-        super().__init__(function, **parts)
+        super().__init__(function, torch_config=CheckedTorch(), **parts)
 
     @override
     def _initialize_and_run_controller(self, **parts: object) -> Result:

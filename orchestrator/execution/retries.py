@@ -15,6 +15,7 @@ from ray.exceptions import OutOfMemoryError, RayActorError, RayError, RayTaskErr
 from ray.train import ControllerError, TrainingFailedError, WorkerGroupError
 from ray.tune.experiment import Trial
 
+from fdsweep.orchestrator.execution.devices.usable import UnusableGpuError
 from fdsweep.orchestrator.execution.ray_compat import NO_ROOM, NO_START, SILENT, UNWELL
 from fdsweep.search_spaces.errors import FdsweepError
 
@@ -59,6 +60,8 @@ def interruptions_told(workers: int) -> Iterator[None]:
     try:
         yield
     except TrainingFailedError as error:
+        if unusable := _unusable_gpu(error):
+            raise unusable from None
         why = _training_cause(error, workers)
         if why == "lost" and killed_by_the_kernel() > before:
             why = "memory"
@@ -77,10 +80,16 @@ def killed_by_the_kernel() -> int:
 
 
 def failure(trial: Trial) -> tuple[Cause | None, str]:
-    """Why `trial` of Tune broke off, None if by its own error, and what Ray says."""
+    """Why `trial` of Tune broke off, None if by its own error, and what Ray says.
+
+    Raises:
+        UnusableGpuError: torch cannot use the GPUs that Ray sees, for other trials neither.
+    """
     pickled = trial.pickled_error_file  # in the driver's own folder
     if pickled and Path(pickled).exists():
         error = pickle.loads(Path(pickled).read_bytes())
+        if isinstance(error, RayTaskError) and isinstance(error.cause, UnusableGpuError):
+            raise error.cause
         return cause_of(error), str(error)
     told = trial.error_file  # alone if Tune could not use the trial's process
     return "lost", Path(told).read_text() if told else "the trial broke off"
@@ -96,6 +105,13 @@ def cause_of(error: Exception) -> Cause | None:
 def back_off(times: int) -> float:
     """Seconds before another try of a trial that broke off so many `times` for the same cause."""
     return float(min(LONGEST_BACK_OFF_S, BACK_OFF_S * 4 ** (times - 1)))
+
+
+def _unusable_gpu(error: Exception) -> UnusableGpuError | None:
+    """What a worker said of its GPU, if Ray Train broke off for that."""
+    found = error.controller_failure if isinstance(error, ControllerError) else None
+    cause = found.cause if isinstance(found, RayTaskError) else None
+    return cause if isinstance(cause, UnusableGpuError) else None
 
 
 def _training_cause(error: Exception, workers: int) -> Cause | None:

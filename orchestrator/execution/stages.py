@@ -20,7 +20,9 @@ from ray.tune.experiment import Trial
 from typing_extensions import override
 
 from fdsweep.orchestrator.execution import checkpoints, retries
-from fdsweep.orchestrator.execution.cluster import ResourcePlan, Room
+from fdsweep.orchestrator.execution.cluster import ResourcePlan
+from fdsweep.orchestrator.execution.devices.meter import Meter
+from fdsweep.orchestrator.execution.devices.room import Room
 from fdsweep.orchestrator.execution.health.heartbeats import Heartbeats
 from fdsweep.orchestrator.execution.leases import Leases
 from fdsweep.orchestrator.execution.ray_compat import every_death_told
@@ -72,6 +74,8 @@ class Observer(Protocol):
 def run_plan(plan: Plan, resources: ResourcePlan, storage: str, observer: Observer) -> None:
     """Train what `plan` has left, but for what other drivers train: that is waited for.
 
+    Once the budget is spent no trial begins, and others are waited for no more.
+
     One failing trial never touches another. A student whose teacher failed fails with it. What
     another driver failed at, or left when it died, is trained here.
 
@@ -81,7 +85,8 @@ def run_plan(plan: Plan, resources: ResourcePlan, storage: str, observer: Observ
     teachers: Sequence[TrialConfig] = plan.teachers
     students: Sequence[TrialConfig] = plan.students
     failed: AbstractSet[tuple[str, int]] = set()
-    for_teachers, for_students = Room(resources, "teacher"), Room(resources, "student")
+    for_teachers = Room(resources, "teacher", len(teachers))
+    for_students = Room(resources, "student", len(students))
     with Leases(Storage(storage)) as leases, Writer() as writer:
         while teachers or students:
             first = _run_stage(teachers, for_teachers, storage, observer, leases, writer)
@@ -94,6 +99,8 @@ def run_plan(plan: Plan, resources: ResourcePlan, storage: str, observer: Observ
                     end = Broken(error="its teacher failed", traceback="")
                     _tell_end(observer, writer, trial, seed, end)
             second = _run_stage(able, for_students, storage, observer, leases, writer)
+            if resources.budget.is_spent:
+                return
             students = (*second.others, *waiting)
             blocked = (*first.blocked, *second.blocked)
             if blocked:
@@ -139,11 +146,12 @@ def _run_stage(
     leases: Leases,
     writer: Writer,
 ) -> _Stage:
-    """Run those of `trials` that nobody else trains, until all is stored."""
+    """Run those of `trials` that nobody else trains, until all is stored or the budget is spent."""
     turns = Turns(trials, leases)
     order = iter(turns)
     failed: set[tuple[str, int]] = set()
-    for first in order:  # none if others train them all: then Tune need not start
+    # None if others train them all: then Tune need not start.
+    while not room.resources.budget.is_spent and (first := next(order, None)):
         relay = _Relay(InTurn(chain([first], order), room), turns, observer, writer)
         fit(fit_trial, room.resources, storage, relay)
         failed |= relay.lost
@@ -233,16 +241,19 @@ def fit(
         StorageError: there is no room for what Tune writes.
     """
     queue, name = callback.queue, f"tune-{uuid.uuid4().hex[:12]}"
+    shape = resources.shape
 
     def name_of(trial: Trial) -> str:
         return queue.folder(trial.config)[1]
 
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # the callback tells of errors
-    with told_if_full(storage), _deleted(storage, layout.tuner_folder(name)):
+    with told_if_full(storage), _deleted(storage, layout.tuner_folder(name)), queue.room:
         tuner = tune.Tuner(
             tune.with_resources(
                 tune.with_parameters(trainable, resources=resources, **handed),
-                tune.PlacementGroupFactory([{}, *[resources.per_worker] * resources.workers]),
+                tune.PlacementGroupFactory(
+                    [{}, *[shape.per_worker] * shape.workers], strategy=shape.strategy
+                ),
             ),
             tune_config=tune.TuneConfig(
                 search_alg=queue,
@@ -254,7 +265,11 @@ def fit(
             run_config=tune.RunConfig(
                 name=name,
                 storage_path=Storage(storage).uri(layout.RAY),
-                callbacks=[callback, Heartbeats(callback.silent, resources.hang_seconds)],
+                callbacks=[
+                    callback,
+                    Heartbeats(callback.silent, resources.hang_seconds),
+                    Meter(queue.budget, shape.devices),
+                ],
                 verbose=0,
             ),
         )

@@ -67,9 +67,9 @@ def _fit(
         function,
         train_loop_config=handed,
         scaling_config=ray.train.ScalingConfig(
-            num_workers=resources.workers,
-            use_gpu=bool(resources.gpus_per_worker),
-            resources_per_worker=resources.per_worker,
+            num_workers=resources.shape.workers,
+            use_gpu=bool(resources.shape.gpus_per_worker),
+            resources_per_worker=resources.shape.per_worker,
         ),
         run_config=ray.train.RunConfig(
             name=name,
@@ -82,7 +82,7 @@ def _fit(
         ),
         patience=resources.hang_seconds,
     )
-    with interruptions_told(resources.workers):
+    with interruptions_told(resources.shape.workers):
         trainer.fit()
 
 

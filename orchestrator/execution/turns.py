@@ -14,7 +14,7 @@ from ray.tune.search import Searcher
 from typing_extensions import override
 
 from fdsweep.orchestrator.execution import checkpoints
-from fdsweep.orchestrator.execution.cluster import Room
+from fdsweep.orchestrator.execution.devices.room import Room
 from fdsweep.orchestrator.execution.leases import Leases, replicate
 from fdsweep.orchestrator.execution.retries import TRIES, WORDS, Cause, back_off
 from fdsweep.orchestrator.execution.trial import train_name
@@ -94,12 +94,12 @@ class Queue(Searcher):  # type: ignore[misc]
     """Hands Tune one trial after the other whenever there is room, and again what broke off.
 
     Args:
-        room: how many may run at the same time.
+        room: how many may run at the same time; nothing new begins once its budget is spent.
     """
 
     def __init__(self, room: Room) -> None:
         super().__init__()
-        self.room = room
+        self.room, self.budget = room, room.resources.budget
         self.running: dict[str, _Job] = {}
         self.waiting: list[_Job] = []
 
@@ -161,7 +161,7 @@ class Queue(Searcher):  # type: ignore[misc]
         return None
 
     def _first(self) -> _Job | None:
-        config = self.new()
+        config = None if self.budget.is_spent else self.new()
         return _Job(config) if config else None
 
     @override

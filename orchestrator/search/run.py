@@ -19,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from fdsweep.orchestrator.bulletins.board import Board
 from fdsweep.orchestrator.execution.cluster import connect
+from fdsweep.orchestrator.execution.devices.sharing import shared_out
 from fdsweep.orchestrator.execution.leases import may_be_trained
 from fdsweep.orchestrator.search.journal import Journal
 from fdsweep.orchestrator.search.optuna_study import Goal, Point, Problem, Proposal, Proposer
@@ -78,7 +79,13 @@ def run(study: SearchStudy) -> Outcome:
             if is_new:
                 best = {s.name: value for s in found if (value := _best(s)) is not None}
                 tracker.finish({}, best, outcome.pictures)
-    return replace(outcome, failures=(*failures, *outcome.failures))
+    left = sum(lane.proposer.total - len(lane.proposer.trials()) for lane in lanes)
+    unfinished = study.defaults.options.request.budget.words(left, "trials of the search")
+    return replace(
+        outcome,
+        failures=(*failures, *outcome.failures),
+        unfinished=unfinished or outcome.unfinished,
+    )
 
 
 def _tune(
@@ -96,10 +103,12 @@ def _tune(
     from fdsweep.orchestrator.search.searcher import run_lanes
 
     plan = replace(tuning_plan(study), sweep=study.name, students=())
+    plan = shared_out(plan, fresh.store, resources.concurrent, fresh.options.seeds_per_trial)
+    devices = fresh.options.request.devices
     title = settings.space.title
     board = Board(fresh.store, study.name, f"{title}: teachers first")
     progress = Progress(plan.left, board=board)
-    recorder = Recorder(fresh.sweep, plan, fresh.store, tracker, progress)
+    recorder = Recorder(fresh.sweep, plan, fresh.store, tracker, progress, devices)
     recorder.dashboard = ray_compat.dashboard()
     tracker.end_lost(may_be_trained(fresh.store.root, trials=False))  # nobody else has the search
     if plan.left:
@@ -252,6 +261,8 @@ def _recorded(study: SearchStudy, search: PlannedSearch, lane: "Lane") -> search
     if record.chosen is None:
         states = ", ".join(f"{n} {state}" for state, n in searches.counts(record).items())
         fix = "Give more --trials or another --space"
+        if study.defaults.options.request.budget.is_spent:
+            fix = "The device hours are spent: type the same command again"
         raise ReplicateError(
             f"no trial was completed ({states or 'none begun'})", search.words, fix
         )

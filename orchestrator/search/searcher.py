@@ -13,7 +13,8 @@ from ray.tune.experiment import Trial
 from typing_extensions import override
 
 from fdsweep.orchestrator.execution import checkpoints
-from fdsweep.orchestrator.execution.cluster import ResourcePlan, Room
+from fdsweep.orchestrator.execution.cluster import ResourcePlan
+from fdsweep.orchestrator.execution.devices.room import Room
 from fdsweep.orchestrator.execution.stages import Callback, fit
 from fdsweep.orchestrator.execution.trial import fit_point, point_name
 from fdsweep.orchestrator.execution.turns import Queue

@@ -273,8 +273,7 @@ def tuning_plan(study: SearchStudy) -> Plan:
     """The teachers that the tuning seeds need, and a full trial of each default."""
     fresh = study.defaults
     sweep = fresh.sweep.model_copy(update={"seeds": study.settings.tuning_seeds})
-    whole_trials = replace(fresh.options, seeds_per_trial=None)
-    return studies.plan_missing(sweep, fresh.plan.cells, fresh.store, whole_trials)
+    return studies.plan_missing(sweep, fresh.plan.cells, fresh.store, fresh.options)
 
 
 def _named(objective: str, study: Study) -> str:

@@ -9,6 +9,7 @@ from fdsweep.orchestrator.execution.cluster import (
     local_device,
     local_resources,
 )
+from fdsweep.orchestrator.execution.devices.budget import HOUR
 from fdsweep.results.compute.statistics import detectable_effect, smallest_p
 from fdsweep.search_spaces.trials import Plan, TrialConfig
 from fdsweep.trainers.datasets import Dataset
@@ -19,8 +20,9 @@ from fdsweep.trainers.trials.probe import seconds_per_epoch
 class Estimate:
     """Training time of a plan's rest, and the smallest effect that its seeds can detect.
 
-    `seconds` is None where nothing could be measured; `basis` says what was. `effect` is in
-    standard deviations of the paired differences, at 80 % power and a level of 5 %.
+    `seconds` and `device_hours` are None where nothing could be measured; `basis` says what was. A
+    device is a GPU, or a core where there is none. `effect` is in standard deviations of the paired
+    differences, at 80 % power and a level of 5 %.
     """
 
     seconds: float | None
@@ -28,6 +30,7 @@ class Estimate:
     concurrent: int
     effect: float
     smallest_p: float
+    device_hours: float | None = None
 
 
 def estimate(
@@ -44,14 +47,16 @@ def estimate(
     trials = (*plan.teachers, *plan.students)
     per_epoch, basis = _per_epoch(trials, request, dataset, history)
     concurrent = 0 if request.joins else local_resources(request).concurrent
-    seconds = None
-    if per_epoch is not None and concurrent:
+    seconds = hours = None
+    if per_epoch is not None:
         work = [
             per_epoch * trial.config.network.optim.epochs * len(trial.seeds) for trial in trials
         ]
-        seconds = max(sum(work) / concurrent, max(work, default=0.0))
+        hours = sum(work) * request.devices / HOUR
+        if concurrent:
+            seconds = max(sum(work) / concurrent, max(work, default=0.0))
     n = len(plan.seeds)
-    return Estimate(seconds, basis, concurrent, detectable_effect(n), smallest_p(n))
+    return Estimate(seconds, basis, concurrent, detectable_effect(n), smallest_p(n), hours)
 
 
 def _per_epoch(

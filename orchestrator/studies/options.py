@@ -8,6 +8,19 @@ from fdsweep.search_spaces.errors import ConfigError, unknown
 from fdsweep.search_spaces.trials import AUTO, Keep, Loading
 
 
+def parse_seeds_per_trial(text: str) -> int | None:
+    """The number that `text` is; None for `auto`.
+
+    Raises:
+        ConfigError: something else.
+    """
+    try:
+        return None if text == "auto" else int(text)
+    except ValueError:
+        what = f"{text!r} is no number of seeds"
+        raise ConfigError(what, "--seeds-per-trial", "Give 1 or more, or auto") from None
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StudyOptions:
     """What the user says beside a sweep.
@@ -15,7 +28,8 @@ class StudyOptions:
     Args:
         storage: where results live, a path or a URI.
         request: the devices.
-        seeds_per_trial: how many of a cell's replicates a trial holds; None for all.
+        seeds_per_trial: how many of a cell's replicates a trial holds; None for as many as keep
+            all devices at work.
         loading: how workers hold the data.
         keep: which trained students stay in the storage.
 

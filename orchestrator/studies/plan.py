@@ -9,6 +9,7 @@ from dataclasses import fields, replace
 from types import MappingProxyType
 from typing import Any
 
+from fdsweep.orchestrator.execution.devices.sharing import group_name
 from fdsweep.search_spaces.configs import (
     AA_PERTURBATION,
     GivenTeacher,
@@ -98,12 +99,13 @@ def make_plan(
     finished: Collection[tuple[str, int]],
     missing_teachers: Callable[[str, tuple[int, ...]], tuple[int, ...]],
     storage: str,
-    seeds_per_trial: int | None = None,
     loading: Loading = AUTO,
     keep: Keep = "none",
     unrecorded_teachers: Callable[[str, tuple[int, ...]], tuple[int, ...]] | None = None,
 ) -> Plan:
     """The trials for what is not in `finished`, and for the teachers missing for them.
+
+    Each holds all the seeds of its cell: `sharing` makes several of it.
 
     Args:
         sweep: the study.
@@ -111,39 +113,31 @@ def make_plan(
         finished: (key, seed) of the replicates whose results are stored.
         missing_teachers: tells which seeds of a teacher key are not in the storage.
         storage: where the workers find teachers and leave them.
-        seeds_per_trial: how many replicates a trial holds; all of a cell by default.
         loading: how the workers hold the data.
         keep: which trained students stay in the storage.
         unrecorded_teachers: tells which seeds of a teacher key lost their record, which reports
             need even where all students are finished.
     """
-    size = seeds_per_trial or len(sweep.seeds)
-    groups = [sweep.seeds[i : i + size] for i in range(0, len(sweep.seeds), size)]
 
-    def trials(
-        kind: TrialKind, key: str, config: StudentConfig, left: set[int]
-    ) -> list[TrialConfig]:
-        return [
-            TrialConfig(
-                kind=kind,
-                key=key,
-                config=config,
-                seeds=tuple(seed for seed in group if seed in left),
-                group=f"{group[0]}-{content_key(seeds=group)[:6]}",
-                storage=storage,
-                loading=loading,
-                keep=keep if kind == "student" else "none",
-            )
-            for group in groups
-            if left.intersection(group)
-        ]
+    def trial(kind: TrialKind, key: str, config: StudentConfig, left: set[int]) -> TrialConfig:
+        return TrialConfig(
+            kind=kind,
+            key=key,
+            config=config,
+            seeds=tuple(seed for seed in sweep.seeds if seed in left),
+            group=group_name(sweep.seeds),
+            storage=storage,
+            loading=loading,
+            keep=keep if kind == "student" else "none",
+        )
 
     students: list[TrialConfig] = []
     wanted: dict[str, tuple[NetworkConfig, set[int]]] = {}
     by_key = {cell.key: cell for cell in cells}
     for key, cell in by_key.items():
         left = {seed for seed in sweep.seeds if (key, seed) not in finished}
-        students += trials("student", key, cell.config, left)
+        if left:
+            students.append(trial("student", key, cell.config, left))
         for teacher_key, network in cell.config.trained_teachers.items():
             wanted.setdefault(teacher_key, (network, set()))[1].update(left)
     teachers: list[TrialConfig] = []
@@ -152,7 +146,7 @@ def make_plan(
         if unrecorded_teachers:
             left.update(unrecorded_teachers(key, sweep.seeds))
         if left:
-            teachers += trials("teacher", key, teacher_config(network), left)
+            teachers.append(trial("teacher", key, teacher_config(network), left))
     total = len(by_key) * len(sweep.seeds)
     return Plan(
         sweep=sweep_name(sweep, cells),

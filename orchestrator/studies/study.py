@@ -5,7 +5,9 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from fdsweep.orchestrator.bulletins.board import Board
-from fdsweep.orchestrator.execution.cluster import check, connect
+from fdsweep.orchestrator.execution.cluster import check, connect, local_resources
+from fdsweep.orchestrator.execution.devices.budget import spell_hours
+from fdsweep.orchestrator.execution.devices.sharing import shared_out
 from fdsweep.orchestrator.execution.leases import may_be_trained
 from fdsweep.orchestrator.models.size import keeping
 from fdsweep.orchestrator.models.teaching import given_teachers, place
@@ -44,11 +46,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A study's report, the replicates that failed in this invocation, and new picture files."""
+    """A study's report, the replicates that failed in this invocation, and new picture files.
+
+    `unfinished` says why something was not trained, if nothing went wrong.
+    """
 
     report: Report
     failures: tuple[Failure, ...]
     pictures: Mapping[str, bytes]
+    unfinished: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """The report's document with `failures` beside it."""
@@ -86,7 +92,7 @@ def prepare(sweep: Sweep, options: StudyOptions) -> Study:
     outline = outline_of(sweep, dataset.info, _checkpoints(sweep, store), store, given)
     cells = outline.cells
     batch_size = cells[0].config.network.optim.batch_size
-    check_batch(dataset.info, batch_size, options.request.workers_per_trial)
+    check_batch(dataset.info, batch_size, options.request.workers)
     place(store.root, sweep.teachers, cells, sweep.seeds)
     plan = plan_missing(
         sweep, cells, store, options, finished=store.finished({cell.key for cell in cells})
@@ -128,11 +134,19 @@ def plan_missing(
         finished=finished,
         missing_teachers=missing_teachers,
         storage=store.root,
-        seeds_per_trial=options.seeds_per_trial,
         loading=options.loading,
         keep=options.keep,
         unrecorded_teachers=lambda key, seeds: unrecorded(store, key, seeds),
     )
+
+
+def locally(study: Study) -> Plan:
+    """The plan of `study` as it is run on this machine; of a cluster that is joined: unsplit."""
+    request, given = study.options.request, study.options.seeds_per_trial
+    if request.joins and given is None:
+        return study.plan
+    places = 1 if request.joins else local_resources(request).concurrent
+    return shared_out(study.plan, study.store, places, given)
 
 
 def estimate_study(study: Study) -> "Estimate":
@@ -146,7 +160,7 @@ def estimate_study(study: Study) -> "Estimate":
 
 def describe(study: Study, cost: "Estimate") -> str:
     """The plan in a few lines for a person."""
-    plan = study.plan
+    plan = locally(study)
     n = len(plan.seeds)
     teachers_left = sum(len(trial.seeds) for trial in plan.teachers)
     students_left = sum(len(trial.seeds) for trial in plan.students)
@@ -155,11 +169,14 @@ def describe(study: Study, cost: "Estimate") -> str:
         f"{plan.total} replicates; {plan.done} done, {students_left} left in "
         f"{len(plan.students)} trials, and {teachers_left} teachers in {len(plan.teachers)}",
     ]
-    if plan.left and cost.seconds is not None:
+    if plan.left and cost.seconds is not None and cost.device_hours is not None:
         lines.append(
-            f"training time about {clock(cost.seconds)} with {cost.concurrent} trials at a time "
-            f"({cost.basis}); starting each trial comes on top"
+            f"training time about {clock(cost.seconds)} with {cost.concurrent} trials at a time, "
+            f"{spell_hours(cost.device_hours)} device hours ({cost.basis}); starting each trial "
+            "comes on top"
         )
+    elif plan.left and cost.device_hours is not None:
+        lines.append(f"about {spell_hours(cost.device_hours)} device hours ({cost.basis})")
     elif plan.left:
         lines.append(f"training time unknown: {cost.basis}")
     if plan.students:
@@ -178,7 +195,7 @@ def power(n: int, cost: "Estimate") -> str:
 
 def plan_json(study: Study, cost: "Estimate") -> dict[str, Any]:
     """The plan as a document."""
-    plan = study.plan
+    plan = locally(study)
     kept = keeping(plan.students, study.info, study.options.keep)
     return {
         "schema": "fdsweep.plan/1",
@@ -192,6 +209,7 @@ def plan_json(study: Study, cost: "Estimate") -> dict[str, Any]:
         "keep": {"which": kept.which, "students": kept.students, "bytes": kept.nbytes},
         "estimate": {
             "training_seconds": cost.seconds,
+            "device_hours": cost.device_hours,
             "basis": cost.basis,
             "concurrent_trials": cost.concurrent,
             "detectable_effect_sd": None if len(plan.seeds) < 2 else cost.effect,
@@ -214,7 +232,8 @@ def run(study: Study) -> Outcome:
     tags = {"fdsweep.study": study.sweep.study, "fdsweep.dataset": study.info.name}
     with open_tracker(store.root, plan.sweep, tags) as tracker:
         progress = Progress(plan.left, board=Board(store, plan.sweep, study.sweep.title))
-        recorder = Recorder(study.sweep, plan, store, tracker, progress)
+        devices = study.options.request.devices
+        recorder = Recorder(study.sweep, plan, store, tracker, progress, devices)
         for stored in stored_runs(store, manifest):  # by other sweeps, or a killed driver
             if stored.done:
                 tracker.log(stored)
@@ -224,7 +243,8 @@ def run(study: Study) -> Outcome:
         pictures = _keep_report(study, data, result, tracker) if lasted else {}
     if set(plan.seeds) != set(manifest.seeds):
         result = report_of(data.of(plan.seeds))
-    return Outcome(result, tuple(recorder.failures), pictures)
+    unfinished = study.options.request.budget.words(recorder.progress.counts.left)
+    return Outcome(result, tuple(recorder.failures), pictures, unfinished)
 
 
 def train(study: Study, recorder: Recorder) -> bool:
@@ -238,11 +258,13 @@ def train(study: Study, recorder: Recorder) -> bool:
     from fdsweep.orchestrator.execution.driver.watch import attended
     from fdsweep.orchestrator.execution.stages import run_plan
 
+    given = study.options.seeds_per_trial
+    plan = shared_out(recorder.plan, study.store, resources.concurrent, given)
     recorder.dashboard = ray_compat.dashboard()
     recorder.tracker.end_lost(may_be_trained(study.store.root))
     try:
         with recorder.progress, attended():
-            run_plan(recorder.plan, resources, study.store.root, recorder)
+            run_plan(plan, resources, study.store.root, recorder)
     except LostClusterError as error:
         recorder.failures.append(loss(error))
         return False

@@ -43,7 +43,7 @@ class Failure:
 class Recorder:
     """An `Observer` of `execution.stages` that records everything and keeps the failures.
 
-    `dashboard` is the address of Ray's, if there is one.
+    `devices` is how many of them a trial takes, `dashboard` the address of Ray's, if there is one.
     """
 
     sweep: Sweep
@@ -51,6 +51,7 @@ class Recorder:
     store: Store
     tracker: Tracker
     progress: Progress
+    devices: float = 1.0
     failures: list[Failure] = field(default_factory=list)
     dashboard: str = ""
 
@@ -188,6 +189,7 @@ class Recorder:
             test_score_last=ended.get("test_score_last"),
             test_score_best=ended.get("test_score_best"),
             wall_seconds=ended.get("seconds", 0.0),
+            devices=self.devices,
             device=ended.get("device", ""),
             fdsweep_version=version("fdsweep"),
             data_fingerprint=network.data_fingerprint,

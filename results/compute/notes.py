@@ -227,11 +227,14 @@ def _cost(facts: Facts) -> Iterator[str]:
     count = sum(map(len, done))
     if count:
         total = sum(float(each["wall_seconds"].sum()) for each in done)
+        used = (each["wall_seconds"] * each["devices"].fillna(1.0) for each in done)
+        hours = sum(float(seconds.sum()) for seconds in used) / 3600
         devices = sorted({device for each in done for device in each["device"] if device})
         where = f" on {', '.join(devices)}" if devices else ""
         yield (
             f"Cost: {total:,.0f} s of wall time for {count:,} done replicates{where}, "
-            f"{total / count:.1f} s each."
+            f"{total / count:.1f} s each; {f'{hours:,.0f}' if hours >= 100 else f'{hours:.3g}'} "
+            "device hours."
         )
 
 

@@ -30,6 +30,7 @@ REPLICATES = pa.schema(
         ("test_score_last", pa.float64()),
         ("test_score_best", pa.float64()),
         ("wall_seconds", pa.float64()),
+        ("devices", pa.float64()),
         ("device", pa.string()),
         ("fdsweep_version", pa.string()),
         ("data_fingerprint", pa.string()),
@@ -99,8 +100,10 @@ class Replicate(Record):
 
     `metric` names what the scores are, fractions of 0..1. `test_score` is read at the epoch and
     head that validation chose, `test_score_last` at the last epoch, `test_score_best` at the epoch
-    and head that test itself would choose; None where a failed run has no number. `environment`
-    is JSON of the versions that numbers depend on (empty where unknown), `config` JSON too.
+    and head that test itself would choose; None where a failed run has no number. `devices` is how
+    many GPUs, or cores where there was none, it took for `wall_seconds`; an older fdsweep did not
+    say (1 as a rule). `environment` is JSON of the versions that numbers depend on (empty where
+    unknown), `config` JSON too.
 
     Raises:
         ValueError: an unknown status, a score outside 0..1, or a done replicate without
@@ -128,6 +131,7 @@ class Replicate(Record):
     test_score_last: Fraction | None
     test_score_best: Fraction | None
     wall_seconds: float
+    devices: float = 1.0
     device: str
     fdsweep_version: str
     data_fingerprint: str

@@ -50,11 +50,15 @@ CUTOFF = "cutoff"
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What was found, the networks that failed in this invocation, and new picture files."""
+    """What was found, the networks that failed in this invocation, and new picture files.
+
+    `unfinished` says why something was not trained, if nothing went wrong.
+    """
 
     analysis: analyses.Analysis
     failures: tuple[Failure, ...]
     pictures: Mapping[str, bytes]
+    unfinished: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """The record's document with `failures` beside it."""
@@ -146,12 +150,14 @@ def run(study: Study) -> Outcome:
     tags = {"fdsweep.study": study.sweep.study, "fdsweep.dataset": study.info.name}
     with open_tracker(store.root, plan.sweep, tags) as tracker:
         progress = Progress(plan.left, board=Board(store, plan.sweep, study.sweep.title))
-        recorder = Recorder(study.sweep, plan, store, tracker, progress)
+        request = study.options.request
+        recorder = Recorder(study.sweep, plan, store, tracker, progress, request.devices)
         if plan.left:
             studies.train(study, recorder)
         found = analysis(study, seeds_with_teachers(study, recorder.failures))
         pictures = _keep(store, found, tracker)
-    return Outcome(found, tuple(recorder.failures), pictures)
+    unfinished = request.budget.words(recorder.progress.counts.left, "networks")
+    return Outcome(found, tuple(recorder.failures), pictures, unfinished)
 
 
 def _keep(store: Store, found: analyses.Analysis, tracker: Tracker) -> dict[str, bytes]:
@@ -231,6 +237,9 @@ def seeds_with_teachers(study: Study, failures: Sequence[Failure]) -> tuple[int,
         for key in config.teacher_keys
         for seed in teachers.missing(study.store.root, key, seeds)
     }
+    if missing.issuperset(seeds) and not failures:
+        what, fix = "no seed has all its teachers yet", "Type the same command again"
+        raise ReplicateError(what, "--budget-hours", fix)
     if missing.issuperset(seeds):
         worst = failures[0]
         raise ReplicateError(

@@ -3,17 +3,19 @@ import os
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from faults import rows
 
 from fdsweep.orchestrator.execution.cluster import (
     ResourceRequest,
-    Room,
     check,
     local_resources,
     plan_resources,
+    share,
 )
+from fdsweep.orchestrator.execution.devices.packing import Node
 from fdsweep.orchestrator.execution.ray_compat import head_answers
 from fdsweep.search_spaces.errors import ClusterError, ConfigError
 
@@ -28,17 +30,23 @@ from fdsweep.search_spaces.errors import ClusterError, ConfigError
         (ResourceRequest(gpus=0), 64, 8, 64, 0),
         (ResourceRequest(gpus_per_trial=0.25), 64, 2, 8, 0.25),
         (ResourceRequest(workers_per_trial=4), 64, 8, 2, 1),
-        (ResourceRequest(workers_per_trial=2, gpus_per_trial=1), 64, 8, 8, 0.5),
+        (ResourceRequest(gpus_per_trial=0.3), 64, 8, 24, 0.3),
+        (ResourceRequest(gpus_per_trial=0.75), 64, 8, 8, 0.75),
+        (ResourceRequest(gpus_per_trial=0.25, gpus=3), 64, 8, 12, 0.25),
+        (ResourceRequest(gpus_per_trial=4), 64, 8, 2, 1),
+        (ResourceRequest(gpus_per_trial=0, workers_per_trial=4), 64, 8, 16, 0),
         (ResourceRequest(), 4, 8, 4, 1),
     ],
 )
 def test_trials_fill_the_cluster(request_, cpus, gpus, concurrent, gpus_per_worker):
     resources = plan_resources(request_, cpus, gpus)
-    assert (resources.concurrent, resources.gpus_per_worker) == (concurrent, gpus_per_worker)
-    workers = resources.concurrent * resources.workers
-    assert workers * resources.per_worker["CPU"] <= cpus
+    shape = resources.shape
+    assert (resources.concurrent, shape.gpus_per_worker) == (concurrent, gpus_per_worker)
+    workers = resources.concurrent * shape.workers
+    assert workers * shape.per_worker["CPU"] <= cpus
     assert workers <= workers * resources.cores_per_worker <= cpus
-    assert workers * resources.per_worker.get("GPU", 0) <= gpus
+    assert workers * shape.per_worker.get("GPU", 0) <= gpus
+    check(replace(request_, gpus=None))
 
 
 def test_of_a_machine_only_the_cores_given_are_used():
@@ -46,7 +54,7 @@ def test_of_a_machine_only_the_cores_given_are_used():
     whole = os.sched_getaffinity(0)
     try:
         os.sched_setaffinity(0, {min(whole)})
-        assert local_resources(ResourceRequest(gpus=0)).cpus == 1
+        assert local_resources(ResourceRequest(gpus=0)).nodes == (Node(1, 0),)
     finally:
         os.sched_setaffinity(0, whole)
 
@@ -63,15 +71,7 @@ def test_of_a_machine_only_the_cores_given_are_used():
     ],
 )
 def test_trials_fill_what_becomes_of_the_cluster(request_, later, fitting):
-    assert plan_resources(request_, 2, later[1]).fitting(*later) == fitting
-
-
-def test_half_as_many_is_never_more_and_never_none():
-    room = Room(plan_resources(ResourceRequest(), 8, 0), "student")
-    assert room.places() == 8
-    assert [room.halve(8), room.halve(8), room.halve(7), room.halve(3)] == [4, 4, 3, 1]
-    assert room.places() == 1
-    assert room.halve(1) == 1
+    assert plan_resources(request_, 2, later[1]).fitting([Node(*later)]) == fitting
 
 
 @pytest.mark.parametrize(
@@ -96,11 +96,29 @@ def test_a_trial_that_fits_nowhere_is_refused_at_once(request_, message):
         ResourceRequest(workers_per_trial=0),
         ResourceRequest(gpus=-1),
         ResourceRequest(gpus_per_trial=-0.5),
+        ResourceRequest(gpus_per_trial=0.001),
+        ResourceRequest(gpus_per_trial=1.5),
+        ResourceRequest(gpus_per_trial=1, workers_per_trial=4),
+        ResourceRequest(gpus_per_trial=4, workers_per_trial=1),
+        ResourceRequest(gpus_per_trial=6, workers_per_trial=4),
     ],
 )
 def test_numbers_without_sense_are_refused(request_):
     with pytest.raises(ConfigError, match="Give"):
         check(request_)
+
+
+def test_a_cluster_that_is_joined_may_have_to_grow():
+    """It is waited for, and in full if so many GPUs were asked for."""
+    nodes = (Node(8, 2), Node(8, 3))
+    joined = ResourceRequest("10.0.0.1:6379", gpus=8)
+    assert share(joined, nodes).wanted == 8
+    assert share(joined, ()).concurrent == 8  # what seeds per trial are chosen for
+    assert share(replace(joined, gpus=None), nodes).wanted == 1
+    with pytest.raises(ClusterError, match="8 GPUs asked for, Ray sees 5"):
+        share(replace(joined, address="local"), nodes)
+    with pytest.raises(ClusterError, match="4 workers and 4 GPUs does not fit into --gpus 2"):
+        share(replace(joined, gpus=2, workers_per_trial=4), nodes)
 
 
 @pytest.mark.fault("no cluster at `--address`", "one sentence, exit 2")

@@ -19,7 +19,8 @@ import json, sys, time
 from ray.tune.experiment import Trial
 
 from fdsweep.orchestrator.execution import stages, trial as trials
-from fdsweep.orchestrator.execution.cluster import ResourceRequest, Room, connect
+from fdsweep.orchestrator.execution.cluster import ResourceRequest, connect
+from fdsweep.orchestrator.execution.devices.room import Room
 from fdsweep.orchestrator.execution.turns import InTurn
 from fdsweep.orchestrator.writer import Writer
 from fdsweep.search_spaces.trials import TrialConfig

@@ -10,6 +10,7 @@ import pytest
 from ray import _raylet, tune
 from ray._private import services, worker
 from ray._private.node import Node
+from ray.autoscaler import sdk
 from ray.exceptions import (
     ActorDiedError,
     LocalRayletDiedError,
@@ -82,6 +83,25 @@ def test_workers_are_placed_where_their_group_says():
     )
     assert "pg_handle = self._create_placement_group(" in inspect.getsource(group._start_impl)
     assert {"placement_group", "ready", "wait", "shutdown"} <= {*dir(ray_compat._Places)}
+
+
+def test_each_worker_looks_at_its_gpu_before_torch_connects_them():
+    backend = ray_compat.CheckedTorch().backend_cls
+    assert issubclass(backend, ray_compat._TorchBackend)
+    assert isinstance(vars(ray_compat.TorchConfig)["backend_cls"], property)
+    theirs = ray_compat._TorchBackend.on_start
+    assert parameters(theirs) == parameters(backend.on_start)
+    assert "worker_group.get_resources_per_worker()" in inspect.getsource(theirs)
+    assert parameters(ray_compat.ExecutionGroup.execute)[:2] == ["self", "fn"]
+
+
+def test_the_autoscaler_takes_wishes_for_bundles(monkeypatch):
+    assert "bundles" in parameters(sdk.request_resources)
+    wishes = []
+    monkeypatch.setattr(sdk, "request_resources", lambda *, bundles: wishes.append(bundles))
+    ray_compat.ask_for_nodes([{"CPU": 1.0}])
+    ray_compat.ask_for_nodes([])
+    assert wishes == [[{"CPU": 1.0}], []]
 
 
 def test_workers_outlast_their_trial_where_ray_would_end_them():

@@ -18,6 +18,7 @@ from ray.train.v2.api.exceptions import PreemptionError
 from ray.train.v2.api.preemption import PreemptionInfo
 
 from fdsweep.orchestrator.execution import retries
+from fdsweep.orchestrator.execution.devices.usable import UnusableGpuError
 from fdsweep.orchestrator.execution.ray_compat import NO_ROOM, NO_START, SILENT, UNWELL
 from fdsweep.orchestrator.execution.retries import BrokenOffError, back_off, interruptions_told
 from fdsweep.search_spaces.errors import ReplicateError
@@ -39,7 +40,8 @@ def unwell(error):
 
 def broken_off(error, workers):
     """What breaks a trial off when Ray Train ends with `error`."""
-    with pytest.raises((BrokenOffError, type(error))) as caught, interruptions_told(workers):
+    kinds = (BrokenOffError, UnusableGpuError, type(error))
+    with pytest.raises(kinds) as caught, interruptions_told(workers):
         raise error
     return caught.value
 
@@ -113,6 +115,18 @@ def test_the_driver_learns_it_from_what_tune_keeps(tmp_path, error, cause):
     path.write_bytes(cloudpickle.dumps(error))
     trial = SimpleNamespace(pickled_error_file=str(path))
     assert retries.failure(trial) == (cause, str(error))
+
+
+def test_a_gpu_that_torch_cannot_use_is_nobody_s_fault_and_ends_everything(tmp_path):
+    """A worker says so while its group starts; trial and driver pass it on."""
+    said = UnusableGpuError("Ray sees GPUs that torch cannot use", "node here", "Install another")
+    told = broken_off(ControllerError(RayTaskError("check", "text", said).as_instanceof_cause()), 1)
+    assert isinstance(told, UnusableGpuError)
+    path = tmp_path / "error.pkl"
+    path.write_bytes(cloudpickle.dumps(RayTaskError("fit", "text", told).as_instanceof_cause()))
+    with pytest.raises(UnusableGpuError) as caught:
+        retries.failure(SimpleNamespace(pickled_error_file=str(path)))
+    assert str(caught.value) == str(said)
 
 
 def test_what_tune_ends_by_itself_is_not_a_trial_s_own_error(tmp_path):

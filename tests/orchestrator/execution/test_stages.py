@@ -18,12 +18,9 @@ import torch
 from faults import rows
 
 from fdsweep.orchestrator.execution import ray_compat
-from fdsweep.orchestrator.execution.cluster import (
-    LOOK_EVERY_S,
-    ResourceRequest,
-    Room,
-    plan_resources,
-)
+from fdsweep.orchestrator.execution.cluster import ResourceRequest, plan_resources
+from fdsweep.orchestrator.execution.devices import room
+from fdsweep.orchestrator.execution.devices.packing import Node
 from fdsweep.orchestrator.execution.stages import run_plan
 from fdsweep.orchestrator.execution.trial import train_name
 from fdsweep.orchestrator.studies.plan import make_cells, make_plan
@@ -124,11 +121,13 @@ def alone(trial, seed=0):
     return json.loads(json.dumps(run_replicate(trial, DATASET.info, DATASET.folds()(seed), seed)))
 
 
-def test_as_many_trials_run_as_the_cluster_has_room_for_now(cluster):
-    room = Room(replace(cluster, concurrent=cluster.concurrent + 5), "student")
-    assert room.places() == cluster.concurrent + 5
-    room.looked -= LOOK_EVERY_S
-    assert room.places() == cluster.concurrent
+def test_as_many_trials_run_as_the_cluster_has_room_for_now(cluster, monkeypatch):
+    more = Node(cluster.nodes[0].cpus + 5, 0)
+    monkeypatch.setattr(room, "LOOK_EVERY_S", 0.1)
+    with room.Room(replace(cluster, nodes=(more,)), "student") as found:
+        assert found.places() == cluster.concurrent + 5
+        time.sleep(2)
+        assert found.places() == cluster.concurrent
 
 
 def test_two_workers_give_the_curve_of_one(cluster, tmp_path):

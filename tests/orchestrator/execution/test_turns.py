@@ -13,7 +13,8 @@ from ray.exceptions import ActorDiedError, RayTaskError
 from ray.tune.search import Searcher
 
 from fdsweep.orchestrator.execution import leases, retries, stages, turns
-from fdsweep.orchestrator.execution.cluster import ResourceRequest, Room, plan_resources
+from fdsweep.orchestrator.execution.cluster import ResourceRequest, plan_resources
+from fdsweep.orchestrator.execution.devices.room import Room
 from fdsweep.orchestrator.execution.leases import Leases
 from fdsweep.orchestrator.execution.ray_compat import ActorMemoryError
 from fdsweep.orchestrator.execution.trial import train_name

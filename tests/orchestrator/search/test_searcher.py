@@ -15,7 +15,8 @@ from ray.tune.search.search_generator import SearchGenerator
 from sqlalchemy import event
 
 from fdsweep.orchestrator.execution import retries
-from fdsweep.orchestrator.execution.cluster import ResourceRequest, Room, plan_resources
+from fdsweep.orchestrator.execution.cluster import ResourceRequest, plan_resources
+from fdsweep.orchestrator.execution.devices.room import Room
 from fdsweep.orchestrator.search import run as planner
 from fdsweep.orchestrator.search.optuna_study import Problem, Proposer
 from fdsweep.orchestrator.search.pruners import PRUNERS

@@ -2,6 +2,8 @@ from dataclasses import replace
 
 import pytest
 
+from fdsweep.orchestrator.execution.devices.sharing import split
+from fdsweep.orchestrator.execution.trial import train_name
 from fdsweep.orchestrator.studies.plan import make_cells, make_plan, sweep_name
 from fdsweep.search_spaces.errors import ConfigError
 from fdsweep.search_spaces.presets import load_preset
@@ -68,8 +70,6 @@ def test_a_teacher_in_the_storage_is_not_trained_again(components):
 
 
 def test_an_interrupted_trial_keeps_its_name(components):
-    from fdsweep.orchestrator.execution.trial import train_name
-
     fresh = plan_of(components).students[0]
     left = plan_of(components, finished={(fresh.key, 0)}).students[0]
     assert left.seeds == (1, 2)
@@ -77,10 +77,34 @@ def test_an_interrupted_trial_keeps_its_name(components):
 
 
 def test_seeds_can_be_split_among_trials(components):
-    plan = plan_of(components, seeds_per_trial=2)
+    plan = split(plan_of(components), lambda cells: 2)
     mine = [trial for trial in plan.students if trial.key == plan.cells[0].key]
     assert [trial.seeds for trial in mine] == [(0, 1), (2,)]
     assert len({trial.group for trial in mine}) == 2
+    assert [trial.seeds for trial in plan.teachers] == [(0, 1), (2,)] * 2
+    assert plan.left == plan_of(components).left
+
+
+def test_cells_and_teachers_are_split_each_by_their_number(components):
+    plan = split(plan_of(components), lambda cells: 3 if cells == 16 else 1)
+    assert {trial.seeds for trial in plan.students} == {(0, 1, 2)}
+    assert [trial.seeds for trial in plan.teachers] == [(0,), (1,), (2,)] * 2
+
+
+def test_what_was_interrupted_is_split_as_it_was(components):
+    """Its checkpoint is found by the seeds that it was planned with."""
+    begun = train_name(split(plan_of(components), lambda cells: 2).students[-1])
+    finished = {(plan_of(components).students[0].key, 0)}
+    plan = split(plan_of(components, finished), lambda cells: 1, {begun, "student-other-0-abc"})
+    assert begun in {train_name(trial) for trial in plan.students}
+    assert {trial.seeds for trial in plan.students} == {(0, 1), (1,), (2,)}
+    assert {len(trial.seeds) for trial in plan.teachers} == {1}
+
+
+def test_only_trials_of_all_seeds_are_split(components):
+    plan = plan_of(components)
+    kept = replace(plan.students[0], seeds=(0,), group="kept-0", keeps_student=True)
+    assert split(replace(plan, students=(kept,)), lambda cells: 1).students == (kept,)
 
 
 def test_none_needs_no_teacher_and_a_random_one_is_not_trained():

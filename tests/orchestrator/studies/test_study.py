@@ -203,6 +203,20 @@ def test_the_database_tells_without_mlflow_what_is_written(study):
     assert found == {*zip(rows["key"], rows["seed"].map(str), strict=True), *teachers}
 
 
+@pytest.mark.slow
+def test_a_spent_budget_ends_a_study_with_its_table_and_what_is_left(cluster, tmp_path):
+    path = tmp_path / "two-rows.yaml"
+    path.write_text(STUDY)
+    first = run(tmp_path / "runs", path, "--budget-hours", "0.0001", "--seeds-per-trial", "1")
+    assert first.exit_code == 0, first.stderr
+    assert "of 0.0001 device hours are used; replicates left: " in first.stderr
+    assert "To go on, type: fdsweep" in first.stderr
+    assert "no data yet" in first.stdout
+    left = int(first.stderr.rpartition("replicates left: ")[2].split(".")[0])
+    plan = json.loads(run(tmp_path / "runs", path, "--dry-run", "--json").stdout)
+    assert sum(len(trial["seeds"]) for trial in plan["trials"]) == left > 0
+
+
 def test_report_and_status_read_what_is_stored(study):
     folder, _, first = study
     storage = ["--storage", str(folder / "runs")]

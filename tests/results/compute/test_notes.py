@@ -153,7 +153,10 @@ def test_the_rule_behind_the_verdicts_is_told(text: Callable[..., str]) -> None:
 
 def test_the_cost_is_told_once_for_each_replicate(text: Callable[..., str]) -> None:
     said = text(scores(4, "Feat", "Freq"))
-    assert "Cost: 12 s of wall time for 8 done replicates on cpu, 1.5 s each." in said
+    assert (
+        "Cost: 12 s of wall time for 8 done replicates on cpu, 1.5 s each; 0.00333 device hours."
+        in said
+    )
     assert "for 4 done replicates" in text(scores(4, "Feat"), names=["Feat", "Feat"])
     assert "Cost" not in text({})
 

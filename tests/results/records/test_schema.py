@@ -7,7 +7,7 @@ from fdsweep.results.records.schema import CURVES, PREDICTIONS, REPLICATES, Repl
 
 CONTRACT = """sweep, study, row, method, dataset, task, teacher_modality, student_modality, seed,
 key, teacher_keys, status, epochs, best_epoch, best_head, metric, val_score, test_score,
-test_score_last, test_score_best, wall_seconds, device, fdsweep_version, data_fingerprint,
+test_score_last, test_score_best, wall_seconds, devices, device, fdsweep_version, data_fingerprint,
 environment, config, files"""
 
 

@@ -264,6 +264,7 @@ def test_rows_that_an_older_fdsweep_wrote_are_those_of_today(
     files = [[f"{folder}/new-0.parquet" for folder in ("curves", "predictions")]]
     files += [[place.replace("new-0", f"old-{seed}") for place in files[0]] for seed in range(4)]
     assert rows.pop("files").map(list).tolist() == files
+    assert rows.pop("devices").isna().tolist() == [False, *[True] * 4]
     new, *old = rows.to_dict("records")
     assert {**old[0], "key": "new"} == {**new, "teacher_keys": old[0]["teacher_keys"]}
     keys = [list(row["teacher_keys"]) for row in (new, *old)]

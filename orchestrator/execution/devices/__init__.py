@@ -1,0 +1,1 @@
+"""Devices: how many trials fit on them, in which order, for how long, and whether torch can."""

@@ -1,0 +1,39 @@
+"""What a cluster has room for, and what it is asked for."""
+
+import pytest
+
+from fdsweep.orchestrator.execution import ray_compat
+from fdsweep.orchestrator.execution.cluster import ResourceRequest, plan_resources, share
+from fdsweep.orchestrator.execution.devices.packing import Node
+from fdsweep.orchestrator.execution.devices.room import Room
+
+
+def test_half_as_many_is_never_more_and_never_none():
+    room = Room(plan_resources(ResourceRequest(), 8, 0), "student")
+    assert room.places() == 8
+    assert [room.halve(8), room.halve(8), room.halve(7), room.halve(3)] == [4, 4, 3, 1]
+    assert room.places() == 1
+    assert room.halve(1) == 1
+
+
+def test_a_room_says_once_what_it_waits_for_and_takes_its_wish_back(monkeypatch, capsys):
+    wishes = []
+    monkeypatch.setattr(ray_compat, "ask_for_nodes", wishes.append)
+    joined = ResourceRequest("10.0.0.1:6379", gpus=4, workers_per_trial=2)
+    with Room(share(joined, (Node(8, 3),)), "student") as room:
+        assert room.places() == 1
+        assert wishes == [[{"CPU": 2.0, "GPU": 2.0}] * 2]
+        room.found = (Node(8, 3), Node(8, 2))
+        assert (room.places(), wishes[-1]) == (2, [])
+    assert len(wishes) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "waiting for 4 GPUs, 3 are there; it begins with these" in line
+
+
+def test_nothing_is_asked_for_where_all_is_there_or_few_trials_are_left(monkeypatch):
+    monkeypatch.setattr(ray_compat, "ask_for_nodes", lambda _: pytest.fail("asked"))
+    nodes = (Node(8, 3),)
+    with Room(share(ResourceRequest("10.0.0.1:6379"), nodes), "student"):
+        pass
+    with Room(share(ResourceRequest("10.0.0.1:6379", gpus=8), nodes), "student", trials=3) as room:
+        assert room.places() == 3
