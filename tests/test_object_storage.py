@@ -47,7 +47,7 @@ def fdsweep(server, tmp_path):
             capture_output=True,
             text=True,
             check=False,
-            timeout=300,
+            timeout=400,
         )
 
     return run

@@ -210,10 +210,11 @@ def connect(request: ResourceRequest) -> ResourcePlan:
     _prepare_environment(request)
     import ray
 
-    from fdsweep.orchestrator.execution.ray_compat import hush, sigterm_kept
+    from fdsweep.orchestrator.execution.ray_compat import hush, keep_keys_back, sigterm_kept
 
     if not ray.is_initialized():
         hush()
+        keep_keys_back()
         logging.getLogger("ray").setLevel(logging.ERROR)
         with sigterm_kept():
             _join(request) if request.joins else _start()

@@ -51,7 +51,7 @@ from ray.train.v2._internal.execution.worker_group.state import WorkerGroupState
 from ray.train.v2._internal.execution.worker_group.worker import Worker
 from ray.train.v2._internal.execution.worker_group.worker_group import WorkerGroup
 from ray.train.v2.api.callback import RayTrainCallback
-from ray.tune.execution import tune_controller
+from ray.tune.execution import class_cache, tune_controller
 from ray.tune.experiment import Trial
 from ray.util.placement_group import get_current_placement_group
 from typing_extensions import override
@@ -153,6 +153,15 @@ def sigterm_kept() -> Iterator[None]:
 def hush() -> None:
     """Keep what Ray tells the driver of deaths elsewhere in Ray's logs: stdout is for results."""
     worker.print_to_stdstream = lambda *_, **__: None
+
+
+def keep_keys_back() -> None:
+    """Keep the keys of object storage out of what Tune asks for each trial's process.
+
+    Ray writes such variables into its logs. Processes of a local cluster have them from this one.
+    """
+    kept = {name for name in class_cache.ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")}
+    class_cache.ENV_VARS_TO_PROPAGATE.difference_update(kept)
 
 
 SERVERS = (PROCESS_TYPE_GCS_SERVER, PROCESS_TYPE_RAYLET)

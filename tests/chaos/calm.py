@@ -9,6 +9,7 @@ import torch
 
 from fdsweep.orchestrator.cli import app
 from fdsweep.orchestrator.execution import stages
+from fdsweep.orchestrator.execution.cluster import local_resources
 from fdsweep.orchestrator.search import run as search
 from fdsweep.orchestrator.search import searcher
 from fdsweep.orchestrator.search.optuna_study import End
@@ -37,7 +38,7 @@ def run_lanes(lanes, resources, storage, observer, deadline):
             tuning = Tuning(lane.make_point(proposal), torch.device("cpu"))
             while tuning.epoch < tuning.epochs:
                 tuning.run_epoch()
-                report = tuning.metrics()
+                report = tuning.metrics() | {"usage": [], "log": ""}
                 observer.epoch(proposer, proposal, report)
                 proposer.report(proposal, report["epoch"], report["values"][0])
             values = lane.objectives(report)
@@ -48,5 +49,5 @@ def run_lanes(lanes, resources, storage, observer, deadline):
 if __name__ == "__main__":
     torch.set_num_threads(1)
     stages.run_plan, searcher.run_lanes = run_plan, run_lanes
-    study.connect = search.connect = lambda request: None
+    study.connect = search.connect = local_resources
     app()

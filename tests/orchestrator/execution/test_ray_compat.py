@@ -21,7 +21,7 @@ from ray.exceptions import (
 from ray.train import RunConfig, ScalingConfig, UserCallback
 from ray.train.torch import TorchTrainer
 from ray.train.v2._internal.execution.worker_group import WorkerGroup, WorkerGroupPollStatus
-from ray.tune.execution import tune_controller
+from ray.tune.execution import class_cache, tune_controller
 from ray.tune.experiment import Trial
 from ray.tune.search import Searcher
 
@@ -158,6 +158,15 @@ def test_a_node_knows_its_processes_its_head_and_its_logs():
 
 def test_what_ray_tells_a_driver_goes_through_the_function_that_is_hushed():
     assert "print_to_stdstream(" in inspect.getsource(worker.listen_error_messages)
+
+
+def test_no_trial_asks_for_the_keys_of_a_storage(monkeypatch):
+    assert "in ENV_VARS_TO_PROPAGATE" in inspect.getsource(class_cache._ActorClassCache.get)
+    assert "RAY_CHDIR_TO_TRIAL_DIR" in class_cache.ENV_VARS_TO_PROPAGATE
+    names = {"AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "RAY_CHDIR_TO_TRIAL_DIR"}
+    monkeypatch.setattr(class_cache, "ENV_VARS_TO_PROPAGATE", names)
+    ray_compat.keep_keys_back()
+    assert names == {"RAY_CHDIR_TO_TRIAL_DIR"}
 
 
 def test_the_callbacks_and_the_trial_are_those_that_we_know():

@@ -296,7 +296,8 @@ def test_an_interrupted_driver_says_how_to_go_on(tmp_path, fault, sent):
         time.sleep(pause)
         first.send_signal(sent)
     stdout, stderr = first.communicate(timeout=60)
-    assert not [one for one in family if one.is_running() and one.status() != "zombie"]
+    left = [one for one in family if one.is_running() and one.status() != "zombie"]
+    assert not left, stderr
     assert first.returncode == 130
     assert "interrupted. To go on, type: fdsweep run" in stderr
     assert "Traceback" not in stderr
