@@ -55,7 +55,6 @@ def make_plan(
         task=options.task,
         tokenizer=options.tokenizer,
         dataset=dataset.name,
-        **({"columns": dataset.declared.columns} if dataset.declared else {}),
     )
     bounds = [len(catalog.items) * number // count for number in range(count + 1)]
     parts = []

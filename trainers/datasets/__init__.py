@@ -254,6 +254,19 @@ def find(name: str, location: DataLocation = HERE) -> Dataset:
     return found
 
 
+def find_reader(name: str, assets: Mapping[str, bytes]) -> Dataset:
+    """The data set `name`, for raw files only: a table is told by the `assets` of its samples.
+
+    Raises:
+        ConfigError: there is none of that name, and the assets are not a table's.
+    """
+    if name in registry:
+        return find(name)
+    from fdsweep.trainers.datasets import table  # stands on this module
+
+    return table.of_assets(name, assets)
+
+
 def names() -> tuple[str, ...]:
     """Names of all data sets that have modules."""
     return registry.names()

@@ -3,7 +3,7 @@
 from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.errors import DataError
 from fdsweep.search_spaces.storage import Storage
-from fdsweep.trainers.preparation.manifest import load_manifest, prepare_again
+from fdsweep.trainers.preparation.manifest import load_manifest
 from fdsweep.trainers.preparation.shards import digest
 from fdsweep.trainers.students.record import StudentRecord
 
@@ -23,6 +23,6 @@ def stored_assets(storage: str, record: StudentRecord) -> dict[str, bytes]:
         content = kept.read(place) if kept.exists(place) else b""
         if digest(content) != sha256:
             what = f"is not the {name} that the student was trained with"
-            raise DataError(what, kept.uri(place), prepare_again(record.dataset))
+            raise DataError(what, kept.uri(place), manifest.again)
         found[name] = content
     return found

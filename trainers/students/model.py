@@ -99,7 +99,7 @@ class Student:
 
     def _samples(self, file: Path) -> Iterator[Sample]:
         record = self.record
-        dataset = datasets.find(record.dataset)
+        dataset = datasets.find_reader(record.dataset, self.assets)
         try:
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("ignore")

@@ -8,9 +8,11 @@ from typing import Any
 
 from fdsweep.orchestrator.bulletins.hearing import Heard, Listener
 from fdsweep.orchestrator.bulletins.record import Best, Training
+from fdsweep.orchestrator.execution.devices.budget import HOUR
 from fdsweep.results.records import manifest as manifests
 from fdsweep.results.records.manifest import Manifest
 from fdsweep.results.records.store import Store
+from fdsweep.results.records.store.rows import State
 
 ROWS_EVERY_S = 30.0
 """Rows are read again after so long, or when a driver says that it has trained something."""
@@ -21,7 +23,8 @@ class SweepStatus:
     """How far a sweep is, or searches that run together: these are known by bulletins alone.
 
     `total` counts replicates of students, of searches trials. `running` are those in training now,
-    by drivers that are heard of. Of searches `dataset` and `seeds` are empty.
+    by drivers that are heard of, `device_hours` what all ended ones took. Of searches `dataset` and
+    `seeds` are empty, and hours are not known.
     """
 
     sweep: str
@@ -34,6 +37,7 @@ class SweepStatus:
     pruned: int
     running: int
     drivers: tuple[Heard, ...]
+    device_hours: float = 0.0
 
     @property
     def left(self) -> int:
@@ -90,7 +94,7 @@ class Looking:
         self.store, self.given = store, sweep
         self.name: str | None = None
         self.listener = Listener()
-        self.rows: list[tuple[Manifest, Counter[str | None]]] = []
+        self.rows: list[tuple[Manifest, list[State | None]]] = []
         self.read, self.told = -ROWS_EVERY_S, ""
 
     def look(self) -> list[SweepStatus]:
@@ -102,7 +106,7 @@ class Looking:
         heard = self.listener.hear(self.store)
         told = str([(x.bulletin.driver, x.bulletin.ended, x.bulletin.stopped) for x in heard])
         if told != self.told or time.monotonic() - self.read >= ROWS_EVERY_S:
-            self.rows = self._counted()
+            self.rows = self._known()
             self.told, self.read = told, time.monotonic()
         known = {manifest.sweep for manifest, _ in self.rows}
         others = dict.fromkeys(x.bulletin.sweep for x in heard if x.bulletin.sweep not in known)
@@ -110,16 +114,17 @@ class Looking:
         found += [_of_rows(*row, _those_of(row[0].sweep, heard)) for row in self.rows]
         return self._chosen(found)
 
-    def _counted(self) -> list[tuple[Manifest, Counter[str | None]]]:
+    def _known(self) -> list[tuple[Manifest, list[State | None]]]:
+        """Each sweep with the states of its replicates, None for those that have none."""
         states = self.store.states()
         return [
             (
                 manifest,
-                Counter(
+                [
                     states.get((key, seed))
                     for key in {row.key for row in manifest.rows}
                     for seed in manifest.seeds
-                ),
+                ],
             )
             for manifest in manifests.load_all(self.store)
         ]
@@ -138,9 +143,10 @@ def _those_of(sweep: str, heard: Sequence[Heard]) -> tuple[Heard, ...]:
 
 
 def _of_rows(
-    manifest: Manifest, counts: Counter[str | None], drivers: tuple[Heard, ...]
+    manifest: Manifest, states: Sequence[State | None], drivers: tuple[Heard, ...]
 ) -> SweepStatus:
     """How far a sweep is by its rows; drivers that ended matter as long as something is left."""
+    counts = Counter(state and state.status for state in states)
     total, done = counts.total(), counts["done"]
     trials = [trial for one in drivers if one.state == "running" for trial in one.bulletin.trials]
     return SweepStatus(
@@ -154,6 +160,7 @@ def _of_rows(
         pruned=0,
         running=sum(trial.kind == "student" for trial in trials),
         drivers=tuple(one for one in drivers if done < total or one.state == "running"),
+        device_hours=sum(state.device_seconds for state in states if state) / HOUR,
     )
 
 
@@ -183,6 +190,7 @@ def to_json(status: SweepStatus) -> dict[str, Any]:
         "seeds": list(status.seeds),
         "best": status.best and status.best.model_dump(),
         "seconds_left": status.seconds_left,
+        "device_hours": status.device_hours,
         "drivers": [_driver(one) for one in status.drivers],
     }
 

@@ -7,6 +7,7 @@ from rich.cells import cell_len, set_cell_size
 
 from fdsweep.orchestrator.bulletins.hearing import Heard
 from fdsweep.orchestrator.bulletins.record import Training
+from fdsweep.orchestrator.execution.devices.budget import spell_hours
 from fdsweep.orchestrator.studies.status.looking import SweepStatus
 from fdsweep.orchestrator.tracking.progress import clock
 from fdsweep.search_spaces.errors import clipped, one_line, public
@@ -36,6 +37,7 @@ def ago(seconds: float) -> str:
 
 def _sweep(status: SweepStatus, width: float) -> Iterator[str]:
     seeds = f", {len(status.seeds)} seeds" if status.seeds else ""
+    spent = f", {spell_hours(status.device_hours)} device hours" if status.device_hours else ""
     best, left = status.best, status.seconds_left
     plural = "s" if status.teachers > 1 else ""
     counts = [
@@ -46,7 +48,7 @@ def _sweep(status: SweepStatus, width: float) -> Iterator[str]:
         *([f"{status.teachers} teacher{plural} running,"] if status.teachers else []),
         f"{status.left} left of {status.total}",
     ]
-    yield from packed([f"{status.sweep}:", *counts, f"({status.title}{seeds})"], width)
+    yield from packed([f"{status.sweep}:", *counts, f"({status.title}{seeds}{spent})"], width)
     if best:
         told = f"best {best.split} {100 * best.score:.1f}"
         yield from packed([told, f"({best.name})"], width, STEP)

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from fdsweep.results.records.schema import CURVES, REPLICATES, Replicate
 from fdsweep.results.records.store import files, tables
-from fdsweep.results.records.store.rows import files_of, rows, states
+from fdsweep.results.records.store.rows import State, files_of, rows, states
 from fdsweep.results.records.store.samples import samples
 from fdsweep.results.records.store.tables import Rows
 from fdsweep.results.records.store.whole import gone
@@ -112,8 +112,8 @@ class Store(Storage):
         """
         return tables.to_frame(rows(self, keys))
 
-    def states(self) -> dict[tuple[str, int], str]:
-        """(key, seed) -> status of every readable row of `results/`.
+    def states(self) -> dict[tuple[str, int], State]:
+        """(key, seed) -> state of every readable row of `results/`.
 
         Without pandas, which pyarrow imports as soon as it makes an array of a list.
         """

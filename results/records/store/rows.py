@@ -1,7 +1,7 @@
 """Rows of results/, each once: of a cached copy where its file is as it was, else of the file."""
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +25,15 @@ OWNED = ("key", "seed", "status")
 
 FACTS = ("file", *OWNED)
 Fact: TypeAlias = tuple[str, str, int, str]
+
+COST = ("wall_seconds", "devices")
+
+
+class State(NamedTuple):
+    """The status of a replicate, and the seconds that it took of devices."""
+
+    status: str
+    device_seconds: float
 
 
 def rows(storage: Storage, keys: Collection[str] | None) -> pa.Table:
@@ -52,8 +61,8 @@ def rows(storage: Storage, keys: Collection[str] | None) -> pa.Table:
     return together.take(pa.array(chosen, pa.int64())).select(REPLICATES.names)
 
 
-def states(storage: Storage) -> dict[tuple[str, int], str]:
-    """(key, seed) -> status of every readable row of results/.
+def states(storage: Storage) -> dict[tuple[str, int], State]:
+    """(key, seed) -> state of every readable row of results/.
 
     Without pandas, which pyarrow imports as soon as it makes an array of a list.
     """
@@ -64,9 +73,12 @@ def states(storage: Storage) -> dict[tuple[str, int], str]:
     missing = [name for name in files.in_order(stamps, None) if name not in known]
     read, counts = files.read_all(storage, layout.RESULTS, missing)
     names = (name for name, count in zip(missing, counts, strict=True) for _ in range(count))
-    facts += zip(names, *(read[column].to_pylist() for column in OWNED), strict=True)
-    chosen = [facts[place] for place in _each_once(facts)]
-    return {(key, seed): status for _, key, seed, status in chosen}
+    facts += zip(names, *(read[column].to_pylist() for column in (*OWNED, *COST)), strict=True)
+    chosen = [facts[place] for place in _each_once([(*fact[:4],) for fact in facts])]
+    return {
+        (key, seed): State(status, (seconds or 0.0) * (devices or 1.0))
+        for _, key, seed, status, seconds, devices in chosen
+    }
 
 
 def files_of(storage: Storage, name: str) -> Sequence[str] | None:
@@ -123,9 +135,9 @@ def _hold(kept: pa.Table, stamps: Mapping[str, Stamp]) -> list[bool]:
     return [stamps.get(name) == (changed, size) for name, changed, size in told]
 
 
-def _holding(kept: pa.Table, stamps: Mapping[str, Stamp]) -> list[Fact]:
-    """The facts of the rows of the cache whose files are as they were."""
-    facts = zip(*(kept[column].to_pylist() for column in FACTS), strict=True)
+def _holding(kept: pa.Table, stamps: Mapping[str, Stamp]) -> list[tuple[Any, ...]]:
+    """The facts, and what it cost, of the rows of the cache whose files are as they were."""
+    facts = zip(*(kept[column].to_pylist() for column in (*FACTS, *COST)), strict=True)
     return [fact for fact, holds in zip(facts, _hold(kept, stamps), strict=True) if holds]
 
 

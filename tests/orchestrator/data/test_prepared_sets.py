@@ -137,6 +137,11 @@ def test_from_a_table_to_a_report(cluster, tmp_path):
     assert study.stdout.count("|   1 |") == 1
     assert manifest["fingerprint"] in study.stdout
     assert "described in steps.yaml" in study.stdout
+    exported = fdsweep("export-model", "FD-CMKD", tmp_path / "student", *storage)
+    assert exported.exit_code == 0, exported.output
+    guessed = fdsweep("predict", tmp_path / "student", tmp_path / "3.npy", "--json")
+    assert guessed.exit_code == 0, guessed.output
+    assert json.loads(guessed.stdout)["predictions"][0]["label"] in ("rest", "walk")
 
 
 def test_the_miniatures_cover_every_prepared_data_set():

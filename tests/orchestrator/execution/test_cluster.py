@@ -1,11 +1,10 @@
 import inspect
 import os
 import socket
-import subprocess
-import sys
 from dataclasses import replace
 
 import pytest
+from commands import start, surroundings
 from faults import rows
 
 from fdsweep.orchestrator.execution.cluster import (
@@ -128,35 +127,27 @@ def test_a_dead_address_is_one_sentence_at_once(tmp_path, fault):
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))  # bound, so that no other takes it; it does not listen
         address = f"127.0.0.1:{nobody.getsockname()[1]}"
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
-        command = [sys.executable, "-c", "from fdsweep.orchestrator.cli import app; app()"]
-        command += ["ablation", "--seeds", "1", "--storage", str(tmp_path), "--address", address]
-        told = subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=60, check=False
-        )
-    assert told.returncode == 2
+        driver = start("ablation", "--seeds", 1, "--storage", tmp_path, "--address", address)
+        _, stderr = driver.communicate(timeout=60)
+    assert driver.returncode == 2
     fault.counts((), rows(tmp_path))
-    (line,) = [one for one in told.stderr.splitlines() if one.startswith("fdsweep:")]
+    (line,) = [one for one in stderr.splitlines() if one.startswith("fdsweep:")]
     assert f"{address}: no Ray cluster answers" in line
     assert "refused" in line
-    assert "Traceback" not in told.stderr
+    assert "Traceback" not in stderr
 
 
 @pytest.mark.ray
 def test_a_cluster_that_cannot_be_started_is_one_sentence(tmp_path):
     """Ray's sockets lie in its temporary folder, whose path is too long for them here."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
-    environment["RAY_TMPDIR"] = str(tmp_path / ("x" * 100))
-    command = [sys.executable, "-c", "from fdsweep.orchestrator.cli import app; app()"]
-    command += ["ablation", "--seeds", "1", "--storage", str(tmp_path)]
-    told = subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert told.returncode == 2
-    (line,) = [one for one in told.stderr.splitlines() if one.startswith("fdsweep:")]
+    environment = surroundings(RAY_TMPDIR=str(tmp_path / ("x" * 100)))
+    driver = start("ablation", "--seeds", 1, "--storage", tmp_path, environment=environment)
+    _, stderr = driver.communicate(timeout=60)
+    assert driver.returncode == 2
+    (line,) = [one for one in stderr.splitlines() if one.startswith("fdsweep:")]
     assert "no Ray cluster can be started here" in line
     assert "type the same command again" in line
-    assert "Traceback" not in told.stderr
+    assert "Traceback" not in stderr
 
 
 @pytest.mark.ray

@@ -5,16 +5,17 @@ import os
 import secrets
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 import zipfile
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 import ray
 import torch
+from commands import IMPATIENT, INTERRUPTIBLE, start, surroundings
 from faults import rows
 
 from fdsweep.orchestrator.execution import ray_compat
@@ -260,17 +261,6 @@ def test_a_trial_with_a_damaged_checkpoint_starts_again(cluster, tmp_path, capfd
     assert not list((tmp_path / "ray" / "train").iterdir())
 
 
-IMPATIENT = """
-import functools, signal
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
-from fdsweep.orchestrator.cli import app
-from fdsweep.orchestrator.studies import plan
-plan.TrialConfig = functools.partial(plan.TrialConfig, checkpoint_seconds=0.0)
-app()
-"""
-"""The command line, with a checkpoint after each epoch instead of every ten seconds."""
-
-
 @pytest.mark.fault(
     "Ctrl-C, once or again and again",
     "exit 130 and what to type, no process is left; the same command ends with the same numbers",
@@ -284,13 +274,14 @@ def test_an_interrupted_driver_says_how_to_go_on(tmp_path, fault):
         "title: One\nseeds: [0]\nepochs: 12\ndirections: [accelerometer->gyroscope]\n"
         "rows: [{name: w/o KD, method: none}]\n"
     )
-    command = [sys.executable, "-c", IMPATIENT, "run", str(path)]
-    command += ["--storage", str(tmp_path / "runs")]
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("RAY_AUTH")}
-    token = environment["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
-    first = subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    token = secrets.token_hex(32)
+    typed = partial(
+        start,
+        *("run", path, "--storage", tmp_path / "runs"),
+        first=INTERRUPTIBLE + IMPATIENT,
+        environment=surroundings(RAY_AUTH_TOKEN=token),
     )
+    first = typed()
     deadline = time.monotonic() + 120
     while not list((tmp_path / "runs" / "ray" / "train").glob("*/checkpoint_*")):
         assert time.monotonic() < deadline, "no checkpoint in two minutes"
@@ -308,11 +299,10 @@ def test_an_interrupted_driver_says_how_to_go_on(tmp_path, fault):
     assert "Traceback" not in stderr
     assert stdout == ""
 
-    second = subprocess.run(
-        [*command, "--json"], env=environment, capture_output=True, text=True, timeout=180
-    )
-    assert second.returncode == 0, second.stderr
-    (row,) = json.loads(second.stdout)["tables"][0]["rows"]
+    second = typed("--json")
+    stdout, stderr = second.communicate(timeout=180)
+    assert second.returncode == 0, stderr
+    (row,) = json.loads(stdout)["tables"][0]["rows"]
     trial = planned(tmp_path / "other", ["none"], epochs=12).students[0]
     fault.counts([(trial.key, 0)], rows(tmp_path / "runs"))
     assert row["mean"] == pytest.approx(100 * alone(trial)["test_score"])

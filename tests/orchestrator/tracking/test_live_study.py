@@ -1,15 +1,14 @@
 """A real study, looked at in MLflow while it runs, stopped by Ctrl-C, and gone on with."""
 
-import os
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from contextlib import closing
+from functools import partial
 
 import pandas as pd
 import pytest
+from commands import start, surroundings
 
 from fdsweep.search_spaces import layout
 
@@ -31,19 +30,10 @@ USAGE = "SELECT DISTINCT key FROM metrics WHERE run_uuid = ? AND key LIKE 'syste
 def test_a_run_grows_is_killed_by_ctrl_c_and_is_ended_by_the_same_command(tmp_path):
     (tmp_path / "one.yaml").write_text(STUDY)
     database = tmp_path / "runs" / layout.MLFLOW_DATABASE
-    environment = {k: v for k, v in os.environ.items() if k not in ("RAY_ADDRESS",)}
+    environment = surroundings()
     environment.pop("MLFLOW_TRACKING_URI", None)
-
-    def start():
-        words = ["run", str(tmp_path / "one.yaml"), "--storage", str(tmp_path / "runs")]
-        code = "from fdsweep.orchestrator.cli import app; app()"
-        return subprocess.Popen(
-            [sys.executable, "-c", code, *words],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+    words = ["run", tmp_path / "one.yaml", "--storage", tmp_path / "runs"]
+    typed = partial(start, *words, environment=environment)
 
     def ask(query, *values):
         with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as opened:
@@ -59,14 +49,14 @@ def test_a_run_grows_is_killed_by_ctrl_c_and_is_ended_by_the_same_command(tmp_pa
             time.sleep(0.1)
         raise AssertionError(driver.communicate())
 
-    driver = start()
+    driver = typed()
     run, status = wait_for(points=2)
     assert status == "RUNNING"
     driver.send_signal(signal.SIGINT)
     _, told = driver.communicate()
     assert driver.returncode == 130, told
     assert ask(RUNS) == [(run, "KILLED")]
-    driver = start()
+    driver = typed()
     _, told = driver.communicate()
     assert driver.returncode == 0, told
     assert ask(RUNS) == [(run, "FINISHED")]

@@ -8,11 +8,11 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.request
 
 import pytest
+from commands import command
 
 from fdsweep.search_spaces import layout
 
@@ -57,12 +57,9 @@ def until(condition):
 def test_ending_it_ends_the_server_and_its_children(tmp_path):
     (tmp_path / layout.MLFLOW_DATABASE).touch()
     port = free_port()
-    words = ["ui", "--storage", str(tmp_path), "--port", str(port)]
-    code = "from fdsweep.orchestrator.cli import app; app()"
+    words = command("ui", "--storage", tmp_path, "--port", port)
     with open(tmp_path / "log", "w") as log:
-        server = subprocess.Popen(
-            [sys.executable, "-c", code, *words], stdout=log, stderr=log, start_new_session=True
-        )
+        server = subprocess.Popen(words, stdout=log, stderr=log, start_new_session=True)
     try:
         until(lambda: answers(f"http://127.0.0.1:{port}/health") or server.poll() is not None)
         assert server.poll() is None, (tmp_path / "log").read_text()

@@ -22,6 +22,7 @@ from fdsweep.trainers.datasets.table.rows import read_rows
 from fdsweep.trainers.preparation.catalog import Damaged, Options
 from fdsweep.trainers.preparation.decoding import find_outcome, make_shard
 from fdsweep.trainers.preparation.manifest import make_manifest, save_manifest
+from fdsweep.trainers.preparation.shards import write_assets
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +35,7 @@ def prepare(described, storage):
     table, raw = read_table(described, None, str(storage))
     catalog = table.catalog(raw, Options())
     job, parts = make_plan(table, raw, str(storage), Options(), catalog, 128)
+    write_assets(str(storage), table.name, job.folder, catalog.assets)
     for part in parts:
         make_shard(pickle.loads(pickle.dumps(job)), part)
     outcomes = [find_outcome(job, part) for part in parts]
@@ -182,6 +184,24 @@ def test_folds_rotate_with_the_seed(storage, described, tmp_path):
     assert set.union(*tests[:3]) == set(range(24))
     assert tests[3] == tests[0] != tests[1] == set(folds[0].val.tolist())
     assert manifest.counts["test"] == {"rest": 4, "walk": 4}
+
+
+def test_raw_files_are_read_with_the_assets_alone(storage, described, tmp_path):
+    info = datasets.find("steps", datasets.DataLocation(str(storage))).info
+    (folder,) = (path.parent for path in storage.glob("data/steps/*/columns.json"))
+    assets = {name: (folder / name).read_bytes() for name in info.assets}
+    assert {*assets} == {"columns.json", "text.learnt.json", "motion.learnt.json"}
+    reader = datasets.find_reader("steps", assets)
+    table, raw = read_table(described, None, ".")
+    decoded = table.decode(raw, table.listed.items[3], table.listed.assets)
+    (motion,) = reader.read_file("motion", raw / "3.npy", assets)
+    assert np.array_equal(motion, decoded["motion"])
+    (tmp_path / "note.txt").write_text(own_table.rows()[3][3] + "\n")
+    assert reader.read_file("text", tmp_path / "note.txt", assets) == [decoded["text"]]
+    with pytest.raises(Damaged, match="cannot be read"):
+        reader.read_file("text", tmp_path / "gone.txt", assets)
+    with pytest.raises(ConfigError, match="unknown data set 'steps'"):
+        datasets.find_reader("steps", {})
 
 
 def test_what_is_missing_is_left_out_and_told(described):

@@ -9,6 +9,7 @@ It has no module of its own: what it is stands in the manifest of what was prepa
 command and every worker finds it by its name, without the description.
 """
 
+import json
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
@@ -19,13 +20,14 @@ import numpy as np
 from typing_extensions import override
 
 from fdsweep.search_spaces import layout
+from fdsweep.search_spaces.configs import OptimConfig
 from fdsweep.search_spaces.errors import ConfigError, DataError, unknown
 from fdsweep.search_spaces.storage import Storage
 from fdsweep.trainers.datasets import HERE, DataLocation, Fold, Modality, registry
 from fdsweep.trainers.datasets.prepared import LABEL_MAP, Payload, Prepared
 from fdsweep.trainers.datasets.table.columns import Text, make_column
 from fdsweep.trainers.datasets.table.description import NAME, Described, read_description
-from fdsweep.trainers.datasets.table.listing import Listed, asset_name, list_samples
+from fdsweep.trainers.datasets.table.listing import COLUMNS, Listed, asset_name, list_samples
 from fdsweep.trainers.datasets.table.rows import read_rows
 from fdsweep.trainers.imports.lazy import torch
 from fdsweep.trainers.preparation import media
@@ -68,6 +70,7 @@ class Table(Prepared):
                 for modality, column in self.columns.items()
             ),
             payloads=payloads,
+            read_with=(COLUMNS, *map(asset_name, self.columns)),
             pixel_classes=declared.pixel_classes,
             optim=declared.optim,
             about=declared.about,
@@ -135,6 +138,10 @@ class Table(Prepared):
             decoded[LABEL_MAP] = self._mask(raw / str(item.parts[LABEL_MAP]), decoded)
         return decoded
 
+    @override
+    def read_file(self, modality: str, file: Path, assets: Mapping[str, bytes]) -> list[Any]:
+        return [self.columns[modality].read(file, assets.get(asset_name(modality)))]
+
     def _mask(self, path: Path, decoded: Mapping[str, Any]) -> Any:  # noqa: ANN401
         """The classes of the pixels; Damaged if they are no such, or of another size."""
         pixels = media.raster(path)
@@ -189,6 +196,32 @@ def find(name: str, location: DataLocation = HERE) -> Table | None:
     table = Table(location, name, manifest.declared)
     vars(table)["manifest"] = manifest  # which is cached there, and was read just now
     return table
+
+
+def of_assets(name: str, assets: Mapping[str, bytes]) -> Table:
+    """The table `name` as far as raw files are read, from the `assets` of one of its students.
+
+    Raises:
+        ConfigError: they are not those of a table.
+    """
+    if COLUMNS not in assets:
+        raise unknown("data set", name, registry.names(), "")
+    columns = json.loads(assets[COLUMNS])
+    return Table(
+        HERE,
+        name,
+        Declared(
+            columns=columns,
+            backbones={one: make_column(said, name).suits for one, said in columns.items()},
+            optim=OptimConfig(),
+            pixel_classes=(),
+            about="",
+            source="",
+            licence="",
+            url="",
+            parts={},
+        ),
+    )
 
 
 def names(storage: str) -> tuple[str, ...]:

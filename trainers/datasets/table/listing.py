@@ -1,5 +1,6 @@
 """From a table's rows to samples: their names, labels, groups, splits, and what is missing."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,9 @@ from fdsweep.trainers.datasets.table.description import Described
 from fdsweep.trainers.datasets.table.rows import Rows
 from fdsweep.trainers.datasets.table.splitting import Sample, split_samples
 from fdsweep.trainers.preparation.catalog import Catalog, Item, Skipped
+
+COLUMNS = "columns.json"
+"""The file beside the shards that says how raw files become samples."""
 
 ALL = "all"
 """The one label of samples whose pixels have classes, where they have none of their own."""
@@ -62,6 +66,7 @@ def list_samples(described: Described, rows: Rows, raw: Path) -> Listed:
         raise DataError(what, str(rows.path), fix)
     learners = [item for item in items if splitting.parts or item.split == "train"]
     columns, assets = _settled(described, learners, raw)
+    assets[COLUMNS] = json.dumps({name: one.spelling for name, one in columns.items()}).encode()
     catalog = Catalog(
         items=tuple(items),
         missing=tuple(missing),

@@ -119,7 +119,7 @@ def test_rows_are_read_again_when_a_driver_has_trained_something(store):
 def test_a_sweep_that_is_done_has_no_drivers_that_ended(store):
     post(store, stopped=True)
     assert lines(Looking(store).look()) == [
-        f"{SWEEP}: 112 done, 0 failed, 0 left of 112 (Methods compared, 8 seeds)"
+        f"{SWEEP}: 112 done, 0 failed, 0 left of 112 (Methods compared, 8 seeds, 1.29 device hours)"
     ]
 
 

@@ -80,6 +80,10 @@ class Column(Fields):
             Damaged: it is of no use.
         """
 
+    def read(self, file: Path, learnt: bytes | None) -> Any:  # noqa: ANN401
+        """The payload of a sample in a raw `file`; Damaged if it is of no use."""
+        return self.decode(file.parent, file.name, learnt)
+
 
 def known(value: T | None) -> T:
     """What stands in a field of a settled column."""

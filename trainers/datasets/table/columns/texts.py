@@ -63,6 +63,10 @@ class Text(Column):
         except DataError as error:
             raise DataError(error.what, where, "Give texts, or a `tokenizer`") from None
 
+    @override
+    def read(self, file: Path, learnt: bytes | None) -> Any:
+        return self.decode(file.parent, _content(file), learnt)
+
     def words(self, raw: Path, cell: str) -> str:
         """The text in one line; Damaged if there is none."""
         del raw
@@ -84,11 +88,19 @@ class TextFile(Text):
 
     @override
     def words(self, raw: Path, cell: str) -> str:
-        try:
-            return _one_line((raw / cell).read_text("utf-8-sig"))
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "no UTF-8 text"
-            raise Damaged(f"cannot be read ({reason})") from None
+        return _one_line(_content(raw / cell))
+
+    @override
+    def read(self, file: Path, learnt: bytes | None) -> Any:
+        return self.decode(file.parent, file.name, learnt)
+
+
+def _content(file: Path) -> str:
+    try:
+        return file.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "no UTF-8 text"
+        raise Damaged(f"cannot be read ({reason})") from None
 
 
 def _one_line(text: str) -> str:
