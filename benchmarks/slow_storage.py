@@ -16,9 +16,11 @@ from types import SimpleNamespace
 from fsspec.implementations.local import LocalFileSystem
 from pyarrow.fs import FSSpecHandler, PyFileSystem
 
+from fdsweep.orchestrator.execution.cluster import ResourceRequest, local_resources
+from fdsweep.orchestrator.execution.devices.room import Room
 from fdsweep.orchestrator.execution.leases import Leases
 from fdsweep.orchestrator.execution.stages import _Relay
-from fdsweep.orchestrator.execution.turns import Turns
+from fdsweep.orchestrator.execution.turns import InTurn, Turns
 from fdsweep.orchestrator.studies.options import StudyOptions
 from fdsweep.orchestrator.studies.study import locally, prepare
 from fdsweep.orchestrator.tracking.progress import Progress
@@ -71,8 +73,9 @@ def callbacks(folder: str, seconds: float, writer) -> list[float]:
     tracker = SimpleNamespace(log=lambda _: None)
     recorder = Recorder(sweep, plan, study.store, tracker, Progress(REPLICATES))
     took = []
+    room = Room(local_resources(ResourceRequest(gpus=0)), "student")
     with Leases(study.store) as leases:
-        relay = _Relay(Turns((), leases), recorder, writer)
+        relay = _Relay(InTurn(iter(()), room), Turns((), leases), recorder, writer)
         for config in plan.students:
             trial = SimpleNamespace(config={"trial": config})
             (seed,) = config.seeds
