@@ -1,9 +1,10 @@
-"""fdsweep as a user types it, in a process of its own."""
+"""fdsweep as a user types it, in a process of its own, and clusters that it joins."""
 
+import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 IMPATIENT = """
@@ -46,3 +47,22 @@ def start(
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+@contextlib.contextmanager
+def cluster(
+    program: str, environment: Mapping[str, str]
+) -> Iterator[tuple["subprocess.Popen[str]", str]]:
+    """The process of a cluster of Ray, and the address that it prints first.
+
+    It does what its `program` does with lines of its input, and ends with it.
+    """
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        yield process, process.stdout.readline().strip()
+        process.stdin.close()

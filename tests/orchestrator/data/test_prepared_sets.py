@@ -136,9 +136,9 @@ def test_from_a_table_to_a_report(cluster, tmp_path):
     assert study.exit_code == 0, study.output
     assert study.stdout.count("|   1 |") == 1
     assert manifest["fingerprint"] in study.stdout
-    assert "described in steps.yaml" in study.stdout
     exported = fdsweep("export-model", "FD-CMKD", tmp_path / "student", *storage)
     assert exported.exit_code == 0, exported.output
+    assert "described in steps.yaml" in (tmp_path / "student" / "README.md").read_text()
     guessed = fdsweep("predict", tmp_path / "student", tmp_path / "3.npy", "--json")
     assert guessed.exit_code == 0, guessed.output
     assert json.loads(guessed.stdout)["predictions"][0]["label"] in ("rest", "walk")

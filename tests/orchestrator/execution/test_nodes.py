@@ -1,12 +1,10 @@
 """A study on two nodes of one core each, the second of which is killed while it trains."""
 
 import json
-import subprocess
-import sys
 import time
 
 import pytest
-from commands import IMPATIENT, start, surroundings
+from commands import IMPATIENT, cluster, start, surroundings
 from faults import rows
 
 from fdsweep.results.records.store import Store
@@ -46,15 +44,8 @@ def environment():
 @pytest.fixture
 def nodes(environment):
     """The cluster's process and its address."""
-    with subprocess.Popen(
-        [sys.executable, "-c", NODES],
-        env=environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        yield process, process.stdout.readline().strip()
-        process.stdin.close()
+    with cluster(NODES, environment) as found:
+        yield found
 
 
 @pytest.fixture
@@ -74,7 +65,7 @@ def run(environment, tmp_path):
     "its trial goes on from its checkpoint when there is room; the same command ends with all rows",
 )
 def test_a_study_outlives_a_node(nodes, run, tmp_path, fault):
-    cluster, address = nodes
+    joined, address = nodes
     driver = run(tmp_path / "runs", "--address", address)
     deadline = time.monotonic() + 120
     while len({one.parent for one in tmp_path.glob("runs/ray/train/*/checkpoint_*")}) < 2:
@@ -82,8 +73,8 @@ def test_a_study_outlives_a_node(nodes, run, tmp_path, fault):
         assert driver.poll() is None, driver.communicate()
         time.sleep(0.2)
     fault.hits()
-    print("kill", file=cluster.stdin, flush=True)
-    assert cluster.stdout.readline() == "killed\n"
+    print("kill", file=joined.stdin, flush=True)
+    assert joined.stdout.readline() == "killed\n"
     out, err = driver.communicate(timeout=200)
     assert driver.returncode == 0, err
     assert "a process or a node was lost; tried again in 1 s" in err

@@ -1,11 +1,9 @@
 """A cluster that is joined: it is waited for, its GPUs must be torch's too, its tokens fit."""
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
+from commands import cluster, start, surroundings
 
 from fdsweep.results.records.store import Store
 
@@ -38,46 +36,31 @@ def environment(tmp_path_factory):
     home = tmp_path_factory.mktemp("home")
     (home / ".ray").mkdir()
     (home / ".ray" / "auth_token").write_text("0" * 64)
-    clean = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
-    return clean | {"HOME": str(home), "RAY_AUTH_MODE": "disabled"}
+    return surroundings(HOME=str(home), RAY_AUTH_MODE="disabled")
 
 
 @pytest.fixture(scope="module")
-def cluster(environment):
+def joined(environment):
     """Its process and its address."""
-    with subprocess.Popen(
-        [sys.executable, "-c", HEAD],
-        env=environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        yield process, process.stdout.readline().strip()
-        process.stdin.close()
+    with cluster(HEAD, environment) as found:
+        yield found
 
 
 @pytest.fixture
-def start(environment, cluster, tmp_path):
+def typed(environment, joined, tmp_path):
     """Starts a command that joins the cluster."""
     (tmp_path / "joined.yaml").write_text(SWEEP)
 
-    def start(*words, without=()):
-        code = "from fdsweep.orchestrator.cli import app; app()"
-        words = [*words, "--storage", str(tmp_path / "runs"), "--address", cluster[1]]
-        return subprocess.Popen(
-            [sys.executable, "-c", code, *words],
-            env={k: v for k, v in environment.items() if k not in without},
-            cwd=tmp_path,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+    def typed(*words, without=()):
+        words = [*words, "--storage", tmp_path / "runs", "--address", joined[1]]
+        variables = {k: v for k, v in environment.items() if k not in without}
+        return start(*words, environment=variables, folder=tmp_path)
 
-    return start
+    return typed
 
 
-def test_a_token_that_nobody_asks_for_is_not_shown(start):
-    driver = start("run", "joined.yaml", without={"RAY_AUTH_MODE"})
+def test_a_token_that_nobody_asks_for_is_not_shown(typed):
+    driver = typed("run", "joined.yaml", without={"RAY_AUTH_MODE"})
     _, err = driver.communicate(timeout=90)
     assert driver.returncode == 2, err
     (line,) = [line for line in err.splitlines() if line.startswith("fdsweep:")]
@@ -85,9 +68,9 @@ def test_a_token_that_nobody_asks_for_is_not_shown(start):
     assert "Set RAY_AUTH_MODE=disabled to join it" in line
 
 
-def test_gpus_that_torch_cannot_use_are_told_of_once(start, tmp_path):
+def test_gpus_that_torch_cannot_use_are_told_of_once(typed, tmp_path):
     """The first worker that is given one says so, and no replicate counts as failed."""
-    driver = start("run", "joined.yaml")
+    driver = typed("run", "joined.yaml")
     _, err = driver.communicate(timeout=90)
     assert driver.returncode == 2, err
     (line,) = [line for line in err.splitlines() if line.startswith("fdsweep:")]
@@ -95,20 +78,20 @@ def test_gpus_that_torch_cannot_use_are_told_of_once(start, tmp_path):
     assert "--gpus 0" in line
     assert len(Store(str(tmp_path / "runs")).replicates()) == 0
     assert not [*tmp_path.glob("runs/reports/*/errors/*")]
-    asked = start("doctor", "--json")
+    asked = typed("doctor", "--json")
     out, _ = asked.communicate(timeout=90)
     assert asked.returncode == 2
     (problem,) = json.loads(out)["problems"]
     assert "Ray sees GPUs that torch cannot use (torch" in problem
 
 
-def test_a_trial_for_which_no_node_is_large_enough_waits_for_one(start, cluster, tmp_path):
-    driver = start("run", "joined.yaml", "--gpus", "0", "--workers-per-trial", "2")
+def test_a_trial_for_which_no_node_is_large_enough_waits_for_one(typed, joined, tmp_path):
+    driver = typed("run", "joined.yaml", "--gpus", "0", "--workers-per-trial", "2")
     for line in driver.stderr:
         if "waiting for" in line:
             break
     assert "waiting for a node with 2 cores, the largest has 1 (or give --spread)" in line
-    print(2, file=cluster[0].stdin, flush=True)
+    print(2, file=joined[0].stdin, flush=True)
     _, err = driver.communicate(timeout=90)
     assert driver.returncode == 0, err
     rows = Store(str(tmp_path / "runs")).replicates()
