@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fdsweep.orchestrator.execution.devices import packing, usable
 from fdsweep.orchestrator.execution.devices.budget import Budget
@@ -281,9 +281,10 @@ def _start() -> None:
     from fdsweep.orchestrator.execution.ray_compat import loopback
     from fdsweep.trainers.loaders.pipeline import usable_cores
 
-    # Ray counts all cores of a node, also where Slurm has given out a part of them
-    cores = usable_cores() if usable_cores() < (os.cpu_count() or 1) else None
-    options = {"num_cpus": cores, "include_dashboard": False, **QUIET}
+    options: dict[str, Any] = {"include_dashboard": False, **QUIET}
+    cores = usable_cores()
+    if cores < (os.cpu_count() or 1):  # Ray counts all, also where Slurm has given out a part
+        options["num_cpus"] = cores
     try:
         with loopback() as here:
             ray.init(address="local", _node_ip_address=here, **options)
