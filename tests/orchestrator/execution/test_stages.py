@@ -262,7 +262,7 @@ def test_a_trial_with_a_damaged_checkpoint_starts_again(cluster, tmp_path, capfd
 
 
 @pytest.mark.fault(
-    "Ctrl-C, once or again and again, or SIGTERM",
+    "Ctrl-C, once or again and again",
     "exit 130 and what to type, no process is left; the same command ends with the same numbers",
 )
 @pytest.mark.parametrize(
