@@ -14,6 +14,7 @@ one starts everything) does not scale.
 import json
 import os
 import platform
+import resource
 import sys
 import tempfile
 import time
@@ -23,7 +24,6 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import psutil
 
 from fdsweep.orchestrator.execution.cluster import ResourceRequest, share
 from fdsweep.orchestrator.execution.devices.packing import Node
@@ -86,8 +86,9 @@ class Counting(Recorder):
 
 
 def now() -> tuple[float, float, float]:
-    """CPU s, wall s, MiB."""
-    return time.process_time(), time.monotonic(), psutil.Process().memory_info().rss / 2**20
+    """CPU s, wall s, and the most memory so far, MiB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+    return time.process_time(), time.monotonic(), peak
 
 
 @contextmanager
@@ -99,7 +100,9 @@ def recorded(folder: str, rows: int, seeds: int) -> Iterator[Counting]:
                   "options": {"weight": 1 + i / 10}} for i in range(rows)],
         "directions": ["accelerometer->gyroscope"],
     }  # fmt: skip
-    study = studies.prepare(validated(fields, "scale"), StudyOptions(folder, seeds_per_trial=1))
+    study = studies.prepare(
+        validated(fields, "scale"), StudyOptions(storage=folder, seeds_per_trial=1)
+    )
     plan = studies.locally(study)
     with open_tracker(study.store.root, plan.sweep, {}) as tracker:
         yield Counting(study.sweep, plan, study.store, tracker, Progress(plan.left))
