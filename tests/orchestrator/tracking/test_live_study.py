@@ -8,7 +8,7 @@ from functools import partial
 
 import pandas as pd
 import pytest
-from commands import start, surroundings
+from commands import INTERRUPTIBLE, start, surroundings
 
 from fdsweep.search_spaces import layout
 
@@ -33,7 +33,7 @@ def test_a_run_grows_is_killed_by_ctrl_c_and_is_ended_by_the_same_command(tmp_pa
     environment = surroundings()
     environment.pop("MLFLOW_TRACKING_URI", None)
     words = ["run", tmp_path / "one.yaml", "--storage", tmp_path / "runs"]
-    typed = partial(start, *words, environment=environment)
+    typed = partial(start, *words, first=INTERRUPTIBLE, environment=environment)
 
     def ask(query, *values):
         with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as opened:

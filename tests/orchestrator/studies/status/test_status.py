@@ -10,13 +10,13 @@ import shutil
 import signal
 import struct
 import subprocess
-import sys
 import termios
 import threading
 import time
 from pathlib import Path
 
 import pytest
+from commands import INTERRUPTIBLE, command
 from rich.cells import cell_len
 from rich.console import Console
 from typer.testing import CliRunner
@@ -238,10 +238,9 @@ def test_in_a_terminal_of_its_own(busy, columns):
     """In a pseudo-terminal: nothing wraps, and Ctrl-C is no failure."""
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    program = str(Path(sys.executable).with_name("fdsweep"))
     given = {key: x for key, x in os.environ.items() if key not in ("COLUMNS", "LINES")}
     process = subprocess.Popen(
-        [program, "status", "--watch", "--storage", busy.root],
+        command("status", "--watch", "--storage", busy.root, first=INTERRUPTIBLE),
         env={**given, "TERM": "xterm"},
         stdin=slave,
         stdout=slave,
