@@ -2,6 +2,7 @@
 
 import functools
 import gc
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -35,11 +36,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--hours", type=float, default=0.0, help="one seed after the other, so long")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def node_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What tests, and processes that they start, keep on this machine goes with them."""
+    os.environ["FDSWEEP_CACHE_DIR"] = str(tmp_path_factory.mktemp("node-cache"))
+
+
 @pytest.fixture(scope="session")
 def cluster() -> "ResourcePlan":
     """What a trial gets on the shared local cluster of two cores."""
-    import os
-
     import ray
 
     from fdsweep.orchestrator.execution.cluster import ResourceRequest, connect

@@ -150,6 +150,14 @@ class Runtime:
         dist.all_gather(parts, padded)
         return torch.cat([part[: int(n)] for part, n in zip(parts, counts, strict=True)])
 
+    def all_agree(self, agrees: bool) -> bool:
+        """Whether all workers agree, each of which must ask."""
+        if self.world_size == 1:
+            return agrees
+        votes = torch.tensor([int(agrees)], device=self.device)
+        dist.all_reduce(votes, dist.ReduceOp.MIN)
+        return bool(votes)
+
 
 @dataclass(frozen=True, slots=True)
 class Placed:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fdsweep.search_spaces.configs import Protocol, StudentConfig
+from fdsweep.search_spaces.configs import NetworkConfig, Protocol, StudentConfig
 from fdsweep.search_spaces.errors import DataError
 from fdsweep.search_spaces.trials import TrialConfig
 from fdsweep.trainers import distillers, rng, tasks, teachers
@@ -16,6 +16,7 @@ from fdsweep.trainers.datasets import DatasetInfo, Fold
 from fdsweep.trainers.distillers import Distiller
 from fdsweep.trainers.distributed import Runtime
 from fdsweep.trainers.loop import OnEpoch, Roles, labels_of, train_replicate
+from fdsweep.trainers.protocol import passes
 from fdsweep.trainers.students.keeping import describe, keep
 from fdsweep.trainers.teachers import Teacher
 
@@ -109,7 +110,7 @@ def make_roles(
         distiller.attach(network)
     distiller = distiller.to(runtime.device)
     taught_by = tuple(
-        _teacher(network, one.modality, distiller, fold, seed, runtime)
+        _teacher(network, one, distiller, fold, seed, runtime)
         for one, network in zip(config.teachers, networks, strict=True)
     )
     return Roles(task, runtime.place(student), distiller, taught_by, sizes)
@@ -153,14 +154,24 @@ def perturb(network: nn.Module, relative: float, generator: torch.Generator) -> 
 
 
 def _teacher(
-    network: Backbone, modality: str, distiller: Distiller, fold: Fold, seed: int, runtime: Runtime
+    network: Backbone,
+    config: NetworkConfig,
+    distiller: Distiller,
+    fold: Fold,
+    seed: int,
+    runtime: Runtime,
 ) -> Teacher:
+    modality = config.modality
     placed = runtime.place(network.requires_grad_(distiller.moves_teacher))
-    inputs, maps = fold.inputs[modality], distiller.teacher_maps
+    inputs, maps, stream = fold.inputs[modality], distiller.teacher_maps, fold.stream(modality)
     if not (distiller.moves_teacher or maps or inputs.augmented):
         return Teacher(modality, teachers.cached(placed, inputs, fold.train))
-    teach = teachers.live(placed, inputs, seed, fold.stream(modality), maps=maps)
-    return Teacher(modality, teach, placed if distiller.moves_teacher else None)
+    teach = teachers.live(placed, inputs, seed, stream, maps=maps)
+    if distiller.moves_teacher:
+        return Teacher(modality, teach, placed)
+    if not maps and fold.label_maps is None:
+        teach = passes.kept(teach, placed, config, network.dim, seed, stream)
+    return Teacher(modality, teach)
 
 
 def _sizes(networks: Sequence[Backbone]) -> dict[str, Any]:

@@ -92,12 +92,15 @@ class Common:
         str | None,
         typer.Option(
             envvar=CACHE_DIR,
-            help="Copies on each node of what a remote storage holds. (default: ~/.cache/fdsweep)",
+            help="Each node's copies of a remote storage, and what teachers gave. "
+            "(default: ~/.cache/fdsweep)",
         ),
     ] = None
     cache_gb: Annotated[
         float | None,
-        typer.Option(envvar=CACHE_GB, help="Of all copies on a node; 0 for none. (default: 50)"),
+        typer.Option(
+            envvar=CACHE_GB, help="The most that is kept there; 0 for nothing. (default: 50)"
+        ),
     ] = None
     address: Address = None
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False

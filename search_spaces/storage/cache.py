@@ -1,18 +1,21 @@
-"""Copies on a node's own disk of what lies in a remote storage: each is fetched once per node.
+"""A node's own disk: copies of what lies in a remote storage, and what took long to compute.
 
-    <folder>/<2 hex digits>/<name>-<sha256>     a copy; its name says what its bytes must be
+    <folder>/<2 hex digits>/<name>-<sha256>     a file; its name says what its bytes must be
 
-Only what never changes under its name is copied: shards, pretrained weights, and teachers, which
-are known by the time and size that the storage tells of them. Every process checks a copy the first
-time that it uses it. What was used longest ago goes first when all copies together are larger than
-the limit; what is being fetched comes on top. A cache is never needed: where it cannot be written,
-that is said once and all is read from the storage.
+Each copy is fetched once per node. Only what never changes under its name is copied: shards,
+pretrained weights, and teachers, which are known by the time and size that the storage tells of
+them. Every process checks a copy the first time that it uses it. What was computed is known by a
+name for all that decides it, and leaves a tenth of the disk free. What was used longest ago goes
+first when all files together are larger than the limit; what is being fetched comes on top. A cache
+is never needed: where it cannot be written, that is said once, and all is read from the storage, or
+computed, again.
 """
 
 import contextlib
 import hashlib
 import math
 import os
+import shutil
 import time
 import uuid
 from collections.abc import Iterator
@@ -40,6 +43,12 @@ PATIENCE_S = 120.0
 
 STALE_S = 3600.0
 """What was being fetched and has not grown for so long is nobody's."""
+
+SLACK = 0.01
+"""Part of the limit for which it is not worth to look through all files."""
+
+MIN_FREE = 0.1
+"""Part of a disk that is left free by what was computed, which nobody asked to be kept."""
 
 _seen_whole: set[tuple[Path, int]] = set()
 """Copies, with their inodes, that this process has read whole."""
@@ -102,6 +111,43 @@ class Cache:
             tell_once(f"the cache cannot be used ({first_line(error)}); all is read from afar.")
             return None
 
+    def recall(self, name: str) -> bytes | None:
+        """What is kept as `name`, which counts as used now; None if it is not there or damaged."""
+        with contextlib.suppress(OSError):
+            for path in self._folder(name).glob(f"{name}-*") if self.limit else ():
+                content = path.read_bytes()
+                if path.name.endswith(f"-{hashlib.sha256(content).hexdigest()}"):
+                    os.utime(path)
+                    return content
+                path.unlink(missing_ok=True)
+        return None
+
+    def keep(self, name: str, content: bytes | memoryview) -> None:
+        """Keep `content` as `name`, hexadecimal digits, if there is room and nobody has.
+
+        Many small files may exceed the limit by about SLACK: for each of them it is looked at only
+        as often as its size asks for, which its name decides.
+        """
+        size = len(content)
+        if size > self.limit:
+            return
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            disk = shutil.disk_usage(self.folder)
+            if disk.free - size < MIN_FREE * disk.total:
+                return
+            path = self._folder(name) / f"{name}-{hashlib.sha256(content).hexdigest()}"
+            with _locked(path.parent):
+                if any(path.parent.glob(f"{name}-*")):
+                    return  # another process was faster
+                with _part(path.parent) as part:
+                    part.write_bytes(content)
+                    part.replace(path)
+            if int(name[:8], 16) * SLACK * self.limit <= size * 16**8:
+                self._make_room(path)
+        except OSError as error:
+            tell_once(f"the cache cannot be used ({first_line(error)}); what it lacks is computed.")
+
     def _folder(self, name: str) -> Path:
         return self.folder / name[:2]
 
@@ -119,15 +165,12 @@ class Cache:
 
     def _make(self, storage: Storage, place: str, name: str, digest: str) -> Path | None:
         """Fetch the file at `place`; its lock is held."""
-        part = self._folder(name) / f"{PART}{uuid.uuid4().hex}"
-        try:
+        with _part(self._folder(name)) as part:
             found = _download(storage, place, part)
             if not found.startswith(digest):
                 return None
             path = part.with_name(f"{name}-{found}")
             part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
         _seen_whole.add((path, path.stat().st_ino))
         self._make_room(path)
         return path
@@ -135,7 +178,10 @@ class Cache:
     def _make_room(self, newest: Path) -> None:
         """Delete what was used longest ago, all but the `newest`, until the rest fits."""
         with _locked(self.folder):
-            files = {path: path.stat() for path in _present(self.folder)}
+            files: dict[Path, os.stat_result] = {}
+            for path in _present(self.folder):
+                with contextlib.suppress(FileNotFoundError):  # what was fetched has its name now
+                    files[path] = path.stat()
             total = sum(stat.st_size for stat in files.values())
             for path, stat in sorted(files.items(), key=lambda one: one[1].st_mtime_ns):
                 is_part = path.name.startswith(PART)
@@ -212,8 +258,18 @@ def _download(storage: Storage, place: str, path: Path) -> str:
     return digest.hexdigest()
 
 
+@contextlib.contextmanager
+def _part(folder: Path) -> Iterator[Path]:
+    """A place in `folder` for what is not whole yet; what lies there in the end is deleted."""
+    part = folder / f"{PART}{uuid.uuid4().hex}"
+    try:
+        yield part
+    finally:
+        part.unlink(missing_ok=True)
+
+
 def _present(folder: Path) -> Iterator[Path]:
-    """Copies, and what is being fetched."""
+    """Files, and what is being fetched."""
     yield from folder.glob("??/*-*")
     yield from folder.glob(f"??/{PART}*")
 

@@ -125,6 +125,74 @@ def test_the_variables_say_where_and_how_much(monkeypatch, tmp_path):
             Cache.here()
 
 
+NAMES = ("ab12345678", "cd12345678", "ef12345678")
+
+
+@pytest.fixture
+def roomy(near, monkeypatch):
+    """A cache on a disk that is never too full."""
+    monkeypatch.setattr(cache, "MIN_FREE", 0.0)
+    return near
+
+
+def test_what_was_computed_is_kept_once(roomy):
+    assert roomy.recall(NAMES[0]) is None
+    roomy.keep(NAMES[0], b"first")
+    roomy.keep(NAMES[0], b"another")
+    assert roomy.recall(NAMES[0]) == b"first"
+    assert len(copies(roomy)) == 1
+
+
+def test_what_was_computed_counts_beside_the_copies(roomy, far):
+    far.write("0", bytes(40))
+    copy = roomy.fetch(far, "0")
+    for number, name in enumerate(NAMES[:2]):
+        roomy.keep(name, bytes([number]) * 30)
+    os.utime(copy, (0, 0))
+    assert roomy.recall(NAMES[0]) == bytes(30)  # used just now
+    os.utime(next(roomy.folder.glob(f"??/{NAMES[1]}-*")), (1, 1))
+    roomy.keep(NAMES[2], bytes(60))
+    assert [roomy.recall(name) is not None for name in NAMES] == [True, False, True]
+    assert not copy.exists()
+
+
+def test_small_files_are_not_counted_each_time(roomy, monkeypatch):
+    counted = []
+    monkeypatch.setattr(Cache, "_make_room", lambda *_: counted.append(1))
+    large = Cache(roomy.folder, 100_000)
+    for digit in "0123456789abcdef":
+        large.keep(f"{digit}000000000", bytes(100))
+    assert len(counted) == 2  # a hundred bytes are a tenth of the slack
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage"])
+def test_what_is_damaged_is_computed_again(roomy, content):
+    roomy.keep(NAMES[0], b"first")
+    copies(roomy)[0].write_bytes(content)
+    assert roomy.recall(NAMES[0]) is None
+    roomy.keep(NAMES[0], b"first")
+    assert roomy.recall(NAMES[0]) == b"first"
+
+
+def test_there_is_no_room_for_too_much_nor_on_a_full_disk(roomy, monkeypatch):
+    roomy.keep(NAMES[0], bytes(101))
+    Cache(roomy.folder, 0).keep(NAMES[0], b"x")
+    assert not roomy.folder.exists()
+    monkeypatch.setattr(cache, "MIN_FREE", 1.0)
+    roomy.keep(NAMES[0], b"x")
+    assert roomy.recall(NAMES[0]) is None
+    assert not copies(roomy)
+
+
+def test_a_folder_that_cannot_be_written_is_said_once(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    broken = Cache(tmp_path / "file", 100)
+    for name in NAMES:
+        broken.keep(name, b"x")
+        assert broken.recall(name) is None
+    assert capsys.readouterr().err.count("what it lacks is computed") == 1
+
+
 FETCH = """
 import sys
 from pathlib import Path
@@ -146,6 +214,32 @@ def test_two_processes_share_one(far, near):
     for i in range(5):
         far.write(str(i), bytes([i]) * 300)
     command = [sys.executable, "-c", FETCH, str(near.folder), far.root]
+    both = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    for one in both:
+        _, said = one.communicate(timeout=60)
+        assert (one.returncode, said) == (0, "")
+    assert 0 < len(copies(near)) <= 3
+
+
+KEEP = """
+import sys
+from pathlib import Path
+from fdsweep.search_spaces.storage import cache
+cache.MIN_FREE = 0.0
+near = cache.Cache(Path(sys.argv[1]), 1000)
+for _ in range(30):
+    for i in range(5):
+        name, content = f"{i}a12345678", bytes([i]) * 300
+        found = near.recall(name)
+        assert found in (None, content)
+        if found is None:
+            near.keep(name, content)
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_keep_at_once(near):
+    command = [sys.executable, "-c", KEEP, str(near.folder)]
     both = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     for one in both:
         _, said = one.communicate(timeout=60)
