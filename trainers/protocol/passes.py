@@ -93,7 +93,7 @@ class Kept:
         return content_key(weights=digest.hexdigest(), **self.facts)
 
     def _name(self, batches: Sequence[Tensor], epoch: int) -> str:
-        samples = hashlib.sha256(torch.cat(tuple(batches)).numpy().tobytes()).hexdigest()
+        samples = hashlib.sha256(torch.cat(tuple(batches)).cpu().numpy().tobytes()).hexdigest()
         sizes = [len(batch) for batch in batches]
         return content_key(outputs=self._key, epoch=epoch, samples=samples, sizes=sizes)
 
