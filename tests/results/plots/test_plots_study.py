@@ -572,9 +572,7 @@ def test_every_seed_of_a_gap_lies_inside_its_panel(
 
 def test_two_rows_of_the_same_results_have_a_panel_each(store: Store, study: Study) -> None:
     """As where a search chose the default: both rows of its table have one key."""
-    made = study(
-        names=["default", "tuned"], paper_table=None, directions=ONE_WAY, predicted=True
-    )
+    made = study(names=["default", "tuned"], paper_table=None, directions=ONE_WAY, predicted=True)
     default, tuned = made.rows
     made = made.replace(rows=(default, tuned.replace(key=default.key)))
     figure = drawn(confusions(data_of(store, made)))
