@@ -1,6 +1,7 @@
 """Two workers on one batch against one, in float64 where rounding cannot hide a fault.
 
-This process is the first of the two, so that only one other has to start.
+This process is the first of the two, so that only one other has to start. They need no Ray, but
+more than their share of the fast tests' time.
 """
 
 import json
@@ -127,6 +128,7 @@ def check_equal(one, two):
         assert two[name] == one[name]
 
 
+@pytest.mark.ray
 @pytest.mark.parametrize("method", [*METHODS, *(f"pixels/{name}" for name in ON_PIXELS)])
 def test_two_workers_give_the_numbers_of_one(both, method):
     one, two = (found[method] for found, _ in both)
@@ -141,6 +143,7 @@ def test_a_worker_may_have_nothing_of_the_last_batch(tmp_path_factory):
         check_equal(alone[method], together[method])
 
 
+@pytest.mark.ray
 def test_rows_of_different_number_come_in_order_of_rank(both):
     _, rows = both[1]
     assert rows == [0, 1, 2, 10, 11, 12, 13]
