@@ -11,6 +11,7 @@ losses see float32 either way.
 Every pass of a network is a sign that this process is at work.
 """
 
+import gc
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -124,6 +125,13 @@ def is_usable(device: torch.device) -> bool:
     return True
 
 
+def give_back(device: torch.device) -> None:
+    """Let others have what nothing here uses any more of the memory of `device`."""
+    gc.collect()
+    if device.type == "cuda" and is_usable(device):
+        torch.cuda.empty_cache()
+
+
 def gpu_fault() -> str:
     """Why torch cannot use the first GPU of this process; "" if it can."""
     if torch.version.cuda is None and torch.version.hip is None:
@@ -195,9 +203,9 @@ class Placed:
     parallel: nn.Module
     runtime: Runtime
 
-    def __call__(self, inputs: Tensor) -> Outputs:
+    def __call__(self, inputs: Tensor, *, maps: bool = True) -> Outputs:
         """Outputs of this worker's own `inputs`, no other worker taking part."""
-        return _run(self.network, inputs)
+        return _run(self.network, inputs, maps=maps)
 
     def on_batch(self, inputs: Tensor, size: int, *, maps: bool) -> Outputs:
         """Outputs of a whole batch of `size` samples, of which every worker has its `shard`.
@@ -217,7 +225,7 @@ class Placed:
         return Outputs(features, logits, gathered)
 
 
-def _run(network: nn.Module, inputs: Tensor, *, maps: bool = True) -> Outputs:
+def _run(network: nn.Module, inputs: Tensor, *, maps: bool) -> Outputs:
     """The network's outputs in float32, with its stages' maps if they are wanted."""
     beat()
     if inputs.device.type != "cuda":

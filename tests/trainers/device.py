@@ -29,7 +29,7 @@ READS = {
 }
 COPIES = {"_to_copy", "copy_"}
 INDICES = {"index", "index_put", "index_put_", "_index_put_impl_"}
-OURS = Path(trainers.__file__).parent
+OURS = str(Path(trainers.__file__).parent)
 
 
 class Held(Tensor):
@@ -66,9 +66,13 @@ class _Waits(TorchDispatchMode):
         super().__init__()
         self.places: list[str] = []
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # nothing is compiled, and it would cost a tenth
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = dict(kwargs or {})
-        given = list(_tensors((args, kwargs)))
+        given = _tensors([*args, *kwargs.values()])
         held = [x for x in given if isinstance(x, Held)]
         asked = kwargs.get("device")
         if asked is not None:
@@ -77,7 +81,8 @@ class _Waits(TorchDispatchMode):
         name = func._schema.name.removeprefix("aten::")
         if held or is_held:
             self._look(name, func, args, kwargs, given, is_held)
-        result = func(*_plain(args), **_plain(kwargs))
+        named = {name: _plain(x) for name, x in kwargs.items()}
+        result = func(*map(_plain, args), **named)
         if name.endswith("_") and isinstance(args[0], Tensor):
             return args[0]
         if "out" in kwargs:
@@ -137,22 +142,16 @@ def pretended() -> Iterator[list[str]]:
         yield waits.places
 
 
-def _tensors(x: Any) -> Iterator[Tensor]:
-    if isinstance(x, Tensor):
-        yield x
-    elif isinstance(x, list | tuple):
-        for one in x:
-            yield from _tensors(one)
-    elif isinstance(x, dict):
-        yield from _tensors(list(x.values()))
+def _tensors(arguments: list[Any]) -> list[Tensor]:
+    """Those among the arguments of an operation, or in a list among them."""
+    lists = [one for x in arguments if isinstance(x, list) for one in x]
+    return [x for x in (*arguments, *lists) if isinstance(x, Tensor)]
 
 
 def _plain(x: Any) -> Any:
-    if isinstance(x, Held):
-        return x.inner
-    if isinstance(x, list | tuple):
-        return type(x)(map(_plain, x))
-    return {name: _plain(one) for name, one in x.items()} if isinstance(x, dict) else x
+    if isinstance(x, list):
+        return [one.inner if isinstance(one, Held) else one for one in x]
+    return x.inner if isinstance(x, Held) else x
 
 
 def _held(x: Any) -> Any:
@@ -164,6 +163,6 @@ def _held(x: Any) -> Any:
 def _place() -> str:
     """File and line of ours that is being executed."""
     frame = sys._getframe(2)
-    while frame and not Path(frame.f_code.co_filename).is_relative_to(OURS):
+    while frame and not frame.f_code.co_filename.startswith(OURS):
         frame = frame.f_back
     return f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}" if frame else "elsewhere"
