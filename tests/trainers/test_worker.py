@@ -6,7 +6,6 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-
 from ray.exceptions import RayError
 
 from fdsweep.trainers import worker
