@@ -123,8 +123,8 @@ def main() -> int:
         print(f"Needs a torch that is built for CUDA; {torch.__version__} is not.", file=sys.stderr)
         return 2
     # torch leaves everything in float32 where it finds no GPU that computes in bfloat16
-    torch.cuda.is_bf16_supported = lambda: True  # type: ignore[assignment]
-    torch.cuda.amp.common.amp_definitely_not_available = lambda: False  # type: ignore[assignment]
+    torch.cuda.is_bf16_supported = lambda: True
+    torch.cuda.amp.common.amp_definitely_not_available = lambda: False
     failed = 0
     for case in cases():
         try:
