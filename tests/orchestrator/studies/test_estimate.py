@@ -1,5 +1,7 @@
 """What a plan will cost: measured on the device and with the checkpoints of the study."""
 
+import math
+
 import pandas as pd
 import pytest
 import safetensors.torch
@@ -9,6 +11,7 @@ from typer.testing import CliRunner
 from fdsweep.orchestrator.cli import app
 from fdsweep.orchestrator.execution import cluster
 from fdsweep.orchestrator.execution.cluster import ResourceRequest
+from fdsweep.orchestrator.execution.devices import starts
 from fdsweep.orchestrator.studies import estimate, study
 from fdsweep.orchestrator.studies.options import StudyOptions
 from fdsweep.search_spaces.presets import load_preset
@@ -17,6 +20,11 @@ from fdsweep.trainers import backbones
 from fdsweep.trainers.backbones.cnn import CNN1d
 
 NOTHING = pd.DataFrame(columns=["dataset", "wall_seconds", "epochs"])
+
+
+@pytest.fixture(autouse=True)
+def no_starts_seen(tmp_path, monkeypatch):
+    monkeypatch.setenv("FDSWEEP_CACHE_DIR", str(tmp_path / "cache"))
 
 
 @pytest.fixture
@@ -72,10 +80,31 @@ def test_finished_replicates_are_the_better_measure(planned, monkeypatch):
     monkeypatch.setattr(estimate, "seconds_per_epoch", lambda *given: pytest.fail("measured"))
     one = planned(gpus=0)
     history = pd.DataFrame(
-        {"dataset": ["watch"] * 3, "wall_seconds": [10.0, 20.0, 90.0], "epochs": [10, 10, 10]}
-    )
+        {"dataset": ["watch"] * 3, "wall_seconds": [10.0, 20.0, 90.0], "epochs": [10, 10, 10],
+         "method": ["kd"] * 3}
+    )  # fmt: skip
     cost = estimate.estimate(one.plan, one.options.request, one.dataset, history)
     replicates = one.plan.left
     concurrent = cluster.local_resources(one.options.request).concurrent
     assert cost.basis == "from 3 finished replicates"
     assert cost.seconds == pytest.approx(2.0 * 2 * replicates / concurrent)
+
+
+def test_starts_count_as_the_last_ones_did(planned):
+    """Once for each stage and place, then between one trial and the next."""
+    one = planned(gpus=0)
+    history = pd.DataFrame({"dataset": ["watch"], "wall_seconds": [20.0], "epochs": [10],
+                            "method": ["fd-cmkd"]})  # fmt: skip
+    places = cluster.local_resources(one.options.request).concurrent
+    stages = [len(one.plan.teachers), len(one.plan.students)]
+    assert all(stages)
+
+    def cost():
+        return estimate.estimate(one.plan, one.options.request, one.dataset, history)
+
+    assert "a guess" in cost().words()
+    starts.keep("", ray=3.0, first=7.0, later=0.5, report=2.0)
+    waves = [math.ceil(trials / places) for trials in stages]
+    assert cost().seconds == pytest.approx(4.0 * sum(waves))
+    assert cost().starts == pytest.approx(3 + 2 + sum(7 + 0.5 * (wave - 1) for wave in waves))
+    assert "by the last starts here" in cost().words()
