@@ -42,6 +42,7 @@ from ray.train.v2._internal.exceptions import (
 from ray.train.v2._internal.execution.checkpoint.checkpoint_manager import _CheckpointManagerState
 from ray.train.v2._internal.execution.checkpoint.sync_actor import SynchronizationActor
 from ray.train.v2._internal.execution.controller import TrainController
+from ray.train.v2._internal.execution.scaling_policy import FixedScalingPolicy
 from ray.train.v2._internal.execution.worker_group import worker_group
 from ray.train.v2._internal.execution.worker_group.execution_group import ExecutionGroup
 from ray.train.v2._internal.execution.worker_group.placement_group_handle import (
@@ -370,6 +371,26 @@ class _Controller(TrainController):  # type: ignore[misc]
     worker_group_cls = _Group
 
 
+class _Policy(FixedScalingPolicy):  # type: ignore[misc]
+    """As many workers as are asked for, in the places that their trial holds.
+
+    Ray's own asks an actor for them, whose process all the workers of a first trial would wait for,
+    and which would overrule what the cluster's autoscaler was told by `ask_for_nodes`.
+    """
+
+    @override
+    def _send_resource_request(self) -> None:
+        pass
+
+    @override
+    def _maybe_send_resource_request(self) -> None:
+        pass
+
+    @override
+    def _cancel_resource_request(self) -> None:
+        pass
+
+
 class _Backend(_TorchBackend):  # type: ignore[misc]
     """Torch's, once each worker has looked at the GPU that it was given."""
 
@@ -412,7 +433,7 @@ class LeanTrainer(TorchTrainer):  # type: ignore[misc]
     @override
     def _initialize_and_run_controller(self, **parts: object) -> Result:
         os.environ[WORKER_HEALTH_CHECK_TIMEOUT_S_ENV_VAR] = str(self.patience)
-        controller = _Controller(**parts)
+        controller = _Controller(**parts | {"scaling_policy": _Policy(self.scaling_config)})
         asyncio.run(controller.run())
         return controller.get_result()
 

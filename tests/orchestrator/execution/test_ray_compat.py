@@ -85,6 +85,17 @@ def test_workers_are_placed_where_their_group_says():
     assert {"placement_group", "ready", "wait", "shutdown"} <= {*dir(ray_compat._Places)}
 
 
+def test_no_actor_is_asked_for_the_places_that_a_trial_holds():
+    policy = ray_compat.FixedScalingPolicy
+    assert "scaling_policy=create_scaling_policy(" in inspect.getsource(TorchTrainer.fit)
+    asks = [name for name in dir(policy) if name.endswith("_resource_request")]
+    assert {*asks} - {"_get_num_workers_for_resource_request"} == {
+        name for name in vars(ray_compat._Policy) if name.endswith("_resource_request")
+    }
+    for name in ("after_controller_start", "before_controller_abort"):
+        assert "_resource_request()" in inspect.getsource(getattr(policy, name))
+
+
 def test_each_worker_looks_at_its_gpu_before_torch_connects_them():
     backend = ray_compat.CheckedTorch().backend_cls
     assert issubclass(backend, ray_compat._TorchBackend)
