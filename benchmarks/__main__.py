@@ -18,6 +18,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
@@ -64,12 +65,13 @@ def circumstances(name: str) -> str:
     """When, on what and of which commit a benchmark is measured."""
     commit = git("rev-parse", "--short", "HEAD")
     changed = " and changes" if git("status", "--porcelain", "--untracked-files=no") else ""
-    return (
+    text = (
         f"`python benchmarks/{name}.py` on {date.today()}, commit {commit}{changed}: "
         f"{os.cpu_count()} cores ({platform.machine()}) with a load of {os.getloadavg()[0]:.1f} "
         f"before it, Python {platform.python_version()}, torch {version('torch')}, "
-        f"Ray {version('ray')}.\n"
+        f"Ray {version('ray')}."
     )
+    return textwrap.fill(text, 118, break_on_hyphens=False) + "\n"
 
 
 def git(*words: str) -> str:
