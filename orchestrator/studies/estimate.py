@@ -90,7 +90,10 @@ def estimate(
         if places:
             seconds = sum(makespan(stage, places) for stage in stages)
             added = starts.ray + starts.report - seconds
-            added += sum(makespan(_started(stage, places, starts), places) for stage in stages)
+            warm = 0
+            for stage in stages:
+                added += makespan(_started(stage, warm, places, starts), places)
+                warm = max(warm, min(len(stage), places))
     n = len(plan.seeds)
     return Estimate(
         seconds=seconds,
@@ -109,10 +112,10 @@ def _work(trial: TrialConfig, pace: Pace) -> float:
     return pace(trial) * trial.config.network.optim.epochs * len(trial.seeds)
 
 
-def _started(stage: Sequence[float], places: int, starts: Starts) -> list[float]:
-    """Seconds of each trial of a `stage`, what its start takes included."""
+def _started(stage: Sequence[float], warm: int, places: int, starts: Starts) -> list[float]:
+    """Seconds of each trial of a `stage` with its start; `warm` places have processes already."""
     return [
-        work + (starts.first if number < places else starts.later)
+        work + (starts.first if warm <= number < places else starts.later)
         for number, work in enumerate(stage)
     ]
 

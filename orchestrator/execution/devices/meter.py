@@ -31,22 +31,28 @@ class Meter(tune.Callback):  # type: ignore[misc]
 
 
 @dataclass(slots=True)
-class _Reports:
-    """When a trial reported for the first and for the last time, and how often."""
+class _Seen:
+    """A trial: seconds of the clock, and how often it has reported.
 
-    first: float
+    It is `warm` if it begins in the processes of one that has ended.
+    """
+
+    asked: float
+    warm: bool
+    first: float = 0.0
     last: float = 0.0
-    count: int = 0
+    reports: int = 0
+    over: float | None = None
 
     def pace(self) -> float | None:
-        """Seconds between two reports; None of one alone."""
-        return (self.last - self.first) / (self.count - 1) if self.count > 1 else None
+        """Seconds from one report to the next; None of one alone."""
+        return (self.last - self.first) / (self.reports - 1) if self.reports > 1 else None
 
 
 class Timer(tune.Callback):  # type: ignore[misc]
-    """Tells what starts take from when trials report, and keeps it for the next estimate.
+    """Sees what starts of trials take, and keeps it for estimates.
 
-    A trial is taken to train from one report, an epoch, before its first one.
+    A trial is taken to train from the time of an epoch before its first report on.
 
     Args:
         cluster: the address of the cluster, "" for one that was started here.
@@ -54,24 +60,36 @@ class Timer(tune.Callback):  # type: ignore[misc]
 
     def __init__(self, cluster: str) -> None:
         self.cluster, self.opened = cluster, time.monotonic()
-        self.places = 1
-        self.reports: dict[str, _Reports] = {}
+        self.idle = 0
+        self.trials: dict[str, _Seen] = {}
 
     def __getstate__(self) -> dict[str, object]:
         return {}  # as Meter
 
     @override
     def on_step_end(self, iteration: int, trials: list[Trial], **info: object) -> None:
-        running = sum(trial.status == Trial.RUNNING for trial in trials)
-        self.places = max(self.places, running)
+        for trial in trials:
+            if trial.trial_id not in self.trials:
+                warm = self.idle > 0
+                self.idle -= warm
+                self.trials[trial.trial_id] = _Seen(time.monotonic(), warm)
 
     @override
     def on_trial_result(
         self, iteration: int, trials: list[Trial], trial: Trial, result: object, **info: object
     ) -> None:
-        now = time.monotonic()
-        one = self.reports.setdefault(trial.trial_id, _Reports(now))
-        one.last, one.count = now, one.count + 1
+        if one := self.trials.get(trial.trial_id):
+            one.last = time.monotonic()
+            one.first = one.first or one.last
+            one.reports += 1
+
+    @override
+    def on_trial_complete(
+        self, iteration: int, trials: list[Trial], trial: Trial, **info: object
+    ) -> None:
+        self.idle += 1  # Tune gives its process to another one, and so the workers'
+        if one := self.trials.get(trial.trial_id):
+            one.over = time.monotonic()
 
     @override
     def on_experiment_end(self, trials: list[Trial], **info: object) -> None:
@@ -79,16 +97,18 @@ class Timer(tune.Callback):  # type: ignore[misc]
             starts.keep(self.cluster, **seen)
 
     def seen(self) -> dict[str, float]:
-        """Seconds that starts took, by their names in `Starts`; without those not seen."""
-        reports = self.reports.values()
-        paces = [pace for one in reports if (pace := one.pace()) is not None]
+        """Seconds by their names in `Starts`; without those that were not seen."""
+        told = [one for one in self.trials.values() if one.reports]
+        paces = [pace for one in told if (pace := one.pace()) is not None]
         if not paces:
             return {}
-        usual = median(paces)
-        begun = sorted(one.first - (one.pace() or usual) for one in reports)
-        ended = sorted(one.last for one in reports)
-        seen = {"first": median(begun[: self.places]) - self.opened}
-        # As one ends, another begins in its place.
-        if gaps := [b - e for b, e in zip(begun[self.places :], ended, strict=False)]:
-            seen["later"] = median(gaps)
+        usual, took = median(paces), dict[bool, list[float]]({True: [], False: []})
+        for one in told:
+            took[one.warm].append(one.first - (one.pace() or usual) - one.asked)
+        ends = [one.over - one.last for one in told if one.over is not None]
+        seen = {}
+        if cold := took[False]:
+            seen["first"] = median(cold) + min(one.asked for one in told) - self.opened
+        if took[True] and ends:
+            seen["later"] = median(took[True]) + median(ends)
         return {name: max(0.0, seconds) for name, seconds in seen.items()}

@@ -23,8 +23,8 @@ class Starts(Record):
 
     Attributes:
         ray: until Ray is up, or a cluster that runs was joined.
-        first: from there on until the first trials of a stage train, in processes of their own.
-        later: from a trial's end until the next one trains in its place.
+        first: from there on until the first trials train, in processes of their own.
+        later: from a trial's last epoch until the next one trains in its processes.
         report: from the end of all trials to that of the command.
         seen: whether this was measured, all of it or a part.
     """

@@ -91,7 +91,7 @@ def test_finished_replicates_are_the_better_measure(planned, monkeypatch):
 
 
 def test_starts_count_as_the_last_ones_did(planned):
-    """Once for each stage and place, then between one trial and the next."""
+    """Once for each place, then between one trial and the next."""
     one = planned(gpus=0)
     history = pd.DataFrame({"dataset": ["watch"], "wall_seconds": [20.0], "epochs": [10],
                             "method": ["fd-cmkd"]})  # fmt: skip
@@ -106,5 +106,5 @@ def test_starts_count_as_the_last_ones_did(planned):
     starts.keep("", ray=3.0, first=7.0, later=0.5, report=2.0)
     waves = [math.ceil(trials / places) for trials in stages]
     assert cost().seconds == pytest.approx(4.0 * sum(waves))
-    assert cost().starts == pytest.approx(3 + 2 + sum(7 + 0.5 * (wave - 1) for wave in waves))
+    assert cost().starts == pytest.approx(3 + 2 + 7 + 0.5 * (sum(waves) - 1))
     assert "by the last starts here" in cost().words()

@@ -3,7 +3,6 @@
 from types import SimpleNamespace
 
 import pytest
-from ray.tune.experiment import Trial
 
 from fdsweep.orchestrator.execution.devices import meter, starts
 from fdsweep.orchestrator.execution.devices.meter import Timer
@@ -40,27 +39,35 @@ def test_a_cache_that_cannot_be_written_costs_the_memory_alone(cache):
 
 
 def test_starts_are_seen_from_when_trials_report(monkeypatch):
-    """Two places, epochs of 2 s: the first trials train after 10 s, the others 1 s after those."""
+    """Epochs of 2 s; `a` and `b` start processes, `c` begins in those of `a` and waits before."""
     clock = SimpleNamespace(now=0.0)
     monkeypatch.setattr(meter.time, "monotonic", lambda: clock.now)
     timer = Timer("")
-    names = {name: SimpleNamespace(trial_id=name, status=Trial.RUNNING) for name in "abcd"}
-    timer.on_step_end(0, [names["a"], names["b"]])
-    reports = {
-        **dict.fromkeys([12.0, 14.0, 16.0], "ab"),  # 10 s to 16 s
-        **dict.fromkeys([19.0, 21.0], "cd"),  # from 17 s on
-    }
-    for now, told in reports.items():
+    trials = {name: SimpleNamespace(trial_id=name) for name in "abc"}
+
+    def asked(now, names):
         clock.now = now
-        for name in told:
-            timer.on_trial_result(0, [], names[name], {})
-    assert timer.seen() == {"first": 10.0, "later": 1.0}
+        timer.on_step_end(0, [trials[name] for name in names])
+
+    def reports(names, *times):
+        for clock.now in times:
+            for name in names:
+                timer.on_trial_result(0, [], trials[name], {})
+
+    asked(1.0, "ab")
+    reports("ab", 12.0, 14.0, 16.0)
+    clock.now = 16.25
+    timer.on_trial_complete(0, [], trials["a"])
+    asked(30.0, "abc")
+    reports("c", 32.5, 34.5)
+    assert timer.seen() == {"first": 10.0, "later": 0.75}
     timer.on_experiment_end([])
-    assert Starts.last("") == Starts(first=10.0, later=1.0, seen=True)
+    assert Starts.last("") == Starts(first=10.0, later=0.75, seen=True)
 
 
 def test_single_reports_say_nothing_of_starts():
-    timer = Timer("")
-    timer.on_trial_result(0, [], SimpleNamespace(trial_id="a"), {})
+    timer, trial = Timer(""), SimpleNamespace(trial_id="a")
+    timer.on_step_end(0, [trial])
+    timer.on_trial_result(0, [], trial, {})
     timer.on_experiment_end([])
     assert not Starts.last("").seen
