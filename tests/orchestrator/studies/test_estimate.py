@@ -1,6 +1,6 @@
 """What a plan will cost: measured on the device and with the checkpoints of the study."""
 
-import math
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -36,6 +36,10 @@ def planned(tmp_path):
         return study.prepare(sweep, options)
 
     return plan
+
+
+def at_a_time(monkeypatch, trials):
+    monkeypatch.setattr(estimate, "local_resources", lambda _: SimpleNamespace(concurrent=trials))
 
 
 def test_a_first_dry_run_with_a_checkpoint_measures_it(tmp_path, monkeypatch):
@@ -83,28 +87,28 @@ def test_finished_replicates_are_the_better_measure(planned, monkeypatch):
         {"dataset": ["watch"] * 3, "wall_seconds": [10.0, 20.0, 90.0], "epochs": [10, 10, 10],
          "method": ["kd"] * 3}
     )  # fmt: skip
+    at_a_time(monkeypatch, 2)
     cost = estimate.estimate(one.plan, one.options.request, one.dataset, history)
-    replicates = one.plan.left
-    concurrent = cluster.local_resources(one.options.request).concurrent
     assert cost.basis == "from 3 finished replicates"
-    assert cost.seconds == pytest.approx(2.0 * 2 * replicates / concurrent)
+    assert cost.seconds == pytest.approx(2.0 * 2 * (2 + 16) / 2)
 
 
-def test_starts_count_as_the_last_ones_did(planned):
+def test_starts_count_as_the_last_ones_did(planned, monkeypatch):
     """Once for each place, then between one trial and the next."""
     one = planned(gpus=0)
     history = pd.DataFrame({"dataset": ["watch"], "wall_seconds": [20.0], "epochs": [10],
                             "method": ["fd-cmkd"]})  # fmt: skip
-    places = cluster.local_resources(one.options.request).concurrent
-    stages = [len(one.plan.teachers), len(one.plan.students)]
-    assert all(stages)
+    at_a_time(monkeypatch, 2)
+    assert (len(one.plan.teachers), len(one.plan.students)) == (2, 16)
 
     def cost():
         return estimate.estimate(one.plan, one.options.request, one.dataset, history)
 
     assert "a guess" in cost().words()
     starts.keep("", ray=3.0, first=7.0, later=0.5, report=2.0)
-    waves = [math.ceil(trials / places) for trials in stages]
-    assert cost().seconds == pytest.approx(4.0 * sum(waves))
-    assert cost().starts == pytest.approx(3 + 2 + 7 + 0.5 * (sum(waves) - 1))
+    assert cost().seconds == pytest.approx(4 * (1 + 8))
+    assert cost().starts == pytest.approx(3 + 2 + 7 + 0.5 * 8)
     assert "by the last starts here" in cost().words()
+    at_a_time(monkeypatch, 4)
+    # Two places start later, at 11 s each, and the two others train 5 of 16 students each.
+    assert cost().starts == pytest.approx(3 + 2 + 7 + (5 * 4.5 - 4 * 4))
