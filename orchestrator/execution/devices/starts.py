@@ -29,10 +29,10 @@ class Starts(Record):
         seen: whether this was measured, all of it or a part.
     """
 
-    ray: float = Field(default=5.0, ge=0, allow_inf_nan=False)
-    first: float = Field(default=12.0, ge=0, allow_inf_nan=False)
+    ray: float = Field(default=4.0, ge=0, allow_inf_nan=False)
+    first: float = Field(default=8.0, ge=0, allow_inf_nan=False)
     later: float = Field(default=1.0, ge=0, allow_inf_nan=False)
-    report: float = Field(default=5.0, ge=0, allow_inf_nan=False)
+    report: float = Field(default=4.0, ge=0, allow_inf_nan=False)
     seen: bool = False
 
     @classmethod
