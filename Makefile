@@ -5,7 +5,7 @@ BIN := .venv/bin
 # Hundreds of processes of the tests import the same modules, which are compiled once.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test test-slow faults lint clean
+.PHONY: demo test test-slow faults bench lint clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -23,6 +23,10 @@ test: .venv/installed
 test-slow: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "slow and not ray" -n auto --dist loadfile
 	$(BIN)/python -m pytest -m "slow and ray"
+
+# Runs all benchmarks, in an hour or so, and writes what they print into docs/performance.md.
+bench: .venv/installed
+	$(BIN)/python benchmarks
 
 # Injects each fault and writes what it cost into the page.
 faults: .venv/installed

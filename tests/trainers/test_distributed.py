@@ -185,3 +185,40 @@ def test_a_placed_network_gives_maps_only_where_they_are_wanted():
     without = placed.on_batch(x, len(x), maps=False)
     assert without.maps is None
     assert torch.equal(without.logits, expected.logits)
+
+
+def test_shared_normalisation_of_half_precision_has_statistics_in_full(tmp_path):
+    """As a GPU's networks have it: what comes in bfloat16 goes out so, rounded once."""
+    x = torch.randn(64, 3, 5, generator=torch.Generator().manual_seed(0)) + 20
+    layer, plain = nn.BatchNorm1d(3), nn.BatchNorm1d(3)
+    distributed._share_statistics(layer)
+    dist.init_process_group("gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1)
+    try:
+        found = layer(x.bfloat16())
+    finally:
+        dist.destroy_process_group()
+    expected = plain(x.bfloat16().float())
+    assert found.dtype == torch.bfloat16
+    torch.testing.assert_close(found.float(), expected, rtol=2**-8, atol=2**-8)
+    torch.testing.assert_close(layer.running_var, plain.running_var)
+
+
+@pytest.mark.parametrize(
+    ("free", "used", "kept", "part", "left"),
+    [
+        (60, 0, 0, 1.0, 60),
+        (30, 20, 30, 1.0, 60),  # torch keeps what the last seed had
+        (60, 0, 0, 0.25, 20),
+        (60, 25, 0, 0.25, -5),
+        (10, 5, 0, 0.5, 10),  # others have the rest
+    ],
+)
+def test_a_process_may_take_what_is_free_of_its_part_of_a_gpu(
+    monkeypatch, free, used, kept, part, left
+):
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free, 80))
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: used)
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: used + kept)
+    monkeypatch.setattr(distributed, "_SHARE", distributed._Share(1.0))
+    distributed.share_gpu(part)
+    assert distributed.gpu_memory_left(torch.device("cuda")) == left
