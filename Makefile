@@ -2,6 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
+# Hundreds of processes of the tests import the same modules, which are compiled once.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: demo test test-slow faults bench lint clean
 
 .venv/installed: pyproject.toml constraints.txt
@@ -18,7 +21,8 @@ test: .venv/installed
 	$(BIN)/python -m pytest -m "ray and not slow"
 
 test-slow: .venv/installed
-	$(BIN)/python -m pytest -m slow
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "slow and not ray" -n auto --dist loadfile
+	$(BIN)/python -m pytest -m "slow and ray"
 
 # Runs all benchmarks, in an hour or so, and writes what they print into docs/performance.md.
 bench: .venv/installed

@@ -238,7 +238,7 @@ def test_test_labels_never_choose(fold, plain, tmp_path):
 @pytest.mark.parametrize("kind", ["student", "teacher"])
 def test_as_published_test_labels_choose(fold, tmp_path, kind):
     """The same poison changes the epoch, and nothing is held out: test is all that chooses."""
-    trial = small_trial(str(tmp_path), kind=kind, method="none", epochs=8, lr=0.03)
+    trial = small_trial(str(tmp_path), kind=kind, method="none", epochs=6, lr=0.03)
     network = replace(trial.config.network, protocol="published")
     trial = replace(trial, config=replace(trial.config, network=network))
     labels = fold.labels.clone()
