@@ -2,7 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-slow faults lint clean
+# Hundreds of processes of the tests import the same modules, which are compiled once.
+export PYTHONDONTWRITEBYTECODE :=
+
+.PHONY: demo test test-slow faults bench lint clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -18,7 +21,12 @@ test: .venv/installed
 	$(BIN)/python -m pytest -m "ray and not slow"
 
 test-slow: .venv/installed
-	$(BIN)/python -m pytest -m slow
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "slow and not ray" -n auto --dist loadfile
+	$(BIN)/python -m pytest -m "slow and ray"
+
+# Runs all benchmarks, in an hour or so, and writes what they print into docs/performance.md.
+bench: .venv/installed
+	$(BIN)/python benchmarks
 
 # Injects each fault and writes what it cost into the page.
 faults: .venv/installed

@@ -102,11 +102,11 @@ def main() -> None:
                 raise SystemExit(f"{config.method}: the numbers differ")
         files = [path.stat().st_size for path in Path(storage).glob("cache/??/*-*")]
     plain = seconds["no cache"]
-    print(f"{platform.machine()}, torch {torch.__version__}, {len(rows)} rows, {EPOCHS} epochs")
+    print(f"{platform.machine()}, torch {torch.__version__}, {len(rows)} rows, {EPOCHS} epochs\n")
     print("| the rows of a study | CPU s | of no cache |\n| --- | ---: | ---: |")
     for way, spent in seconds.items():
         print(f"| with {way} | {spent:.1f} | {spent / plain:.2f} |")
-    print(f"{len(files)} files, {sum(files) / 1e3:.0f} kB")
+    print(f"\n{len(files)} files, {sum(files) / 1e3:.0f} kB")
     print(json.dumps({"cpu_s": seconds, "bytes": files, "methods": METHODS}))
 
 

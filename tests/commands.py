@@ -27,6 +27,11 @@ def command(*words: object, first: str = "") -> list[str]:
     return [sys.executable, "-c", program, *map(str, words)]
 
 
+def calm(*words: object) -> list[str]:
+    """The same without Ray, one replicate after the other: what every other way must come to."""
+    return [sys.executable, str(Path(__file__).with_name("chaos") / "calm.py"), *map(str, words)]
+
+
 def surroundings(**more: str) -> dict[str, str]:
     """The variables of this process, without those of Ray, and `more`."""
     return {k: v for k, v in os.environ.items() if not k.startswith("RAY_")} | more

@@ -1,6 +1,7 @@
 """A node's own disk: copies of what lies in a remote storage, and what took long to compute.
 
     <folder>/<2 hex digits>/<name>-<sha256>     a file; its name says what its bytes must be
+    <folder>/starts*.json                       what starts took last (execution/devices/starts.py)
 
 Each copy is fetched once per node. Only what never changes under its name is copied: shards,
 pretrained weights, and teachers, which are known by the time and size that the storage tells of

@@ -1,10 +1,11 @@
 """A study on two nodes of one core each, the second of which is killed while it trains."""
 
 import json
+import subprocess
 import time
 
 import pytest
-from commands import IMPATIENT, cluster, start, surroundings
+from commands import IMPATIENT, calm, cluster, start, surroundings
 from faults import rows
 
 from fdsweep.results.records.store import Store
@@ -84,9 +85,9 @@ def test_a_study_outlives_a_node(nodes, run, tmp_path, fault):
     assert len(found) == 4
     assert [row["n"] for row in json.loads(out)["tables"][0]["rows"]] == [2, 2]
 
-    calm = run(tmp_path / "calm")
-    _, err = calm.communicate(timeout=200)
-    assert calm.returncode == 0, err
+    words = calm("run", tmp_path / "nodes.yaml", "--storage", tmp_path / "calm")
+    undisturbed = subprocess.run(words, capture_output=True, text=True, timeout=200, check=False)
+    assert undisturbed.returncode == 0, undisturbed.stderr
     numbers = ["key", "seed", "best_epoch", "best_head", "val_score", "test_score"]
     one, other = (
         Store(str(tmp_path / name)).replicates()[numbers].sort_values(["key", "seed"])

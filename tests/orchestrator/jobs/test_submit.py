@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from commands import INTERRUPTIBLE, start
+from commands import INTERRUPTIBLE, calm, start
 from packages import write_project
 
 from fdsweep.orchestrator.jobs.packages import read_folder
@@ -176,8 +176,13 @@ def test_submitted_twice_it_is_one_job_with_the_rows_of_a_local_run(cluster):
     (site := cluster.folder / "site").mkdir()
     read_folder(cluster.folder / "modest").copy_to(site)
     path = f"{site}{os.pathsep}{cluster.environment.get('PYTHONPATH', '')}"
-    code, _, err = cluster.run("run", "mine.yaml", "--storage", str(here), PYTHONPATH=path)
-    assert code == 0, err
+    subprocess.run(
+        calm("run", "mine.yaml", "--storage", here),
+        cwd=cluster.folder,
+        env={**cluster.environment, "PYTHONPATH": path},
+        check=True,
+        timeout=SECONDS,
+    )
     pd.testing.assert_frame_equal(rows(there), rows(here))
 
     said = "".join([jobs, *map("".join, told)]).encode()
