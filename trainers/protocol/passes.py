@@ -101,7 +101,7 @@ class Kept:
         """Each batch in memory of its own, as it is computed."""
         numbers = torch.frombuffer(bytearray(content), dtype=torch.float32)
         sizes = [len(batch) for batch in batches]
-        rows = numbers.view(sum(sizes), -1).to(self.network.runtime.device)
+        rows = distributed.sent(numbers.view(sum(sizes), -1), self.network.runtime.device)
         for part in rows.split(sizes):
             features, logits = part.tensor_split([self.dim], dim=1)
             yield Outputs(
