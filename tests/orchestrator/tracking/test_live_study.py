@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.ray, pytest.mark.slow]
 STUDY = """
 title: One row
 seeds: [0]
-epochs: 50
+epochs: 24
 directions: [accelerometer->gyroscope]
 rows: [{name: alone, method: none}]
 """
