@@ -12,6 +12,8 @@ from urllib.parse import quote
 import pytest
 from object_store import BUCKET, KEYS, served
 
+from fdsweep.orchestrator.tracking.database import identities
+
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(find_spec("moto") is None, reason="moto is not installed"),
@@ -36,7 +38,7 @@ def fdsweep(server, tmp_path):
 
     def run(*words, program=PROGRAM, **variables):
         settings = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "MLFLOW_"))}
-        settings |= {"MLFLOW_TRACKING_URI": NOWHERE, "FDSWEEP_CACHE_DIR": str(tmp_path / "cache")}
+        settings["FDSWEEP_CACHE_DIR"] = str(tmp_path / "cache")
         settings |= server.environment | variables
         place = tmp_path / "here"
         place.mkdir(exist_ok=True)
@@ -139,3 +141,11 @@ def test_a_study_leaves_nothing_on_this_disk(fdsweep, storage, tmp_path):
     assert len(rows) == 4
     assert rows.items() <= storage.listing("").items()
     assert list((tmp_path / "here").iterdir()) == []
+
+    third = str(tmp_path / "third")
+    filled = fdsweep("sync", "--json", "--storage", storage.root, FDSWEEP_CACHE_DIR=third)
+    (one,) = json.loads(filled.stdout)["sweeps"]
+    databases = [next(tmp_path.glob(f"{x}/mlflow/*/mlflow.db")) for x in ("cache", "third")]
+    trained, synced = (identities(path, one["sweep"], "FINISHED") for path in databases)
+    assert trained == synced
+    assert len(trained) == one["added"] == 6  # two seeds of two rows and of their teacher
