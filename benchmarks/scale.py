@@ -125,7 +125,7 @@ def through_tune(folder: str, trials: int) -> list[tuple[float, float, float]]:
         Writer() as writer,
     ):
         turns = Turns(recorder.plan.students, leases)
-        queue = InTurn(iter(turns), Room(resources, "student"))
+        queue = InTurn(iter(turns), Room(resources))
         fit(simulated, resources, folder, _Relay(queue, turns, recorder, writer))
         writer.flush()
     ray.shutdown()

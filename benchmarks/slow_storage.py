@@ -73,7 +73,7 @@ def callbacks(folder: str, seconds: float, writer) -> list[float]:
     tracker = SimpleNamespace(log=lambda _: None)
     recorder = Recorder(sweep, plan, study.store, tracker, Progress(REPLICATES))
     took = []
-    room = Room(local_resources(ResourceRequest(gpus=0)), "student")
+    room = Room(local_resources(ResourceRequest(gpus=0)))
     with Leases(study.store) as leases:
         relay = _Relay(InTurn(iter(()), room), Turns((), leases), recorder, writer)
         for config in plan.students:
