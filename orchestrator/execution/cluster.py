@@ -174,6 +174,20 @@ def check_keys(request: ResourceRequest, storage: str) -> None:
         raise ConfigError(what, "--storage", fix)
 
 
+def check_nodes(request: ResourceRequest, nodes: Sequence[Node]) -> None:
+    """Refuse a cluster that was joined whose `nodes` are not what a study needs.
+
+    Raises:
+        ClusterError: no worker is there yet that tells by its GPUs what trials take.
+    """
+    if not request.joins:
+        return
+    if request.gpus is None and request.gpus_per_trial is None and not any(map(any, nodes)):
+        what = "no worker is there yet, and Ray does not tell what those to come have"
+        fix = "Give --gpus: how many GPUs the cluster is to have for this command, 0 for cores"
+        raise ClusterError(what, request.address or "RAY_ADDRESS", fix)
+
+
 def local_resources(request: ResourceRequest) -> ResourcePlan:
     """How trials share this machine, without starting Ray."""
     import torch
