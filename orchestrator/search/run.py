@@ -97,7 +97,7 @@ def _tune(
     """Run the searches as far as their budget goes; the trials that failed."""
     settings, fresh = study.settings, study.defaults
     resources = connect(fresh.options.request)
-    check_nodes(fresh.options.request, resources.nodes)
+    check_nodes(fresh.options.request, resources.nodes, fresh.store)
     from fdsweep.orchestrator.execution import ray_compat
     from fdsweep.orchestrator.execution.driver.watch import attended
     from fdsweep.orchestrator.execution.stages import run_plan

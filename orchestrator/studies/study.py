@@ -259,7 +259,7 @@ def train(study: Study, recorder: Recorder) -> bool:
         Whether the cluster lasted. Where it did not, Ray ends this process before long.
     """
     resources = connect(study.options.request)
-    check_nodes(study.options.request, resources.nodes)
+    check_nodes(study.options.request, resources.nodes, study.store)
     from fdsweep.orchestrator.execution import ray_compat
     from fdsweep.orchestrator.execution.driver.watch import attended
     from fdsweep.orchestrator.execution.stages import run_plan
