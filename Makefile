@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-slow faults lint clean
+.PHONY: demo test test-slow faults bench lint clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -19,6 +19,10 @@ test: .venv/installed
 
 test-slow: .venv/installed
 	$(BIN)/python -m pytest -m slow
+
+# Runs all benchmarks, in an hour or so, and writes what they print into docs/performance.md.
+bench: .venv/installed
+	$(BIN)/python benchmarks
 
 # Injects each fault and writes what it cost into the page.
 faults: .venv/installed

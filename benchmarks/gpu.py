@@ -3,10 +3,19 @@
 A pair of ResNet-18 on made-up samples of CREMA-D's shapes (a spectrogram 1 x 257 x 299, a picture
 3 x 224 x 224), batches of 64, student on pictures, all data on the device. Each method is timed
 twice, in turns: as `fdsweep` trains (kernels that repeat to the bit) and with whatever kernels
-torch finds fastest. Beside them stands a bare loop of the student alone: bfloat16, channels-last,
-fused SGD, no evaluation and no recording. `waits` are the times per step that the host waits for
-the device, as torch's sync debug mode counts them, of a pass of 16 steps (its end included).
-`bf16` is the largest relative difference of a loss from float32's in the first two epochs.
+torch finds fastest. `waits` are the times per step that the host waits for the device, as torch's
+sync debug mode counts them, of a pass of 16 steps (its end included). `bf16` is the largest
+relative difference of a loss from float32's in the first two epochs.
+
+Three lines stand above them for comparison:
+
+  published  a straightforward loop as papers publish it: each sample is unpickled, decoded and
+             cropped when its turn comes, in this process; float32; both networks' teachers run in
+             every step, and accuracy is counted sample by sample
+  bare       the student alone: bfloat16, channels-last, data on the device, fused SGD, no
+             evaluation and no recording
+  roofline   what the bare loop would take if all it multiplies went as fast as large matrices
+             multiply here
 
 Below stands what several replicates of `fd-cmkd` do on one GPU at the same time, each in a process
 of its own, which is what fractions of a GPU per trial are.
@@ -14,25 +23,37 @@ of its own, which is what fractions of a GPU per trial are.
 Needs torch, transformers, pandas, pyarrow, pydantic and PyYAML, and no Ray:
 
     PYTHONPATH=src python benchmarks/gpu.py
-    PYTHONPATH=src python benchmarks/gpu.py --small kd fd-cmkd   # a CPU will do
+    PYTHONPATH=src python benchmarks/gpu.py --device cpu --small
+
+`--small` has tiny pictures and batches of 8, but for the published loop, whose pictures are of full
+size and which takes two steps: a trial of this script, no measurement.
 
 Prints a table for people, then one JSON line.
 """
 
 import argparse
+import io
 import json
+import pickle
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from data import PerItem
+from PIL import Image
+from torch.utils.data import DataLoader
+from torch.utils.flop_counter import FlopCounterMode
 
 from fdsweep.orchestrator.studies.compare import comparison
 from fdsweep.orchestrator.studies.plan import make_cells
@@ -46,6 +67,9 @@ from fdsweep.trainers.loop import Roles, train_epoch
 from fdsweep.trainers.replicate import make_roles
 
 BATCH, STEPS, ROUNDS, CLASSES = 64, 16, 3, 6
+SIDES = {"cpu": 1024, "cuda": 8192}
+"""Of the large matrices."""
+
 SHARED, PREPARING, SECONDS = "fd-cmkd", 20, 5
 """Method of the replicates side by side, seconds until they begin, and seconds that they train."""
 
@@ -62,6 +86,7 @@ class Setup:
     fold: Fold
     device: torch.device
     batch: int
+    small: bool
 
 
 def make_setup(device: torch.device, *, small: bool) -> Setup:
@@ -93,7 +118,7 @@ def make_setup(device: torch.device, *, small: bool) -> Setup:
         optim=OptimConfig(epochs=2, batch_size=batch),
         source="drawn at random",
     )
-    return Setup(info, fold.to(device), device, batch)
+    return Setup(info, fold.to(device), device, batch, small)
 
 
 def configs(setup: Setup, methods: list[str]) -> dict[str, StudentConfig]:
@@ -158,6 +183,70 @@ def bare(setup: Setup) -> Callable[[], float]:
     return run
 
 
+def published(setup: Setup) -> float:
+    """Milliseconds of a step of the published loop; the first one, which warms up, is left out."""
+    steps = 2 if setup.small else STEPS
+    networks = {
+        name: backbones.build("resnet18", channels=shape[0], num_classes=CLASSES).to(setup.device)
+        for name, shape in SHAPES.items()
+    }
+    student = backbones.build("resnet18", channels=3, num_classes=CLASSES).to(setup.device).train()
+    optimizer = torch.optim.SGD(student.parameters(), lr=1e-3, momentum=0.9)
+    with tempfile.TemporaryDirectory() as place:
+        write_items(Path(place), (steps + 1) * setup.batch)
+        loader = DataLoader(PerItem(Path(place)), setup.batch, shuffle=True)
+        right, times = 0, [time.perf_counter()]
+        for sound, picture in loader:
+            labels = torch.arange(len(sound), device=setup.device) % CLASSES
+            shown = {"audio": sound.to(setup.device), "visual": picture.to(setup.device)}
+            optimizer.zero_grad()
+            own = student(shown["visual"])
+            loss = F.cross_entropy(own.logits, labels)
+            for name, network in networks.items():
+                with torch.no_grad():
+                    taught = network(shown[name])
+                loss = loss + F.mse_loss(own.features, taught.features)
+            loss.backward()
+            optimizer.step()
+            for logits, label in zip(own.logits, labels, strict=True):
+                right += int(logits.argmax() == label)
+            times.append(time.perf_counter())
+    return 1000 * (times[-1] - times[1]) / steps
+
+
+def write_items(folder: Path, count: int) -> None:
+    """So many clips as published code finds them: a pickled spectrogram and a JPEG of 480 x 360."""
+    rng = np.random.default_rng(0)
+    for number in range(count):
+        sound = rng.normal(size=SHAPES["audio"][1:]).astype(np.float32)
+        (folder / f"{number}.pkl").write_bytes(pickle.dumps(sound))
+        coarse, content = Image.fromarray(rng.integers(0, 256, (45, 60, 3), np.uint8)), io.BytesIO()
+        coarse.resize((480, 360), Image.Resampling.BICUBIC).save(content, "JPEG", quality=90)
+        (folder / f"{number}.jpg").write_bytes(content.getvalue())
+
+
+def roofline(setup: Setup, loop: Callable[[], float]) -> dict[str, float]:
+    """Milliseconds of a step of the bare `loop` at the speed of large matrices; TFLOP/s of both."""
+    with FlopCounterMode(display=False) as counter:
+        loop()
+    work = counter.get_total_flops() / STEPS
+    kind, side = setup.device.type, SIDES[setup.device.type]
+    dtype = torch.bfloat16 if kind == "cuda" else torch.float32
+    a, b = (torch.randn(side, side, device=setup.device, dtype=dtype) for _ in range(2))
+
+    def multiply() -> float:
+        start = time.perf_counter()
+        for _ in range(10):
+            c = a @ b
+        float(c[0, 0])
+        return (time.perf_counter() - start) / 10
+
+    multiply()
+    speed = 2 * side**3 / statistics.median(multiply() for _ in range(ROUNDS))
+    ms = statistics.median(loop() for _ in range(ROUNDS))
+    return {"ms": work / speed * 1000, "tflops": speed / 1e12, "bare_tflops": work / ms / 1e9}
+
+
 @contextmanager
 def fastest() -> Iterator[None]:
     """torch's own choice of kernels."""
@@ -218,9 +307,8 @@ def measured(config: StudentConfig, setup: Setup) -> dict[str, Any]:
     return line
 
 
-def alone(method: str, start: float, *, small: bool) -> None:
+def alone(method: str, start: float, device: torch.device, *, small: bool) -> None:
     """Print how many samples a second this process trains from `start` (s since 1970) on."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     repeat(device)
     setup = make_setup(device, small=small)
     stepper = Stepper(configs(setup, [method])[method], setup)
@@ -236,10 +324,11 @@ def alone(method: str, start: float, *, small: bool) -> None:
     print(passes * STEPS * setup.batch / (time.time() - start))
 
 
-def together(count: int, *, small: bool) -> float:
+def together(count: int, device: torch.device, *, small: bool) -> float:
     """Samples a second of `count` processes in all."""
     start = time.time() + PREPARING + 2 * count
-    command = [sys.executable, __file__, "--alone", SHARED, str(start), *["--small"] * small]
+    given = ["--device", device.type, *["--small"] * small]
+    command = [sys.executable, __file__, "--alone", SHARED, str(start), *given]
     processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(count)]
     return sum(float(process.communicate()[0]) for process in processes)
 
@@ -248,22 +337,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Steps of each method on a GPU.")
     parser.add_argument("--small", action="store_true", help="tiny pictures, batches of 8")
     parser.add_argument("--alone", nargs=2, help=argparse.SUPPRESS)
-    parser.add_argument("--together", default="1,2,4,8", help="replicates at the same time")
+    parser.add_argument("--device", choices=SIDES, help="by default the GPU, if there is one")
+    parser.add_argument("--together", help="replicates at the same time; 1,2,4,8,16")
     parser.add_argument("methods", nargs="*", help="all by default")
     given = parser.parse_args()
+    device = torch.device(given.device or ("cuda" if torch.cuda.is_available() else "cpu"))
     if given.alone:
-        alone(given.alone[0], float(given.alone[1]), small=given.small)
+        alone(given.alone[0], float(given.alone[1]), device, small=given.small)
         return
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     repeat(device)
     setup = make_setup(device, small=given.small)
-    results: dict[str, Any] = {}
+    results: dict[str, Any] = {"published": {"ms": published(setup)}}
     loop = bare(setup)
     loop()
-    results["bare loop"] = {"ms": statistics.median(loop() for _ in range(ROUNDS))}
+    results["bare"] = {"ms": statistics.median(loop() for _ in range(ROUNDS))}
     with fastest():
         loop()
-        results["bare loop"]["fast_ms"] = statistics.median(loop() for _ in range(ROUNDS))
+        results["bare"]["fast_ms"] = statistics.median(loop() for _ in range(ROUNDS))
+    results["roofline"] = roofline(setup, loop)
     for name, config in configs(setup, given.methods).items():
         try:
             results[name] = measured(config, setup)
@@ -277,10 +368,14 @@ def main() -> None:
             print(f"| {name} | {line['error']} |")
             continue
         more = " | ".join(f"{line[k]:.2g}" if k in line else "" for k in ("gib", "waits", "bf16"))
-        rate = 1000 * setup.batch / line["ms"]
-        print(f"| {name} | {line['ms']:.1f} | {rate:,.0f} | {line['fast_ms']:.1f} | {more} |")
+        rate, fast = 1000 * setup.batch / line["ms"], line.get("fast_ms")
+        told = "" if fast is None else f"{fast:.1f}"
+        print(f"| {name} | {line['ms']:.1f} | {rate:,.0f} | {told} | {more} |")
+    told = results["roofline"]
+    print(f"\nBare: {told['bare_tflops']:.3g} TFLOP/s; large matrices: {told['tflops']:.3g}.")
     torch.cuda.empty_cache()
-    rates = {n: together(n, small=given.small) for n in map(int, given.together.split(","))}
+    counts = given.together or ("1,2,4,8,16" if device.type == "cuda" else "1,2")
+    rates = {n: together(n, device, small=given.small) for n in map(int, counts.split(","))}
     print(f"\n| {SHARED} at once | samples/s in all |\n| ---: | ---: |")
     for count, rate in rates.items():
         print(f"| {count} | {rate:,.0f} |")

@@ -5,13 +5,17 @@ the space `loss-weights` of fd-cmkd. The objective is a smooth peak in the logar
 weights, with the highest value 1; its place differs between repetitions.
 
     python benchmarks/search.py [repetitions] [trials]
+
+Prints a table for people, then one JSON line.
 """
 
+import json
 import math
 import random
 import sys
 import tempfile
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 import optuna
@@ -98,9 +102,9 @@ def best(sampler: str, peak: Peak, name: str, trials: int) -> tuple[float, int]:
 def main() -> None:
     given = [int(word) for word in sys.argv[1:]]
     repetitions, trials = (*given, *(10, 40)[len(given) :])
-    wins, repeated = 0, 0
-    print(f"{trials} trials, {LANES} at a time; the best there is: 1")
-    print("repetition   random      tpe")
+    wins, repeated, values = 0, 0, []
+    print(f"{trials} trials, {LANES} at a time; the best there is: 1\n")
+    print("| repetition | random | tpe |\n| ---: | ---: | ---: |")
     for repetition in range(repetitions):
         draw = random.Random(repetition)
         names = {"weight_low": (-1, 4), "weight_high": (-1, 4), "weight_align": (-1, 2)}
@@ -111,8 +115,11 @@ def main() -> None:
         }
         wins += found["tpe"][0] > found["random"][0]
         repeated += sum(twice for _, twice in found.values())
-        print(f"{repetition:10d} {found['random'][0]:8.4f} {found['tpe'][0]:8.4f}")
-    print(f"tpe is better in {wins} of {repetitions}; points trained twice: {repeated}")
+        values.append({sampler: value for sampler, (value, _) in found.items()})
+        print(f"| {repetition} | {values[-1]['random']:.4f} | {values[-1]['tpe']:.4f} |")
+    print(f"\ntpe is better in {wins} of {repetitions}; points trained twice: {repeated}")
+    means = {sampler: fmean(one[sampler] for one in values) for sampler in ("random", "tpe")}
+    print(json.dumps({"benchmark": "search", "mean of best": means, "wins": wins}))
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from fdsweep.search_spaces.storage import Storage
 from fdsweep.search_spaces.sweep import Row, Sweep, load_sweep
 
 FEW = settings(
-    max_examples=5,
+    max_examples=3,
     deadline=None,
     database=None,
     phases=(Phase.explicit, Phase.generate),

@@ -11,6 +11,7 @@ losses see float32 either way.
 Every pass of a network is a sign that this process is at work.
 """
 
+import gc
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,6 +40,16 @@ class _Pulse:
 
 
 _PULSE = _Pulse(time.monotonic())
+
+
+@dataclass(slots=True)
+class _Share:
+    """`gpu` is the part of a GPU that this process was given, 0 to 1."""
+
+    gpu: float
+
+
+_SHARE = _Share(1.0)
 
 
 def beat() -> None:
@@ -75,11 +86,33 @@ def place(item: Movable, device: torch.device) -> Movable:
 
 
 def on_device(batches: Sequence[Tensor], device: torch.device) -> Sequence[Tensor]:
-    """Indices [B] of each of `batches` on `device`, in one copy: the host waits for that once."""
+    """Indices [B] of each of `batches`, on the host, on `device`, in one copy."""
     if device.type == "cpu":
         return batches
     sizes = [len(batch) for batch in batches]
-    return torch.split(torch.cat(tuple(batches)).to(device), sizes)
+    return torch.split(sent(torch.cat(tuple(batches)), device), sizes)
+
+
+def sent(x: Tensor, device: torch.device) -> Tensor:
+    """`x`, which lies on the host, on `device`; the host does not wait for the copy to a GPU."""
+    pinned = x.pin_memory() if device.type == "cuda" else x
+    return pinned.to(device, non_blocking=True)
+
+
+def share_gpu(part: float) -> None:
+    """Take no more than this part of a GPU's memory, 0 to 1, where there is a choice."""
+    _SHARE.gpu = min(part, 1.0)
+
+
+def gpu_memory_left(device: torch.device) -> int:
+    """Bytes of a GPU that this process may still take: those that are free, within its part.
+
+    What torch keeps for itself of what it once used is free for this process.
+    """
+    free, total = torch.cuda.mem_get_info(device)
+    used = torch.cuda.memory_allocated(device)
+    kept = torch.cuda.memory_reserved(device) - used
+    return min(free + kept, int(_SHARE.gpu * total) - used)
 
 
 def is_usable(device: torch.device) -> bool:
@@ -90,6 +123,13 @@ def is_usable(device: torch.device) -> bool:
     except RuntimeError:
         return False
     return True
+
+
+def give_back(device: torch.device) -> None:
+    """Let others have what nothing here uses any more of the memory of `device`."""
+    gc.collect()
+    if device.type == "cuda" and is_usable(device):
+        torch.cuda.empty_cache()
 
 
 def gpu_fault() -> str:
@@ -127,12 +167,10 @@ class Runtime:
         network = place(network, self.device)
         if self.world_size == 1 or not any(x.requires_grad for x in network.parameters()):
             return Placed(network, network, self)
-        if self.device.type == "cuda":
-            network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
-            parallel = nn.parallel.DistributedDataParallel(network, device_ids=[self.device])
-            return Placed(network, parallel, self)
         _share_statistics(network)
-        return Placed(network, nn.parallel.DistributedDataParallel(network), self)
+        devices = [self.device] if self.device.type == "cuda" else None
+        parallel = nn.parallel.DistributedDataParallel(network, device_ids=devices)
+        return Placed(network, parallel, self)
 
     def shard(self, indices: Tensor) -> Tensor:
         """This worker's contiguous part of `indices` [N]; parts differ by one at most."""
@@ -165,9 +203,9 @@ class Placed:
     parallel: nn.Module
     runtime: Runtime
 
-    def __call__(self, inputs: Tensor) -> Outputs:
+    def __call__(self, inputs: Tensor, *, maps: bool = True) -> Outputs:
         """Outputs of this worker's own `inputs`, no other worker taking part."""
-        return _run(self.network, inputs)
+        return _run(self.network, inputs, maps=maps)
 
     def on_batch(self, inputs: Tensor, size: int, *, maps: bool) -> Outputs:
         """Outputs of a whole batch of `size` samples, of which every worker has its `shard`.
@@ -187,7 +225,7 @@ class Placed:
         return Outputs(features, logits, gathered)
 
 
-def _run(network: nn.Module, inputs: Tensor, *, maps: bool = True) -> Outputs:
+def _run(network: nn.Module, inputs: Tensor, *, maps: bool) -> Outputs:
     """The network's outputs in float32, with its stages' maps if they are wanted."""
     beat()
     if inputs.device.type != "cuda":
@@ -244,7 +282,10 @@ def _sum(part: Tensor) -> Tensor:
 
 
 class _SharedBatchNorm(nn.modules.batchnorm._BatchNorm):
-    """Batch normalisation over all workers' parts; torch's own exists on GPUs only."""
+    """Batch normalisation over all workers' parts, computed in the type of the statistics.
+
+    torch's own exists on GPUs only, where the host waits for the device three times in each.
+    """
 
     @override
     def _check_input_dim(self, input: Tensor) -> None:  # the inner network's layer checked it
@@ -254,23 +295,25 @@ class _SharedBatchNorm(nn.modules.batchnorm._BatchNorm):
     def forward(self, input: Tensor) -> Tensor:
         if not self.training:
             return super().forward(input)
-        dims = [0, *range(2, input.ndim)]
-        shape = [1, -1] + [1] * (input.ndim - 2)
-        numbers = input.new_tensor([input.numel() / input.shape[1]])
-        sums = _sum(torch.cat([input.sum(dims), numbers]))
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        assert self.num_batches_tracked is not None
+        assert self.momentum is not None
+        x = input.to(self.running_mean.dtype)
+        dims = [0, *range(2, x.ndim)]
+        shape = [1, -1] + [1] * (x.ndim - 2)
+        numbers = x.new_full((1,), x.numel() / x.shape[1])
+        sums = _sum(torch.cat([x.sum(dims), numbers]))
         mean, count = sums[:-1] / sums[-1], sums[-1].detach()
-        centred = input - mean.view(shape)
+        centred = x - mean.view(shape)
         var = _sum(centred.square().sum(dims)) / count
         with torch.no_grad():
-            assert self.running_mean is not None
-            assert self.running_var is not None
-            assert self.num_batches_tracked is not None
-            assert self.momentum is not None
             self.num_batches_tracked.add_(1)
             self.running_mean.lerp_(mean, self.momentum)
             self.running_var.lerp_(var * (count / (count - 1)), self.momentum)
         scaled = centred * torch.rsqrt(var + self.eps).view(shape)
-        return torch.addcmul(self.bias.view(shape), scaled, self.weight.view(shape))
+        out = torch.addcmul(self.bias.view(shape), scaled, self.weight.view(shape))
+        return out.to(input.dtype)
 
 
 def _share_statistics(network: nn.Module) -> None:

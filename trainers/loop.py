@@ -305,7 +305,8 @@ def evaluate(roles: Roles, fold: Fold, modality: str, part: Tensor) -> Evaluatio
     batches = evaluation_batches(inputs, student.runtime.shard(part))
     rows: dict[str, list[Tensor]] = {}
     for own, known in zip(inputs.batches(batches), labels_of(fold, batches), strict=True):
-        for head, logits in distiller.heads(student(own)).items():
+        outputs = student(own, maps=distiller.student_maps)
+        for head, logits in distiller.heads(outputs).items():
             rows.setdefault(head, []).append(task.predict(logits, known))
     predictions = {
         head: student.runtime.gather_rows(torch.cat(parts)) for head, parts in rows.items()

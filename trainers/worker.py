@@ -14,7 +14,7 @@ import ray.train.torch
 import torch
 from ray.exceptions import RayError
 
-from fdsweep.search_spaces.errors import FdsweepError, first_line, public
+from fdsweep.search_spaces.errors import FdsweepError, ReplicateError, first_line, public
 from fdsweep.search_spaces.storage import tell_once
 from fdsweep.search_spaces.trials import PointConfig, TrialConfig
 from fdsweep.trainers import datasets, distributed, environment
@@ -25,6 +25,7 @@ from fdsweep.trainers.trials.tuning import Tuning
 from fdsweep.trainers.trials.usage import Usage, log_file
 
 CHECKPOINT = "replicates.pt"
+MORE_MEMORY = "Give each trial more of a GPU (--gpus-per-trial), or smaller batches (batch_size)"
 SCHEMA = 5
 """Of what a checkpoint holds; one of another fdsweep is left aside, and training starts again."""
 
@@ -66,6 +67,8 @@ def work(handed: dict[str, TrialConfig]) -> None:
                 outcome["seconds"] = watch.seconds()
             except Exception as error:
                 outcome = _failure(error)
+            if "error" in outcome:
+                distributed.give_back(device)  # for the seeds that are left
             outcomes[seed] = json.dumps(outcome)
         _report(trial.key, {"seed": seed, "outcome": outcomes[seed]}, {"outcomes": outcomes})
         if not distributed.is_usable(device):
@@ -98,7 +101,10 @@ def tune(point: PointConfig, go_on: GoOn) -> None:
             if epoch in point.rungs and not go_on(epoch):
                 return
     except Exception as error:
-        _report(point.key, {"outcome": json.dumps(_failure(error))}, None)
+        failure = _failure(error)
+        if not distributed.is_usable(device):  # nor is this process, which the next point may get
+            raise RayError(f"the GPU failed: {failure['error']}") from None
+        _report(point.key, {"outcome": json.dumps(failure)}, None)
 
 
 def _device() -> torch.device:
@@ -184,4 +190,6 @@ def _load_checkpoint(key: str) -> dict[str, Any]:
 
 
 def _sentence(error: Exception) -> str:
+    if isinstance(error, torch.OutOfMemoryError):
+        error = ReplicateError("the GPU's memory is full", first_line(error), MORE_MEMORY)
     return str(error) if isinstance(error, FdsweepError) else f"{type(error).__name__}: {error}"

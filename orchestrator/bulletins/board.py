@@ -78,7 +78,7 @@ class Board:
             if not self.is_over.wait(self.every):
                 self.is_new.wait(max(BEAT_S - self.every, 0.0))
         if self.well:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(StorageError, OSError):
                 self.storage.delete_file(self.place)
         else:
             self._post(fill(self.blank).replace(trials=(), stopped=True))

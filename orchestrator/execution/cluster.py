@@ -3,12 +3,13 @@
 import logging
 import os
 import secrets
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fdsweep.orchestrator.execution.devices import everywhere, packing, usable
+from fdsweep.orchestrator.execution.devices import everywhere, packing, starts, usable
 from fdsweep.orchestrator.execution.devices.budget import Budget
 from fdsweep.orchestrator.execution.devices.packing import Node, Shape, count
 from fdsweep.search_spaces.errors import (
@@ -79,9 +80,15 @@ class ResourceRequest:
     budget: Budget = field(default_factory=Budget)
 
     @property
+    def cluster(self) -> str:
+        """The address of the running cluster that is meant, also by RAY_ADDRESS; "" if none is."""
+        address = self.address or os.environ.get("RAY_ADDRESS") or "local"
+        return "" if address == "local" else address
+
+    @property
     def joins(self) -> bool:
-        """Whether a running cluster is meant, by `address` or by RAY_ADDRESS."""
-        return (self.address or os.environ.get("RAY_ADDRESS") or "local") != "local"
+        """Whether a running cluster is meant."""
+        return bool(self.cluster)
 
     @property
     def workers(self) -> int:
@@ -100,7 +107,8 @@ class ResourcePlan:
 
     Of GPUs that come later no more are used than `most_gpus` in all. `wanted` is how many trials
     are to run at the same time if the cluster can grow. `hang_seconds` is how long a trial may take
-    no step before it is started again. No trial begins once the `budget` is spent.
+    no step before it is started again. No trial begins once the `budget` is spent. `cluster` is the
+    address of the cluster that was joined, if one was.
     """
 
     shape: Shape
@@ -109,6 +117,7 @@ class ResourcePlan:
     wanted: int
     hang_seconds: float
     budget: Budget
+    cluster: str
 
     @property
     def concurrent(self) -> int:
@@ -240,6 +249,7 @@ def connect(request: ResourceRequest) -> ResourcePlan:
     Raises:
         ClusterError: no cluster answers or can be started, or the local one cannot be used.
     """
+    begun = time.monotonic()
     _prepare_environment(request)
     import ray
 
@@ -251,6 +261,7 @@ def connect(request: ResourceRequest) -> ResourcePlan:
         logging.getLogger("ray").setLevel(logging.ERROR)
         with sigterm_kept():
             _join(request) if request.joins else _start()
+        starts.keep(request.cluster, ray=time.monotonic() - begun)
     resources = share(request, found_nodes())
     if resources.shape.gpus_per_worker and not request.joins:
         usable.check_here()
@@ -267,7 +278,7 @@ def _join(request: ResourceRequest) -> None:
 
     from fdsweep.orchestrator.execution.ray_compat import head_answers
 
-    address = request.address or os.environ["RAY_ADDRESS"]
+    address = request.cluster
     try:
         head_answers(address)
         _check_tokens(address)
@@ -362,6 +373,7 @@ def share(request: ResourceRequest, nodes: tuple[Node, ...]) -> ResourcePlan:
         wanted=max(1, shape.in_gpus(most)) if asks else 1,
         hang_seconds=60 * request.hang_minutes,
         budget=request.budget,
+        cluster=request.cluster,
     )
     if request.gpus is not None and per_trial > request.gpus:
         _refuse(shape, f"--gpus {request.gpus}")

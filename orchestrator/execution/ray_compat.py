@@ -42,6 +42,8 @@ from ray.train.v2._internal.exceptions import (
 from ray.train.v2._internal.execution.checkpoint.checkpoint_manager import _CheckpointManagerState
 from ray.train.v2._internal.execution.checkpoint.sync_actor import SynchronizationActor
 from ray.train.v2._internal.execution.controller import TrainController
+from ray.train.v2._internal.execution.scaling_policy import FixedScalingPolicy
+from ray.train.v2._internal.execution.worker_group import state as worker_group_state
 from ray.train.v2._internal.execution.worker_group import worker_group
 from ray.train.v2._internal.execution.worker_group.execution_group import ExecutionGroup
 from ray.train.v2._internal.execution.worker_group.placement_group_handle import (
@@ -59,6 +61,7 @@ from typing_extensions import override
 from fdsweep.orchestrator.execution.devices import usable
 
 if TYPE_CHECKING:
+    from ray import ObjectRef
     from ray.actor import ActorHandle
 
 SNAPSHOT = CHECKPOINT_MANAGER_SNAPSHOT_FILENAME
@@ -290,7 +293,8 @@ class _Group(WorkerGroup):  # type: ignore[misc]
 
     @override
     def _start_impl(self, *parts: object) -> None:
-        with _replaced(worker_group, "SynchronizationActor", _Meeting()):
+        meeting = _Meeting(self._worker_group_context.num_workers)
+        with _replaced(worker_group, "SynchronizationActor", meeting):
             super()._start_impl(*parts)
 
     @override
@@ -343,16 +347,40 @@ def _leave_process_group() -> None:
 
 
 class _Meeting:
-    """Stands for the class of the actor at which workers meet: one serves a process for long."""
+    """Stands for the class of the actor at which workers meet: one serves a process for long.
+
+    A worker that is alone needs none.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
 
     def options(self, **how: object) -> Self:
         self.how = how
         return self
 
-    def remote(self, **parts: object) -> "ActorHandle":
+    def remote(self, **parts: object) -> "ActorHandle | _Alone":
         if _Group.idle:
             return _Group.idle.sync_actor
+        if self.workers == 1:
+            return _Alone()
         return SynchronizationActor.options(**self.how).remote(**parts)
+
+
+class _Alone:
+    """In place of the actor at which workers meet: what the only worker tells all is its own."""
+
+    @property
+    def broadcast_from_rank_zero(self) -> Self:
+        return self
+
+    def remote(self, *, data: object, **_: object) -> "ObjectRef":
+        return ray.put(data)
+
+
+def _end_meeting(place: "ActorHandle | _Alone") -> None:
+    if not isinstance(place, _Alone):
+        ray.kill(place)
 
 
 @contextlib.contextmanager
@@ -368,6 +396,26 @@ def _replaced(module: ModuleType, name: str, stand_in: object) -> Iterator[None]
 
 class _Controller(TrainController):  # type: ignore[misc]
     worker_group_cls = _Group
+
+
+class _Policy(FixedScalingPolicy):  # type: ignore[misc]
+    """As many workers as are asked for, in the places that their trial holds.
+
+    Ray's own asks an actor for them, whose process all the workers of a first trial would wait for,
+    and which would overrule what the cluster's autoscaler was told by `ask_for_nodes`.
+    """
+
+    @override
+    def _send_resource_request(self) -> None:
+        pass
+
+    @override
+    def _maybe_send_resource_request(self) -> None:
+        pass
+
+    @override
+    def _cancel_resource_request(self) -> None:
+        pass
 
 
 class _Backend(_TorchBackend):  # type: ignore[misc]
@@ -412,8 +460,9 @@ class LeanTrainer(TorchTrainer):  # type: ignore[misc]
     @override
     def _initialize_and_run_controller(self, **parts: object) -> Result:
         os.environ[WORKER_HEALTH_CHECK_TIMEOUT_S_ENV_VAR] = str(self.patience)
-        controller = _Controller(**parts)
-        asyncio.run(controller.run())
+        controller = _Controller(**parts | {"scaling_policy": _Policy(self.scaling_config)})
+        with _replaced(worker_group_state, "_shutdown_sync_actor", _end_meeting):
+            asyncio.run(controller.run())
         return controller.get_result()
 
     @override

@@ -18,7 +18,7 @@ from typing_extensions import override
 
 from fdsweep.orchestrator.execution import checkpoints, retries
 from fdsweep.orchestrator.execution.cluster import ResourcePlan
-from fdsweep.orchestrator.execution.devices.meter import Meter
+from fdsweep.orchestrator.execution.devices.meter import Meter, Timer
 from fdsweep.orchestrator.execution.devices.room import Room
 from fdsweep.orchestrator.execution.health.heartbeats import Heartbeats
 from fdsweep.orchestrator.execution.leases import Leases
@@ -223,6 +223,7 @@ def fit(
                     callback,
                     Heartbeats(callback.silent, resources.hang_seconds),
                     Meter(queue.budget, shape.devices),
+                    Timer(resources.cluster),
                 ],
                 verbose=0,
             ),

@@ -62,14 +62,16 @@ def _fit(
             tune.report(metrics[0])
 
     watch = tune.get_context().get_trial_id(), resources.hang_seconds
-    handed = {**handed, "watch": watch, "cores": resources.cores_per_worker}
+    shape = resources.shape
+    parts = {"cores": resources.cores_per_worker, "gpus": shape.gpus_per_worker}
+    handed = {**handed, **parts, "watch": watch}
     trainer = LeanTrainer(
         function,
         train_loop_config=handed,
         scaling_config=ray.train.ScalingConfig(
-            num_workers=resources.shape.workers,
-            use_gpu=bool(resources.shape.gpus_per_worker),
-            resources_per_worker=resources.shape.per_worker,
+            num_workers=shape.workers,
+            use_gpu=bool(shape.gpus_per_worker),
+            resources_per_worker=shape.per_worker,
         ),
         run_config=ray.train.RunConfig(
             name=name,
@@ -89,10 +91,12 @@ def _fit(
 def _train_replicates(handed: dict[str, Any]) -> None:
     """`trainers.worker.work`, imported where it runs: a trial itself need not pay for it."""
     from fdsweep.orchestrator.execution.health.guard import watched
+    from fdsweep.trainers.distributed import share_gpu
     from fdsweep.trainers.loaders.pipeline import share_cores
     from fdsweep.trainers.worker import work
 
     share_cores(handed["cores"])
+    share_gpu(handed["gpus"])
     with watched(*handed["watch"]):
         work(handed)
 
@@ -102,10 +106,12 @@ def _train_point(handed: dict[str, Any]) -> None:
     import ray
 
     from fdsweep.orchestrator.execution.health.guard import watched
+    from fdsweep.trainers.distributed import share_gpu
     from fdsweep.trainers.loaders.pipeline import share_cores
     from fdsweep.trainers.worker import tune
 
     share_cores(handed["cores"])
+    share_gpu(handed["gpus"])
     point, signals = handed["point"], handed["signals"]
 
     def go_on(epoch: int) -> bool:

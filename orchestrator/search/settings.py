@@ -13,7 +13,6 @@ from fdsweep.orchestrator.studies.options import StudyOptions
 from fdsweep.orchestrator.studies.pixels import for_pixels
 from fdsweep.orchestrator.studies.plan import make_cells
 from fdsweep.orchestrator.studies.study import Study
-from fdsweep.orchestrator.tracking.progress import clock
 from fdsweep.results.compute.notes import spell_seeds
 from fdsweep.results.records.searches import name_together
 from fdsweep.search_spaces.configs import Option, StudentConfig
@@ -230,10 +229,7 @@ def describe(study: SearchStudy, cost: Estimate) -> str:
         f"then default and chosen on the fresh seeds {spell_seeds(fresh.plan.seeds)}",
     ]
     if cost.seconds is not None:
-        lines.append(
-            f"training time at most {clock(cost.seconds)} with {cost.concurrent} trials at a time "
-            f"({cost.basis}), less what is pruned or known; starting each trial comes on top"
-        )
+        lines.append(f"{cost.words('at most')}, less what is pruned or known")
     return "\n".join([*lines, studies.power(len(fresh.plan.seeds), cost)])
 
 

@@ -1,5 +1,6 @@
 """A study from its sweep to its report: plan, run what is missing, record, report."""
 
+import time
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from fdsweep.orchestrator.execution.cluster import (
     connect,
     local_resources,
 )
-from fdsweep.orchestrator.execution.devices.budget import spell_hours
+from fdsweep.orchestrator.execution.devices import starts
 from fdsweep.orchestrator.execution.devices.sharing import shared_out
 from fdsweep.orchestrator.execution.leases import may_be_trained
 from fdsweep.orchestrator.models.size import keeping
@@ -19,7 +20,7 @@ from fdsweep.orchestrator.models.teaching import given_teachers, place
 from fdsweep.orchestrator.studies.options import StudyOptions
 from fdsweep.orchestrator.studies.outline import outline_of
 from fdsweep.orchestrator.studies.plan import make_plan
-from fdsweep.orchestrator.tracking.progress import Progress, clock
+from fdsweep.orchestrator.tracking.progress import Progress
 from fdsweep.orchestrator.tracking.recorder import Failure, Recorder
 from fdsweep.orchestrator.tracking.runs import headline, summaries
 from fdsweep.orchestrator.tracking.sync import stored_runs
@@ -160,7 +161,7 @@ def estimate_study(study: Study) -> "Estimate":
 
     rows = study.store.replicates()
     done = rows[rows["status"] == "done"]
-    return estimate(study.plan, study.options.request, study.dataset, done)
+    return estimate(locally(study), study.options.request, study.dataset, done)
 
 
 def describe(study: Study, cost: "Estimate") -> str:
@@ -174,16 +175,8 @@ def describe(study: Study, cost: "Estimate") -> str:
         f"{plan.total} replicates; {plan.done} done, {students_left} left in "
         f"{len(plan.students)} trials, and {teachers_left} teachers in {len(plan.teachers)}",
     ]
-    if plan.left and cost.seconds is not None and cost.device_hours is not None:
-        lines.append(
-            f"training time about {clock(cost.seconds)} with {cost.concurrent} trials at a time, "
-            f"{spell_hours(cost.device_hours)} device hours ({cost.basis}); starting each trial "
-            "comes on top"
-        )
-    elif plan.left and cost.device_hours is not None:
-        lines.append(f"about {spell_hours(cost.device_hours)} device hours ({cost.basis})")
-    elif plan.left:
-        lines.append(f"training time unknown: {cost.basis}")
+    if plan.left:
+        lines.append(cost.words())
     if plan.students:
         lines.append(str(keeping(plan.students, study.info, study.options.keep)))
     return "\n".join([*lines, power(n, cost)])
@@ -214,6 +207,7 @@ def plan_json(study: Study, cost: "Estimate") -> dict[str, Any]:
         "keep": {"which": kept.which, "students": kept.students, "bytes": kept.nbytes},
         "estimate": {
             "training_seconds": cost.seconds,
+            "start_seconds": cost.starts,
             "device_hours": cost.device_hours,
             "basis": cost.basis,
             "concurrent_trials": cost.concurrent,
@@ -243,9 +237,12 @@ def run(study: Study) -> Outcome:
             if stored.done:
                 tracker.log(stored)
         lasted = train(study, recorder) if plan.left else True
+        trained = time.monotonic()
         data = load(store, plan.sweep)
         result = report_of(data)
         pictures = _keep_report(study, data, result, tracker) if lasted else {}
+    if plan.left and lasted:
+        starts.keep(study.options.request.cluster, report=time.monotonic() - trained)
     if set(plan.seeds) != set(manifest.seeds):
         result = report_of(data.of(plan.seeds))
     unfinished = study.options.request.budget.words(recorder.progress.counts.left)

@@ -34,6 +34,8 @@ def tally(predictions: pd.DataFrame) -> dict[str, Tally]:
         hits=predictions["label"].to_numpy() == predictions["prediction"].to_numpy(),
         samples=each,
         labelled=each,
+        taken=each,
+        guesses=predictions["prediction"].to_numpy(dtype=np.int64),
         parts=np.zeros(len(predictions), dtype=np.int64),
         classes=count_classes(predictions),
     )
@@ -44,11 +46,16 @@ def overlaps(predictions: pd.DataFrame) -> dict[str, Tally]:
     if predictions.empty:
         return {}
     labels = predictions["label"].to_numpy(dtype=np.int64)
+    hits, samples, labelled = (
+        predictions[name].to_numpy() for name in ("intersection", "union", "labelled")
+    )
     return count(
         predictions,
-        hits=predictions["intersection"].to_numpy(),
-        samples=predictions["union"].to_numpy(),
-        labelled=predictions["labelled"].to_numpy(),
+        hits=hits,
+        samples=samples,
+        labelled=labelled,
+        taken=samples - labelled + hits,
+        guesses=labels,
         parts=labels,
         classes=int(labels.max()) + 1,
     )

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from fdsweep.results.compute.statistics import MIN_PEOPLE, mean_share, paired_bootstrap
 
 Counts = NDArray[np.int64]
+Shares = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +22,8 @@ class Tally:
     `samples` [seeds, people, parts] and of `hits`, how many of these are right. The score is the
     mean over its parts: an accuracy has one, a mIoU one for each class, whose samples are the
     pixels of the union and whose hits are those of the intersection. `class_samples` and
-    `class_hits` [seeds, classes] count the same by label, whichever the parts, and
-    `class_labelled` how many samples have that label.
+    `class_hits` [seeds, classes] count the same by label, whichever the parts; `class_labelled`
+    is how many samples have that label, `class_taken` how many are taken for that class.
     """
 
     seeds: tuple[int, ...]
@@ -32,6 +33,25 @@ class Tally:
     class_samples: Counts
     class_hits: Counts
     class_labelled: Counts
+    class_taken: Counts
+
+    def macro_recall(self, seeds: Collection[int]) -> Shares:
+        """The mean over the labels that occur of the share that is right, of each tested seed.
+
+        It is called balanced accuracy, too, or mean class accuracy.
+        """
+        done = self.tested(seeds)
+        return _class_mean(self.class_hits[done], self.class_labelled[done])
+
+    def macro_f1(self, seeds: Collection[int]) -> Shares:
+        """The mean of the classes' F1, 2 TP / (2 TP + FP + FN), of each tested seed.
+
+        Of classes that occur, or that some sample is taken for; of pixels that is the Dice score.
+        """
+        done = self.tested(seeds)
+        return _class_mean(
+            2 * self.class_hits[done], self.class_labelled[done] + self.class_taken[done]
+        )
 
     def tested(self, seeds: Collection[int]) -> NDArray[np.bool_]:
         """Which of the seeds are among `seeds` and have test samples: [seeds]."""
@@ -60,6 +80,8 @@ def count(
     hits: ArrayLike,
     samples: ArrayLike,
     labelled: ArrayLike,
+    taken: ArrayLike,
+    guesses: Counts,
     parts: Counts,
     classes: int,
 ) -> dict[str, Tally]:
@@ -72,8 +94,10 @@ def count(
         hits: what each row adds to the hits, [rows].
         samples: the same of the samples.
         labelled: the same of the samples with its label.
+        taken: the same of the samples that are taken for the class in `guesses`.
+        guesses: a class for each row, [rows].
         parts: the part that each row adds to, [rows].
-        classes: more than the largest label.
+        classes: more than the largest label or guess.
     """
     codes, keys = pd.factorize(rows["key"])
     seed_codes, seeds = pd.factorize(rows["seed"], sort=True)
@@ -93,12 +117,20 @@ def count(
     counts = (
         *(add(samples, *by_person), add(hits, *by_person)),
         *(add(each, by_class) for each in (samples, hits, labelled)),
+        add(taken, (guesses, classes)),
     )
     names = tuple(map(int, seeds)), tuple(map(str, people))
     return {
         str(key): Tally(*names, *own)
         for key, own in zip(keys, zip(*counts, strict=True), strict=True)
     }
+
+
+def _class_mean(hits: Counts, counts: Counts) -> Shares:
+    """The mean over classes of hits / counts, [seeds], where there is something to count."""
+    there = counts > 0
+    shares = np.divide(hits, counts, out=np.zeros(hits.shape), where=there)
+    return np.asarray(shares.sum(axis=1) / there.sum(axis=1))
 
 
 def people_differences(

@@ -9,14 +9,17 @@ from fdsweep.search_spaces.presets import SWITCHES
 class MetricWords:
     """`heading` stands above a column, `name` in a sentence, `on_test` opens one.
 
-    `of_class` is what it is of a single class. When others are drawn, `drawn` says what they are,
-    `kinds` what they may be, and `samples` what they are looked at over.
+    `of_class` is what it is of a single class, `balanced` and `f1` what its balanced accuracy
+    and macro-F1 are called. When others are drawn, `drawn` says what they are, `kinds` what they
+    may be, and `samples` what they are looked at over.
     """
 
     heading: str
     name: str
     on_test: str
     of_class: str = "accuracy"
+    balanced: str = "bal. acc."
+    f1: str = "macro-F1"
     drawn: str = "people"
     kinds: str = "subjects, speakers or videos"
     samples: str = "test samples"
@@ -54,6 +57,8 @@ METRICS = {
     "miou": MetricWords(
         *("mIoU", "mIoU", "Test mIoU"),
         of_class="IoU",
+        balanced="mAcc",
+        f1="Dice",
         drawn="images",
         kinds="images or scenes",
         samples="the test pixels of all seeds",

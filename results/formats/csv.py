@@ -23,17 +23,20 @@ def to_csv(report: Report) -> str:
     is the `delta`.
     """
     text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(["sweep", "table", *_names()])
-    for table in report.tables:
-        writer.writerows([report.sweep, table.title, *_values(row)] for row in table.rows)
-    if report.effects:
-        title = report.effects.title
-        writer.writerows(
-            [report.sweep, title, *map(_of_effect(one).get, _names())]
-            for one in report.effects.effects
-        )
+    writer = csv.DictWriter(text, ("sweep", "table", *_names()))
+    writer.writeheader()
+    writer.writerows(lines(report))
     return text.getvalue()
+
+
+def lines(report: Report) -> Iterator[dict[str, Any]]:
+    """The lines of `to_csv`, by the names of its columns; what is empty is None or left out."""
+    for table in report.tables:
+        own = {"sweep": report.sweep, "table": table.title}
+        yield from (own | dict(zip(_names(), _values(row), strict=True)) for row in table.rows)
+    if report.effects:
+        own = {"sweep": report.sweep, "table": report.effects.title}
+        yield from (own | _of_effect(effect) for effect in report.effects.effects)
 
 
 def _names() -> Iterator[str]:

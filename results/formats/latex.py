@@ -17,7 +17,7 @@ from fdsweep.results.formats.sections.table import table_section
 
 WITHOUT = (
     *("people_delta", "detectable", "effect_size", "p_better", "worst_delta"),
-    *("paper_verdict", "seconds"),
+    *("macro_recall", "macro_f1", "paper_verdict", "seconds"),
 )
 """Columns that a page of a paper has no room for."""
 

@@ -15,7 +15,7 @@ from fdsweep.search_spaces.errors import one_line
 WIDTH = 120
 """Characters in a line of a terminal."""
 
-ALWAYS_LEFT_OUT = ("effect_size", "p_better")
+ALWAYS_LEFT_OUT = ("effect_size", "p_better", "macro_recall", "macro_f1")
 LEFT_OUT_TO_FIT = ("seconds", "people_delta", "gap", "detectable", "paper_verdict", "worst_delta")
 """Columns that are left out, the first one first, until the lines fit into `WIDTH`."""
 

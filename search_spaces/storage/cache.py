@@ -1,6 +1,7 @@
 """Copies on a node's own disk of what lies in a remote storage: each is fetched once per node.
 
     <folder>/<2 hex digits>/<name>-<sha256>     a copy; its name says what its bytes must be
+    <folder>/starts*.json                       what starts took last (execution/devices/starts.py)
 
 Only what never changes under its name is copied: shards, pretrained weights, and teachers, which
 are known by the time and size that the storage tells of them. Every process checks a copy the first

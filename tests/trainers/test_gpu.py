@@ -100,7 +100,7 @@ def test_a_gpu_is_of_no_use_to_a_process_after_an_error_of_its_own():
     assert done.stdout.split() == ["False", "True"]
 
 
-@pytest.mark.parametrize("method", ["none", "fd-cmkd", "kd"])
+@pytest.mark.parametrize("method", [name for setup, name in usable() if setup == "samples"])
 def test_the_host_waits_for_the_gpu_a_few_times_an_epoch(method, tmp_path):
     """Of 5 steps and of 18: as often."""
 

@@ -1,10 +1,11 @@
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import safetensors.torch
 import torch
-from conftest import INFO, network, small_roles, small_trial
+from conftest import INFO, network, small_fold, small_roles, small_trial
 
 from fdsweep.results.records.store import Store
 from fdsweep.results.records.teachers import unrecorded
@@ -16,15 +17,23 @@ from fdsweep.trainers.distributed import Runtime
 from fdsweep.trainers.replicate import run_replicate
 
 
-@pytest.fixture
-def trained(tmp_path, fold):
-    """A student's configuration whose teacher was trained for seed 0."""
-    config = replace(small_trial(str(tmp_path)).config, teacher_state="trained")
+@pytest.fixture(scope="module")
+def once_trained(tmp_path_factory):
+    """A student's configuration whose teacher was trained for seed 0; nobody may change it."""
+    storage = str(tmp_path_factory.mktemp("trained"))
+    config = replace(small_trial(storage).config, teacher_state="trained")
     (key,) = config.teacher_keys
     alone = StudentConfig(network=network("left"), method="none", method_version=1)
-    trial = replace(small_trial(str(tmp_path)), kind="teacher", key=key, config=alone)
-    assert teachers.missing(str(tmp_path), key, (0, 1)) == (0, 1)
-    outcome = run_replicate(trial, INFO, fold, 0)
+    trial = replace(small_trial(storage), kind="teacher", key=key, config=alone)
+    assert teachers.missing(storage, key, (0, 1)) == (0, 1)
+    return config, run_replicate(trial, INFO, small_fold(), 0), storage
+
+
+@pytest.fixture
+def trained(once_trained, tmp_path):
+    """The same in a storage of the test's own."""
+    config, outcome, storage = once_trained
+    shutil.copytree(storage, tmp_path, dirs_exist_ok=True)
     return config, outcome, str(tmp_path)
 
 

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from ray.exceptions import RayError
 
 from fdsweep.trainers import worker
 from fdsweep.trainers.protocol.history import History
@@ -83,3 +84,34 @@ def test_an_epoch_is_told_with_its_own_curves_and_now_and_then_the_machine(monke
     assert second["curves"] == history.curves[2:4]
     assert "process_cpu_percentage" in dict(first["usage"])
     assert second["usage"] == []
+
+
+def test_a_gpu_without_memory_is_told_with_what_helps():
+    error = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nMore")
+    assert worker._failure(error)["error"] == (
+        "CUDA out of memory. Tried to allocate 2.00 GiB: the GPU's memory is full. Give each "
+        "trial more of a GPU (--gpus-per-trial), or smaller batches (batch_size)."
+    )
+
+
+@pytest.mark.parametrize("usable", [True, False])
+def test_a_point_that_leaves_its_gpu_of_no_use_ends_its_process(monkeypatch, usable):
+    """Another point would be given the same process, whose every use of the GPU fails."""
+    told = []
+
+    def broken(*given):
+        raise RuntimeError("CUDA error: device-side assert triggered")
+
+    monkeypatch.setattr(worker, "_report", lambda key, metrics, state: told.append(metrics))
+    monkeypatch.setattr(worker, "_device", lambda: torch.device("cpu"))
+    monkeypatch.setattr(worker, "_load_checkpoint", lambda key: {})
+    monkeypatch.setattr(worker, "Tuning", broken)
+    monkeypatch.setattr(worker.distributed, "is_usable", lambda device: usable)
+    point = SimpleNamespace(key="k")
+    if usable:
+        worker.tune(point, bool)
+        assert "device-side assert" in told[0]["outcome"]
+    else:
+        with pytest.raises(RayError, match="the GPU failed: RuntimeError: CUDA error"):
+            worker.tune(point, bool)
+        assert told == []

@@ -43,8 +43,11 @@ class Bert(Backbone):
     @override
     def forward(self, x: Tensor) -> Outputs:
         known = (x != PADDING).long()
-        outputs = self.network(x, attention_mask=known, output_hidden_states=True)
-        share = known * (x.shape[1] / known.sum(dim=1, keepdim=True).clamp(min=1))
+        # of two axes the mask is looked at on the host: for a GPU it has the attention's own four
+        length = x.shape[1]
+        mask = known if x.is_cpu else known.bool()[:, None, None].expand(-1, 1, length, -1)
+        outputs = self.network(x, attention_mask=mask, output_hidden_states=True)
+        share = known * (length / known.sum(dim=1, keepdim=True).clamp(min=1))
         maps = tuple((h * share[..., None]).mT for h in outputs.hidden_states[1:])
         return self.outputs(*maps)
 

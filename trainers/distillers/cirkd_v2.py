@@ -16,8 +16,9 @@ from fdsweep.trainers.distillers.relations import (
     divergence_of_pairs,
     divergence_of_relations,
 )
+from fdsweep.trainers.distributed import sent
 from fdsweep.trainers.features.maps import match
-from fdsweep.trainers.features.pixels import IGNORE, labels_at
+from fdsweep.trainers.features.pixels import IGNORE, labelled, labels_at
 
 CODE = "winycg/CIRKD"
 
@@ -255,8 +256,8 @@ class CIRKDv2(Distiller):
         target = F.normalize(other, dim=-1)
         for embeddings, known in zip(target, labels.cpu(), strict=True):
             self._remember(embeddings, known, stream)
-        labelled = labels != IGNORE
-        guess, target = guess[labelled], target[labelled]
+        where = labelled(labels)
+        guess, target = guess[where], target[where]
         pixels = self.pixels.draw(self.pixel_samples, stream)
         regions = self.regions.draw(self.region_samples, stream)
         return {
@@ -266,12 +267,14 @@ class CIRKDv2(Distiller):
 
     def _remember(self, embeddings: Tensor, labels: Tensor, stream: torch.Generator) -> None:
         """Add one picture's rows [R, D] with `labels` [R], on the CPU, to the classes' queues."""
+        device = embeddings.device
         for label in labels[labels != IGNORE].unique().tolist():
             places = (labels == label).nonzero()[:, 0]
-            mean = embeddings[places].mean(dim=0, keepdim=True)
+            mean = embeddings[sent(places, device)].mean(dim=0, keepdim=True)
             self.regions.push(label, F.normalize(mean, dim=-1))
             drawn = torch.randperm(len(places), generator=stream)[: self.pixels_per_image]
-            self.pixels.push(label, embeddings[places[drawn] if self.pixels_of_class else drawn])
+            drawn = places[drawn] if self.pixels_of_class else drawn
+            self.pixels.push(label, embeddings[sent(drawn, device)])
 
     def _channels(self, own: Tensor, other: Tensor, stream: torch.Generator) -> dict[str, Tensor]:
         """The three terms of maps [N, D_s, h, w] and [N, D_t, h, w]."""
@@ -282,7 +285,7 @@ class CIRKDv2(Distiller):
         pairs = divergence_of_pairs(guess, target, self.similarity_temperature)
         guess, target = guess.flatten(0, 1), target.flatten(0, 1)
         drawn = torch.randperm(len(target), generator=stream)[: self.channels_per_step]
-        self.channels.push(0, target[drawn])
+        self.channels.push(0, target[sent(drawn, target.device)])
         keys = self.channels.draw(self.channel_samples, stream)
         return {
             "channel": pairs,

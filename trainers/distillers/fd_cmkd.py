@@ -20,7 +20,7 @@ from fdsweep.trainers.distillers.base import (
 )
 from fdsweep.trainers.features.learned_cutoff import LearnedCutoff
 from fdsweep.trainers.features.maps import on_channels
-from fdsweep.trainers.features.pixels import IGNORE, labels_at, resized, rows
+from fdsweep.trainers.features.pixels import Places, labelled, labels_at, resized, rows
 from fdsweep.trainers.features.standardise import standardise
 from fdsweep.trainers.frequency import (
     check_cutoff,
@@ -236,8 +236,11 @@ class FDCMKD(Distiller):
             guess = self._bands(mapped, self.teacher_basis)
         target = self._bands(teacher.features.detach(), self.teacher_basis)
 
+        where = labelled(labels) if labels.ndim > 1 else None
+        known = labels if where is None else labels[where]
         heads = [
-            _cross_entropy(logits, labels) for logits in _classify(self.band_heads, own).values()
+            _cross_entropy(logits, known, where)
+            for logits in _classify(self.band_heads, own).values()
         ]
         zero = student.logits.new_zeros(())
         low = self._error(guess.low, target.low, self.low_loss)
@@ -247,7 +250,7 @@ class FDCMKD(Distiller):
         align = zero
         for bands in (guess, target):
             for logits in _classify(self.classifiers, bands).values():
-                align = align + _cross_entropy(logits, labels)
+                align = align + _cross_entropy(logits, known, where)
         return {"low": low, "high": high, "align": align}, heads
 
     @override
@@ -312,12 +315,9 @@ def _classify(classifiers: nn.ModuleDict, bands: Bands) -> dict[str, Tensor]:
     }
 
 
-def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Of samples [N, C], or of the labelled pixels of [N, C, h, w]: the mean, a scalar."""
-    if labels.ndim > 1:
-        labelled = labels != IGNORE
-        logits, labels = rows(logits, labelled), labels[labelled]
-    return F.cross_entropy(logits, labels)
+def _cross_entropy(logits: Tensor, labels: Tensor, where: Places | None) -> Tensor:
+    """Of samples [N, C], or of the pixels `where` of [N, C, h, w]: the mean, a scalar."""
+    return F.cross_entropy(logits if where is None else rows(logits, where), labels)
 
 
 def _at_logits(

@@ -20,7 +20,7 @@ from fdsweep.trainers.distillers.base import (
 )
 from fdsweep.trainers.features.haar import from_haar_bands, haar_bands
 from fdsweep.trainers.features.maps import match, on_channels, stages
-from fdsweep.trainers.features.pixels import IGNORE, labels_at, rows
+from fdsweep.trainers.features.pixels import labelled, labels_at, rows
 
 FLOOR = 1e-12
 START = 0.01
@@ -177,8 +177,8 @@ class FreeKD(WithClassifier):
             seen = last.flatten(2).mean(dim=-1)
         else:
             labels = labels_at(labels, *positions)
-            labelled = labels != IGNORE
-            seen, labels = rows(last, labelled), labels[labelled]
+            where = labelled(labels)
+            seen, labels = rows(last, where), labels[where]
         return sum(map(_overlap, masks), F.cross_entropy(self.taught(seen), labels))
 
 

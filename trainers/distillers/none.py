@@ -17,6 +17,13 @@ class NoDistillation(Distiller):
     needs_pairs = False
 
     @override
+    def as_seen(
+        self, student: Outputs, teachers: tuple[Outputs, ...], labels: Tensor
+    ) -> tuple[Outputs, tuple[Outputs, ...], Tensor]:
+        """As it is: nothing is looked at."""
+        return student, teachers, labels
+
+    @override
     def forward(
         self, student: Outputs, teacher: Outputs | None, labels: Tensor
     ) -> dict[str, Tensor]:

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from fdsweep.search_spaces.errors import ConfigError
+from fdsweep.trainers.distributed import sent
 
 
 class Queues(nn.Module):
@@ -62,7 +63,7 @@ class Queues(nn.Module):
             group * bound + torch.randperm(held, generator=stream)[:count]
             for group, held in enumerate(self.held())
         ]
-        return self.rows.flatten(0, 1)[torch.cat(chosen).to(self.rows.device)]
+        return self.rows.flatten(0, 1)[sent(torch.cat(chosen), self.rows.device)]
 
     def _widen(self, width: int) -> None:
         groups, bound, before = self.rows.shape

@@ -6,7 +6,7 @@ M labelled pixels of all pictures at these positions.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from fdsweep.trainers.features.outputs import Outputs
 from fdsweep.trainers.imports.lazy import torch
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 IGNORE = 255
 """The label of a pixel that counts nowhere."""
+
+Places: TypeAlias = tuple["Tensor", ...]
+"""Numbers [M] of samples, of rows and of columns."""
 
 
 def labels_at(labels: Tensor, height: int, width: int) -> Tensor:
@@ -34,8 +37,13 @@ def resized(x: Tensor, height: int, width: int) -> Tensor:
     return torch.nn.functional.interpolate(x, [height, width], mode="bilinear", align_corners=False)
 
 
-def rows(x: Tensor, chosen: Tensor) -> Tensor:
-    """[M, C], the positions of maps [N, C, h, w] that are `chosen` [N, h, w], in their order."""
+def labelled(labels: Tensor) -> Places:
+    """Where labels [N, h, w] are classes. How many there are, a GPU has to tell the host."""
+    return (labels != IGNORE).nonzero(as_tuple=True)
+
+
+def rows(x: Tensor, chosen: Places) -> Tensor:
+    """[M, C], the positions of maps [N, C, h, w] that are `chosen`, in their order."""
     return x.movedim(1, -1)[chosen]
 
 
@@ -49,7 +57,7 @@ def samples(
     """
     size = student.logits.shape[2:]
     known = labels_at(labels, *size)
-    chosen = known != IGNORE
+    chosen = labelled(known)
 
     def seen(outputs: Outputs) -> Outputs:
         features, logits = (

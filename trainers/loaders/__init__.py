@@ -21,6 +21,9 @@ __all__ = [
 EVAL_SAMPLES, EVAL_NUMBERS = 512, 2**23
 """What a forward pass without gradient takes at most."""
 
+GPU_EVAL_NUMBERS = 2**25
+"""The same on a GPU: 222 pictures of 224 x 224."""
+
 
 def training_views(
     inputs: Inputs,
@@ -52,14 +55,19 @@ def evaluated_views(inputs: Inputs, samples: Tensor) -> Iterator[Tensor]:
 
 
 def evaluation_batches(inputs: Inputs, samples: Tensor) -> tuple[Tensor, ...]:
-    """All `samples` [N] in order, as many at a time as a pass without gradient takes."""
-    batches: tuple[Tensor, ...] = samples.cpu().split(evaluation_size(inputs.numbers))
+    """All `samples` [N] in order, as many at a time as a pass without gradient takes.
+
+    They lie on the device of the pass.
+    """
+    size = evaluation_size(inputs.numbers, samples.device)
+    batches: tuple[Tensor, ...] = samples.cpu().split(size)
     return batches
 
 
-def evaluation_size(numbers: int) -> int:
-    """How many samples of so many numbers a pass without gradient takes."""
-    return max(1, min(EVAL_SAMPLES, EVAL_NUMBERS // numbers))
+def evaluation_size(numbers: int, device: torch.device) -> int:
+    """How many samples of so many numbers a pass without gradient takes on `device`."""
+    most = EVAL_NUMBERS if device.type == "cpu" else GPU_EVAL_NUMBERS
+    return max(1, min(EVAL_SAMPLES, most // numbers))
 
 
 def _itself(batch: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from numpy.typing import DTypeLike, NDArray
 from torch import Tensor
 from typing_extensions import override
 
-from fdsweep.trainers.distributed import place
+from fdsweep.trainers.distributed import place, sent
 from fdsweep.trainers.modalities.base import Arrays, Extent, Inputs, Kind
 
 CPU = torch.device("cpu")
@@ -116,7 +116,7 @@ class ArrayKind(Kind):
 
     @override
     def view(self, decoded: Arrays, draws: Tensor | None, device: torch.device) -> Tensor:
-        return _as_network_takes(torch.from_numpy(decoded[0]).to(device))
+        return _as_network_takes(sent(torch.from_numpy(decoded[0]), device))
 
 
 class BytesKind(ArrayKind):

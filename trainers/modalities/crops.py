@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from fdsweep.trainers.distributed import sent
+
 SIZE = 224
 """Height and width of a view."""
 
@@ -67,7 +69,7 @@ def boxes(sizes: Tensor, draws: Tensor) -> Tensor:
 
 def _views(pictures: Iterable[Tensor], mirrored: Sequence[bool], device: torch.device) -> Tensor:
     """Pictures [3, H, W] uint8 of any sizes as one batch, one after the other."""
-    mean, std = (torch.tensor(x, device=device).view(3, 1, 1) for x in (MEAN, STD))
+    mean, std = (sent(torch.tensor(x), device).view(3, 1, 1) for x in (MEAN, STD))
     scale, shift = 1 / (255 * std), -mean / std
     views = torch.empty(len(mirrored), 3, SIZE, SIZE, device=device)
     for view, picture, flipped in zip(views, pictures, mirrored, strict=True):

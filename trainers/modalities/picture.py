@@ -16,6 +16,7 @@ from PIL import Image
 from torch import Tensor
 from typing_extensions import override
 
+from fdsweep.trainers.distributed import gpu_memory_left, sent
 from fdsweep.trainers.modalities import registry
 from fdsweep.trainers.modalities.arrays import CPU
 from fdsweep.trainers.modalities.base import Arrays, Extent, Inputs, Kind
@@ -82,7 +83,7 @@ class Frames(Kind):
     @override
     def view(self, decoded: Arrays, draws: Tensor | None, device: torch.device) -> Tensor:
         pixels, sizes = map(torch.from_numpy, decoded)
-        frames = _cut(pixels.to(device), sizes)
+        frames = _cut(sent(pixels, device), sizes)
         return whole(frames) if draws is None else crop(frames, draws.cpu())
 
     @override
@@ -127,13 +128,13 @@ class Clips:
             if self.pixels.device.type == self.device.type:
                 frames = _shaped(parts, sizes)
             else:
-                frames = _cut(torch.cat(parts).to(self.device), sizes)
+                frames = _cut(sent(torch.cat(parts), self.device), sizes)
             yield whole(frames) if drawn is None else crop(frames, drawn)
 
     def to(self, device: torch.device) -> "Clips":
-        """The same samples; frames move to a GPU if they leave half of its free memory."""
+        """The same samples; frames move to a GPU if they leave half of what may be taken of it."""
         pixels = self.pixels
-        if device.type == "cuda" and 2 * pixels.nbytes < torch.cuda.mem_get_info(device)[0]:
+        if device.type == "cuda" and 2 * pixels.nbytes < gpu_memory_left(device):
             pixels = pixels.to(device)
         return replace(self, pixels=pixels, device=device)
 

@@ -19,6 +19,7 @@ from PIL import Image
 from torch import Tensor
 from typing_extensions import override
 
+from fdsweep.trainers.distributed import sent
 from fdsweep.trainers.modalities.arrays import ArrayKind, Varied
 from fdsweep.trainers.modalities.base import Arrays, Extent, Inputs
 
@@ -92,7 +93,7 @@ class SceneKind(ArrayKind):
 
     @override
     def view(self, decoded: Arrays, draws: Tensor | None, device: torch.device) -> Tensor:
-        return self.views(torch.from_numpy(decoded[0]).to(device), draws)
+        return self.views(sent(torch.from_numpy(decoded[0]), device), draws)
 
     def views(self, values: Tensor, draws: Tensor | None) -> Tensor:
         """What is seen of pictures [B, channels, H, W]; `draws` [B, DRAWS] as for `decode`."""
@@ -100,7 +101,7 @@ class SceneKind(ArrayKind):
         if draws is None:
             return self.finished(whole)
         height, width = values.shape[2:]
-        grid = places(height, width, self.shape, draws.cpu()).to(values.device)
+        grid = sent(places(height, width, self.shape, draws.cpu()), values.device)
         seen = F.grid_sample(
             whole, grid, mode=self.resized, padding_mode="border", align_corners=False
         )

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
+from fdsweep.trainers.distributed import sent
 from fdsweep.trainers.modalities import registry
 from fdsweep.trainers.modalities.crops import MEAN, STD
 from fdsweep.trainers.modalities.scene import SceneKind
@@ -21,7 +22,7 @@ class ScenePicture(SceneKind):
 
     @override
     def ready(self, values: Tensor) -> Tensor:
-        mean, std = (torch.tensor(x, device=values.device).view(3, 1, 1) for x in (MEAN, STD))
+        mean, std = (sent(torch.tensor(x), values.device).view(3, 1, 1) for x in (MEAN, STD))
         return (values * (1 / (255 * std))).sub_(mean / std)
 
     @override

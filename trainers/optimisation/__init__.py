@@ -5,7 +5,7 @@ They are found through the registries here or the entry points `fdsweep.optimize
 one of `Progress` and the `OptimConfig`, see `learning_rate`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from torch import nn
@@ -15,7 +15,15 @@ from fdsweep.search_spaces.configs import OptimConfig
 from fdsweep.trainers.optimisation.progress import Progress
 from fdsweep.trainers.registry import Registry
 
-__all__ = ["Progress", "learning_rate", "make_optimizer", "optimizers", "schedules", "versioned"]
+__all__ = [
+    "Progress",
+    "fused",
+    "learning_rate",
+    "make_optimizer",
+    "optimizers",
+    "schedules",
+    "versioned",
+]
 
 optimizers: Registry[Optimizer] = Registry(
     "optimizer", "fdsweep.trainers.optimisation", "fdsweep.optimizers"
@@ -37,6 +45,11 @@ def versioned(optim: OptimConfig) -> OptimConfig:
 def make_optimizer(optim: OptimConfig, parameters: Iterable[nn.Parameter]) -> Optimizer:
     """The optimiser that `optim` names, with `parameters` in one group."""
     return optimizers.get(optim.optimizer).factory(parameters, optim)
+
+
+def fused(parameters: Sequence[nn.Parameter]) -> bool | None:
+    """True where torch moves all `parameters` in one go: on GPUs; else its own choice."""
+    return True if all(x.is_cuda for x in parameters) else None
 
 
 def learning_rate(optim: OptimConfig, epoch: int, step: int, steps: int) -> float:

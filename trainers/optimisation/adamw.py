@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from fdsweep.search_spaces.configs import OptimConfig
-from fdsweep.trainers.optimisation import optimizers
+from fdsweep.trainers.optimisation import fused, optimizers
 
 SECOND_MOMENT = 0.999
 
@@ -14,9 +14,11 @@ SECOND_MOMENT = 0.999
 @optimizers.register("adamw", version=1)
 def adamw(parameters: Iterable[nn.Parameter], optim: OptimConfig) -> torch.optim.AdamW:
     """`momentum` is the decay of the mean gradient, often called beta 1."""
+    moved = list(parameters)
     return torch.optim.AdamW(
-        parameters,
+        moved,
         lr=optim.lr,
         betas=(optim.momentum, SECOND_MOMENT),
         weight_decay=optim.weight_decay,
+        fused=fused(moved),
     )

@@ -6,12 +6,17 @@ import torch
 from torch import nn
 
 from fdsweep.search_spaces.configs import OptimConfig
-from fdsweep.trainers.optimisation import optimizers
+from fdsweep.trainers.optimisation import fused, optimizers
 
 
 @optimizers.register("sgd", version=1)
 def sgd(parameters: Iterable[nn.Parameter], optim: OptimConfig) -> torch.optim.SGD:
     """As the published code has it; the decay of weights is added to the gradient."""
+    moved = list(parameters)
     return torch.optim.SGD(
-        parameters, lr=optim.lr, momentum=optim.momentum, weight_decay=optim.weight_decay
+        moved,
+        lr=optim.lr,
+        momentum=optim.momentum,
+        weight_decay=optim.weight_decay,
+        fused=fused(moved),
     )

@@ -258,7 +258,7 @@ def _batches(samples: Iterator[Sample]) -> Iterator[list[Sample]]:
     """Samples that come one after the other and are of one shape, as many as a pass takes."""
     batch: list[Sample] = []
     for name, view in samples:
-        is_full = batch and len(batch) == evaluation_size(view.numel())
+        is_full = batch and len(batch) == evaluation_size(view.numel(), view.device)
         if batch and (is_full or view.shape != batch[0][1].shape):
             yield batch
             batch = []

@@ -2,18 +2,24 @@
 
 import math
 import time
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from multiprocessing import get_context
 
 import torch
 
 from fdsweep.search_spaces.configs import StudentConfig
+from fdsweep.trainers import environment
 from fdsweep.trainers.datasets import Dataset
 from fdsweep.trainers.distributed import Runtime
 from fdsweep.trainers.loop import evaluate, train_epoch
 from fdsweep.trainers.replicate import make_roles
 
 STEPS, SECONDS = 8, 2.0
-"""After one step to warm up so many are taken, or fewer where they take longer than that."""
+"""After one step to warm up so many are taken, or fewer where they take longer than that.
+
+On a GPU, where the first step prepares it, two warm up.
+"""
 
 SAMPLES = 64
 
@@ -23,7 +29,8 @@ def seconds_per_epoch(
 ) -> float:
     """Seconds of an epoch of `config` with its evaluations on `device`, one thread of a CPU.
 
-    Its teachers need not be trained yet.
+    Its teachers need not be trained yet. A GPU is used by a process of its own, whose end gives
+    back all that it took.
 
     Args:
         config: what would be trained.
@@ -34,13 +41,20 @@ def seconds_per_epoch(
     Raises:
         DataError: pretrained weights are not in the storage, or the data cannot be read.
     """
+    config = replace(config, teacher_state="random")
+    if device.type != "cpu":
+        return _apart(config, dataset, storage, device)
     threads = torch.get_num_threads()
-    if device.type == "cpu":
-        torch.set_num_threads(1)
+    torch.set_num_threads(1)
     try:
-        return _measure(replace(config, teacher_state="random"), dataset, storage, device)
+        return _measure(config, dataset, storage, device)
     finally:
         torch.set_num_threads(threads)
+
+
+def _apart(config: StudentConfig, dataset: Dataset, storage: str, device: torch.device) -> float:
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        return pool.submit(_measure, config, dataset, storage, device).result()
 
 
 def _measure(config: StudentConfig, dataset: Dataset, storage: str, device: torch.device) -> float:
@@ -57,6 +71,10 @@ def _measure(config: StudentConfig, dataset: Dataset, storage: str, device: torc
         train_epoch(config, 0, 0, part, roles, optimizer)
         return (time.perf_counter() - start) / math.ceil(len(part.train) / size)
 
+    if device.type != "cpu":
+        environment.repeat(device)
+        steps(1)
+        evaluate(roles, fold, config.network.modality, fold.val[:SAMPLES])
     first = steps(1)
     count = min(STEPS, int(SECONDS / first))
     training = (steps(count) if count else first) * math.ceil(len(fold.train) / size)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from statistics import fmean
+from typing import TYPE_CHECKING
 
 from fdsweep.orchestrator.execution.devices.schedule import longest_first, seeds_per_trial
 from fdsweep.orchestrator.execution.trial import train_name
@@ -10,6 +11,9 @@ from fdsweep.results.records.store import Store
 from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.keys import content_key
 from fdsweep.search_spaces.trials import Plan, TrialConfig
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def group_name(seeds: tuple[int, ...]) -> str:
@@ -25,12 +29,9 @@ def shared_out(plan: Plan, store: Store, places: int, given: int | None = None) 
     count = len(plan.seeds)
     begun = set() if given else {name.split("/")[2] for name in store.listing(layout.RAY_TRAIN)}
     found = split(plan, lambda cells: given or seeds_per_trial(cells, count, places), begun)
-    known = _paces(store, plan)
-    usual = fmean(known.values()) if known else 1.0
-
-    def pace(trial: TrialConfig) -> float:
-        return known.get(trial.config.method, usual)
-
+    rows = store.replicates()
+    dataset = plan.cells[0].config.network.dataset
+    pace = paces(rows[(rows["status"] == "done") & (rows["dataset"] == dataset)])
     return replace(
         found,
         teachers=tuple(longest_first(found.teachers, pace)),
@@ -38,13 +39,16 @@ def shared_out(plan: Plan, store: Store, places: int, given: int | None = None) 
     )
 
 
-def _paces(store: Store, plan: Plan) -> dict[str, float]:
-    """Seconds of an epoch by method, where replicates of the plan's data set are done."""
-    rows = store.replicates()
-    dataset = plan.cells[0].config.network.dataset
-    done = rows[(rows["status"] == "done") & (rows["dataset"] == dataset)]
-    paces = (done["wall_seconds"] / done["epochs"]).groupby(done["method"]).median()
-    return {str(method): float(pace) for method, pace in paces.items()}
+def paces(done: "pd.DataFrame") -> Callable[[TrialConfig], float]:
+    """Seconds of an epoch of any trial from those that are `done`; 1 where none is.
+
+    `done` are rows of `results/` of the trial's data set. A method of which none is done is taken
+    to be as fast as the others are on average.
+    """
+    found = (done["wall_seconds"] / done["epochs"]).groupby(done["method"]).median()
+    known = {str(method): float(seconds) for method, seconds in found.items()}
+    usual = fmean(known.values()) if known else 1.0
+    return lambda trial: known.get(trial.config.method, usual)
 
 
 def split(plan: Plan, size: Callable[[int], int], begun: Collection[str] = ()) -> Plan:

@@ -24,7 +24,7 @@ from fdsweep.orchestrator.studies.estimate import Estimate
 from fdsweep.orchestrator.studies.options import StudyOptions
 from fdsweep.orchestrator.studies.pixels import for_pixels
 from fdsweep.orchestrator.studies.study import Study
-from fdsweep.orchestrator.tracking.progress import Progress, clock
+from fdsweep.orchestrator.tracking.progress import Progress
 from fdsweep.orchestrator.tracking.recorder import Failure, Recorder
 from fdsweep.orchestrator.tracking.tracker import Tracker, open_tracker
 from fdsweep.results import plots
@@ -126,10 +126,7 @@ def describe(study: Study, cost: Estimate) -> str:
         f"{len(plan.teachers) + len(plan.students)} trials"
     ]
     if plan.left and cost.seconds is not None:
-        lines.append(
-            f"training time about {clock(cost.seconds)} with {cost.concurrent} trials at a time "
-            f"({cost.basis}); starting each trial comes on top"
-        )
+        lines.append(cost.words())
     if plan.students:
         lines.append(str(keeping(plan.students, study.info, study.options.keep)))
     return "\n".join(lines)

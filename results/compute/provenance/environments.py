@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import pandas as pd
 
-UNKNOWN = "unknown"
+UNKNOWN, CPU = "unknown", "cpu"
 
 
 def sentences(replicates: Iterable[pd.DataFrame]) -> Iterator[str]:
@@ -28,9 +28,17 @@ def sentences(replicates: Iterable[pd.DataFrame]) -> Iterator[str]:
     ]
     yield (
         f"Replicates of {len(by_name)} environments stand beside each other, and rounding differs "
-        f"between them: {'; '.join(said)}. Compare differences with the spread of an A/A row, or "
-        "make them all anew on one machine."
+        f"between them: {'; '.join(said)}. {_precision(by_name)}Compare differences with the "
+        "spread of an A/A row, or make them all anew on one machine."
     )
+
+
+def _precision(by_name: Iterable[tuple[Mapping[str, str], int]]) -> str:
+    """What differs more between devices than rounding of sums, if some are CPUs and some GPUs."""
+    devices = {facts["device"] for facts, _ in by_name} - {UNKNOWN}
+    if CPU not in devices or len(devices) == 1:
+        return ""
+    return "On a GPU networks compute in bfloat16, on a CPU in float32. "
 
 
 def _facts(text: str, device: str) -> frozenset[tuple[str, str]]:

@@ -35,7 +35,8 @@ class TableRow:
     samples, when people are drawn anew and seeds are not: see `predictions.people_differences`.
     `paper` is the published number, `paper_note` what is not certain about it, `paper_verdict`
     where it lies against the 95 % t interval of the test-selected score, or "not comparable: " and
-    why. `seconds` is the mean wall time of a done replicate.
+    why. `seconds` is the mean wall time of a done replicate. `macro_recall` and `macro_f1`,
+    mean and standard deviation over seeds, are of the test samples too: see `Tally`.
 
     `noise_floor` is the half-width of the 95 % paired-t interval of the direction's A/A row, in
     points, and `within_noise` says whether `delta` lies inside it. An A/A row has neither p nor
@@ -74,6 +75,10 @@ class TableRow:
     people_delta: float | None = None
     people_ci: tuple[float, float] | None = None
     seconds: float | None = None
+    macro_recall: float | None = None
+    macro_recall_std: float | None = None
+    macro_f1: float | None = None
+    macro_f1_std: float | None = None
     paper_verdict: str | None = None
     control: str | None = None
     noise_floor: float | None = None

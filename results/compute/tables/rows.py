@@ -75,7 +75,7 @@ def _row(shared: Shared, scores: Scores) -> TableRow:
     interval = mean_interval(selected)
     on_test = shared.manifest.protocol == "published"
     paper = _paper(shared.manifest, cell)
-    return TableRow(
+    row = TableRow(
         row=cell.row.row,
         group=cell.row.group or None,
         pairing=cell.row.pairing or None,
@@ -86,7 +86,7 @@ def _row(shared: Shared, scores: Scores) -> TableRow:
         asked=shared.asked,
         failed=len(cell.failed),
         mean=mean(selected),
-        std=float(selected.std(ddof=1)) if interval else None,
+        std=_spread(selected),
         ci_low=interval[0] if interval else None,
         ci_high=interval[1] if interval else None,
         last=mean(scores.last),
@@ -97,6 +97,26 @@ def _row(shared: Shared, scores: Scores) -> TableRow:
         paper_verdict=_paper_verdict(shared, paper, best) if paper else None,
         seconds=mean(scores.seconds),
     )
+    return _with_classes(row, shared.tallies.get(cell.row.key), cell)
+
+
+def _with_classes(row: TableRow, tally: Tally | None, cell: Cell) -> TableRow:
+    """`row` with the scores in which all classes weigh the same, where predictions are there."""
+    if tally is None:
+        return row
+    seeds = cell.done.index
+    recall, f1 = TO_PERCENT * tally.macro_recall(seeds), TO_PERCENT * tally.macro_f1(seeds)
+    return replace(
+        row,
+        macro_recall=mean(recall),
+        macro_recall_std=_spread(recall),
+        macro_f1=mean(f1),
+        macro_f1_std=_spread(f1),
+    )
+
+
+def _spread(values: Vector) -> float | None:
+    return float(values.std(ddof=1)) if len(values) > 1 else None
 
 
 def _p_values(differences: Sequence[Vector]) -> list[float | None]:

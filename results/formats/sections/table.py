@@ -120,7 +120,20 @@ def _count(row: TableRow) -> str:
 
 
 def _mean(row: TableRow) -> str:
-    return spell_number(row.mean) + ("" if row.std is None else f" ± {spell_number(row.std)}")
+    return _spread(row.mean, row.std)
+
+
+def _spread(mean: float | None, std: float | None) -> str:
+    return spell_number(mean) + ("" if std is None else f" ± {spell_number(std)}")
+
+
+def _balanced(row: TableRow) -> str | None:
+    score = row.macro_recall
+    return None if score is None else _spread(score, row.macro_recall_std)
+
+
+def _f1(row: TableRow) -> str | None:
+    return None if row.macro_f1 is None else _spread(row.macro_f1, row.macro_f1_std)
 
 
 def _delta(row: TableRow) -> str | None:
@@ -179,6 +192,8 @@ def _columns(words: MetricWords) -> tuple[Column, ...]:
         Column("detectable", "could detect ≥", lambda row: _or_none(row.detectable)),
         Column("effect_size", "d_z", lambda row: _or_none(row.effect_size, "+")),
         Column("p_better", "P(better)", lambda row: _share(row.p_better)),
+        Column("macro_recall", words.balanced, _balanced),
+        Column("macro_f1", words.f1, _f1),
         Column("worst_delta", "Δ worst case", lambda row: _or_none(row.worst_delta, "+")),
         Column("seconds", "time/seed", lambda row: _time(row.seconds)),
     )

@@ -4,6 +4,7 @@ No cluster is needed: nothing is started.
 """
 
 import inspect
+import pickle
 from dataclasses import fields
 
 import pytest
@@ -20,6 +21,7 @@ from ray.exceptions import (
 )
 from ray.train import RunConfig, ScalingConfig, UserCallback
 from ray.train.torch import TorchTrainer
+from ray.train.v2._internal.execution.context import TrainContext
 from ray.train.v2._internal.execution.worker_group import WorkerGroup, WorkerGroupPollStatus
 from ray.tune.execution import class_cache, tune_controller
 from ray.tune.experiment import Trial
@@ -85,6 +87,17 @@ def test_workers_are_placed_where_their_group_says():
     assert {"placement_group", "ready", "wait", "shutdown"} <= {*dir(ray_compat._Places)}
 
 
+def test_no_actor_is_asked_for_the_places_that_a_trial_holds():
+    policy = ray_compat.FixedScalingPolicy
+    assert "scaling_policy=create_scaling_policy(" in inspect.getsource(TorchTrainer.fit)
+    asks = [name for name in dir(policy) if name.endswith("_resource_request")]
+    assert {*asks} - {"_get_num_workers_for_resource_request"} == {
+        name for name in vars(ray_compat._Policy) if name.endswith("_resource_request")
+    }
+    for name in ("after_controller_start", "before_controller_abort"):
+        assert "_resource_request()" in inspect.getsource(getattr(policy, name))
+
+
 def test_each_worker_looks_at_its_gpu_before_torch_connects_them():
     backend = ray_compat.CheckedTorch().backend_cls
     assert issubclass(backend, ray_compat._TorchBackend)
@@ -120,6 +133,19 @@ def test_workers_outlast_their_trial_where_ray_would_end_them():
     for name in ("finished", "errors", "get_preemption_info"):
         assert hasattr(WorkerGroupPollStatus, name)
     assert "_latest_poll_status" in inspect.getsource(group.poll_status)
+
+
+def test_a_worker_that_is_alone_meets_nobody():
+    """All that Ray asks of the actor, outside of preemptions: to tell all what the first says."""
+    told = inspect.getsource(TrainContext._sync_checkpoint_dir_name_across_ranks)
+    assert "sync_actor.broadcast_from_rank_zero.remote(" in told
+    assert "data=" in told
+    alone = ray_compat._Meeting(1).options(label_selector={}).remote(timeout_s=1)
+    assert pickle.loads(pickle.dumps(alone)).broadcast_from_rank_zero
+    ray_compat._end_meeting(alone)
+    ends = inspect.getsource(ray_compat.worker_group_state)
+    assert ends.count("_shutdown_sync_actor(self.sync_actor)") == 2
+    assert "_worker_group_context" in inspect.getsource(ray_compat.WorkerGroup.__init__)
 
 
 def test_tune_is_told_of_every_death():

@@ -1,6 +1,9 @@
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn import metrics
 
 from fdsweep.results.compute.predictions import (
     confusion,
@@ -36,8 +39,27 @@ def test_overlaps_are_added_up_by_image_and_class() -> None:
     assert counted.class_samples.tolist() == [[8, 0, 1], [0, 2, 0]]
     assert counted.class_hits.tolist() == [[5, 0, 1], [0, 0, 0]]
     assert counted.class_labelled.tolist() == [[7, 0, 1], [0, 0, 0]]
+    assert counted.class_taken.tolist() == [[6, 0, 1], [0, 2, 0]]
+    assert counted.macro_f1([3]) == pytest.approx([np.mean([2 * 5 / (7 + 6), 1.0])])
     assert counted.tested([3, 9]).tolist() == [True, False]
     assert [counted.count_people(seeds) for seeds in ([3], [7], [])] == [2, 1, 0]
+
+
+@pytest.mark.parametrize("absent", ["nothing", "a label", "a guess", "a class"])
+def test_scores_in_which_classes_weigh_the_same_are_scikit_learns(absent: str) -> None:
+    rng = np.random.default_rng(5)
+    labels, guesses = rng.choice(4, 60, p=[0.7, 0.2, 0.07, 0.03]), rng.integers(4, size=60)
+    if absent in ("a label", "a class"):
+        labels[labels == 2] = 0
+    if absent in ("a guess", "a class"):
+        guesses[guesses == 2] = 1
+    rows = {"key": "k", "seed": 3, "group": "g", "label": labels, "prediction": guesses}
+    counted = tally(pd.DataFrame(rows))["k"]
+    with warnings.catch_warnings(action="ignore"):  # of a guess at a class that does not occur
+        balanced = metrics.balanced_accuracy_score(labels, guesses)
+    f1 = metrics.f1_score(labels, guesses, average="macro", zero_division=0)
+    assert (*counted.macro_recall([3]), *counted.macro_f1([3])) == pytest.approx((balanced, f1))
+    assert counted.macro_recall([4]).shape == counted.macro_f1([4]).shape == (0,)
 
 
 @pytest.mark.parametrize(

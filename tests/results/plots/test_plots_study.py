@@ -45,11 +45,16 @@ PEOPLE, CLASSES = 4, 3
 def study(
     store: Store, manifest: Callable[..., Manifest], replicate: Callable[..., Replicate]
 ) -> Study:
-    """A stored sweep of random numbers, or of `gains` with noise; (row, seed) may have failed."""
+    """A stored sweep of random numbers, or of `gains` with noise; (row, seed) may have failed.
+
+    Curves and predictions are stored where they are asked for.
+    """
 
     def make(
         failed: frozenset[tuple[str, int]] = frozenset(),
         prefix: str = "",
+        curved: bool = False,
+        predicted: bool = False,
         gains: Mapping[str, float] | None = None,
         **sweep: Any,
     ) -> Manifest:
@@ -86,7 +91,7 @@ def study(
                 }
                 for place in range(12)
             ]
-            store.put(one, curves, predictions)
+            store.put(one, curves if curved else [], predictions if predicted else [])
         return made
 
     return make
@@ -175,26 +180,24 @@ def test_a_forest_has_the_difference_its_interval_and_its_seeds(store: Store, st
         assert bottom > top
 
 
-@pytest.mark.parametrize(
-    ("verdict", "is_filled"),
-    [("improves", True), ("worse", True), ("equivalent", False), ("inconclusive", False)],
-)
 def test_a_marker_is_filled_where_something_is_decided(
-    store: Store, study: Study, verdict: Any, is_filled: bool, look_of: Callable[[str], Look]
+    store: Store, study: Study, look_of: Callable[[str], Look]
 ) -> None:
     data = data_of(store, study(directions=ONE_WAY))
-    rows = tuple(
-        dataclasses.replace(row, verdict=verdict if row.row == "Freq" else None)
-        for row in data.table.rows
-    )
-    figure = drawn(forest(with_table(data, rows=rows)))
-    for axes in figure.axes:
+    decided: dict[Any, bool] = {"improves": True, "worse": True}
+    for verdict, is_filled in (decided | {"equivalent": False, "inconclusive": False}).items():
+        rows = tuple(
+            dataclasses.replace(row, verdict=verdict if row.row == "Freq" else None)
+            for row in data.table.rows
+        )
+        figure = drawn(forest(with_table(data, rows=rows)))
+        (axes,) = figure.axes
         freq, align = (line(axes, f"_{name}") for name in ("Freq", "Align"))
         assert freq.get_markerfacecolor() == (look_of("Freq").colour if is_filled else "white")
         assert align.get_markerfacecolor() == "white"
         assert freq.get_color() == look_of("Freq").colour
-    assert ("improves or worse" in entries(figure)) == is_filled
-    assert "equivalent or inconclusive" in entries(figure)
+        assert ("improves or worse" in entries(figure)) == is_filled
+        assert "equivalent or inconclusive" in entries(figure)
 
 
 def colours(axes: Axes, names: list[str]) -> list[str]:
@@ -257,6 +260,7 @@ def test_aa_is_a_control_and_gives_the_noise_floor_its_band(
 
 def test_under_the_published_protocol_no_picture_judges(store: Store, study: Study) -> None:
     made = study(
+        curved=True,
         protocol="published",
         controls={"Align": "aa"},
         paper={"Feat": {"row": 1}},
@@ -316,7 +320,7 @@ def edges(band: Any, epoch: int) -> tuple[float, float]:
 def test_curves_are_means_between_the_extremes_with_the_selected_epoch(
     store: Store, study: Study
 ) -> None:
-    data = data_of(store, study(failed=frozenset({("Align", 2)})))
+    data = data_of(store, study(failed=frozenset({("Align", 2)}), curved=True))
     replicates, stored = data.replicates, data.stored.curves
     figures = learning_curves(data)
     assert list(figures) == [
@@ -359,7 +363,7 @@ def test_curves_are_means_between_the_extremes_with_the_selected_epoch(
 
 
 def test_no_curves_no_picture(store: Store, study: Study) -> None:
-    made = study(directions=ONE_WAY)
+    made = study(directions=ONE_WAY, curved=True)
     for key in ("Feat.gyroscope", "Align.gyroscope"):
         for seed in made.seeds:
             store.delete_file(f"curves/{key}-{seed}.parquet")
@@ -368,9 +372,8 @@ def test_no_curves_no_picture(store: Store, study: Study) -> None:
     store.delete_folder("curves")
     assert learning_curves(data_of(store, made)) == {}
     every = frozenset((row.row, seed) for row in made.rows for seed in made.seeds)
-    assert (
-        learning_curves(data_of(store, study(failed=every, directions=ONE_WAY, prefix="x"))) == {}
-    )
+    failed = study(failed=every, directions=ONE_WAY, prefix="x", curved=True)
+    assert learning_curves(data_of(store, failed)) == {}
 
 
 def test_the_papers_number_stands_beside_ours_selected_on_test(store: Store, study: Study) -> None:
@@ -518,7 +521,9 @@ def confusion_of(store: Store, key: str) -> Any:
 
 
 def test_confusions_are_of_the_baseline_and_the_greatest_gain(store: Store, study: Study) -> None:
-    made = study(names=["a", "b", "c", "d"], pairings={"d": "shuffled"}, paper_table=None)
+    made = study(
+        names=["a", "b", "c", "d"], pairings={"d": "shuffled"}, paper_table=None, predicted=True
+    )
     data = data_of(store, made)
     table = data.table
     figure = drawn(confusions(data))
@@ -540,7 +545,7 @@ def test_confusions_are_of_the_baseline_and_the_greatest_gain(store: Store, stud
 
 
 def test_confusions_need_predictions(store: Store, study: Study) -> None:
-    made = study(seeds=[0, 1])
+    made = study(seeds=[0, 1], predicted=True)
     assert confusions(data_of(store, made)) is not None
     assert confusions(data_of(store, made.replace(rows=made.rows[:2]))) is None
     assert confusions(data_of(store, made.replace(task="counting"))) is None
@@ -567,7 +572,7 @@ def test_every_seed_of_a_gap_lies_inside_its_panel(
 
 def test_two_rows_of_the_same_results_have_a_panel_each(store: Store, study: Study) -> None:
     """As where a search chose the default: both rows of its table have one key."""
-    made = study(names=["default", "tuned"], paper_table=None, directions=ONE_WAY)
+    made = study(names=["default", "tuned"], paper_table=None, directions=ONE_WAY, predicted=True)
     default, tuned = made.rows
     made = made.replace(rows=(default, tuned.replace(key=default.key)))
     figure = drawn(confusions(data_of(store, made)))
@@ -578,7 +583,9 @@ def test_two_rows_of_the_same_results_have_a_panel_each(store: Store, study: Stu
 def test_a_method_has_one_colour_in_every_picture(
     store: Store, study: Study, look_of: Callable[[str], Look]
 ) -> None:
-    made = study(names=["none", "kd", "my method"], paper_table=None, directions=ONE_WAY)
+    made = study(
+        names=["none", "kd", "my method"], paper_table=None, directions=ONE_WAY, curved=True
+    )
     data = data_of(store, made)
     effects, gaps = (drawn(draw(data)) for draw in (forest, gap))
     curves = learning_curves(data)["curves-accelerometer-to-gyroscope"]
@@ -620,6 +627,8 @@ def test_pictures_come_in_the_order_in_which_people_look_at_them(
         paper={"none": {"method": "w/o KD"}},
         paper_table="table1_classification",
         directions=[("text", "visual"), ("visual", "text")],
+        curved=True,
+        predicted=True,
     )
     figures = pictures(load(store, made.sweep))
     assert list(figures) == [
@@ -631,10 +640,18 @@ def test_pictures_come_in_the_order_in_which_people_look_at_them(
 
 
 def test_the_same_study_gives_the_same_bytes(store: Store, study: Study) -> None:
-    made = study(directions=ONE_WAY, names=["Feat", "Freq"], failed=frozenset({("Freq", 2)}))
-    figures = [pictures(load(store, made.sweep)) for _ in range(2)]
-    assert set(figures[0]) == {"forest", "curves-accelerometer-to-gyroscope", "gap", "confusion"}
-    first, second = (render({name: drawn[name] for name in ("forest", "gap")}) for drawn in figures)
+    made = study(
+        directions=ONE_WAY,
+        names=["Feat", "Freq"],
+        failed=frozenset({("Freq", 2)}),
+        curved=True,
+        predicted=True,
+    )
+    data, again = (load(store, made.sweep) for _ in range(2))
+    drawn_first = pictures(data)
+    assert set(drawn_first) == {"forest", "curves-accelerometer-to-gyroscope", "gap", "confusion"}
+    first = render({name: drawn_first[name] for name in ("forest", "gap")})
+    second = render({"forest": drawn(forest(again)), "gap": drawn(gap(again))})
     assert set(first) == {f"{name}.{kind}" for name in ("forest", "gap") for kind in ("svg", "png")}
     assert first == second
 
@@ -646,9 +663,10 @@ def some_pictures(data: SweepData) -> dict[str, Figure]:
 
 
 def test_seeds_that_are_not_the_sweeps_are_not_drawn(store: Store, study: Study) -> None:
-    made = study(directions=ONE_WAY, names=["Feat", "Freq"])
+    sweep = {"directions": ONE_WAY, "names": ["Feat", "Freq"], "curved": True, "predicted": True}
+    made = study(**sweep)
     before = some_pictures(data_of(store, made))
-    many = study(directions=ONE_WAY, names=["Feat", "Freq"], seeds=range(9), sweep="larger")
+    many = study(**sweep, seeds=range(9), sweep="larger")
     after, larger = (some_pictures(data_of(store, one)) for one in (made, many))
     fewer = some_pictures(data_of(store, many).of(made.seeds))
     for name in ("forest", "gap"):

@@ -585,7 +585,7 @@ def test_readers_and_writers_at_once_never_see_a_wrong_row(
     readers = [threading.Thread(target=read) for _ in range(2)]
     for reader in readers:
         reader.start()
-    for seed in range(30):
+    for seed in range(20):
         put(store, replicate(seed=seed, status="failed"))
         put(store, replicate(seed=seed, test_score=seed / 100))
     ended.set()
@@ -593,7 +593,7 @@ def test_readers_and_writers_at_once_never_see_a_wrong_row(
         reader.join()
     assert wrong == []
     rows = store.replicates()
-    assert rows["seed"].tolist() == list(range(30))
+    assert rows["seed"].tolist() == list(range(20))
     assert set(rows["status"]) == {"done"}
 
 

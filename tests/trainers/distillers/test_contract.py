@@ -31,22 +31,16 @@ CONTRACT: list[tuple[str, dict[str, Any]]] = [
 @pytest.mark.parametrize("teacher_dim", [DIM, OTHER_DIM])
 @pytest.mark.parametrize(("name", "options"), CONTRACT)
 class TestEveryDistiller:
-    def test_terms_are_finite_scalars_with_weights(
-        self, name: str, options: dict[str, Any], teacher_dim: int
-    ) -> None:
-        distiller = build(name, teacher_dim, **options)
-        terms = distiller(*batch(teacher_dim))
-        assert terms.keys() == distiller.weights.keys()
-        assert not {"task", "total"} & terms.keys()
-        assert all(x.shape == () and x.isfinite() for x in terms.values())
-
-    def test_the_total_is_the_task_and_the_weighted_terms(
+    def test_terms_are_finite_scalars_and_the_total_has_them_with_their_weights(
         self, name: str, options: dict[str, Any], teacher_dim: int
     ) -> None:
         distiller = build(name, teacher_dim, **options)
         student, teacher, labels = batch(teacher_dim)
         found = losses(distiller, student, teacher, labels)
         terms = distiller(student, teacher, labels)
+        assert terms.keys() == distiller.weights.keys()
+        assert not {"task", "total"} & terms.keys()
+        assert all(x.shape == () and x.isfinite() for x in terms.values())
         assert list(found) == ["task", *terms, "total"]
         expected = cross_entropy(student.logits, labels)
         assert_close(found["task"], expected, rtol=0, atol=0)
@@ -56,14 +50,6 @@ class TestEveryDistiller:
         assert_close(found["total"], expected)
         if "+" not in name:
             assert_close(distiller.combine(found["task"], terms), expected)
-
-    def test_the_pictures_know_it(
-        self, name: str, options: dict[str, Any], teacher_dim: int
-    ) -> None:
-        distiller = build(name, teacher_dim, **options)
-        option = distiller.response_option
-        assert not option or option in distillers.resolve_options(name, options)
-        assert distiller.look is None or 0 <= distiller.look < 48
 
     def test_gradients_flow_where_the_method_says(
         self, name: str, options: dict[str, Any], teacher_dim: int
@@ -138,6 +124,9 @@ class TestEveryDistiller:
         assert distiller.level
         if distiller.needs_teacher and "+" not in name:
             assert distiller.paper
+        option = distiller.response_option
+        assert not option or option in distillers.resolve_options(name, options)
+        assert distiller.look is None or 0 <= distiller.look < 48
 
 
 def test_no_two_methods_look_alike() -> None:

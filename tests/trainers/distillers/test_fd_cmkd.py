@@ -1,4 +1,5 @@
 import itertools
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -111,7 +112,7 @@ def agree(distiller: Distiller, teacher_dim: int, given: dict[str, Any]) -> None
     expected = reference.terms(student, teacher, labels)
     assert terms.keys() == expected.keys()
     for name, value in expected.items():
-        assert terms[name].item() == pytest.approx(value, rel=0, abs=1e-10), name
+        assert terms[name].item() == pytest.approx(value, rel=0, abs=1e-10), (name, given)
 
 
 SWITCHES = [
@@ -121,52 +122,42 @@ SWITCHES = [
 ]
 
 
+def combinations(**choices: Sequence[Any]) -> Iterator[dict[str, Any]]:
+    """Every combination of one value for each name."""
+    for values in itertools.product(*choices.values()):
+        yield dict(zip(choices, values, strict=True))
+
+
 @WIDTHS
-@pytest.mark.parametrize("reduction", ["mean", "sum"])
-@pytest.mark.parametrize(
-    "switches", SWITCHES, ids=lambda s: "+".join(k for k, on in s.items() if on) or "off"
-)
-def test_fd_cmkd_is_its_formulas_for_all_switches(
-    switches: dict[str, bool], reduction: str, teacher_dim: int
-) -> None:
+def test_fd_cmkd_is_its_formulas_for_all_switches(teacher_dim: int) -> None:
     weights = {"weight_low": 2.0, "weight_high": 0.5, "weight_align": 3}
-    check(teacher_dim, **switches, reduction=reduction, **weights)
+    for switches, reduction in itertools.product(SWITCHES, ("mean", "sum")):
+        check(teacher_dim, **switches, reduction=reduction, **weights)
 
 
 @WIDTHS
-@pytest.mark.parametrize("scale", [False, True])
-@pytest.mark.parametrize("low_loss", ["mse", "logmse"])
-@pytest.mark.parametrize("high_loss", [None, "mse", "logmse"])
-@pytest.mark.parametrize("logmse", [False, True])
-def test_fd_cmkd_is_its_formulas_for_all_losses(
-    scale: bool, low_loss: str, high_loss: str | None, logmse: bool, teacher_dim: int
-) -> None:
-    check(teacher_dim, scale=scale, low_loss=low_loss, high_loss=high_loss, logmse=logmse)
+def test_fd_cmkd_is_its_formulas_for_all_losses(teacher_dim: int) -> None:
+    kinds, on = ("mse", "logmse"), (False, True)
+    for given in combinations(scale=on, low_loss=kinds, high_loss=(None, *kinds), logmse=on):
+        check(teacher_dim, **given)
 
 
 @WIDTHS
-@pytest.mark.parametrize("cutoff", [1 / 4, 1 / 3, 2 / 3, 3 / 4])
-@pytest.mark.parametrize("band_heads", [False, True])
-@pytest.mark.parametrize("basis", ["fourier", "random"])
-@pytest.mark.parametrize("scale", [False, True])
-def test_fd_cmkd_is_its_formulas_for_cutoffs_heads_and_bases(
-    cutoff: float, band_heads: bool, basis: str, scale: bool, teacher_dim: int
-) -> None:
-    check(teacher_dim, cutoff=cutoff, band_heads=band_heads, basis=basis, scale=scale)
+def test_fd_cmkd_is_its_formulas_for_cutoffs_heads_and_bases(teacher_dim: int) -> None:
+    cutoffs, on, bases = (1 / 4, 1 / 3, 2 / 3, 3 / 4), (False, True), ("fourier", "random")
+    for given in combinations(cutoff=cutoffs, band_heads=on, basis=bases, scale=on):
+        check(teacher_dim, **given)
 
 
 @WIDTHS
-@pytest.mark.parametrize("epoch", [0, 1, 4])
-@pytest.mark.parametrize("basis", ["fourier", "random"])
-@pytest.mark.parametrize("scale", [False, True])
-def test_fd_cmkd_is_its_formulas_for_a_learned_cutoff(
-    epoch: int, basis: str, scale: bool, teacher_dim: int
-) -> None:
-    options: dict[str, Any] = {"cutoff": "learn", "basis": basis, "scale": scale}
-    distiller = build("fd-cmkd", teacher_dim, **options)
-    distiller.get_parameter("cutoff.theta").data.fill_(-0.3)
-    distiller.epoch, distiller.epochs = epoch, 5
-    agree(distiller, teacher_dim, options)
+def test_fd_cmkd_is_its_formulas_for_a_learned_cutoff(teacher_dim: int) -> None:
+    for chosen in combinations(basis=("fourier", "random"), scale=(False, True), epoch=(0, 1, 4)):
+        epoch = chosen.pop("epoch")
+        options: dict[str, Any] = {"cutoff": "learn", **chosen}
+        distiller = build("fd-cmkd", teacher_dim, **options)
+        distiller.get_parameter("cutoff.theta").data.fill_(-0.3)
+        distiller.epoch, distiller.epochs = epoch, 5
+        agree(distiller, teacher_dim, options)
 
 
 def test_fd_cmkd_without_freq_can_compress_the_whole_features() -> None:

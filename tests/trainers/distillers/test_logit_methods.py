@@ -1,3 +1,4 @@
+import itertools
 from typing import Any
 
 import numpy as np
@@ -168,21 +169,18 @@ def test_the_gradient_is_that_of_the_total(name: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("classes", [2, C])
 @pytest.mark.parametrize("name", LOGIT_METHODS)
-@pytest.mark.parametrize("spread", [0.0, 1e-9, 1.0, 1e4])
-def test_values_and_gradients_stay_finite(
-    spread: float, name: str, classes: int, dtype: torch.dtype
-) -> None:
-    draw = torch.Generator().manual_seed(0)
-    z_s, z_t = (spread * torch.randn(N, classes, generator=draw).to(dtype) for _ in range(2))
-    z_s.requires_grad_()
-    student, teacher = Outputs(z_s, z_s), Outputs(z_t, z_t)
-    terms = losses(build(name), student, teacher, torch.arange(N) % classes)
-    terms["total"].backward()
-    assert all(x.isfinite() and x.dtype == dtype for x in terms.values())
-    assert z_s.grad is not None
-    assert z_s.grad.isfinite().all()
+def test_values_and_gradients_stay_finite(name: str, dtype: torch.dtype) -> None:
+    for classes, spread in itertools.product((2, C), (0.0, 1e-9, 1.0, 1e4)):
+        draw = torch.Generator().manual_seed(0)
+        z_s, z_t = (spread * torch.randn(N, classes, generator=draw).to(dtype) for _ in range(2))
+        z_s.requires_grad_()
+        student, teacher = Outputs(z_s, z_s), Outputs(z_t, z_t)
+        terms = losses(build(name), student, teacher, torch.arange(N) % classes)
+        terms["total"].backward()
+        assert all(x.isfinite() and x.dtype == dtype for x in terms.values()), (classes, spread)
+        assert z_s.grad is not None
+        assert z_s.grad.isfinite().all(), (classes, spread)
 
 
 @pytest.mark.parametrize("name", [*LOGIT_METHODS, "c2kd"])

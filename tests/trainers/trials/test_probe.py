@@ -1,6 +1,7 @@
 import math
 from dataclasses import replace
 
+import pytest
 import torch
 from conftest import INFO, small_fold, small_trial
 
@@ -60,3 +61,10 @@ def test_pretrained_weights_come_from_the_storage_given(tmp_path, monkeypatch):
     config = replace(config, network=replace(config.network, pretrained="abc"))
     seconds_per_epoch(config, Small(), str(tmp_path), CPU)
     assert asked == [(str(tmp_path), "abc")]
+
+
+@pytest.mark.slow
+def test_a_process_of_its_own_measures_too(tmp_path):
+    """As a GPU is measured: the driver leaves it alone."""
+    config = small_trial(str(tmp_path), method="none").config
+    assert 0 < probe._apart(config, Small(), str(tmp_path), CPU) < 60

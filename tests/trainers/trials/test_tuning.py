@@ -278,7 +278,7 @@ def test_a_point_that_diverges_is_a_replicate_error(config):
         to_end(tuning)
 
 
-TRIALS = 12
+TRIALS = 8
 SPACE = Space(
     space="test",
     title="Test",

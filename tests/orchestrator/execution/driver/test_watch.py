@@ -1,7 +1,8 @@
 """A lost cluster interrupts the main thread; nothing is started here."""
 
+import multiprocessing
+import os
 import signal
-import subprocess
 import sys
 import time
 
@@ -51,22 +52,23 @@ def test_a_head_may_be_silent_for_a_while_and_no_longer():
         time.sleep(10)
 
 
-DEAF = """
-import signal, time
-from fdsweep.orchestrator.execution.driver.watch import Watch, attended
-signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-with attended(Watch(lambda: "its raylet ended", poll=0.01, patience=0.1)):
-    time.sleep(60)
-"""
+def deaf(heard):
+    """A main thread whose cluster is lost, and that no signal reaches."""
+    os.dup2(heard, sys.stderr.fileno())
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    with attended(Watch(lambda: "its raylet ended", poll=0.01, patience=0.1)):
+        time.sleep(60)
 
 
-def test_a_main_thread_that_takes_no_notice_is_not_waited_for():
-    done = subprocess.run(
-        [sys.executable, "-c", DEAF], capture_output=True, text=True, timeout=50, check=False
-    )
-    assert done.returncode == 1
-    assert "fdsweep: the Ray cluster is gone (its raylet ended)" in done.stderr
-    assert "The same command goes on" in done.stderr
+def test_a_main_thread_that_takes_no_notice_is_not_waited_for(tmp_path):
+    with open(tmp_path / "heard", "w") as heard:
+        main = multiprocessing.get_context("fork").Process(target=deaf, args=[heard.fileno()])
+        main.start()
+        main.join(timeout=50)
+    said = (tmp_path / "heard").read_text()
+    assert main.exitcode == 1
+    assert "fdsweep: the Ray cluster is gone (its raylet ended)" in said
+    assert "The same command goes on" in said
 
 
 def test_what_ray_says_of_a_lost_cluster_is_not_the_users_concern():

@@ -1,6 +1,6 @@
 """An analysis of untrained networks that stand in the storage as trained ones: no Ray."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from unittest.mock import MagicMock
 
@@ -15,12 +15,15 @@ from fdsweep.orchestrator.studies import analyze
 from fdsweep.orchestrator.studies.analyze import networks, similarities, tsne
 from fdsweep.orchestrator.studies.options import StudyOptions
 from fdsweep.orchestrator.tracking.tracker import Tracker
+from fdsweep.results.plots import output
 from fdsweep.results.records import analyses
 from fdsweep.results.records.schema import Replicate
 from fdsweep.search_spaces.errors import ConfigError, ReplicateError
 from fdsweep.search_spaces.sweep import override
 from fdsweep.trainers import backbones, rng, teachers
 from fdsweep.trainers.backbones.cnn import CNN1d
+from fdsweep.trainers.datasets import Dataset, DatasetInfo
+from fdsweep.trainers.features.analysis import embedding
 from fdsweep.trainers.features.outputs import Outputs
 from fdsweep.trainers.frequency import split
 
@@ -28,10 +31,23 @@ WANTED = {"seeds": (0, 1), "epochs": 1}
 SAMPLES = 20
 
 
+@dataclass(frozen=True)
+class Part(Dataset):
+    """Some samples of the test splits of `whole`."""
+
+    whole: Dataset = None
+    info: DatasetInfo = None
+
+    def folds(self, modalities=None):
+        whole = self.whole.folds(modalities)
+        return lambda seed: replace(whole(seed), test=whole(seed).test[::8])
+
+
 def prepared(storage, cutoff=0.5, address=None, **changes):
     sweep = override(analyze.base_sweep(cutoff), **{**WANTED, **changes})
     request = ResourceRequest(gpus=0, address=address)
-    return analyze.prepare(sweep, StudyOptions(storage=str(storage), request=request))
+    study = analyze.prepare(sweep, StudyOptions(storage=str(storage), request=request))
+    return replace(study, dataset=Part(study.dataset, study.info))
 
 
 def keep_untrained(study, seeds):
@@ -62,12 +78,14 @@ def done(cell, seed):
 
 @pytest.fixture(scope="module")
 def told():
-    """The tracker, which keeps what it is told."""
+    """The tracker, which keeps what it is told; planes and files that cost little."""
     with pytest.MonkeyPatch.context() as patch:
         tracker = MagicMock(Tracker)
         tracker.__enter__.return_value = tracker
         patch.setattr(analyze, "open_tracker", lambda *given: tracker)
         patch.setattr(tsne, "SAMPLES", SAMPLES)
+        patch.setattr(embedding, "plane", lambda features: features[:, :2].round(3))
+        patch.delitem(output.KINDS, "png")
         yield tracker
 
 
@@ -279,7 +297,7 @@ def test_record_and_pictures_are_kept(found, told):
     assert set(texts) == {"analysis.md", "analysis.html"}
     for name, text in texts.items():
         assert study.store.read_text(f"reports/{study.plan.sweep}/{name}") == text
-    assert "tsne-gyroscope-to-accelerometer.png" in pictures
+    assert "tsne-gyroscope-to-accelerometer.svg" in pictures
     assert numbers
     assert pictures == outcome.pictures
     assert outcome.to_json()["failures"] == []

@@ -42,4 +42,6 @@ def test_what_an_older_fdsweep_did_not_write_down_is_unknown() -> None:
 
 def test_another_device_is_another_environment() -> None:
     (text,) = said(rows(HERE), rows(HERE, HERE, device="NVIDIA H100"))
-    assert "2 with device NVIDIA H100; 1 with device cpu." in text
+    assert "2 with device NVIDIA H100; 1 with device cpu. On a GPU networks compute in bf" in text
+    (text,) = said(rows(HERE, device="NVIDIA H100"), rows(HERE, device="NVIDIA H200"))
+    assert "bfloat16" not in text
