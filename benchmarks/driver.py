@@ -152,7 +152,7 @@ def through_tune(folder: str, trials: int) -> dict[str, dict[str, float]]:
         Writer() as writer,
     ):
         turns = Turns(recorder.plan.students, leases)
-        queue = InTurn(iter(turns), Room(resources, "student"))
+        queue = InTurn(iter(turns), Room(resources))
         fit(simulated, resources, folder, _Relay(queue, turns, recorder, writer))
         writer.flush()
     ray.shutdown()
@@ -272,7 +272,7 @@ def longest_callback(folder: str, writer) -> float:
     tracker = SimpleNamespace(log=lambda _: None)
     recorder = Recorder(study.sweep, plan, study.store, tracker, Progress(ENDS))
     took = []
-    room = Room(local_resources(ResourceRequest(gpus=0)), "student")
+    room = Room(local_resources(ResourceRequest(gpus=0)))
     with Leases(study.store) as leases:
         relay = _Relay(InTurn(iter(()), room), Turns((), leases), recorder, writer)
         for config in plan.students:

@@ -75,7 +75,7 @@ def best(sampler: str, peak: Peak, name: str, trials: int) -> tuple[float, int]:
         look_up=lambda _: None,
     )
     proposer = Proposer(optuna.storages.InMemoryStorage(), name, problem, trials, sampler)
-    notes, room = Silent(), Room(plan_resources(ResourceRequest(), LANES, 0), "trial")
+    notes, room = Silent(), Room(plan_resources(ResourceRequest(), LANES, 0))
     with tempfile.TemporaryDirectory() as storage, Writer() as writer:
 
         def make_point(proposal: Proposal) -> PointConfig:

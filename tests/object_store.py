@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.error import URLError
 
 KEYS = ("AKIATESTTESTTESTTEST", "wJalr/Secret+of+mine")
 BUCKET = "bucket"
@@ -66,7 +65,7 @@ def served(folder: Path) -> Iterator[ObjectStore]:
             try:
                 store.ask("PUT", f"/{BUCKET}")
                 break
-            except URLError:
+            except OSError:
                 time.sleep(0.2)
         yield store
     finally:

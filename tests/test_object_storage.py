@@ -10,7 +10,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from commands import cluster, surroundings
 from object_store import BUCKET, KEYS, served
+
+from fdsweep.orchestrator.tracking.database import identities
 
 pytestmark = [
     pytest.mark.slow,
@@ -36,7 +39,7 @@ def fdsweep(server, tmp_path):
 
     def run(*words, program=PROGRAM, **variables):
         settings = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "MLFLOW_"))}
-        settings |= {"MLFLOW_TRACKING_URI": NOWHERE, "FDSWEEP_CACHE_DIR": str(tmp_path / "cache")}
+        settings["FDSWEEP_CACHE_DIR"] = str(tmp_path / "cache")
         settings |= server.environment | variables
         place = tmp_path / "here"
         place.mkdir(exist_ok=True)
@@ -97,20 +100,59 @@ def test_what_it_refuses_is_one_sentence(server, fdsweep):
         assert meaning in one.stderr, (name, one.stderr)
 
 
-def test_a_search_goes_on_on_another_machine(fdsweep, storage, tmp_path):
+@pytest.mark.ray
+def test_a_search_goes_on_on_another_machine_to_its_report(fdsweep, storage, tmp_path):
+    """There through Ray; its report is there for a third."""
     words = ["search", "--space", "cutoffs", "--tuning-seeds", "1", *STUDY]
     place = ["--storage", storage.root]
     first = fdsweep(*words, "--trials", "1", *place, program=ONE_PROCESS)
     assert first.returncode == 0, first.stderr
     assert "the search lives in this process, with a copy there" in first.stderr
     (journal,) = storage.files("optuna")
-    cache = str(tmp_path / "another")
-    more = fdsweep(*words, "--trials", "2", *place, program=ONE_PROCESS, FDSWEEP_CACHE_DIR=cache)
+    caches = [{"FDSWEEP_CACHE_DIR": str(tmp_path / name)} for name in ("another", "third")]
+    more = fdsweep(*words, "--trials", "3", *place, **caches[0])
     assert more.returncode == 0, more.stderr
-    assert "- 2 of 2 trials: 2 complete." in more.stdout
+    assert "- 3 of 3 trials: 3 complete." in more.stdout
+    report = fdsweep("report", *place, **caches[1])
+    assert report.stdout == more.stdout
     (grown,) = storage.files("optuna")
     assert (grown.path, grown.size > journal.size) == (journal.path, True)
     assert list((tmp_path / "here").iterdir()) == []
+
+
+NODES = """
+import sys
+from ray.cluster_utils import Cluster
+
+nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+nodes.add_node(num_cpus=1)
+nodes.wait_for_nodes()
+print(nodes.address, flush=True)
+for line in sys.stdin:
+    nodes.add_node(num_cpus=1, env_vars={"AWS_ENDPOINT_URL": line.strip()})
+    nodes.wait_for_nodes()
+    print("there", flush=True)
+nodes.shutdown()
+"""
+"""A cluster whose third node comes with a line, the address of another object storage."""
+
+
+@pytest.mark.ray
+def test_a_cluster_that_is_joined_reaches_it_with_keys_of_its_nodes(fdsweep, server, storage):
+    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0" * 64}
+    words = ["compare", "--methods", "kd", *STUDY, "--json", "--storage", storage.root]
+    with cluster(NODES, surroundings(**server.environment, **token)) as (nodes, address):
+        joined = fdsweep(*words, "--address", address, **token)
+        assert joined.returncode == 0, joined.stderr
+        assert "waiting for" not in joined.stderr
+        print(NOWHERE, file=nodes.stdin, flush=True)
+        assert nodes.stdout.readline() == "there\n"
+        refused = fdsweep(*words, "--seeds", "3", "--address", address, **token)
+    assert refused.returncode == 2, refused.stderr
+    (said,) = [line for line in refused.stderr.splitlines() if "from node" in line]
+    assert "it does not answer" in said
+    alone = fdsweep(*words[:-1], f"{storage.root}-alone", program=ONE_PROCESS)
+    assert json.loads(joined.stdout)["tables"] == json.loads(alone.stdout)["tables"]
 
 
 @pytest.mark.ray
@@ -139,3 +181,11 @@ def test_a_study_leaves_nothing_on_this_disk(fdsweep, storage, tmp_path):
     assert len(rows) == 4
     assert rows.items() <= storage.listing("").items()
     assert list((tmp_path / "here").iterdir()) == []
+
+    third = str(tmp_path / "third")
+    filled = fdsweep("sync", "--json", "--storage", storage.root, FDSWEEP_CACHE_DIR=third)
+    (one,) = json.loads(filled.stdout)["sweeps"]
+    databases = [next(tmp_path.glob(f"{x}/mlflow/*/mlflow.db")) for x in ("cache", "third")]
+    trained, synced = (identities(path, one["sweep"], "FINISHED") for path in databases)
+    assert trained == synced
+    assert len(trained) == one["added"] == 6  # two seeds of two rows and of their teacher

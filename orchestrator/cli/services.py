@@ -24,9 +24,10 @@ def ui(
 ) -> None:
     """Browse the runs: start MLflow's server on the storage, until Ctrl-C."""
     with for_people():
+        from fdsweep.orchestrator.execution.leases import may_be_trained
         from fdsweep.orchestrator.tracking.ui import serve
 
-        serve(storage, host, port)
+        serve(storage, may_be_trained(storage), host, port)
 
 
 def sync(
@@ -35,7 +36,7 @@ def sync(
         str | None,
         typer.Option(
             envvar="MLFLOW_TRACKING_URI",
-            help="MLflow's server or database. (default: mlflow.db in the storage)",
+            help="MLflow's server or database. (default: the storage's own mlflow.db)",
         ),
     ] = None,
     as_json: AsJson = False,

@@ -9,11 +9,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fdsweep.orchestrator.execution.devices import packing, starts, usable
+from fdsweep.orchestrator.execution.devices import everywhere, packing, starts, usable
 from fdsweep.orchestrator.execution.devices.budget import Budget
 from fdsweep.orchestrator.execution.devices.packing import Node, Shape, count
-from fdsweep.search_spaces.errors import ClusterError, ConfigError, FdsweepError, first_line
-from fdsweep.search_spaces.storage import cache, remote, tell_once
+from fdsweep.search_spaces.errors import (
+    ClusterError,
+    ConfigError,
+    FdsweepError,
+    StorageError,
+    first_line,
+)
+from fdsweep.search_spaces.storage import Storage, cache, remote, tell_once
 
 if TYPE_CHECKING:
     import torch
@@ -181,6 +187,33 @@ def check_keys(request: ResourceRequest, storage: str) -> None:
         fix = "Leave them out: the nodes have a role or configuration of their own, or they are "
         fix += "set where `ray start` is typed (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY)"
         raise ConfigError(what, "--storage", fix)
+
+
+def check_nodes(request: ResourceRequest, nodes: Sequence[Node], storage: Storage) -> None:
+    """Refuse a cluster that was joined whose `nodes` are not what a study needs.
+
+    Each has keys for a remote storage and a network of its own. One that does not answer is left
+    to its trials.
+
+    Raises:
+        ClusterError: no worker is there yet that tells by its GPUs what trials take.
+        StorageError: a node cannot read the storage.
+    """
+    if not request.joins:
+        return
+    if request.gpus is None and request.gpus_per_trial is None and not any(map(any, nodes)):
+        what = "no worker is there yet, and Ray does not tell what those to come have"
+        fix = "Give --gpus: how many GPUs the cluster is to have for this command, 0 for cores"
+        raise ClusterError(what, request.address or "RAY_ADDRESS", fix)
+    if storage.is_local:
+        return
+    found, _ = everywhere.ask(Storage.exists, Storage(storage.root), has="CPU")
+    for node, error in found:
+        cause = getattr(error, "cause", None)
+        if isinstance(cause, StorageError):
+            fix = "Each node uses its own network and keys: a role, a configuration, or variables "
+            fix += "that are set where `ray start` is typed"
+            raise StorageError(f"from node {node} it {cause.what}", storage.root, fix)
 
 
 def local_resources(request: ResourceRequest) -> ResourcePlan:

@@ -1,4 +1,4 @@
-"""Push the trials of a plan through Ray Tune: teachers first, then students."""
+"""Push the trials of a plan through Ray Tune: teachers first, each student after its own."""
 
 import contextlib
 import errno
@@ -8,11 +8,8 @@ import os
 import pickle
 import uuid
 from abc import abstractmethod
-from collections.abc import Callable, Collection, Iterator, Sequence
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from itertools import chain
 from typing import Protocol
 
 from ray import tune
@@ -28,7 +25,7 @@ from fdsweep.orchestrator.execution.leases import Leases
 from fdsweep.orchestrator.execution.ray_compat import every_death_told
 from fdsweep.orchestrator.execution.retries import WORDS
 from fdsweep.orchestrator.execution.trial import fit_trial, train_name
-from fdsweep.orchestrator.execution.turns import InTurn, Queue, Turns, part
+from fdsweep.orchestrator.execution.turns import InTurn, Queue, Replicate, Turns
 from fdsweep.orchestrator.writer import Writer
 from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.errors import public
@@ -82,83 +79,40 @@ def run_plan(plan: Plan, resources: ResourcePlan, storage: str, observer: Observ
     Raises:
         StorageError: what was trained cannot be stored; the next run stores it from the checkpoint.
     """
-    teachers: Sequence[TrialConfig] = plan.teachers
-    students: Sequence[TrialConfig] = plan.students
-    failed: AbstractSet[tuple[str, int]] = set()
-    for_teachers = Room(resources, "teacher", len(teachers))
-    for_students = Room(resources, "student", len(students))
+    left: Sequence[TrialConfig] = (*plan.teachers, *plan.students)
+    failed: set[Replicate] = set()
+    room = Room(resources, 1)
     with Leases(Storage(storage)) as leases, Writer() as writer:
-        while teachers or students:
-            first = _run_stage(teachers, for_teachers, storage, observer, leases, writer)
-            teachers, failed = first.others, failed | first.failed
-            absent = {(trial.key, seed) for trial in teachers for seed in trial.seeds}
-            waiting, able = _split(students, absent)
-            orphans, able = _split(able, failed)
-            for trial in orphans:
-                for seed in trial.seeds:
-                    end = Broken(error="its teacher failed", traceback="")
-                    _tell_end(observer, writer, trial, seed, end)
-            second = _run_stage(able, for_students, storage, observer, leases, writer)
-            if resources.budget.is_spent:
-                return
-            students = (*second.others, *waiting)
-            blocked = (*first.blocked, *second.blocked)
-            if blocked:
-                left = sum(len(trial.seeds) for trial in (*teachers, *students))
-                observer.waiting(left, leases.holder(blocked[0]))
-                leases.wait(blocked)
+        while left and not resources.budget.is_spent:
+            turns = Turns(left, leases, failed)
+            _train(turns, room, storage, observer, writer)
+            left, failed = turns.others, turns.failed
+            if turns.blocked and not resources.budget.is_spent:
+                replicates = sum(len(trial.seeds) for trial in left)
+                observer.waiting(replicates, leases.holder(turns.blocked[0]))
+                leases.wait(turns.blocked)
 
 
-def _split(
-    trials: Sequence[TrialConfig], teachers: Collection[tuple[str, int]]
-) -> tuple[list[TrialConfig], list[TrialConfig]]:
-    """What of `trials` learns from one of `teachers`, (key, seed), and what does not."""
-    learns: list[TrialConfig] = []
-    rest: list[TrialConfig] = []
-    for trial in trials:
-        taught = {
-            seed
-            for seed in trial.seeds
-            if any((key, seed) in teachers for key in trial.config.teacher_keys)
-        }
-        learns += part(trial, taught)
-        rest += part(trial, {*trial.seeds} - taught)
-    return learns, rest
-
-
-@dataclass(frozen=True, slots=True)
-class _Stage:
-    """What became of a stage's trials beside what was trained.
-
-    `failed` are (key, seed), `others` what other drivers train, `blocked` their leases.
-    """
-
-    failed: AbstractSet[tuple[str, int]]
-    others: Sequence[TrialConfig]
-    blocked: Sequence[str]
-
-
-def _run_stage(
-    trials: Sequence[TrialConfig],
-    room: Room,
-    storage: str,
-    observer: Observer,
-    leases: Leases,
-    writer: Writer,
-) -> _Stage:
-    """Run those of `trials` that nobody else trains, until all is stored or the budget is spent."""
-    turns = Turns(trials, leases)
-    order = iter(turns)
-    failed: set[tuple[str, int]] = set()
-    # None if others train them all: then Tune need not start.
-    while not room.resources.budget.is_spent and (first := next(order, None)):
-        relay = _Relay(InTurn(chain([first], order), room), turns, observer, writer)
+def _train(turns: Turns, room: Room, storage: str, observer: Observer, writer: Writer) -> None:
+    """Run what nobody else trains, until all is stored or the budget is spent."""
+    room.expect(turns.able)
+    # No work is left if others train it all: then Tune need not start.
+    while (queue := InTurn(turns, room)).has_work():
+        relay = _Relay(queue, turns, observer, writer)
         fit(fit_trial, room.resources, storage, relay)
-        failed |= relay.lost
+    _tell_orphans(turns, observer, writer)
     writer.flush()
     for trial in turns.stored:
         observer.trained_elsewhere(trial)
-    return _Stage(failed, turns.others, turns.blocked)
+
+
+def _tell_orphans(turns: Turns, observer: Observer, writer: Writer) -> None:
+    """Have the students told of whose teachers failed."""
+    while turns.orphans:
+        trial = turns.orphans.pop()
+        for seed in trial.seeds:
+            end = Broken(error="its teacher failed", traceback="")
+            _tell_end(observer, writer, trial, seed, end)
 
 
 def _tell_end(
@@ -296,8 +250,7 @@ class _Relay(Callback):
     def __init__(self, queue: InTurn, turns: Turns, observer: Observer, writer: Writer) -> None:
         super().__init__(queue, writer)
         self.turns, self.observer = turns, observer
-        self.ended: set[tuple[str, int]] = set()
-        self.lost: set[tuple[str, int]] = set()
+        self.ended: set[Replicate] = set()
 
     @override
     def on_trial_start(
@@ -331,7 +284,13 @@ class _Relay(Callback):
     def on_trial_complete(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: object
     ) -> None:
+        self._over(trial.config["trial"])
         self.writer.submit(partial(self._clear_up, trial.config["trial"]))
+
+    @override
+    def on_step_end(self, iteration: int, trials: list[Trial], **info: object) -> None:
+        _tell_orphans(self.turns, self.observer, self.writer)
+        super().on_step_end(iteration, trials, **info)
 
     @override
     def interrupted(self, trial: Trial, words: str) -> None:
@@ -343,12 +302,18 @@ class _Relay(Callback):
         for seed in config.seeds:
             if (config.key, seed) not in self.ended:
                 self._end(config, seed, end)
+        self._over(config)
         self.writer.submit(partial(self.turns.free, config))
+
+    def _over(self, config: TrialConfig) -> None:
+        """Let the students of `config` begin, in as much room as the cluster can have."""
+        if self.turns.over(config):
+            self.queue.room.expect(len(self.queue.running) + self.turns.able)
 
     def _end(self, config: TrialConfig, seed: int, end: Outcome | Broken) -> None:
         self.ended.add((config.key, seed))
         if "error" in end:
-            self.lost.add((config.key, seed))
+            self.turns.failed.add((config.key, seed))
         _tell_end(self.observer, self.writer, config, seed, end)
 
     def _clear_up(self, config: TrialConfig) -> None:

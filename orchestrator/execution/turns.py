@@ -1,14 +1,15 @@
 """Trials one after the other, each when there is room for it and nobody else trains it.
 
-One that broke off by no fault of its own has another turn.
+A student's turn comes when its teachers have ended. What broke off by no fault of its own has
+another turn.
 """
 
 import time
 from abc import abstractmethod
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Self
 
 from ray.tune.search import Searcher
 from typing_extensions import override
@@ -22,38 +23,88 @@ from fdsweep.results.records.store import Store
 from fdsweep.search_spaces.trials import TrialConfig
 from fdsweep.trainers import teachers
 
+Replicate = tuple[str, int]
+"""Key and seed."""
+
 
 class Turns:
     """Leases each of `trials` when its turn comes, and sorts out what others train or trained.
 
-    A trial's name is leased with its replicates: it is the name of a folder of Ray's.
+    A student's turn comes when those of its teachers that are among `trials`, before it, are
+    `over`: where none is left whose turn has come, others may have theirs later. A trial's name is
+    leased with its replicates: it is the name of a folder of Ray's.
+
+    Args:
+        trials: teachers first.
+        leases: this driver's.
+        failed: (key, seed) of teachers that cannot be trained; those that fail are added.
 
     Attributes:
-        others: what other drivers train.
+        others: what other drivers train, and the students of teachers that they train.
         blocked: names of their leases.
         stored: what they had trained when the turn came.
+        orphans: students whose teacher failed.
     """
 
-    def __init__(self, trials: Sequence[TrialConfig], leases: Leases) -> None:
-        self.trials, self.leases = trials, leases
+    def __init__(
+        self, trials: Sequence[TrialConfig], leases: Leases, failed: Collection[Replicate] = ()
+    ) -> None:
+        self.coming, self.held_up = deque(trials), deque[TrialConfig]()
+        self.leases, self.failed = leases, {*failed}
+        self.ahead = {one for trial in trials if trial.kind == "teacher" for one in _all(trial)}
+        self.absent: set[Replicate] = set()
         self.others: list[TrialConfig] = []
         self.blocked: list[str] = []
         self.stored: list[TrialConfig] = []
+        self.orphans: list[TrialConfig] = []
 
-    def __iter__(self) -> Iterator[TrialConfig]:
-        for trial in self.trials:
-            name = train_name(trial)
-            if not self.leases.take([name]):
-                self._leave(trial, [name])
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> TrialConfig:
+        while self.coming:
+            trial = self.coming.popleft()
+            if _learners(trial, self.ahead):
+                self.held_up.append(trial)
                 continue
-            mine = self._take(trial)
-            yield from mine
-            if not mine:
-                self.leases.free([name])
+            lacking, orphans = _learners(trial, self.absent), _learners(trial, self.failed)
+            self.others += part(trial, lacking)
+            self.orphans += part(trial, orphans - lacking)
+            for able in part(trial, {*trial.seeds} - lacking - orphans):
+                mine = self._leased(able)
+                self.ahead -= {*_all(able)} - {one for own in mine for one in _all(own)}
+                if mine:
+                    return mine[0]
+        raise StopIteration
+
+    @property
+    def able(self) -> int:
+        """How many of the trials that are left have no teacher ahead of them."""
+        return sum(not _learners(trial, self.ahead) for trial in (*self.held_up, *self.coming))
+
+    def over(self, trial: TrialConfig) -> bool:
+        """Let the students of `trial` have their turns: it has ended. False if it is no teacher."""
+        if self.ahead.isdisjoint(_all(trial)):
+            return False
+        self.ahead.difference_update(_all(trial))
+        self.coming = self.held_up + self.coming
+        self.held_up = deque()
+        return True
 
     def free(self, trial: TrialConfig) -> None:
         """Give up the leases of `trial`."""
         self.leases.free([train_name(trial), *(_replicate(trial, seed) for seed in trial.seeds)])
+
+    def _leased(self, trial: TrialConfig) -> list[TrialConfig]:
+        """What of `trial` is this driver's to train, under its leases."""
+        name = train_name(trial)
+        if not self.leases.take([name]):
+            self._leave(trial, [name])
+            return []
+        mine = self._take(trial)
+        if not mine:
+            self.leases.free([name])
+        return mine
 
     def _take(self, trial: TrialConfig) -> list[TrialConfig]:
         """`trial` with those seeds that are this driver's to train, if there are any."""
@@ -70,6 +121,7 @@ class Turns:
 
     def _leave(self, trial: TrialConfig, leases: Sequence[str]) -> None:
         self.others.append(trial)
+        self.absent.update(_all(trial))
         self.blocked += leases
 
 
@@ -114,14 +166,28 @@ class Queue(Searcher):  # type: ignore[misc]
     def folder(self, config: dict[str, Any]) -> tuple[str, str]:
         """The storage of a trial, and its name there."""
 
+    @abstractmethod
+    def kind(self, config: dict[str, Any]) -> str:
+        """What a trial is called for people."""
+
+    def has_work(self) -> bool:
+        """Whether a trial waits for room: one is taken in hand if none does."""
+        if not self.waiting and (job := self._first()):
+            self.waiting.append(job)
+        return bool(self.waiting)
+
     @override
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        if len(self.running) >= self.room.places():
+        kinds = {self.kind(job.config) for job in self.running.values()}
+        if len(self.running) >= self.room.places(kinds):
             return None
         job = self._due() or self._first()
         if job is None:
             finished: str = Searcher.FINISHED
             return None if self.running or self.waiting else finished
+        if len(self.running) >= self.room.places({*kinds, self.kind(job.config)}):
+            self.waiting.insert(0, job)  # nothing else begins until there is room for it
+            return None
         checkpoints.drop_damaged(*self.folder(job.config))
         self.running[trial_id] = job
         for one in self.running.values():
@@ -147,8 +213,9 @@ class Queue(Searcher):  # type: ignore[misc]
         job.not_before = time.monotonic() + seconds
         self.waiting.append(job)
         if cause == "memory":
-            most = self.room.halve(job.beside)
-            kind = self.room.kind + ("s" if most > 1 else "")
+            kind = self.kind(job.config)
+            most = self.room.halve(kind, job.beside)
+            kind += "s" if most > 1 else ""
             return f"{WORDS[cause]}; tried once more, with at most {most} {kind} at a time"
         return f"{WORDS[cause]}; tried again in {seconds:g} s"
 
@@ -174,7 +241,7 @@ class Queue(Searcher):  # type: ignore[misc]
 
 
 class InTurn(Queue):
-    """A queue of `trials`."""
+    """A queue of `trials`, which may have another one after they had none."""
 
     def __init__(self, trials: Iterator[TrialConfig], room: Room) -> None:
         super().__init__(room)
@@ -184,6 +251,11 @@ class InTurn(Queue):
     def new(self) -> dict[str, Any] | None:
         trial = next(self.trials, None)
         return {"trial": trial} if trial else None
+
+    @override
+    def kind(self, config: dict[str, Any]) -> str:
+        trial: TrialConfig = config["trial"]
+        return trial.kind
 
     @override
     def folder(self, config: dict[str, Any]) -> tuple[str, str]:
@@ -203,6 +275,16 @@ def part(trial: TrialConfig, seeds: Collection[int]) -> list[TrialConfig]:
     """`trial` with those of its seeds that are among `seeds`; nothing if none is."""
     own = tuple(seed for seed in trial.seeds if seed in seeds)
     return [replace(trial, seeds=own)] if own else []
+
+
+def _learners(trial: TrialConfig, teachers: Collection[Replicate]) -> set[int]:
+    """The seeds of `trial` that learn from one of `teachers`."""
+    keys = trial.config.teacher_keys if teachers else ()
+    return {seed for seed in trial.seeds if any((key, seed) in teachers for key in keys)}
+
+
+def _all(trial: TrialConfig) -> list[Replicate]:
+    return [(trial.key, seed) for seed in trial.seeds]
 
 
 def _replicate(trial: TrialConfig, seed: int) -> str:

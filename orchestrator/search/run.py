@@ -18,7 +18,7 @@ import optuna
 from sqlalchemy.exc import SQLAlchemyError
 
 from fdsweep.orchestrator.bulletins.board import Board
-from fdsweep.orchestrator.execution.cluster import connect
+from fdsweep.orchestrator.execution.cluster import check_nodes, connect
 from fdsweep.orchestrator.execution.devices.sharing import shared_out
 from fdsweep.orchestrator.execution.leases import may_be_trained
 from fdsweep.orchestrator.search.journal import Journal
@@ -97,6 +97,7 @@ def _tune(
     """Run the searches as far as their budget goes; the trials that failed."""
     settings, fresh = study.settings, study.defaults
     resources = connect(fresh.options.request)
+    check_nodes(fresh.options.request, resources.nodes, fresh.store)
     from fdsweep.orchestrator.execution import ray_compat
     from fdsweep.orchestrator.execution.driver.watch import attended
     from fdsweep.orchestrator.execution.stages import run_plan

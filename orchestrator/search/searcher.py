@@ -145,6 +145,10 @@ class StudySearcher(Queue):
         return point.storage, point_name(point)
 
     @override
+    def kind(self, config: dict[str, Any]) -> str:
+        return "trial"
+
+    @override
     @ends_the_run
     def on_trial_result(self, trial_id: str, result: PointReport | PointFailure) -> None:
         key = self.running[trial_id].config["point"].key
@@ -230,7 +234,7 @@ def run_lanes(
 ) -> None:
     """Train what the studies of `lanes` propose, until each has its trials or time is up."""
     signals = StopSignals.remote()  # type: ignore[attr-defined]
-    room = Room(resources, "trial")
+    room = Room(resources)
     with Writer() as writer:
         searcher = StudySearcher(lanes, room, observer, signals.give.remote, writer, deadline)
         fit(fit_point, resources, storage, _Ends(searcher, writer), signals=signals)

@@ -6,7 +6,12 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from fdsweep.orchestrator.bulletins.board import Board
-from fdsweep.orchestrator.execution.cluster import check, connect, local_resources
+from fdsweep.orchestrator.execution.cluster import (
+    check,
+    check_nodes,
+    connect,
+    local_resources,
+)
 from fdsweep.orchestrator.execution.devices import starts
 from fdsweep.orchestrator.execution.devices.sharing import shared_out
 from fdsweep.orchestrator.execution.leases import may_be_trained
@@ -251,6 +256,7 @@ def train(study: Study, recorder: Recorder) -> bool:
         Whether the cluster lasted. Where it did not, Ray ends this process before long.
     """
     resources = connect(study.options.request)
+    check_nodes(study.options.request, resources.nodes, study.store)
     from fdsweep.orchestrator.execution import ray_compat
     from fdsweep.orchestrator.execution.driver.watch import attended
     from fdsweep.orchestrator.execution.stages import run_plan

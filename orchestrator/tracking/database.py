@@ -1,4 +1,4 @@
-"""MLflow's database in a local storage: made in one step under a lock, a broken one moved aside.
+"""MLflow's database: made in one step under a lock, a broken one moved aside.
 
 MLflow migrates a new file table by table, and two processes that do so at once break it for good.
 So it is made under a hidden name by whoever holds the lock, and then moved. Its journal is a
@@ -7,6 +7,7 @@ each other; on a network file system such a log is not safe.
 """
 
 import contextlib
+import hashlib
 import logging
 import os
 import sqlite3
@@ -14,7 +15,10 @@ import uuid
 from pathlib import Path
 
 from fdsweep.search_spaces import layout
-from fdsweep.search_spaces.storage import Storage
+from fdsweep.search_spaces.storage import Storage, cache
+
+CACHED = "mlflow"
+"""The folder of a node's cache with a folder for each remote storage; no copies, so it stays."""
 
 LOCK_S = 60.0
 """How long a writer waits for another one; each holds the lock for a run at a time."""
@@ -32,7 +36,7 @@ BESIDE = ("", "-wal", "-shm", "-journal")
 
 
 DAMAGED = f"{layout.MLFLOW_DATABASE}.damaged"
-"""Where a broken database is moved, below the storage's root."""
+"""Where a broken database is moved, beside it."""
 
 WAS_BROKEN = f"{layout.MLFLOW_DATABASE} was broken: it is {DAMAGED} now, a new one is made"
 
@@ -55,6 +59,14 @@ SETTINGS = {
 }
 
 
+def home(storage: Storage) -> Storage:
+    """Where the database of `storage` lies: in a local one itself, else in this node's cache."""
+    if storage.is_local:
+        return storage
+    name = hashlib.sha256(storage.uri("").encode()).hexdigest()[: cache.NAME_LENGTH]
+    return Storage(str(cache.Cache.here().folder / CACHED / name))
+
+
 def settle() -> None:
     """Bring MLflow into this process: quiet, and impatient unless the environment says more."""
     for setting, value in SETTINGS.items():
@@ -71,20 +83,20 @@ def locked(storage: Storage) -> contextlib.AbstractContextManager[None]:
     return storage.locked(layout.lock("mlflow"), LOCK_S)
 
 
-def make_ready(storage: Storage, *, thorough: bool = False) -> bool:
-    """See to it that the storage holds a database that can be used; True if one was moved aside.
+def make_ready(place: Storage, *, thorough: bool = False) -> bool:
+    """See to it that a `home` holds a database that can be used; True if one was moved aside.
 
     `thorough` reads all of it, which takes a second for some hundred MB. One that is locked, full
     or not to be written is not broken: it stays.
     """
-    path = storage.local(layout.MLFLOW_DATABASE)
-    with locked(storage):
+    path = place.local(layout.MLFLOW_DATABASE)
+    with locked(place):
         broken = is_broken(path, thorough=thorough)
         if broken:
             _let_go(path)
-            _move_aside(path, storage.local(DAMAGED))
+            _move_aside(path, place.local(DAMAGED))
         if not path.exists() or not path.stat().st_size:
-            _create(path, storage.local(layout.MLFLOW_ARTIFACTS))
+            _create(path, place.local(layout.MLFLOW_ARTIFACTS))
     return broken
 
 

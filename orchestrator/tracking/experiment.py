@@ -18,7 +18,6 @@ from fdsweep.orchestrator.tracking import database
 from fdsweep.orchestrator.tracking.runs import Held, Identity, Run, Summary
 from fdsweep.orchestrator.tracking.tracker import IsTrained
 from fdsweep.search_spaces import layout
-from fdsweep.search_spaces.errors import StorageError
 from fdsweep.search_spaces.storage import Storage
 
 if TYPE_CHECKING:
@@ -41,33 +40,22 @@ UNFINISHED = {"RUNNING", "KILLED"}
 
 
 def tracking_uri(storage: str, given: str | None = None) -> str:
-    """The one `given`, else MLFLOW_TRACKING_URI, else the SQLite file in a local storage.
-
-    Raises:
-        StorageError: object storage cannot hold an SQLite file.
-    """
-    given = given or os.environ.get(TRACKING_URI)
-    if given:
-        return given
-    if not Storage(storage).is_local:
-        raise StorageError(
-            "MLflow's SQLite file cannot lie in object storage",
-            storage,
-            f"Set {TRACKING_URI} to a tracking server",
-        )
-    return f"sqlite:///{Storage(storage).local(layout.MLFLOW_DATABASE)}"
+    """The one `given`, else MLFLOW_TRACKING_URI, else the storage's own SQLite file."""
+    return given or os.environ.get(TRACKING_URI) or _own_uri(Storage(storage))
 
 
-def artifacts_uri(storage: str) -> str | None:
-    """Where files of runs go: into a local storage, else where the tracking server says (None)."""
-    if not Storage(storage).is_local:
-        return None
-    return Storage(storage).local(layout.MLFLOW_ARTIFACTS).as_uri()
+def artifacts_uri(storage: Storage) -> str:
+    """Where files of runs go, unless a tracking server says otherwise: beside the database."""
+    return database.home(storage).local(layout.MLFLOW_ARTIFACTS).as_uri()
 
 
 def is_own(storage: Storage, uri: str) -> bool:
-    """Whether `uri` is that of the database in the storage itself."""
-    return storage.is_local and uri == f"sqlite:///{storage.local(layout.MLFLOW_DATABASE)}"
+    """Whether `uri` is that of the storage's own database, in itself or in this node's cache."""
+    return uri == _own_uri(storage)
+
+
+def _own_uri(storage: Storage) -> str:
+    return f"sqlite:///{database.home(storage).local(layout.MLFLOW_DATABASE)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +81,14 @@ class Experiment:
         database.settle()
         import mlflow
 
-        self.storage, self.name, self.tags = storage, name, tags
+        is_ours = is_own(storage, uri)
+        self.storage = database.home(storage) if is_ours else storage
+        self.name, self.tags = name, tags
         self.parent, self.added, self.adopted = "", 0, False
         self.live: dict[Identity, _Open] = {}
         self.client = mlflow.MlflowClient(tracking_uri=uri)
-        with database.locked(storage):
-            self.id = self._id(artifacts_uri(storage.root) if is_own(storage, uri) else None)
+        with database.locked(self.storage):
+            self.id = self._id(artifacts_uri(storage) if is_ours else None)
         self.logged = {
             _identity(run)
             for run in self._runs("attributes.status = 'FINISHED'")

@@ -22,6 +22,7 @@ from fdsweep.orchestrator.tracking.tracker import IsTrained, registry
 from fdsweep.results.records.store import Store
 from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.errors import first_line, public
+from fdsweep.search_spaces.storage import tell_once
 
 SHOW_EVERY_S = 5.0
 """Between two looks at what is new of all that is in training: a request each, at most."""
@@ -38,7 +39,7 @@ class MlflowTracker:
     """A `Tracker` that writes in a thread of its own.
 
     Attributes:
-        known: what the database in the storage holds of runs that ended well.
+        known: what the storage's own database holds of runs that ended well.
         running: what it shows as in training.
         live: what is in training here, with all that was told of it; `news` are those of which
             something is to be written. Both are guarded by `lock`.
@@ -134,7 +135,7 @@ class MlflowTracker:
 
     def _begin(self) -> None:
         if is_own(self.store, self.uri):
-            path = self.store.local(layout.MLFLOW_DATABASE)
+            path = database.home(self.store).local(layout.MLFLOW_DATABASE)
             if not database.is_broken(path):
                 self.known = database.identities(path, self.sweep, "FINISHED")
                 self.running = database.identities(path, self.sweep, "RUNNING")
@@ -165,9 +166,16 @@ class MlflowTracker:
             self._written().log(run)
 
     def _opened(self) -> Experiment:
-        if is_own(self.store, self.uri) and database.make_ready(self.store):
-            _say(f"{database.WAS_BROKEN} and is filled from the results.")
-            fill_all(self.store, self.uri)
+        if is_own(self.store, self.uri):
+            place = database.home(self.store)
+            if not self.store.is_local:
+                tell_once(
+                    f"{self.store.root}: MLflow's database is {place.uri(layout.MLFLOW_DATABASE)} "
+                    "on this machine; fdsweep ui makes one of its own on any other."
+                )
+            if database.make_ready(place):
+                _say(f"{database.WAS_BROKEN} and is filled from the results.")
+                fill_all(self.store, self.uri)
         return Experiment(self.store, self.uri, self.sweep, self.tags)
 
     def _written(self) -> Experiment:

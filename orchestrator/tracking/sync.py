@@ -89,7 +89,8 @@ def sync(storage: str, uri: str | None, is_trained: IsTrained) -> Outcome:
     store = Store.open(storage)
     uri = tracking_uri(storage, uri)
     try:
-        broken = is_own(store, uri) and database.make_ready(store, thorough=True)
+        place = database.home(store)
+        broken = is_own(store, uri) and database.make_ready(place, thorough=True)
         found = tuple(fill_all(store, uri, is_trained))
     except Exception as error:
         raise StorageError(

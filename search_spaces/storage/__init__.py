@@ -134,7 +134,7 @@ class Storage:
         try:
             with self.system.open_input_stream(self.inside(place)) as stream:
                 content: bytes = stream.read(size)
-        except OSError as error:
+        except remote.ERRORS as error:
             raise self._unreadable(place, error) from None
         return content
 
@@ -154,7 +154,7 @@ class Storage:
             with self.system.open_input_file(self.inside(place)) as file:
                 file.seek(max(file.size() - size, 0))
                 content: bytes = file.read()
-        except OSError as error:
+        except remote.ERRORS as error:
             raise self._unreadable(place, error) from None
         return content
 
@@ -247,7 +247,7 @@ class Storage:
         try:
             with self.system.open_output_stream(self.inside(place)) as stream:
                 stream.write(content)
-        except OSError as error:
+        except remote.ERRORS as error:
             raise unwritable(self.uri(place), error) from None
 
     def _look(self, place: str) -> fs.FileInfo:
@@ -259,12 +259,12 @@ class Storage:
         """Say in a sentence why another machine does not answer a question about `place`."""
         try:
             yield
-        except OSError as error:
+        except remote.ERRORS as error:
             if self.is_local:
                 raise
             raise self._unreadable(place, error) from None
 
-    def _unreadable(self, place: str, error: OSError) -> StorageError:
+    def _unreadable(self, place: str, error: Exception) -> StorageError:
         if self.is_local:
             return StorageError(f"cannot be read ({first_line(error)})", self.inside(place))
         why, fix = remote.explained(error)
@@ -277,9 +277,9 @@ class Storage:
         return [info for info in found if info.type == fs.FileType.File]
 
 
-def unwritable(place: str, error: OSError) -> StorageError:
+def unwritable(place: str, error: Exception) -> StorageError:
     """What to say of `error`, met when something was to be written at `place`."""
-    if error.errno in FULL:
+    if getattr(error, "errno", None) in FULL:
         return StorageError(f"the storage is full ({first_line(error)})", place, MAKE_ROOM)
     why, fix = remote.explained(error)
     return StorageError(f"cannot be written ({why})", place, fix or OTHER_STORAGE)

@@ -13,6 +13,14 @@ from fdsweep.search_spaces.errors import StorageError, clipped, first_line
 OBJECT_STORES = {"s3", "gcs", "abfs"}
 """pyarrow's names of file systems without folders, where a file appears whole when it is closed."""
 
+ERRORS = (OSError, pa.ArrowException)
+"""What pyarrow raises where it cannot do what it is asked for."""
+
+GOOGLE = re.compile(r"^(gs|gcs)://(?!.*[?&]retry_limit_seconds=)")
+RETRY_S = 20
+"""How long Google Cloud Storage is asked again where there is no answer or no key; pyarrow's own
+limit is a quarter of an hour. `retry_limit_seconds` in the URI is another."""
+
 KEYS = re.compile(r"^s3://(?P<id>[^:@/?]*):(?P<secret>.*?)@(?=[^@]*$)")
 """The start of a URI with keys in it."""
 
@@ -21,18 +29,19 @@ KEY_ID, SECRET, SESSION = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SES
 FAULTS = (
     (
         r"ACCESS_DENIED|INVALID_ACCESS_KEY|InvalidAccessKey|SIGNATURE|SignatureDoesNotMatch|"
-        r"EXPIRED|ExpiredToken|INVALID_CLIENT_TOKEN|UNRECOGNIZED_CLIENT|code 40[13]|[Cc]redential",
+        r"EXPIRED|ExpiredToken|INVALID_CLIENT_TOKEN|UNRECOGNIZED_CLIENT|code 40[13]|[Cc]redential|"
+        r"OAuth2 access token|PERMISSION_DENIED|UNAUTHENTICATED",
         "the credentials are missing or refused",
         "Give others: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, a role of the "
         "machine, or GOOGLE_APPLICATION_CREDENTIALS",
     ),
     (
-        r"NO_SUCH_BUCKET|NoSuchBucket|Bucket '.*' not found",
+        r"NO_SUCH_BUCKET|NoSuchBucket|Bucket '.*' not found|bucket does not exist",
         "there is no such bucket",
         "Make it, or choose another --storage",
     ),
     (
-        r"NETWORK_CONNECTION|curlCode|[Cc]ould not connect|REQUEST_TIMEOUT",
+        r"NETWORK_CONNECTION|curlCode|CURL error|[Cc]ould not connect|REQUEST_TIMEOUT",
         "it does not answer",
         "Check the network and the endpoint (AWS_ENDPOINT_URL), and type the same command again",
     ),
@@ -64,7 +73,8 @@ def locate(uri: str) -> tuple[fs.FileSystem, str]:
     Raises:
         StorageError: pyarrow does not know it, or it names no bucket or folder.
     """
-    system, path = _opened(uri, tuple(x for x in os.environ.items() if x[0].startswith("AWS_")))
+    settings = (x for x in os.environ.items() if x[0].startswith(("AWS_", "GOOGLE_")))
+    system, path = _opened(uri, tuple(settings))
     if not path:
         raise StorageError("names no bucket or folder", uri, "Give one, such as s3://bucket/runs")
     return system, path
@@ -74,17 +84,25 @@ def locate(uri: str) -> tuple[fs.FileSystem, str]:
 def _opened(uri: str, settings: tuple[tuple[str, str], ...]) -> tuple[fs.FileSystem, str]:
     """Opened once under the same `settings`: each client looks for keys and for a region anew."""
     del settings
+    if GOOGLE.match(uri):
+        uri += f"{'&' if '?' in uri else '?'}retry_limit_seconds={RETRY_S}"
     try:
         found: tuple[fs.FileSystem, str] = fs.FileSystem.from_uri(uri)
-    except (pa.ArrowInvalid, OSError) as error:
+    except ERRORS as error:
         raise StorageError(f"cannot be used ({first_line(error)})", uri) from None
     return found
 
 
-def explained(error: OSError) -> tuple[str, str]:
+def explained(error: Exception) -> tuple[str, str]:
     """What `error` means, and what to do about it; its own first line and "" if that is unknown."""
     said = first_line(error)
     for pattern, meaning, fix in FAULTS:
         if re.search(pattern, said):
-            return f"{meaning}: {clipped(said, 200)}", fix
+            return f"{meaning}: {clipped(_unwrapped(said), 200)}", fix
     return said, ""
+
+
+def _unwrapped(said: str) -> str:
+    """What Google's client has to say, without what it says of itself."""
+    core = said.partition(" error_info=")[0].rpartition("underlying error message was: ")[2]
+    return core.removeprefix("google::cloud::Status(")

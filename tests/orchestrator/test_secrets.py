@@ -45,7 +45,7 @@ def test_mlflows_server_gets_its_database_where_nobody_reads_it(monkeypatch):
     started = []
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://me:hushhush@db/mlflow")
     monkeypatch.setattr(ui.os, "execvpe", lambda *given: started.append(given))
-    ui.serve("runs", "127.0.0.1", 5000)
+    ui.serve("runs", lambda _: False, "127.0.0.1", 5000)
     ((_, command, environment),) = started
     assert "hushhush" not in " ".join(command)
     assert environment["MLFLOW_BACKEND_STORE_URI"] == "postgresql://me:hushhush@db/mlflow"

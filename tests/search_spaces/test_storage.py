@@ -3,6 +3,8 @@ import inspect
 import os
 import pickle
 import resource
+from datetime import timedelta
+from functools import partial
 
 import pytest
 from pyarrow import fs
@@ -180,3 +182,32 @@ def test_no_two_places_of_the_layout_are_the_same():
     ]
     assert len(set(places)) == len(places) >= 10
     assert not any(place.startswith("/") or "//" in place for place in places)
+
+
+NOWHERE = "gs://anonymous@bucket/runs?endpoint_override=127.0.0.1:9&scheme=http"
+
+
+def test_a_place_in_google_cloud_storage_is_found_and_not_asked_for_long():
+    storage = Storage("gs://bucket/runs?location=EU")
+    assert (storage.root, storage.is_flat) == ("gs://bucket/runs?location=EU", True)
+    assert storage.inside("results/a") == "bucket/runs/results/a"
+    assert storage.uri("results/a") == "gs://bucket/runs/results/a?location=EU"
+    for root, seconds in {"gs://bucket": 20, "gcs://bucket/a?retry_limit_seconds=5": 5}.items():
+        _, (settings,) = Storage(root).system.__reduce__()
+        assert settings["retry_time_limit"] == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(("keys", "said"), [("gone.json", "Cannot open"), ("odd.json", "Unsupp")])
+def test_keys_that_google_cannot_use_are_one_sentence(keys, said, monkeypatch, tmp_path):
+    (tmp_path / "odd.json").write_text('{"type": "odd"}')
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / keys))
+    storage = Storage("gs://bucket/runs")
+    for ask in (storage.exists, partial(storage.read, "a"), partial(storage.write, "a", b"a")):
+        with pytest.raises(StorageError, match=f"missing or refused: {said}") as caught:
+            ask()
+        assert len(str(caught.value).splitlines()) == 1
+
+
+def test_google_cloud_storage_that_does_not_answer_is_one_sentence():
+    with pytest.raises(StorageError, match="it does not answer: .*connect to server"):
+        Storage(f"{NOWHERE}&retry_limit_seconds=0.1").exists()

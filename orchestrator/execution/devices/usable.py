@@ -2,6 +2,7 @@
 
 import socket
 
+from fdsweep.orchestrator.execution.devices import everywhere
 from fdsweep.search_spaces.errors import ClusterError, first_line
 
 FIX = "Install a torch that fits its driver, on every node, or train on cores with --gpus 0"
@@ -39,33 +40,17 @@ def _here() -> str:
     return f"node {socket.gethostname()}"
 
 
-def on_every_node(seconds: float = 30.0) -> tuple[list[str], list[str]]:
+def on_every_node() -> tuple[list[str], list[str]]:
     """What `check` says on each node of the cluster with GPUs, where it has anything to say.
 
     Returns:
-        That, and the names of nodes whose GPUs were taken for so many `seconds`.
+        That, and the names of nodes whose GPUs were taken all the time.
     """
-    import ray
-    from ray.exceptions import RayError
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
-    look = ray.remote(num_cpus=0, num_gpus=0.01, max_retries=0)(check)
-    asked = {}
-    for node in ray.nodes():
-        if node["Alive"] and node["Resources"].get("GPU"):
-            here = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-            asked[look.options(scheduling_strategy=here).remote()] = node["NodeName"]
-    if not asked:
-        return [], []
-    done, late = ray.wait(list(asked), num_returns=len(asked), timeout=seconds)
-    found = []
-    for one in done:
-        try:
-            ray.get(one)
-        except UnusableGpuError as error:
-            found.append(str(error.cause))  # type: ignore[attr-defined]
-        except RayError as error:
-            found.append(f"node {asked[one]}: {first_line(error)}")
-    for one in late:
-        ray.cancel(one)
-    return found, [asked[one] for one in late]
+    found, late = everywhere.ask(check, has="GPU", num_gpus=0.01)
+    said = []
+    for node, error in found:
+        if isinstance(error, UnusableGpuError):
+            said.append(str(error.cause))  # type: ignore[attr-defined]
+        else:
+            said.append(f"node {node}: {first_line(error)}")
+    return said, late

@@ -10,6 +10,7 @@ from faults import rows
 from fdsweep.orchestrator.execution.cluster import (
     ResourceRequest,
     check,
+    check_nodes,
     local_resources,
     plan_resources,
     share,
@@ -17,6 +18,7 @@ from fdsweep.orchestrator.execution.cluster import (
 from fdsweep.orchestrator.execution.devices.packing import Node
 from fdsweep.orchestrator.execution.ray_compat import head_answers
 from fdsweep.search_spaces.errors import ClusterError, ConfigError
+from fdsweep.search_spaces.storage import Storage
 
 
 @pytest.mark.parametrize(
@@ -118,6 +120,18 @@ def test_a_cluster_that_is_joined_may_have_to_grow():
         share(replace(joined, address="local"), nodes)
     with pytest.raises(ClusterError, match="4 workers and 4 GPUs does not fit into --gpus 2"):
         share(replace(joined, gpus=2, workers_per_trial=4), nodes)
+
+
+def test_a_cluster_without_workers_does_not_tell_what_its_trials_take(tmp_path):
+    storage, head, worker = Storage(str(tmp_path)), Node(0, 0), Node(8, 0)
+    joined = ResourceRequest("10.0.0.1:6379")
+    for nodes in ((), (head,)):
+        with pytest.raises(ClusterError, match=r"^10.0.0.1:6379: no worker .* Give --gpus"):
+            check_nodes(joined, nodes, storage)
+        check_nodes(ResourceRequest("local"), nodes, storage)
+        for told in ({"gpus": 0}, {"gpus": 8}, {"gpus_per_trial": 0.5}):
+            check_nodes(replace(joined, **told), nodes, storage)
+    check_nodes(joined, (head, worker), storage)
 
 
 @pytest.mark.fault("no cluster at `--address`", "one sentence, exit 2")

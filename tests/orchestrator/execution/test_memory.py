@@ -63,7 +63,7 @@ planned = [
     for key in "abc"
 ]
 with Writer() as writer:
-    notes = Notes(InTurn(iter(planned), Room(resources, "student")), writer)
+    notes = Notes(InTurn(iter(planned), Room(resources)), writer)
     stages.fit(fit_trial, resources, storage, notes)
 print(json.dumps([resources.concurrent, notes.told, sorted(notes.done), notes.gone]))
 """

@@ -35,6 +35,7 @@ DATASET = datasets.find("watch")
 ROWS = {
     "fd": {"name": "FD", "teacher": "random"},
     "none": {"name": "none", "method": "none"},
+    "taught": {"name": "KD", "method": "kd"},
 }
 
 
@@ -62,6 +63,7 @@ class Notes:
     outcomes: dict = field(default_factory=dict)
     failures: dict = field(default_factory=dict)
     ends: list = field(default_factory=list)
+    events: list = field(default_factory=list)
     epochs: list = field(default_factory=list)
     interruptions: list = field(default_factory=list)
 
@@ -94,7 +96,7 @@ class Notes:
         pass
 
 
-def planned(storage, rows, **changes):
+def planned(storage, rows, missing=False, **changes):
     sweep = validated(
         {
             "study": "test",
@@ -111,7 +113,7 @@ def planned(storage, rows, **changes):
         sweep,
         make_cells(sweep, DATASET.info),
         finished=set(),
-        missing_teachers=lambda key, seeds: (),
+        missing_teachers=lambda key, seeds: seeds if missing else (),
         storage=str(storage),
     )
 
@@ -125,7 +127,7 @@ def alone(trial, seed=0):
 def test_as_many_trials_run_as_the_cluster_has_room_for_now(cluster, monkeypatch):
     more = Node(cluster.nodes[0].cpus + 5, 0)
     monkeypatch.setattr(room, "LOOK_EVERY_S", 0.1)
-    with room.Room(replace(cluster, nodes=(more,)), "student") as found:
+    with room.Room(replace(cluster, nodes=(more,))) as found:
         assert found.places() == cluster.concurrent + 5
         time.sleep(2)
         assert found.places() == cluster.concurrent
@@ -174,6 +176,28 @@ def test_workers_serve_trial_after_trial_and_give_what_a_plain_process_gives(clu
         expected = alone(trial)
         for name in expected.keys() - {"seconds"}:
             assert notes.outcomes[trial.key][name] == expected[name]
+
+
+def test_a_student_without_a_teacher_does_not_wait_for_teachers(cluster, tmp_path):
+    plan = planned(tmp_path, ["taught", "none"], epochs=1, missing=True)
+    taught, free = plan.students
+
+    class Ordered(Notes):
+        def started(self, trial):
+            self.events.append(("begun", trial.key))
+
+        def finished(self, trial, seed, outcome):
+            self.outcomes[trial.key] = outcome
+            self.events.append(("ended", trial.key))
+
+    notes = Ordered()
+    run_plan(plan, cluster, str(tmp_path), notes)
+    assert not notes.failures
+    (teacher,) = (trial.key for trial in plan.teachers)
+    assert {*notes.events[:2]} == {("begun", teacher), ("begun", free.key)}
+    assert notes.events.index(("ended", teacher)) < notes.events.index(("begun", taught.key))
+    for trial in plan.students:
+        assert notes.outcomes[trial.key]["kept"] == alone(trial)["kept"]
 
 
 def test_a_worker_that_dies_between_two_trials_is_replaced(cluster, tmp_path):

@@ -40,7 +40,7 @@ TAUGHT = replace(ALONE, method="kd", teachers=(NETWORK,), teacher_state="trained
 
 
 OWN = RayTaskError("fit_trial", "it broke\noff", ValueError("off"))
-ROOM = Room(plan_resources(ResourceRequest(), 1, 0), "student")
+ROOM = Room(plan_resources(ResourceRequest(), 1, 0))
 LOST, MEMORY = ActorDiedError(), ActorMemoryError("Memory on the node was low.")
 
 
@@ -224,6 +224,55 @@ def test_seeds_of_another_driver_are_left_and_so_is_the_folder_of_a_run(world, t
         assert last.blocked == [train_name(trial)]
 
 
+def test_students_begin_as_soon_as_their_own_teachers_have_ended(world, tmp_path):
+    """In the order of the plan; one seed of the second teacher fails."""
+    other = replace(NETWORK, backbone="c")
+    quick, slow = (replace(ALONE, network=replace(NETWORK, backbone=name)) for name in "xy")
+    taught = [replace(TAUGHT, teachers=(one,)) for one in (NETWORK, other)]
+    both = replace(TAUGHT, teachers=(NETWORK, other), method="both")
+    teachers = [
+        make_trial(tmp_path, "teacher", replace(ALONE, network=n)) for n in (NETWORK, other)
+    ]
+    students = [make_trial(tmp_path, "student", one) for one in (*taught, both, slow, quick)]
+    with Leases(Storage(str(tmp_path))) as leases:
+        turns = Turns([*teachers, *students], leases)
+        assert turns.able == 4
+        assert [next(turns, None) for _ in range(5)] == [*teachers, *students[3:], None]
+        turns.failed.add((teachers[1].key, 1))
+        turns.over(teachers[1])
+        assert turns.able == 1
+        assert [next(turns, None) for _ in range(2)] == [replace(students[1], seeds=(0,)), None]
+        turns.over(students[4])  # nobody's teacher
+        turns.over(teachers[0])
+        assert [next(turns, None) for _ in range(3)] == [
+            students[0],
+            replace(students[2], seeds=(0,)),
+            None,
+        ]
+        assert turns.orphans == [replace(students[i], seeds=(1,)) for i in (1, 2)]
+        assert not turns.others
+
+
+def test_what_lacked_memory_holds_others_back_that_would_run_beside_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(retries, "BACK_OFF_S", 0.0)
+    teacher = make_trial(tmp_path, "teacher", ALONE)
+    students = [
+        make_trial(tmp_path, "student", replace(ALONE, network=replace(NETWORK, backbone=f"b{i}")))
+        for i in range(6)
+    ]
+    queue = InTurn(iter([teacher, *students]), Room(plan_resources(ResourceRequest(), 4, 0)))
+    assert all(isinstance(queue.suggest(str(i)), dict) for i in range(4))
+    words = queue.broke_off("0", "memory")
+    assert words.endswith("tried once more, with at most 2 teachers at a time")
+    assert queue.suggest("4") is None
+    for ended in "12":
+        queue.on_trial_complete(ended)
+    assert queue.suggest("5")["trial"] == teacher
+    assert queue.suggest("6") is None
+    queue.on_trial_complete("5")
+    assert [isinstance(queue.suggest(f"again {i}"), dict) for i in range(4)] == [True] * 3 + [False]
+
+
 def run_alone(world, storage, failing, cpus=1):
     """The notes of one driver whose student without a teacher ends as in `failing` first."""
     world.gate.set()
@@ -277,7 +326,7 @@ def test_a_trial_killed_for_memory_is_tried_once_with_half_as_many_of_its_kind(w
     words = "killed for lack of memory; tried once more, with at most 1 student at a time"
     assert notes.interruptions == [(ALONE.key, words)]
     assert not notes.failures
-    assert world.at_once == [1, 1, 2, 1]  # a teacher, two students, and one of them again
+    assert world.at_once == [1, 2, 2, 1]  # a teacher, two students, and one of them again
 
 
 def test_the_second_time_a_trial_is_killed_for_memory_it_fails(world, tmp_path):
@@ -292,7 +341,7 @@ def test_what_is_killed_together_halves_once(tmp_path, monkeypatch):
         make_trial(tmp_path, "student", replace(ALONE, network=replace(NETWORK, backbone=f"b{i}")))
         for i in range(8)
     ]
-    room = Room(plan_resources(ResourceRequest(), 8, 0), "student")
+    room = Room(plan_resources(ResourceRequest(), 8, 0))
     queue = InTurn(iter(trials), room)
     assert all(isinstance(queue.suggest(str(i)), dict) for i in range(8))
     assert queue.suggest("more") is None

@@ -31,7 +31,7 @@ from fdsweep.search_spaces.trials import PointConfig
 
 EPOCHS = 9
 SECONDS = 0.5
-ROOM = Room(plan_resources(ResourceRequest(), 64, 0), "trial")
+ROOM = Room(plan_resources(ResourceRequest(), 64, 0))
 X = Dimension(name="x", default=0.5, low=0.0, high=1.0)
 TRAINED = json.dumps({"replicates": []})
 BROKEN = json.dumps({"error": "the loss is no longer finite", "traceback": "Traceback ..."})

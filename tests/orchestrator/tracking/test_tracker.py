@@ -8,7 +8,7 @@ from fdsweep.orchestrator.tracking import tracker
 from fdsweep.orchestrator.tracking.experiment import MAX_PARAM_LENGTH
 from fdsweep.orchestrator.tracking.mlflow import MlflowTracker
 from fdsweep.orchestrator.tracking.runs import Run, Summary
-from fdsweep.search_spaces.errors import ConfigError, StorageError
+from fdsweep.search_spaces.errors import ConfigError
 
 pytestmark = pytest.mark.slow  # MLflow takes seconds to import
 
@@ -81,10 +81,17 @@ def test_a_summary_is_brought_up_to_date(storage):
     assert runs_of(storage, "summed")["summary: FD, a->b"].data.metrics == {"mean": 0.75}
 
 
-def test_mlflow_in_object_storage_needs_a_server(monkeypatch):
+def test_the_database_of_a_remote_storage_is_in_the_cache_of_this_machine(
+    monkeypatch, tmp_path, capsys
+):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    with pytest.raises(StorageError, match="MLFLOW_TRACKING_URI"):
-        MlflowTracker("s3://bucket/runs?region=eu-west-1", "sweep", {})
+    monkeypatch.setenv("FDSWEEP_CACHE_DIR", str(tmp_path))
+    for number, root in enumerate(("s3://bucket/runs", "s3://bucket/runs/")):
+        with MlflowTracker(f"{root}?region=eu-west-1", "sweep", {}) as opened:
+            opened.log(run(number))
+    (folder,) = (tmp_path / "mlflow").iterdir()
+    assert {"run 0", "run 1"} <= set(runs_of(folder, "sweep"))
+    assert f"MLflow's database is {folder}/mlflow.db on this machine" in capsys.readouterr().err
 
 
 def test_a_tracker_is_found_by_name(monkeypatch, tmp_path):

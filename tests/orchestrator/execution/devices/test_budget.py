@@ -66,8 +66,9 @@ def test_nothing_new_begins_and_what_broke_off_goes_on(monkeypatch, tmp_path):
     monkeypatch.setattr(retries, "BACK_OFF_S", 0.0)
     budget = Budget(1.0)
     names = iter("abc")
-    queue = InTurn(names, Room(plan_resources(ResourceRequest(budget=budget), 8, 0), "student"))
+    queue = InTurn(names, Room(plan_resources(ResourceRequest(budget=budget), 8, 0)))
     monkeypatch.setattr(queue, "folder", lambda config: (str(tmp_path), config["trial"]))
+    monkeypatch.setattr(queue, "kind", lambda config: "student")
     assert queue.suggest("1") == {"trial": "a"}
     budget.spent = 3600.0
     assert queue.suggest("2") is None
