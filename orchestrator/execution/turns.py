@@ -20,6 +20,7 @@ from fdsweep.orchestrator.execution.leases import Leases, replicate
 from fdsweep.orchestrator.execution.retries import TRIES, WORDS, Cause, back_off
 from fdsweep.orchestrator.execution.trial import train_name
 from fdsweep.results.records.store import Store
+from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.trials import TrialConfig
 from fdsweep.trainers import teachers
 
@@ -267,8 +268,17 @@ def missing(trial: TrialConfig) -> tuple[int, ...]:
     """The seeds of `trial` whose outcome is not in the storage."""
     if trial.keeps_weights:
         return teachers.missing(trial.storage, trial.key, trial.seeds)
-    done = Store(trial.storage).finished({trial.key})
+    store = Store(trial.storage)
+    if not any(map(store.exists, _rows(trial))):  # to look through all rows takes longer and longer
+        return trial.seeds
+    done = store.finished({trial.key})
     return tuple(seed for seed in trial.seeds if (trial.key, seed) not in done)
+
+
+def _rows(trial: TrialConfig) -> Iterator[str]:
+    """Where the rows of `trial` are stored by whoever trains it."""
+    for seed in trial.seeds:
+        yield f"{layout.RESULTS}/{layout.replicate_file(trial.key, seed)}"
 
 
 def part(trial: TrialConfig, seeds: Collection[int]) -> list[TrialConfig]:
