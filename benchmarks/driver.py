@@ -16,6 +16,7 @@ Prints tables for people, then one JSON line.
 
 import argparse
 import json
+import os
 import resource
 import tempfile
 import time
@@ -31,7 +32,7 @@ import numpy as np
 from fsspec.implementations.local import LocalFileSystem
 from pyarrow.fs import FSSpecHandler, PyFileSystem
 
-from fdsweep.orchestrator.execution.cluster import ResourceRequest, local_resources, share
+from fdsweep.orchestrator.execution.cluster import SETTINGS, ResourceRequest, local_resources, share
 from fdsweep.orchestrator.execution.devices.packing import Node
 from fdsweep.orchestrator.studies import study as studies
 from fdsweep.orchestrator.studies.options import StudyOptions
@@ -137,6 +138,7 @@ def recorded(folder: str, rows: int, seeds: int) -> Iterator[Counting]:
 
 def through_tune(folder: str, trials: int) -> dict[str, dict[str, float]]:
     """Milliseconds per trial and growth in MiB, by quarters of the trials."""
+    os.environ.update(SETTINGS)  # before Ray is imported, as a study does
     import ray
 
     from fdsweep.orchestrator.execution.devices.room import Room

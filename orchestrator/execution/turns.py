@@ -94,7 +94,7 @@ class Turns:
 
     def free(self, trial: TrialConfig) -> None:
         """Give up the leases of `trial`."""
-        self.leases.free([train_name(trial), *(_replicate(trial, seed) for seed in trial.seeds)])
+        self.leases.free([train_name(trial), *(replicate(*one) for one in _all(trial))])
 
     def _leased(self, trial: TrialConfig) -> list[TrialConfig]:
         """What of `trial` is this driver's to train, under its leases."""
@@ -109,7 +109,7 @@ class Turns:
 
     def _take(self, trial: TrialConfig) -> list[TrialConfig]:
         """`trial` with those seeds that are this driver's to train, if there are any."""
-        names = {seed: _replicate(trial, seed) for seed in trial.seeds}
+        names = {seed: replicate(trial.key, seed) for seed in trial.seeds}
         taken = set(self.leases.take(list(names.values())))
         mine = {seed for seed, name in names.items() if name in taken}
         for refused in part(trial, {*names} - mine):
@@ -295,7 +295,3 @@ def _learners(trial: TrialConfig, teachers: Collection[Replicate]) -> set[int]:
 
 def _all(trial: TrialConfig) -> list[Replicate]:
     return [(trial.key, seed) for seed in trial.seeds]
-
-
-def _replicate(trial: TrialConfig, seed: int) -> str:
-    return replicate(trial.key, seed)
