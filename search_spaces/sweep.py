@@ -7,10 +7,12 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from fdsweep.search_spaces.configs import (
+    ClassWeights,
     FeaturePoint,
     Option,
     Pairing,
     Protocol,
+    Sampling,
     TeacherChannels,
     TeacherState,
 )
@@ -67,8 +69,8 @@ class Sweep(Fields):
     own default; empty `directions` are all ordered pairs of its modalities. `pretrained` names a
     checkpoint (folder, or name on the hub) to start a modality's network from, `teachers` the
     folder of an exported student that teaches as it is in a modality. The fields from
-    `epochs` to `warmup_epochs` are as in `OptimConfig`, for students and teachers; `features` and
-    `protocol` are as in `NetworkConfig`.
+    `epochs` to `warmup_epochs` are as in `OptimConfig`, for students and teachers; `features`,
+    `protocol`, `class_weights` and `sampling` are as in `NetworkConfig`.
 
     Example:
         >>> Sweep(study="mine", title="Mine", rows=[Row(name="Feat", method="feat")]).dataset
@@ -100,6 +102,8 @@ class Sweep(Fields):
     warmup_epochs: Annotated[float, Field(ge=0)] | None = None
     features: FeaturePoint = "post-relu"
     protocol: Protocol = "ours"
+    class_weights: ClassWeights = "none"
+    sampling: Sampling = "shuffled"
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:

@@ -19,11 +19,13 @@ from fdsweep.search_spaces.errors import ReplicateError
 from fdsweep.trainers import rng
 from fdsweep.trainers.datasets import SCENE, Fold
 from fdsweep.trainers.distillers import OWN_HEAD, Distiller
+from fdsweep.trainers.distillers.base import TaskLoss
 from fdsweep.trainers.distributed import Placed, on_device
 from fdsweep.trainers.environment import continued, environment
 from fdsweep.trainers.features.outputs import Outputs
 from fdsweep.trainers.loaders import evaluation_batches, training_views
 from fdsweep.trainers.optimisation import learning_rate, make_optimizer
+from fdsweep.trainers.protocol.balance import balanced
 from fdsweep.trainers.protocol.history import Evaluation, History
 from fdsweep.trainers.protocol.lookahead import ahead
 from fdsweep.trainers.protocol.pairing import teacher_batches
@@ -44,6 +46,7 @@ class Roles:
     """Who takes part: the student and its task, the method, and its teachers, often one.
 
     `sizes` are what the method was built for beside the student, as `distillers.build` names it.
+    `balanced` is the task's loss where classes are weighted, and None where they are not.
     """
 
     task: Task
@@ -51,6 +54,12 @@ class Roles:
     distiller: Distiller
     teachers: tuple[Teacher, ...] = ()
     sizes: Mapping[str, Any] = field(default_factory=dict)
+    balanced: TaskLoss | None = None
+
+    @property
+    def loss(self) -> TaskLoss:
+        """The task's loss as it is trained."""
+        return self.balanced or self.task.loss
 
     def trained(self) -> nn.ModuleDict:
         """The networks that a replicate trains, by role."""
@@ -220,7 +229,10 @@ def train_epoch(
     The order of the batches depends on (seed, epoch) alone. Without `rate` the learning rate is
     what the optimiser has.
     """
-    batches = epoch_batches(fold.train.cpu(), config.network.optim.batch_size, seed, epoch)
+    train = fold.train.cpu()
+    if config.network.sampling == "balanced":
+        train = balanced(train, fold.labels.cpu(), rng.generator(seed, "class-turns", epoch))
+    batches = epoch_batches(train, config.network.optim.batch_size, seed, epoch)
     pairing_stream = rng.generator(seed, "pairing", epoch)
     partners = teacher_batches(batches, fold.labels.cpu(), config.pairing, pairing_stream)
     modality = config.network.modality
@@ -255,7 +267,7 @@ def train_step(
     optimizer.zero_grad()
     lr = optimizer.param_groups[0]["lr"]
     with ahead(distiller.inner_steps(), student.network, outputs, taught, labels, lr) as inner:
-        losses = distiller.losses(outputs(), taught, labels, roles.task.loss)
+        losses = distiller.losses(outputs(), taught, labels, roles.loss)
         losses["total"].backward()
     if distiller.clip_norm is not None:
         nn.utils.clip_grad_norm_(roles.trained().parameters(), distiller.clip_norm)

@@ -1,13 +1,13 @@
 """What a report must know of a sweep, written down before anything is trained."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
 from fdsweep.orchestrator.studies.plan import sweep_name
 from fdsweep.results.records.manifest import Manifest, ManifestRow
 from fdsweep.results.records.setting import Setting
-from fdsweep.search_spaces.configs import OptimConfig, StudentConfig
+from fdsweep.search_spaces.configs import NetworkConfig, OptimConfig, StudentConfig
 from fdsweep.search_spaces.fields import Direction
 from fdsweep.search_spaces.sweep import Sweep
 from fdsweep.search_spaces.trials import Cell
@@ -99,7 +99,7 @@ def make_manifest(sweep: Sweep, cells: Sequence[Cell], info: DatasetInfo) -> Man
             for key, teacher in cell.config.trained_teachers.items()
         },
         data_fingerprint=info.fingerprint,
-        data_notes=info.notes,
+        data_notes=(*info.notes, *_balance(network)),
         protocol=network.protocol,
         features=network.features,
         setting=_setting(sweep, cells, info),
@@ -108,6 +108,17 @@ def make_manifest(sweep: Sweep, cells: Sequence[Cell], info: DatasetInfo) -> Man
         factors=crossed_switches(cells),
         class_names=info.classes if tasks.find(network.task).dense else (),
     )
+
+
+def _balance(network: NetworkConfig) -> Iterator[str]:
+    """What is done about classes of unequal sizes, if anything."""
+    if network.class_weights == "balanced":
+        yield (
+            "Class weights: in the task's loss of students and teachers every class weighs the "
+            "same; terms of distillation are not weighted."
+        )
+    if network.sampling == "balanced":
+        yield "Sampling: an epoch shows students and teachers every class as often as any other."
 
 
 def _setting(sweep: Sweep, cells: Sequence[Cell], info: DatasetInfo) -> Setting:

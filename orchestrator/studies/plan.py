@@ -27,6 +27,8 @@ from fdsweep.trainers.datasets import DatasetInfo
 
 NONE: Mapping[str, str] = MappingProxyType({})
 NOBODY: Mapping[str, GivenTeacher] = MappingProxyType({})
+PLAIN = {"class_weights": "none", "sampling": "shuffled"}
+"""What is done about classes of unequal sizes unless a sweep asks for more."""
 
 
 def make_cells(
@@ -86,6 +88,7 @@ def sweep_name(sweep: Sweep, cells: Sequence[Cell]) -> str:
         data=setting.data_fingerprint,
         features=sweep.features,
         protocol=sweep.protocol,
+        **{name: value for name, value in _balance(sweep).items() if value != PLAIN[name]},
         **({"checkpoints": checkpoints} if checkpoints else {}),
         **({"teachers": given} if given else {}),
     )[:6]
@@ -220,6 +223,7 @@ def _network(sweep: Sweep, info: DatasetInfo, modality: str) -> NetworkConfig:
 
     for name in (*sweep.backbones, *sweep.pretrained):
         info.modality(name)
+    _check_balance(sweep, info)
     backbone = backbones.registry.get(
         sweep.backbones.get(modality, info.modality(modality).backbone)
     )
@@ -245,4 +249,22 @@ def _network(sweep: Sweep, info: DatasetInfo, modality: str) -> NetworkConfig:
         task_version=tasks.version(info.task),
         features=sweep.features,
         protocol=sweep.protocol,
+        **_balance(sweep),
     )
+
+
+def _balance(sweep: Sweep) -> dict[str, Any]:
+    """What `sweep` does about classes of unequal sizes."""
+    return {name: getattr(sweep, name) for name in PLAIN}
+
+
+def _check_balance(sweep: Sweep, info: DatasetInfo) -> None:
+    """ConfigError where the labels of `info` are not such that classes can be balanced."""
+    task = tasks.find(info.task)
+    if sweep.class_weights != "none" and not task.balances:
+        what = f"the loss of {info.task} knows no weights of classes"
+        raise ConfigError(what, "--class-weights", "Leave it out")
+    if sweep.sampling != "shuffled" and (task.dense or task.sets):
+        of = "pixels have a class each" if task.dense else "samples have several labels"
+        what = f"samples cannot be drawn by their class, as on {info.name} {of}"
+        raise ConfigError(what, "--sampling", "Leave it out, or give --class-weights balanced")
