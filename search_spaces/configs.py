@@ -84,8 +84,8 @@ class NetworkConfig:
     epoch and head on a validation split, "published" on the test split, and trains on the rest.
 
     For classes of unequal sizes: `class_weights` "balanced" lets every class weigh the same in the
-    task's loss (`Task.balanced_loss`), `sampling` "balanced" shows every class as often as any other
-    (`protocol.balance`) where "shuffled" shows every sample once an epoch.
+    task's loss (`Task.balanced_loss`), `sampling` "balanced" shows every class as often as any
+    other (`protocol.balance`) where "shuffled" shows every sample once an epoch.
 
     Raises:
         ConfigError: a feature point, a protocol, or a way with classes that does not exist.

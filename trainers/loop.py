@@ -293,7 +293,7 @@ def training_labels(
 ) -> Iterator[Tensor]:
     """What the epoch's `batches`, samples [B] each, are trained on, whole for every worker.
 
-    Labels [B] or, where the task predicts every pixel, [B, H, W].
+    Labels [B], sets of them [B, C] or, where the task predicts every pixel, maps [B, H, W].
     """
     if fold.label_maps is None:
         return labels_of(fold, batches)
@@ -304,7 +304,7 @@ def labels_of(fold: Fold, batches: Sequence[Tensor]) -> Iterator[Tensor]:
     """What is known of each of `batches`, samples [B] each, as they are evaluated."""
     if fold.label_maps is not None:
         return fold.label_maps.batches(batches)
-    return (fold.labels[batch] for batch in on_device(batches, fold.labels.device))
+    return (fold.known[batch] for batch in on_device(batches, fold.labels.device))
 
 
 @torch.inference_mode()

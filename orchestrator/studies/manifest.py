@@ -80,6 +80,7 @@ def crossed_switches(cells: Iterable[Cell]) -> tuple[str, ...]:
 def make_manifest(sweep: Sweep, cells: Sequence[Cell], info: DatasetInfo) -> Manifest:
     """What `sweep` consists of, each time by itself."""
     network = cells[0].config.network
+    task = tasks.find(network.task)
     facts = method_facts(cell.config.method for cell in cells)
     return Manifest(
         sweep=sweep_name(sweep, cells),
@@ -88,7 +89,7 @@ def make_manifest(sweep: Sweep, cells: Sequence[Cell], info: DatasetInfo) -> Man
         dataset=info.name,
         paper_table=sweep.paper_table,
         task=network.task,
-        metric=tasks.metric(network.task),
+        metric=task.metric,
         epochs=network.optim.epochs,
         seeds=tuple(sorted(sweep.seeds)),
         seed_history=(tuple(sorted(sweep.seeds)),),
@@ -106,7 +107,7 @@ def make_manifest(sweep: Sweep, cells: Sequence[Cell], info: DatasetInfo) -> Man
         looks=facts.looks,
         response_options=facts.response_options,
         factors=crossed_switches(cells),
-        class_names=info.classes if tasks.find(network.task).dense else (),
+        class_names=info.classes if task.dense or task.sets else (),
     )
 
 

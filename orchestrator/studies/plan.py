@@ -180,9 +180,13 @@ def _student(
 
     options = distillers.told_options(row.method, row.options)
     method = distillers.specimen(row.method, options)
-    dense = tasks.find(networks[direction.student].task).dense
+    task = tasks.find(networks[direction.student].task)
+    dense = task.dense
     if (dense and not method.on_maps) or (method.dense_only and not dense):
         what = f"{row.method} is {'not ' if dense else ''}for data sets whose pixels have labels"
+        raise ConfigError(what, f"row {row.name}", "Leave it out, or name another method")
+    if task.sets and method.one_label:
+        what = f"{row.method} is for samples of one label: {method.one_label}"
         raise ConfigError(what, f"row {row.name}", "Leave it out, or name another method")
     if method.needs_teacher and len(direction.teachers) > method.max_teachers:
         what = f"{row.method} learns from {method.max_teachers} teacher"

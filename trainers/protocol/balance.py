@@ -5,7 +5,7 @@ from torch import Tensor
 
 
 def balanced(train: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
-    """As many samples as `train` [N] has, of which each class has as many as any other, or one more.
+    """As many samples as `train` [N] has, each class as many as any other, or one more.
 
     The samples of a class take turns in a random order: none is there twice before all are there
     once. Of a class that has more than its share another part is drawn each time.
