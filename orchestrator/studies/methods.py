@@ -39,8 +39,7 @@ def overview() -> list[dict[str, Any]]:
     teacher differ in width. `on_maps` says what it sees where every pixel is predicted ("pixels" as
     samples, "maps", or empty if it cannot be used there), `dense_only` that it is for such networks
     alone, `one_label` why samples must not have several labels (empty if they may). `options` has
-    the `default` and the
-    `source` of each option, None where the method declares none.
+    the `default` and the `source` of each option, None where the method declares none.
     """
     return [{"method": name, **_or_error(name)} for name in names()]
 

@@ -9,9 +9,7 @@ import pandas as pd
 from fdsweep.results.compute.ranked import Ranking
 from fdsweep.results.compute.tallies import Counts, Tally, count
 from fdsweep.results.records.schema import CLASSIFICATION, MULTILABEL, SEGMENTATION
-
-THRESHOLD = 0.5
-"""The probability above which a sample is taken for a class of several."""
+from fdsweep.search_spaces.ranking import THRESHOLD
 
 
 @dataclass(frozen=True, slots=True)

@@ -200,8 +200,8 @@ def _ranked(row: Tally, baseline: Tally, seeds: Collection[int]) -> PeopleDiffer
     sides = row.ranked(seeds), baseline.ranked(seeds)
     both = sorted(sides[0].keys() & sides[1].keys())
     chosen = [side[seed] for seed in both for side in sides]
-    own = [np.unique(np.concatenate([one.people for one in chosen[i::2]])) for i in (0, 1) if both]
-    people = np.intersect1d(*own) if own else np.zeros(0, np.int64)
+    there = [{number for one in chosen[i::2] for number in one.people.tolist()} for i in (0, 1)]
+    people = np.array(sorted(there[0] & there[1]), dtype=np.int64)
     if len(people) < MIN_PEOPLE:
         return None
     names = tuple(row.people[number] for number in people)

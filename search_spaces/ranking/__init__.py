@@ -5,6 +5,9 @@ from numpy.typing import NDArray
 
 Numbers = NDArray[np.float64]
 
+THRESHOLD = 0.5
+"""The probability above which a sample is taken for a class, where it may have several."""
+
 ALONE = np.ones((1, 1))
 """Weights of samples that all count once."""
 
@@ -19,7 +22,7 @@ def average_precisions(
     scikit-learn's average_precision_score.
 
     Args:
-        truths: [N, C], whether a sample has a class.
+        truths: [N, C], whether a sample has a class; N is above 0.
         scores: [N, C], the higher the surer.
         weights: [draws, N], how often each sample counts in each draw.
     """
@@ -29,11 +32,11 @@ def average_precisions(
     for column in range(classes):
         order = np.argsort(-scores[:, column], kind="stable")
         ranked, own = scores[order, column], weights[:, order]
-        last = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], n > 0))
+        last = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))
         hits = np.cumsum(own * truths[order, column], axis=1)[:, last]
         seen = np.cumsum(own, axis=1)[:, last]
         precisions = np.divide(hits, seen, out=np.zeros(hits.shape), where=seen > 0)
-        there = hits[:, -1] > 0 if len(last) else np.zeros(draws, np.bool_)
+        there = hits[:, -1] > 0
         sums = (np.diff(hits, axis=1, prepend=0) * precisions).sum(axis=1)[there]
         found[there, column] = sums / hits[there, -1]
     return found

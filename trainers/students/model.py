@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.errors import DataError
+from fdsweep.search_spaces.ranking import THRESHOLD
 from fdsweep.search_spaces.records import UnreadableRecord
 from fdsweep.search_spaces.storage import Storage, tell_once
 from fdsweep.trainers import backbones, datasets, distillers, modalities, tasks
@@ -38,7 +39,6 @@ from fdsweep.trainers.students.record import (
     StudentRecord,
     set_aside,
 )
-from fdsweep.trainers.tasks.multilabel import THRESHOLD
 
 Sample = tuple[str, Tensor]
 """A name and the view [...] that the network is shown."""

@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
-from fdsweep.search_spaces.ranking import average_precisions, mean_average_precision
+from fdsweep.search_spaces.ranking import (
+    THRESHOLD,
+    average_precisions,
+    mean_average_precision,
+)
 from fdsweep.trainers.datasets import DatasetInfo, Fold
 from fdsweep.trainers.features.outputs import Outputs
 from fdsweep.trainers.imports.lazy import torch
@@ -15,9 +19,6 @@ from fdsweep.trainers.tasks import Task, class_weights, registry
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-THRESHOLD = 0.5
-"""The probability above which a class is predicted."""
 
 
 @registry.register("multilabel", version=1)
