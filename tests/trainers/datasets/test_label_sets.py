@@ -1,5 +1,7 @@
 """A table whose samples have any number of labels."""
 
+import re
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -9,6 +11,7 @@ from miniature.own_table import prepare
 
 from fdsweep.orchestrator.data.draft import make_draft, to_yaml
 from fdsweep.orchestrator.data.preview import samples_of_classes
+from fdsweep.orchestrator.data.text import to_text
 from fdsweep.search_spaces.errors import FdsweepError
 from fdsweep.trainers import datasets
 from fdsweep.trainers.datasets.prepared import members, spell_set
@@ -36,6 +39,8 @@ def test_it_is_prepared_and_comes_back_with_its_sets(described, tmp_path):
     assert [info.scenes[i] for i in fold.labels] == [spell_set(sorted(s)) for s in SETS]
     assert fold.to(torch.device("cpu")).known is fold.label_sets
     assert "A sample has up to 2 of 2 labels; 8 have none." in manifest.notes
+    told = to_text(manifest)
+    assert re.search(r"\nlate +4 +2 +2\nwalk +8 +2 +2\nsamples +16 +4 +4\n", told), told
     counts = samples_of_classes(fold)
     assert sum(counts.values()).tolist() == [8, 12]
     other = own_table.build_with_sets(described.parent, classes=["walk", "late"])
@@ -62,6 +67,10 @@ def test_lists_in_parquet_are_the_same_labels(described, tmp_path):
     said = read_description(described)
     ours = read_labels(said, read_rows(described.parent / "table.csv"))
     assert read_labels(said, read_rows(tmp_path / "table.parquet")) == ours
+    columns["labels"] = [["a;b"]] * 24
+    pq.write_table(pa.table(columns), tmp_path / "table.parquet")
+    with pytest.raises(FdsweepError, match="column labels: has 'a;b' in a list"):
+        read_rows(tmp_path / "table.parquet")
 
 
 @pytest.mark.parametrize(
