@@ -66,13 +66,14 @@ def to_text(methods: list[dict[str, Any]]) -> str:
 
 def _table(methods: list[dict[str, Any]]) -> Table:
     table = Table(
-        *("method", "group", "distils", "dense networks", "moves teacher", "needs pairs"),
+        *("method", "group", "distils", "dense networks", "label sets"),
+        *("moves teacher", "needs pairs"),
         *("trains beside the student", "paper"),
         box=box.MARKDOWN,
     )
     for one in methods:
         if "error" in one:
-            table.add_row(one["method"], *("" for _ in range(6)), one["error"])
+            table.add_row(one["method"], *("" for _ in range(7)), one["error"])
             continue
         extra = [*one["trains"], *(f"{x} if widths differ" for x in one["trains_if_widths_differ"])]
         table.add_row(
@@ -80,6 +81,7 @@ def _table(methods: list[dict[str, Any]]) -> Table:
             one["group"],
             one["level"],
             _dense(one),
+            "no" if one["one_label"] or one["dense_only"] else "yes",
             "yes" if one["moves_teacher"] else "no",
             "yes" if one["needs_pairs"] else "no",
             ", ".join(extra) or "–",

@@ -120,7 +120,8 @@ def _is_list_of_names(kind: pa.DataType) -> bool:
     if not (pa.types.is_list(kind) or pa.types.is_large_list(kind)):
         return False
     one = kind.value_type
-    return pa.types.is_string(one) or pa.types.is_large_string(one) or pa.types.is_integer(one)
+    kinds = (pa.types.is_string, pa.types.is_large_string, pa.types.is_integer)
+    return any(is_kind(one) for is_kind in kinds)
 
 
 def _names(cell: pa.Scalar, where: str) -> str:
