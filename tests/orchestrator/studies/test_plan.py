@@ -293,7 +293,8 @@ def test_a_task_that_knows_no_weights_is_refused(monkeypatch):
 
 
 def test_sets_of_labels_are_compared_by_methods_that_take_them():
-    rows = [row.method for row in comparison(task="multilabel").rows]
-    assert {"kd", "dist", "fd-cmkd", "unpaired"} - {*rows} == {"unpaired"}
-    cells = make_cells(comparison(task="multilabel"), SETS)
-    assert make_manifest(comparison(task="multilabel"), cells, SETS).class_names == INFO.classes
+    sweep = comparison(task="multilabel")
+    methods = {row.method for row in sweep.rows}
+    assert {"kd", "dist", "fd-cmkd", "unpaired"} - methods == {"unpaired"}
+    cells = make_cells(sweep, SETS)
+    assert make_manifest(sweep, cells, SETS).class_names == INFO.classes
