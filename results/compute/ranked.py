@@ -12,7 +12,7 @@ from fdsweep.search_spaces.ranking import Numbers, average_precisions
 MIN_DRAWS, WORK = 200, 10**7
 """Bootstrap samples of people at the least, and the numbers up to which there are more."""
 
-MAX_WORK = 10 * WORK
+MAX_WORK = 5 * WORK
 """Beyond which there is no bootstrap: it would take longer than a report may."""
 
 
@@ -44,36 +44,33 @@ class Ranking:
         return nan_mean(found)
 
 
-def ranked_difference(
-    sides: tuple[Sequence[Ranking], Sequence[Ranking]],
+def ranked_scores(
+    rankings: Sequence[Ranking],
+    everybody: int,
     people: NDArray[np.int64],
     generator: np.random.Generator,
-) -> tuple[float, tuple[float, float]] | None:
-    """The difference of two rows' mean average precisions, and its 95 % interval over people.
+) -> Numbers | None:
+    """The mean over seeds of a row's mean average precision: as it is, and in each draw of people.
 
-    It is the mean over seeds, which are the same on both sides and are not drawn: a draw takes as
-    many people as there are, with replacement, the same for both sides.
+    A draw takes as many people as there are, with replacement; seeds are not drawn.
 
     Args:
-        sides: a row's rankings and its baseline's, one of each seed.
-        people: numbers of those that both have tested.
+        rankings: one of each seed.
+        everybody: how many people have a number.
+        people: numbers of those that count.
         generator: of the draws.
 
     Returns:
-        Fractions; None where that is more work than `MAX_WORK`.
+        [1 + draws] fractions; None where that is more work than `MAX_WORK`.
     """
-    size = sum(ranking.truths.size for side in sides for ranking in side)
-    draws = int(np.clip(WORK // max(size, 1), MIN_DRAWS, DRAWS))
+    size = sum(ranking.truths.size for ranking in rankings)
+    draws = int(np.clip(WORK // size, MIN_DRAWS, DRAWS))
     if draws * size > MAX_WORK:
         return None
-    most = 1 + max(int(ranking.people.max()) for side in sides for ranking in side)
-    times = np.zeros((1 + draws, max(most, 1 + int(people.max()))))
+    times = np.zeros((1 + draws, everybody))
     times[0, people] = 1
     times[1:, people] = draw_people(draws, len(people), generator)
-    ours, theirs = (nan_mean(np.stack([one.means(times) for one in side], 1)) for side in sides)
-    differences = ours - theirs
-    low, high = np.nanquantile(differences[1:], [0.025, 0.975])
-    return float(differences[0]), (float(low), float(high))
+    return nan_mean(np.stack([one.means(times) for one in rankings], 1))
 
 
 def nan_mean(values: Numbers) -> Numbers:

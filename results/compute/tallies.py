@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from fdsweep.results.compute.ranked import Ranking, nan_mean, ranked_difference
+from fdsweep.results.compute.ranked import Ranking, nan_mean, ranked_scores
 from fdsweep.results.compute.statistics import MIN_PEOPLE, mean_share, paired_bootstrap
 
 Counts = NDArray[np.int64]
@@ -169,12 +169,13 @@ def people_differences(
     """
     alike: dict[tuple[str, ...], list[tuple[int, Counts]]] = {}
     found: list[PeopleDifference | None] = [None] * len(pairs)
+    scored: dict[tuple[object, ...], Shares | None] = {}
     for index, (key, baseline, seeds) in enumerate(pairs):
         sides = [tallies.get(key), tallies.get(baseline)]
         if sides[0] is None or sides[1] is None:
             continue
         if sides[0].rankings and sides[1].rankings:
-            found[index] = _ranked(sides[0], sides[1], seeds)
+            found[index] = _ranked(sides[0], sides[1], seeds, scored)
             continue
         people, counts = _paired_counts(sides[0], sides[1], seeds)
         if len(people) >= MIN_PEOPLE:
@@ -195,18 +196,35 @@ def _generator(people: Sequence[str]) -> np.random.Generator:
     return np.random.default_rng(list(hashlib.sha256("\n".join(people).encode()).digest()))
 
 
-def _ranked(row: Tally, baseline: Tally, seeds: Collection[int]) -> PeopleDifference | None:
-    """Of rows whose samples are ranked; people have the same numbers on both sides."""
-    sides = row.ranked(seeds), baseline.ranked(seeds)
-    both = sorted(sides[0].keys() & sides[1].keys())
-    chosen = [side[seed] for seed in both for side in sides]
-    there = [{number for one in chosen[i::2] for number in one.people.tolist()} for i in (0, 1)]
+def _ranked(
+    row: Tally,
+    baseline: Tally,
+    seeds: Collection[int],
+    scored: dict[tuple[object, ...], Shares | None],
+) -> PeopleDifference | None:
+    """Of rows whose samples are ranked; people have the same numbers on both sides.
+
+    `scored` has what was found of a row, as baselines are asked for again.
+    """
+    both = sorted(row.ranked(seeds).keys() & baseline.ranked(seeds).keys())
+    sides = [list(one.ranked(both).values()) for one in (row, baseline)]
+    there = [{number for one in side for number in one.people.tolist()} for side in sides]
     people = np.array(sorted(there[0] & there[1]), dtype=np.int64)
     if len(people) < MIN_PEOPLE:
         return None
     names = tuple(row.people[number] for number in people)
-    against = ranked_difference((chosen[::2], chosen[1::2]), people, _generator(names))
-    return None if against is None else PeopleDifference(*against)
+    scores = []
+    for tally, side in zip((row, baseline), sides, strict=True):
+        asked = (id(tally), *both, names)
+        if asked not in scored:
+            scored[asked] = ranked_scores(side, len(row.people), people, _generator(names))
+        scores.append(scored[asked])
+    ours, theirs = scores
+    if ours is None or theirs is None or len(ours) != len(theirs):
+        return None
+    differences = ours - theirs
+    low, high = np.nanquantile(differences[1:], [0.025, 0.975])
+    return PeopleDifference(float(differences[0]), (float(low), float(high)))
 
 
 def _paired_counts(

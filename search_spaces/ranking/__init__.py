@@ -31,14 +31,19 @@ def average_precisions(
     found = np.full((draws, classes), np.nan)
     for column in range(classes):
         order = np.argsort(-scores[:, column], kind="stable")
-        ranked, own = scores[order, column], weights[:, order]
-        last = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))
-        hits = np.cumsum(own * truths[order, column], axis=1)[:, last]
-        seen = np.cumsum(own, axis=1)[:, last]
-        precisions = np.divide(hits, seen, out=np.zeros(hits.shape), where=seen > 0)
+        places = np.flatnonzero(truths[order, column])
+        if not len(places):
+            continue
+        # of every sample with the class: the last that scores the same, and the last such with it
+        ranked = -scores[order, column]
+        ends = np.searchsorted(ranked, ranked[places], side="right") - 1
+        last = np.searchsorted(places, ends, side="right") - 1
+        own = weights[:, order]
+        seen, own = np.cumsum(own, axis=1)[:, ends], own[:, places]
+        hits = np.cumsum(own, axis=1)
+        precisions = np.divide(hits[:, last], seen, out=np.zeros(seen.shape), where=seen > 0)
         there = hits[:, -1] > 0
-        sums = (np.diff(hits, axis=1, prepend=0) * precisions).sum(axis=1)[there]
-        found[there, column] = sums / hits[there, -1]
+        found[there, column] = (own * precisions).sum(axis=1)[there] / hits[there, -1]
     return found
 
 

@@ -80,7 +80,8 @@ def test_the_difference_over_people_is_that_of_weighted_samples(
 
     monkeypatch.setattr(module, "draw_people", record)
     (found,) = people_differences(tallies, [("row", "base", [0, 1])])
-    times = np.concatenate([np.ones((1, PEOPLE)), *drawn])
+    assert np.array_equal(*drawn)  # the same for both sides
+    times = np.concatenate([np.ones((1, PEOPLE)), drawn[0]])
     assert times.shape == (6, PEOPLE)
 
     def score(key: str, seed: int, own: np.ndarray) -> float:
