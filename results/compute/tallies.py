@@ -41,14 +41,14 @@ class Tally:
     rankings: tuple[Ranking | None, ...] = ()
 
     def class_scores(self, seeds: Collection[int]) -> Shares:
-        """The score of each class, [classes], over all of `seeds`; NaN where it has none."""
+        """The score of each class in percent, [classes], over `seeds`; NaN where it has none."""
         if self.rankings:
             found = [one.precisions() for one in self.ranked(seeds).values()]
-            return nan_mean(np.stack(found, 1)) if found else np.zeros(0)
+            return 100 * nan_mean(np.stack(found, 1)) if found else np.zeros(0)
         done = self.tested(seeds)
         samples, hits = (each[done].sum(axis=0) for each in (self.class_samples, self.class_hits))
         nothing = np.full(hits.shape, np.nan)
-        return np.asarray(np.divide(hits, samples, out=nothing, where=samples > 0))
+        return np.asarray(np.divide(100 * hits, samples, out=nothing, where=samples > 0))
 
     def ranked(self, seeds: Collection[int]) -> dict[int, Ranking]:
         """The rankings of those of `seeds` that have one."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from fdsweep.results.compute.cells import Cell
-from fdsweep.results.compute.tables.model import TO_PERCENT, ClassRow
+from fdsweep.results.compute.tables.model import ClassRow
 from fdsweep.results.compute.tallies import Tally
 
 
@@ -24,5 +24,5 @@ def per_class(cell: Cell, tallies: Mapping[str, Tally]) -> Iterator[ClassRow]:
             student_modality=cell.row.student_modality,
             label=int(label),
             n=int(labelled[label]),
-            score=float(TO_PERCENT * scores[label]),
+            score=float(scores[label]),
         )

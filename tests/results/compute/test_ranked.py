@@ -57,7 +57,7 @@ def test_scores_of_classes_are_scikit_learns(predictions: pd.DataFrame) -> None:
         guess = scores > 0.5
         f1, recall = (f(truths, guess, average="macro") for f in (f1_score, recall_score))
         assert (*row.macro_f1([seed]), *row.macro_recall([seed])) == pytest.approx((f1, recall))
-        known[seed] = average_precision_score(truths, scores, average=None)
+        known[seed] = 100 * average_precision_score(truths, scores, average=None)
     assert row.class_scores([0]) == pytest.approx(known[0])
     assert row.class_scores([0, 1]) == pytest.approx((known[0] + known[1]) / 2)
     assert row.class_scores([]).size == 0
