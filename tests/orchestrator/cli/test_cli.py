@@ -33,6 +33,8 @@ COMMON = {
     "--teacher",
     "--features",
     "--protocol",
+    "--class-weights",
+    "--sampling",
     "--address",
     "--dry-run",
     "--json",
