@@ -73,7 +73,8 @@ class Prepared(Dataset):
         payloads: how each modality lies in a shard, by its name, and LABEL_MAP where pixels have
             classes.
         pixel_classes: of the pixels, where they have any; a sample's own is then its scene.
-        set_classes: those a sample may have several of, if it may; its own is then their set.
+        set_classes: those a sample may have several of, if it may; its own is then the name of
+            their set (`spell_set`), in the order of the classes.
         optim: how its networks are trained by default.
         lists: what `--split-dir` must hold for the published split, where the tree lacks it.
         read_with: names of the assets without which a raw sample cannot be read.
