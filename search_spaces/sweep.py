@@ -26,6 +26,8 @@ from fdsweep.search_spaces.fields import (
 )
 
 Control = Literal["", "aa"]
+Share = Annotated[float, Field(ge=0, le=1)]
+Rank = Annotated[int, Field(ge=0)]
 DATASET = "watch"
 """What is studied unless another data set is named."""
 
@@ -66,9 +68,11 @@ class Sweep(Fields):
     The first row is the one that the others are compared with. What is None is the data set's
     own default; empty `directions` are all ordered pairs of its modalities. `pretrained` names a
     checkpoint (folder, or name on the hub) to start a modality's network from, `teachers` the
-    folder of an exported student that teaches as it is in a modality. The fields from
-    `epochs` to `warmup_epochs` are as in `OptimConfig`, for students and teachers; `features` and
-    `protocol` are as in `NetworkConfig`.
+    folder of an exported student that teaches as it is in a modality. Of a network `hf:NAME` the
+    share `freeze` of its blocks, from the input on, stays as it starts, and `adapters` of that rank
+    train in place of its weights: one number for all modalities, or one by modality. The fields
+    from `epochs` to `accumulate` are as in `OptimConfig`, for students and teachers; `features`,
+    `protocol` and `gradient_checkpointing` are as in `NetworkConfig`.
 
     Example:
         >>> Sweep(study="mine", title="Mine", rows=[Row(name="Feat", method="feat")]).dataset
@@ -88,6 +92,9 @@ class Sweep(Fields):
     backbones: dict[str, str] = Field(default_factory=dict)
     pretrained: dict[str, str] = Field(default_factory=dict)
     teachers: dict[str, str] = Field(default_factory=dict)
+    freeze: Share | dict[str, Share] = 0.0
+    adapters: Rank | dict[str, Rank] = 0
+    gradient_checkpointing: bool = False
     epochs: Count | None = None
     batch_size: Count | None = None
     lr: Annotated[float, Field(gt=0)] | None = None
@@ -98,6 +105,7 @@ class Sweep(Fields):
     optimizer: str | None = None
     schedule: str | None = None
     warmup_epochs: Annotated[float, Field(ge=0)] | None = None
+    accumulate: Count | None = None
     features: FeaturePoint = "post-relu"
     protocol: Protocol = "ours"
 

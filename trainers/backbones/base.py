@@ -22,11 +22,13 @@ class Backbone(nn.Module, ABC):
             [N, C, h, w], with h and w the input's height and width or a fraction of them.
         classifier: the layer from the pooled last map after ReLU [N, D] to the logits [N, C]; at
             every position of the map, where it is dense.
+        recomputes: `recompute` can be called.
         feature_point: whether the features are pooled after the last block's ReLU, as those of
             FD-CMKD's published code in fact are, or before it, as that code intends.
     """
 
     dense: ClassVar[bool] = False
+    recomputes: bool = False
     dim: int
     feature_point: FeaturePoint = "post-relu"
     map_dims: tuple[int, ...] = ()
@@ -54,6 +56,16 @@ class Backbone(nn.Module, ABC):
         pooled = F.relu(last).mean(dim=places)
         features = pooled if self.feature_point == "post-relu" else last.mean(dim=places)
         return Outputs(features, self.classifier(pooled), maps)
+
+    def recompute(self) -> None:
+        """In training, compute blocks again in the backward pass instead of holding their results.
+
+        Raises:
+            ConfigError: this network has no way to do so.
+        """
+        what = "this backbone holds what its layers give"
+        fix = "Leave it out, or take a BERT or an encoder hf:NAME"
+        raise ConfigError(what, f"{type(self).__name__}, --gradient-checkpointing", fix)
 
     def load_pretrained(self, weights: dict[str, Tensor]) -> None:
         """Start from the `weights` of a checkpoint instead of random ones.

@@ -23,6 +23,8 @@ class Bert(Backbone):
         width: D.
     """
 
+    recomputes = True
+
     def __init__(self, *, channels: int, num_classes: int, layers: int, width: int) -> None:
         from transformers import BertConfig, BertModel  # slow to import
 
@@ -50,6 +52,10 @@ class Bert(Backbone):
         share = known * (length / known.sum(dim=1, keepdim=True).clamp(min=1))
         maps = tuple((h * share[..., None]).mT for h in outputs.hidden_states[1:])
         return self.outputs(*maps)
+
+    @override
+    def recompute(self) -> None:
+        self.network.gradient_checkpointing_enable({"use_reentrant": False})
 
     @override
     def load_pretrained(self, weights: dict[str, Tensor]) -> None:

@@ -78,6 +78,8 @@ class Distiller(nn.Module, ABC):
             of a batch, or the outputs as "maps", features [N, D, h, w] and logits [N, C, h, w]
             with labels [N, H, W]; empty if it cannot be used there.
         dense_only: it can be used there alone.
+        couples_samples: the terms of a batch are not the mean of those of its parts, so that it
+            must go through the networks at once; a method says False where they are.
         clip_norm: largest norm of the gradient of all that is trained; None leaves it as it is.
         epoch: the running epoch, from 0; the training loop sets it.
         epochs: how many there are in all; the training loop sets it before the first one.
@@ -104,6 +106,7 @@ class Distiller(nn.Module, ABC):
     teacher_maps: bool = False
     on_maps: OnMaps = "pixels"
     dense_only: bool = False
+    couples_samples: bool = True
     clip_norm: float | None = None
     epoch: int = 0
     epochs: int = 1

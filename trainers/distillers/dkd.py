@@ -46,6 +46,7 @@ class DKD(Distiller):
     group = "Logit"
     level = "logits"
     look = 6
+    couples_samples = False
     sources: ClassVar[dict[str, str]] = {
         "alpha": "megvii-research/mdistiller, CIFAR-100; huofushuo/C2KD",
         "beta": "megvii-research/mdistiller, CIFAR-100; huofushuo/C2KD",

@@ -33,6 +33,7 @@ class Feat(Distiller):
     published = "Feat"
     group = "Feature"
     look = 2
+    couples_samples = False
     trains_if_widths_differ = ("project",)
     sources: ClassVar[dict[str, str]] = {
         "weight": "ours (megvii-research/mdistiller and huofushuo/C2KD, on maps: 100)",

@@ -38,6 +38,7 @@ class FiGKD(Distiller):
     group = "Logit"
     level = "logits"
     look = 9
+    couples_samples = False
     sources: ClassVar[dict[str, str]] = {
         "weight_kd": "ours, from the abstract alone",
         "weight_detail": "ours, from the abstract alone",

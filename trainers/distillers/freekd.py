@@ -92,6 +92,7 @@ class FreeKD(WithClassifier):
     group = "Feature"
     level = "maps"
     look = 10
+    couples_samples = False
     student_maps = True
     teacher_maps = True
     on_maps = "maps"

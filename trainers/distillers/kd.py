@@ -34,6 +34,7 @@ class KD(Distiller):
     group = "Logit"
     level = "logits"
     look = 1
+    couples_samples = False
     sources: ClassVar[dict[str, str]] = {
         "weight": "ours (megvii-research/mdistiller: 0.9 beside a cross-entropy of 0.1)",
         "temperature": "megvii-research/mdistiller, CIFAR-100",

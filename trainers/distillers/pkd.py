@@ -36,6 +36,7 @@ class PKD(Distiller):
     published = "PKD"
     group = "Feature"
     look = 5
+    couples_samples = False
     trains_if_widths_differ = ("project",)
     sources: ClassVar[dict[str, str]] = {
         "weight": "open-mmlab/mmrazor, the loss's own (its detectors: 6 or 10)"

@@ -23,6 +23,7 @@ class Classification(Task):
     """
 
     metric = "accuracy"
+    couples_samples = False
 
     @override
     def num_outputs(self, info: DatasetInfo) -> int:
