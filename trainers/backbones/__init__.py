@@ -18,6 +18,7 @@ __all__ = [
     "couples_samples",
     "init_weights",
     "is_dense",
+    "is_known",
     "names",
     "registry",
     "traits",
@@ -104,6 +105,11 @@ def is_dense(name: str) -> bool:
     factory = factory.func if isinstance(factory, partial) else factory
     made = factory if isinstance(factory, type) else get_type_hints(factory).get("return")
     return bool(getattr(made, "dense", False))
+
+
+def is_known(name: str) -> bool:
+    """Whether there is a backbone `name`; nothing is imported, and no encoder is looked for."""
+    return _family(name) in registry
 
 
 def version(name: str) -> int:

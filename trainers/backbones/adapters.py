@@ -31,15 +31,20 @@ def add(network: nn.Module, rank: int) -> None:
         raise ConfigError("peft is not installed", "adapters", fix) from None
     from transformers.pytorch_utils import Conv1D
 
-    layers = [
-        name
+    layers = {
+        name: layer
         for name, layer in network.named_modules()
         if isinstance(layer, nn.Linear | Conv1D) and layer.weight.requires_grad
-    ]
+    }
     if not layers:
         what = "there is no linear layer that trains"
         raise ConfigError(what, f"adapters of {type(network).__name__}", "Leave them out")
-    config = LoraConfig(r=rank, lora_alpha=SCALE * rank, target_modules=layers)
+    config = LoraConfig(
+        r=rank,
+        lora_alpha=SCALE * rank,
+        target_modules=list(layers),
+        fan_in_fan_out=all(isinstance(layer, Conv1D) for layer in layers.values()),
+    )
     for weight in network.parameters():
         weight.requires_grad_(False)
     inject_adapter_in_model(config, network)

@@ -1,7 +1,7 @@
 """What every backbone is, and how its weights start."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -10,6 +10,9 @@ from fdsweep.search_spaces.configs import FeaturePoint
 from fdsweep.search_spaces.errors import ConfigError
 from fdsweep.trainers.features.maps import on_channels
 from fdsweep.trainers.features.outputs import Outputs
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 
 class Backbone(nn.Module, ABC):
@@ -77,6 +80,13 @@ class Backbone(nn.Module, ABC):
         raise ConfigError(
             "there are no checkpoints for this backbone", type(self).__name__, "Leave it random"
         )
+
+
+def recompute_blocks(network: "PreTrainedModel") -> None:
+    """What `Backbone.recompute` is to do, for a network of transformers that can."""
+    name = "activation_checkpointing_enable"  # the other is deprecated
+    enable = getattr(network, name, None) or network.gradient_checkpointing_enable
+    enable({"use_reentrant": False})
 
 
 def init_weights(module: nn.Module) -> None:

@@ -4,6 +4,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from fdsweep.trainers.backbones import Backbone, init_weights, pretrained, registry
+from fdsweep.trainers.backbones.base import recompute_blocks
 from fdsweep.trainers.features.outputs import Outputs
 from fdsweep.trainers.modalities.tokens import PADDING
 
@@ -55,7 +56,7 @@ class Bert(Backbone):
 
     @override
     def recompute(self) -> None:
-        self.network.gradient_checkpointing_enable({"use_reentrant": False})
+        recompute_blocks(self.network)
 
     @override
     def load_pretrained(self, weights: dict[str, Tensor]) -> None:

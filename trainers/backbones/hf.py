@@ -22,6 +22,7 @@ from fdsweep.trainers.backbones import (
 )
 from fdsweep.trainers.backbones import adapters as low_rank
 from fdsweep.trainers.backbones import architecture as architectures
+from fdsweep.trainers.backbones.base import recompute_blocks
 from fdsweep.trainers.features.outputs import Outputs
 from fdsweep.trainers.modalities.tokens import PADDING
 
@@ -117,7 +118,7 @@ class Encoder(Backbone):
     def recompute(self) -> None:
         if not self.recomputes:
             super().recompute()
-        self.network.gradient_checkpointing_enable({"use_reentrant": False})
+        recompute_blocks(self.network)
 
     @override
     def load_pretrained(self, weights: dict[str, Tensor]) -> None:
