@@ -17,6 +17,7 @@ from fdsweep.trainers.backbones import (
     Backbone,
     couples_samples,
     init_weights,
+    positions,
     pretrained,
     registry,
 )
@@ -80,6 +81,7 @@ class Encoder(Backbone):
             raise ConfigError(f"a rank of {adapters}", "adapters", "Give 1 or more, or 0 for none")
         self.architecture = architecture
         self.network = _encoder(_network(_fitted(self._config(), channels), self.name))
+        positions.by_products(self.network)
         self.takes = self.network.main_input_name
         joins = self.takes == WAVES and channels > 1
         self.join = _mean_of(channels) if joins else nn.Identity()

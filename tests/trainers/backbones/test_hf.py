@@ -311,3 +311,24 @@ def test_a_network_of_another_kind_is_refused() -> None:
             "encoder_ffn_dim": 32, "decoder_ffn_dim": 32}  # fmt: skip
     with pytest.raises(ConfigError, match="hf:whisper: cannot be used as an encoder"):
         backbones.build("hf:whisper", channels=1, num_classes=2, architecture=json.dumps(told))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["vit", "clip_vision_model", "dinov2"])
+@pytest.mark.parametrize("size", [(32, 32), (24, 64)])
+def test_positions_are_stretched_as_transformers_does(kind: str, size: tuple[int, int]) -> None:
+    from transformers import AutoModel
+
+    net = build(kind).eval()
+    source = AutoModel.from_config(net.network.config).eval()
+    source.load_state_dict(net.network.state_dict(), strict=False)
+    x = torch.randn(2, 3, *size)
+    stretches = {} if kind == "dinov2" else {"interpolate_pos_encoding": True}
+    expected = source(x, **stretches).last_hidden_state[:, 1:]
+    found = net(x).maps[-1]
+    assert_close(found.flatten(2).mT, expected)
+    name = next(name for name, _ in net.named_parameters() if "position_embed" in name)
+    found.square().sum().backward()
+    expected.square().sum().backward()
+    given = net.get_parameter(name).grad
+    assert_close(given, source.get_parameter(name.removeprefix("network.")).grad)
