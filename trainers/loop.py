@@ -239,13 +239,14 @@ def train_epoch(
     roles.distiller.epoch, roles.distiller.epochs = epoch, config.network.optim.epochs
     sums: dict[str, Tensor] = {}
     known = training_labels(fold, parts, seed, epoch)
-    given = map(Part, views, roles.teach(taught_parts, epoch), known)
+    given = zip(views, roles.teach(taught_parts, epoch), known, strict=True)
     for step, batch in enumerate(batches):
         if rate is not None:
             _set_rate(optimizer, rate(step, len(batches)))
-        own = itertools.islice(given, len(in_parts([batch], count)))
+        own = itertools.starmap(Part, itertools.islice(given, len(in_parts([batch], count))))
         for name, value in train_step(own, len(batch), roles, optimizer).items():
             sums[name] = sums.get(name, 0) + value
+    next(given, None)  # whoever gives comes to its end, and keeps what it gave
     means = torch.stack(list(sums.values())) / len(fold.train)
     return dict(zip(sums, means.tolist(), strict=True))
 
