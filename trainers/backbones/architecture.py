@@ -13,9 +13,12 @@ CONFIG = "config.json"
 
 UNTOLD = {
     *("_name_or_path", "architectures", "transformers_version", "dtype", "torch_dtype"),
-    *("id2label", "label2id", "problem_type", "quantization_config", "use_cache"),
+    *("id2label", "label2id", "problem_type", "quantization_config", "use_cache", "auto_map"),
 }
 """Where it came from, what another head was for, and how it was stored: it decides no number."""
+
+LENGTHS = ("max_position_embeddings", "n_positions")
+"""What says how many tokens a text may have."""
 
 TOWERS = {"tokens": "text_config", "signal": "audio_config"}
 """Which part of a network of several encoders takes a kind of modality; pictures' by default."""
@@ -32,7 +35,7 @@ def read(name: str, payload: Payload) -> tuple[str, str]:
 
     Raises:
         DataError: there is no config.json, or it cannot be fetched.
-        ConfigError: it is none of transformers'.
+        ConfigError: it is none of transformers', or too short for the texts.
     """
     path = pretrained.find(name.removeprefix(HUB), CONFIG, "backbone")
     try:
@@ -43,6 +46,11 @@ def read(name: str, payload: Payload) -> tuple[str, str]:
         fix = "Give a model of transformers"
         raise ConfigError(f"its {CONFIG} names no model_type", name, fix) from None
     told = _tower(config, TOWERS.get(payload.kind, PICTURES), name)
+    if payload.kind == "tokens" and payload.shape:
+        most = min((told[field] for field in LENGTHS if field in told), default=payload.shape[0])
+        if most < payload.shape[0]:
+            what = f"it reads {most} tokens, and a text here has up to {payload.shape[0]}"
+            raise ConfigError(what, name, "Give another one, or prepare shorter texts")
     architecture = {field: value for field, value in told.items() if field not in UNTOLD}
     return HUB + told["model_type"], json.dumps(architecture, sort_keys=True)
 

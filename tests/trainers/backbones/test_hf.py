@@ -1,6 +1,7 @@
 """Encoders of transformers at tiny sizes: configurations that the tests write themselves."""
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,19 @@ class TestArchitecture:
         name = write(tmp_path / "clip", model_type="clip", **towers)
         kinds = {"picture": "hf:clip_vision_model", "tokens": "hf:clip_text_model"}
         assert {kind: architecture.read(name, Payload(kind))[0] for kind in kinds} == kinds
+
+    def test_texts_may_be_too_long(self, tmp_path: Path) -> None:
+        name = write(tmp_path / "a", model_type="llama", **READ)
+        assert architecture.read(name, Payload("tokens", (64,)))[0] == "hf:llama"
+        with pytest.raises(ConfigError, match="it reads 64 tokens, and a text here has up to 65"):
+            architecture.read(name, Payload("tokens", (65,)))
+
+    def test_a_hub_that_cannot_be_reached_is_said(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        from huggingface_hub import constants
+
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+        with pytest.raises(DataError, match="backbone nobody/nothing: cannot be fetched from"):
+            architecture.read("hf:nobody/nothing", Payload("picture"))
 
     def test_what_is_no_model_is_said(self, tmp_path: Path) -> None:
         with pytest.raises(DataError, match=r"there is no config\.json"):
@@ -192,6 +206,7 @@ def encoder(modality: str, kind: str, **options: Any) -> NetworkConfig:
     ("teacher", "student", "method"),
     [
         ("vit", "llama", "fd-cmkd"),
+        ("vit", "llama", "unpaired"),
         ("llama", "vit", "afd"),
         ("wav2vec2", "clip_vision_model", "pkd-maps"),
         ("clip_vision_model", "wav2vec2", "c2kd"),
@@ -302,6 +317,13 @@ class TestPretrained:
 def test_what_cannot_be_is_refused(kind: str, options: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         build(kind, **options)
+
+
+@pytest.mark.slow
+def test_without_peft_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "peft", None)
+    with pytest.raises(ConfigError, match=r"adapters: peft is not installed\. Install them: pip"):
+        build("vit", adapters=2)
 
 
 @pytest.mark.slow
