@@ -4,7 +4,7 @@ import itertools
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Discriminator, Field, Tag, ValidationError, model_validator
 
 from fdsweep.search_spaces.configs import (
     FeaturePoint,
@@ -26,8 +26,6 @@ from fdsweep.search_spaces.fields import (
 )
 
 Control = Literal["", "aa"]
-Share = Annotated[float, Field(ge=0, le=1)]
-Rank = Annotated[int, Field(ge=0)]
 DATASET = "watch"
 """What is studied unless another data set is named."""
 
@@ -36,6 +34,25 @@ MAX_ROWS = 1000
 
 AA = "A/A"
 """Name of the row that repeats the baseline."""
+
+FOR_ALL, FOR_EACH = "all", "each"
+"""How messages call a number for all modalities, and numbers by modality."""
+
+
+def _is_for(value: object) -> str:
+    return FOR_EACH if isinstance(value, dict) else FOR_ALL
+
+
+_Share = Annotated[float, Field(ge=0, le=1)]
+_Rank = Annotated[int, Field(ge=0)]
+Shares = Annotated[
+    Annotated[_Share, Tag(FOR_ALL)] | Annotated[dict[str, _Share], Tag(FOR_EACH)],
+    Discriminator(_is_for),
+]
+Ranks = Annotated[
+    Annotated[_Rank, Tag(FOR_ALL)] | Annotated[dict[str, _Rank], Tag(FOR_EACH)],
+    Discriminator(_is_for),
+]
 
 
 class Row(Fields):
@@ -92,8 +109,8 @@ class Sweep(Fields):
     backbones: dict[str, str] = Field(default_factory=dict)
     pretrained: dict[str, str] = Field(default_factory=dict)
     teachers: dict[str, str] = Field(default_factory=dict)
-    freeze: Share | dict[str, Share] = 0.0
-    adapters: Rank | dict[str, Rank] = 0
+    freeze: Shares = 0.0
+    adapters: Ranks = 0
     gradient_checkpointing: bool = False
     epochs: Count | None = None
     batch_size: Count | None = None

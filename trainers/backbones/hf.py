@@ -1,14 +1,11 @@
 """Any encoder of transformers for pictures, sound or texts, by its architecture."""
 
 import inspect
-import itertools
 import json
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.parametrize import ParametrizationList
 from typing_extensions import override
 
 from fdsweep.search_spaces.errors import ConfigError, first_line
@@ -16,7 +13,9 @@ from fdsweep.trainers.backbones import (
     HUB,
     Backbone,
     couples_samples,
+    freezing,
     init_weights,
+    loading,
     positions,
     pretrained,
     registry,
@@ -28,16 +27,13 @@ from fdsweep.trainers.features.outputs import Outputs
 from fdsweep.trainers.modalities.tokens import PADDING
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedConfig, PreTrainedModel
+    from transformers import PreTrainedConfig
 
-PICTURES, WAVES, TEXTS = "pixel_values", "input_values", "input_ids"
-"""What transformers calls the inputs that are known here."""
+WAVES, TEXTS = "input_values", "input_ids"
+"""What transformers calls these inputs; all others are taken to be pictures."""
 
 SIDE, TIMES, WORDS = 64, 4000, 4
 """Of the sample that a network is looked at with; pictures have the side that it names, if any."""
-
-STILL: Mapping[str, object] = {"layerdrop": 0.0, "apply_spec_augment": False, "use_cache": False}
-"""What is switched off: to leave out layers, to mask by numpy's generator, to hold for writing."""
 
 
 @registry.register("hf")
@@ -80,7 +76,7 @@ class Encoder(Backbone):
         if adapters < 0:
             raise ConfigError(f"a rank of {adapters}", "adapters", "Give 1 or more, or 0 for none")
         self.architecture = architecture
-        self.network = _encoder(_network(_fitted(self._config(), channels), self.name))
+        self.network = loading.encoder_of(self._config(), channels, self.name)
         positions.by_products(self.network)
         self.takes = self.network.main_input_name
         joins = self.takes == WAVES and channels > 1
@@ -94,7 +90,7 @@ class Encoder(Backbone):
         # a block with batch normalisation would count each batch twice
         knows_how = self.network.supports_gradient_checkpointing
         self.recomputes = knows_how and not couples_samples(self.network)
-        self.still = _freeze(self.network, freeze)
+        self.still = freezing.freeze(self.network, freeze)
         if adapters:
             low_rank.add(self.network, adapters)
         self.classifier = nn.Linear(self.dim, num_classes)
@@ -124,7 +120,7 @@ class Encoder(Backbone):
 
     @override
     def load_pretrained(self, weights: dict[str, Tensor]) -> None:
-        given = _weights_of(self._config(), weights, self.name)
+        given = loading.weights_of(self._config(), weights, self.name)
         found = {}
         for name, x in self.network.state_dict().items():
             plain = name.replace(low_rank.BASE, "")
@@ -184,8 +180,8 @@ class Encoder(Backbone):
             return {TEXTS: x, "attention_mask": (x != PADDING).long()}
         if self.takes == WAVES:
             return {WAVES: self.join(x)[:, 0]}
-        takes_any_side = "interpolate_pos_encoding" in _parameters(self.network.forward)
-        return {self.takes: x, **({"interpolate_pos_encoding": True} if takes_any_side else {})}
+        stretches = positions.STRETCH in inspect.signature(self.network.forward).parameters
+        return {self.takes: x, **({positions.STRETCH: True} if stretches else {})}
 
     def _grid(self, x: Tensor) -> tuple[int, ...]:
         """Rows and columns of patches in pictures `x`; none where there are no such."""
@@ -204,81 +200,13 @@ class Encoder(Backbone):
             return h
         if self.takes == TEXTS:
             known = x != PADDING
-            share: Tensor = known * (x.shape[1] / known.sum(dim=1, keepdim=True).clamp(min=1))
+            share = known * (x.shape[1] / known.sum(dim=1, keepdim=True).clamp(min=1))
             return (h * share[..., None]).mT
         patches = grid[0] * grid[1] if grid else 0
         if not 0 < patches <= h.shape[1]:
             return h.mT
-        return h[:, -patches:].mT.unflatten(2, grid)
-
-
-def _fitted(config: "PreTrainedConfig", channels: int) -> "PreTrainedConfig":
-    """`config` for our inputs and our training."""
-    told: dict[str, object] = {**STILL, "num_channels": channels, "pad_token_id": PADDING}
-    words = getattr(config, "vocab_size", None)
-    if isinstance(words, int):
-        told["vocab_size"] = max(words, channels)
-    for field, value in told.items():
-        if hasattr(config, field):
-            setattr(config, field, value)
-    return config
-
-
-def _network(config: "PreTrainedConfig", name: str) -> "PreTrainedModel":
-    """The network of `config`, without a pooling layer if it can be."""
-    made, options = _kind_of(config, name)
-    with architectures.quiet():
-        return made.from_config(config, **options)
-
-
-def _encoder(network: "PreTrainedModel") -> "PreTrainedModel":
-    """What reads in `network`, without what writes."""
-    return network.get_encoder() if network.config.is_encoder_decoder else network
-
-
-def _weights_of(
-    config: "PreTrainedConfig", weights: dict[str, Tensor], name: str
-) -> dict[str, Tensor]:
-    """The `weights` of a checkpoint as the encoder of `config` names them, those that it has.
-
-    Raises:
-        ConfigError: they have other shapes.
-    """
-    with torch.device("meta"):  # only to see its class
-        kind = type(_network(config, name))
-    with architectures.quiet():
-        network, told = kind.from_pretrained(
-            None,
-            config=config,
-            state_dict=weights,
-            ignore_mismatched_sizes=True,
-            output_loading_info=True,
-        )
-    for weight, shape, expected in told["mismatched_keys"]:
-        what = f"{weight} is {list(shape)}, not {list(expected)}"
-        fix = "Give a checkpoint of the same network"
-        raise ConfigError(what, f"--pretrained for {name}", fix)
-    prefix = "encoder." if config.is_encoder_decoder else ""
-    missing = {weight.removeprefix(prefix) for weight in told["missing_keys"]}
-    found = _encoder(network).state_dict()
-    return {weight: x for weight, x in found.items() if weight not in missing}
-
-
-def _kind_of(config: "PreTrainedConfig", name: str) -> tuple[Any, dict[str, bool]]:
-    from transformers import AutoBackbone, AutoModel
-    from transformers.models.auto.modeling_auto import MODEL_FOR_BACKBONE_MAPPING, MODEL_MAPPING
-
-    if type(config) in MODEL_MAPPING:
-        made = MODEL_MAPPING[type(config)]
-        pools = inspect.isclass(made) and "add_pooling_layer" in _parameters(made.__init__)
-        return AutoModel, {"add_pooling_layer": False} if pools else {}
-    if type(config) in MODEL_FOR_BACKBONE_MAPPING:
-        return AutoBackbone, {}
-    raise ConfigError("transformers has no encoder of this kind", name, "Give another one")
-
-
-def _parameters(function: Any) -> Mapping[str, inspect.Parameter]:  # noqa: ANN401
-    return inspect.signature(function).parameters
+        maps: Tensor = h[:, -patches:].mT.unflatten(2, grid)
+        return maps
 
 
 def _mean_of(channels: int) -> nn.Conv1d:
@@ -286,36 +214,3 @@ def _mean_of(channels: int) -> nn.Conv1d:
     layer = nn.Conv1d(channels, 1, 1, bias=False)
     nn.init.constant_(layer.weight, 1 / channels)
     return layer
-
-
-def _freeze(network: nn.Module, share: float) -> tuple[nn.Module, ...]:
-    """Freeze the first `share` of the blocks, one at least, and what stands before; the modules."""
-    if not 0 <= share <= 1:
-        raise ConfigError(f"{share} is not a share", "freeze", "Give a number from 0 to 1")
-    if share == 0:
-        return ()
-    blocks = _blocks(network)
-    if not blocks:
-        raise ConfigError("its blocks are in no list", "freeze", "Leave it out")
-    first = dict(itertools.islice(blocks.items(), max(1, round(share * len(blocks)))))
-    last = list(first)[-1]
-    weights = list(network.named_parameters())
-    end = max(i for i, (name, _) in enumerate(weights) if name.startswith(f"{last}."))
-    for _, weight in weights[: end + 1]:
-        weight.requires_grad_(False)
-    before = itertools.takewhile(lambda item: item[0] != last, network.named_modules())
-    return (*(module for _, module in before if not [*module.children()]), *first.values())
-
-
-def _blocks(network: nn.Module, prefix: str = "") -> dict[str, nn.Module]:
-    """What stands in the outermost lists of modules, by name, from the input on."""
-    found: dict[str, nn.Module] = {}
-    for name, child in network.named_children():
-        if isinstance(child, ParametrizationList):
-            continue
-        if isinstance(child, nn.ModuleList):
-            items = ((f"{prefix}{name}.{i}", block) for i, block in enumerate(child))
-            found |= {path: block for path, block in items if [*block.parameters()]}
-        else:
-            found |= _blocks(child, f"{prefix}{name}.")
-    return found

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 STRETCH = "interpolate_pos_encoding"
-"""What modules of transformers call the method that does so."""
+"""What transformers calls the method that does so, and the argument that asks for it."""
 
 NAME = "position_embed"
 """How the names of learned positions begin."""

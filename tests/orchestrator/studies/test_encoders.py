@@ -70,6 +70,19 @@ def test_numbers_are_for_all_modalities_or_for_each():
             parse_numbers(wrong, "--freeze", float)
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"freeze": 2.0}, r"freeze\.all: Input should be less than or equal to 1, not 2\.0"),
+        ({"freeze": {"a": "much"}}, r"freeze\.each\.a: Input should be a valid number, not 'much'"),
+        ({"adapters": {"a": -1}}, r"adapters\.each\.a: Input should be greater than or equal to 0"),
+    ],
+)
+def test_a_number_that_cannot_be_is_named(losses, given, message):
+    with pytest.raises(ConfigError, match=message):
+        override(losses, **given)
+
+
 @pytest.mark.slow
 def test_what_an_encoder_is_made_from_names_its_results(losses, tmp_path: Path):
     def write(folder, **config):

@@ -15,7 +15,7 @@ from torch.testing import assert_close
 from fdsweep.search_spaces.configs import NetworkConfig
 from fdsweep.search_spaces.errors import ConfigError, DataError
 from fdsweep.trainers import backbones, teachers
-from fdsweep.trainers.backbones import Backbone, architecture, hf, pretrained
+from fdsweep.trainers.backbones import Backbone, architecture, freezing, pretrained
 from fdsweep.trainers.datasets import DatasetInfo, Fold, Modality
 from fdsweep.trainers.loaders import Plain
 from fdsweep.trainers.modalities import Payload
@@ -45,6 +45,8 @@ MORE: dict[str, dict[str, Any]] = {
              "num_heads": [2, 2], "window_size": 4},
     "convnext": {"hidden_sizes": [16, 32], "depths": [1, 1], "num_stages": 2},
     "gpt2": {"n_embd": 32, "n_layer": 2, "n_head": 2, "vocab_size": 50, "n_positions": 64},
+    "vitpose_backbone": {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2,
+                         "image_size": [32, 64], "patch_size": [8, 8]},
     "t5": {"d_model": 32, "num_layers": 2, "num_heads": 2, "d_kv": 16, "d_ff": 48,
            "vocab_size": 50},
 }  # fmt: skip
@@ -147,7 +149,7 @@ class TestEveryEncoder:
                 optimizer.step()
             moved = {name for name, x in net.state_dict().items() if (x != before[name]).any()}
             assert {"classifier.weight"} < moved <= trained
-            first, *_, last = hf._blocks(net.network)
+            first, *_, last = freezing.blocks_of(net.network)
             has_moved = [any(f".{block}." in name for name in moved) for block in (first, last)]
             is_still = "freeze" in options or ("adapters" in options and kind in WAVES)
             assert has_moved == [not is_still, True]  # a wave's first blocks are convolutions
@@ -327,12 +329,19 @@ def test_without_peft_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.slow
-def test_a_network_of_another_kind_is_refused() -> None:
-    told = {"model_type": "whisper", "d_model": 32, "encoder_layers": 1, "decoder_layers": 1,
-            "encoder_attention_heads": 2, "decoder_attention_heads": 2, "vocab_size": 50,
-            "encoder_ffn_dim": 32, "decoder_ffn_dim": 32}  # fmt: skip
-    with pytest.raises(ConfigError, match="hf:whisper: cannot be used as an encoder"):
-        backbones.build("hf:whisper", channels=1, num_classes=2, architecture=json.dumps(told))
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"model_type": "whisper", "d_model": 32, "encoder_layers": 1, "decoder_layers": 1,
+          "encoder_attention_heads": 2, "decoder_attention_heads": 2, "vocab_size": 50,
+          "encoder_ffn_dim": 32, "decoder_ffn_dim": 32}, "cannot be used as an encoder"),
+        ({"model_type": "detr"}, r"cannot be made here \(\w"),  # asks for timm
+        ({"model_type": "encoder-decoder"}, "transformers has no encoder of this kind"),
+    ],
+)  # fmt: skip
+def test_a_network_of_another_kind_is_refused(config: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=f"hf:{config['model_type']}: {message}"):
+        backbones.build("hf:x", channels=1, num_classes=2, architecture=json.dumps(config))
 
 
 @pytest.mark.slow
