@@ -56,7 +56,7 @@ class Encoder(Backbone):
         num_classes: C.
         architecture: what `architecture.read` gives.
         freeze: share of the blocks that stays as it starts, from the input on, with all before
-            them; dropout and batch normalisation do not train in them either.
+            them; dropout and batch normalisation are as in evaluation there.
         adapters: rank of the low-rank adapters that train in place of the weights; 0 for none.
 
     Raises:
