@@ -108,10 +108,10 @@ class Sweep(Fields):
     ] = tuple(range(8))
     backbones: dict[str, str] = Field(default_factory=dict)
     pretrained: dict[str, str] = Field(default_factory=dict)
-    teachers: dict[str, str] = Field(default_factory=dict)
     freeze: Shares = 0.0
     adapters: Ranks = 0
     gradient_checkpointing: bool = False
+    teachers: dict[str, str] = Field(default_factory=dict)
     epochs: Count | None = None
     batch_size: Count | None = None
     lr: Annotated[float, Field(gt=0)] | None = None

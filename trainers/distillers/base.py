@@ -72,14 +72,14 @@ class Distiller(nn.Module, ABC):
         max_teachers: how many teachers `distil` takes.
         needs_pairs: False if the method is made for teacher samples that belong to other samples.
         moves_teacher: the teacher trains along; gradients then flow into its outputs.
+        couples_samples: the terms of a batch are not the mean of those of its parts, so that it
+            must go through the networks at once; a method says False where they are.
         student_maps: `forward` reads the student's maps.
         teacher_maps: `forward` reads the teacher's maps, so its outputs cannot be kept.
         on_maps: what it sees where networks predict every pixel: labelled "pixels" as the samples
             of a batch, or the outputs as "maps", features [N, D, h, w] and logits [N, C, h, w]
             with labels [N, H, W]; empty if it cannot be used there.
         dense_only: it can be used there alone.
-        couples_samples: the terms of a batch are not the mean of those of its parts, so that it
-            must go through the networks at once; a method says False where they are.
         clip_norm: largest norm of the gradient of all that is trained; None leaves it as it is.
         epoch: the running epoch, from 0; the training loop sets it.
         epochs: how many there are in all; the training loop sets it before the first one.
@@ -102,11 +102,11 @@ class Distiller(nn.Module, ABC):
     max_teachers: int = 1
     needs_pairs: bool = True
     moves_teacher: bool = False
+    couples_samples: bool = True
     student_maps: bool = False
     teacher_maps: bool = False
     on_maps: OnMaps = "pixels"
     dense_only: bool = False
-    couples_samples: bool = True
     clip_norm: float | None = None
     epoch: int = 0
     epochs: int = 1

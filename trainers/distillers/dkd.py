@@ -41,12 +41,12 @@ class DKD(Distiller):
         ConfigError: a negative weight, a share that is none, or a temperature that is not above 0.
     """
 
+    couples_samples = False
     paper = "Zhao et al., CVPR 2022, arXiv 2203.08679"
     published = "DKD"
     group = "Logit"
     level = "logits"
     look = 6
-    couples_samples = False
     sources: ClassVar[dict[str, str]] = {
         "alpha": "megvii-research/mdistiller, CIFAR-100; huofushuo/C2KD",
         "beta": "megvii-research/mdistiller, CIFAR-100; huofushuo/C2KD",

@@ -104,10 +104,10 @@ class FDCMKD(Distiller):
             or a learned cutoff of positions.
     """
 
+    couples_samples = False
     paper = "FD-CMKD, AAAI 2026, arXiv 2511.19887"
     published = "FD-CMKD"
     look = 0
-    couples_samples = False
     variants = (
         *("Freq+Align+Scale+LogMSE", "Freq", "Feat", "Align", "Freq+Align", "Freq+Scale"),
         *("Freq+Align+Scale", "+Heads"),

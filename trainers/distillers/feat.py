@@ -29,11 +29,11 @@ class Feat(Distiller):
         ConfigError: a negative weight, or an unknown reduction.
     """
 
+    couples_samples = False
     paper = "Romero et al., ICLR 2015, arXiv 1412.6550"
     published = "Feat"
     group = "Feature"
     look = 2
-    couples_samples = False
     trains_if_widths_differ = ("project",)
     sources: ClassVar[dict[str, str]] = {
         "weight": "ours (megvii-research/mdistiller and huofushuo/C2KD, on maps: 100)",

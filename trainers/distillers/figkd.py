@@ -34,11 +34,11 @@ class FiGKD(Distiller):
         ConfigError: a negative weight, or a temperature that is not above 0.
     """
 
+    couples_samples = False
     paper = "Kim, 2025, arXiv 2505.11897 (from the abstract alone)"
     group = "Logit"
     level = "logits"
     look = 9
-    couples_samples = False
     sources: ClassVar[dict[str, str]] = {
         "weight_kd": "ours, from the abstract alone",
         "weight_detail": "ours, from the abstract alone",

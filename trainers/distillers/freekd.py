@@ -88,11 +88,11 @@ class FreeKD(WithClassifier):
             teacher whose classifier is needed and was never attached.
     """
 
+    couples_samples = False
     paper = "Zhang et al., CVPR 2024, arXiv 2311.12079"
     group = "Feature"
     level = "maps"
     look = 10
-    couples_samples = False
     student_maps = True
     teacher_maps = True
     on_maps = "maps"

@@ -29,12 +29,12 @@ class KD(Distiller):
         ConfigError: a negative weight, or a temperature that is not above 0.
     """
 
+    couples_samples = False
     paper = "Hinton et al., 2015, arXiv 1503.02531"
     published = "Logit"
     group = "Logit"
     level = "logits"
     look = 1
-    couples_samples = False
     sources: ClassVar[dict[str, str]] = {
         "weight": "ours (megvii-research/mdistiller: 0.9 beside a cross-entropy of 0.1)",
         "temperature": "megvii-research/mdistiller, CIFAR-100",

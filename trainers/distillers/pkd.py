@@ -32,11 +32,11 @@ class PKD(Distiller):
         ConfigError: a negative weight.
     """
 
+    couples_samples = False
     paper = "Cao et al., NeurIPS 2022, arXiv 2207.02039"
     published = "PKD"
     group = "Feature"
     look = 5
-    couples_samples = False
     trains_if_widths_differ = ("project",)
     sources: ClassVar[dict[str, str]] = {
         "weight": "open-mmlab/mmrazor, the loss's own (its detectors: 6 or 10)"

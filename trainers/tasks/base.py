@@ -19,14 +19,14 @@ class Task(ABC):
         metric: the score's name among the metrics: a fraction, the higher the better. On validation
             it chooses the epoch and the head.
         dense: every pixel has a label: labels are maps [N, H, W] and logits [N, C, h, w].
-        couples_samples: the loss of a batch is not the mean of that of its parts.
         examples: of how many test samples `illustrate` is asked for a picture.
+        couples_samples: the loss of a batch is not the mean of that of its parts.
     """
 
     metric: ClassVar[str]
     dense: ClassVar[bool] = False
-    couples_samples: ClassVar[bool] = True
     examples: ClassVar[int] = 0
+    couples_samples: ClassVar[bool] = True
 
     @abstractmethod
     def num_outputs(self, info: DatasetInfo) -> int:

@@ -22,8 +22,8 @@ class Classification(Task):
     Kept of every test sample are `sample_id`, `group`, `label` and `prediction`.
     """
 
-    metric = "accuracy"
     couples_samples = False
+    metric = "accuracy"
 
     @override
     def num_outputs(self, info: DatasetInfo) -> int:
