@@ -16,6 +16,7 @@ class NoDistillation(Distiller):
     one_label = ""
     needs_teacher = False
     needs_pairs = False
+    couples_samples = False
 
     @override
     def as_seen(

@@ -24,6 +24,7 @@ class Task(ABC):
             is of its class alone.
         balances: there is a `balanced_loss`.
         examples: of how many test samples `illustrate` is asked for a picture.
+        couples_samples: the loss of a batch is not the mean of that of its parts.
     """
 
     metric: ClassVar[str]
@@ -31,6 +32,7 @@ class Task(ABC):
     sets: ClassVar[bool] = False
     balances: ClassVar[bool] = False
     examples: ClassVar[int] = 0
+    couples_samples: ClassVar[bool] = True
 
     @abstractmethod
     def num_outputs(self, info: DatasetInfo) -> int:

@@ -42,6 +42,7 @@ class Multilabel(Task):
     metric = "map"
     sets = True
     balances = True
+    couples_samples = False
 
     @override
     def num_outputs(self, info: DatasetInfo) -> int:
