@@ -23,7 +23,7 @@ app = typer.Typer(
 COMMANDS = {
     "Study": (train.ablation, train.compare, train.search, train.run, train.analyze),
     "Results": (report.report, report.status, models.models, models.export_model, models.predict),
-    "Data": (data.prepare, services.methods),
+    "Data": (data.prepare, services.methods, services.schema),
     "Upkeep": (config, services.ui, services.sync, services.doctor),
 }
 """In the panels of `fdsweep --help`."""

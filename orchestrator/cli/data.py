@@ -123,6 +123,35 @@ def init_data(
         show(to_text(draft, path), document, as_json)
 
 
+@init.command("study", cls=Command, epilog=epilog("init study"))
+@spoken
+def init_study(
+    file: Annotated[Path, typer.Argument(help="The YAML file to write.")],
+    dataset: Annotated[
+        str | None,
+        typer.Option(help="(default: watch)", autocompletion=completion.datasets),
+    ] = None,
+    methods: Annotated[
+        str | None,
+        typer.Option(
+            help="Rows beside `none`, such as kd,feat. (default: one of each kind)",
+            autocompletion=completion.methods,
+        ),
+    ] = None,
+    storage: Storage = DEFAULT_STORAGE,
+    as_json: AsJson = False,
+) -> None:
+    """Write a study in YAML to begin with: its rows, and every other field in a comment."""
+    with for_people():
+        from fdsweep.orchestrator.drafts import study
+        from fdsweep.search_spaces.fields import parse_names
+
+        names = study.METHODS if methods is None else parse_names(methods, "--methods")
+        path = study.write_study(file, storage, dataset, names)
+        document = {"schema": "fdsweep.init/1", "path": str(path), "methods": [*names]}
+        show(f"{path}: look at it, then type: fdsweep run {path}", document, as_json)
+
+
 @app.callback()
 def list_datasets(
     context: typer.Context, storage: Storage = DEFAULT_STORAGE, as_json: AsJson = False

@@ -100,6 +100,7 @@ method = proposed(lambda _ctx: _methods())
 studies = proposed(_studies)
 spaces = proposed(_spaces)
 commands = proposed(_commands)
+schemas = proposed(lambda _ctx: ("sweep", "space", "data"))
 
 
 def methods(_ctx: typer.Context, incomplete: str) -> list[str]:
