@@ -11,6 +11,8 @@ from fdsweep.orchestrator.cli.help.command import add, spoken
 from fdsweep.orchestrator.cli.output import for_people
 from fdsweep.orchestrator.cli.settings import files
 from fdsweep.orchestrator.cli.settings.config import config
+from fdsweep.orchestrator.cli.storage import archives
+from fdsweep.orchestrator.cli.storage.gc import gc
 
 app = typer.Typer(
     name="fdsweep",
@@ -24,15 +26,25 @@ COMMANDS = {
     "Study": (train.ablation, train.compare, train.search, train.run, train.analyze),
     "Results": (report.report, report.status, models.models, models.export_model, models.predict),
     "Data": (data.prepare, services.methods, services.schema),
-    "Upkeep": (config, services.ui, services.sync, services.doctor),
+    "Upkeep": (
+        archives.export,
+        archives.import_archive,
+        gc,
+        config,
+        services.ui,
+        services.sync,
+        services.doctor,
+    ),
 }
 """In the panels of `fdsweep --help`."""
 
 CLUSTER = "Cluster"
 
+NAMES = {archives.import_archive: "import"}
+
 for panel, commands in COMMANDS.items():
     for command in commands:
-        add(app, command, panel=panel)
+        add(app, command, name=NAMES.get(command), panel=panel)
 # what follows the command's name is the command's own, with or without `--` before it
 add(app, jobs.submit, panel=CLUSTER, allow_interspersed_args=False)
 add(app, jobs.logs, panel=CLUSTER)

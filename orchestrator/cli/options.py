@@ -44,9 +44,7 @@ class Common:
 
     dataset: Annotated[
         str | None,
-        typer.Option(
-            help="Data set; `watch` is embedded.", autocompletion=completion.datasets
-        ),
+        typer.Option(help="Data set; `watch` is embedded.", autocompletion=completion.datasets),
     ] = None
     seeds: Annotated[str | None, typer.Option(help="A count, or a list such as 0,3,7.")] = None
     epochs: Annotated[int | None, typer.Option(help="Epochs of every network.")] = None

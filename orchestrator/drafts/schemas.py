@@ -12,7 +12,7 @@ from fdsweep.orchestrator.drafts import words
 from fdsweep.orchestrator.studies import methods
 from fdsweep.search_spaces.errors import unknown
 from fdsweep.search_spaces.fields import Fields
-from fdsweep.search_spaces.spaces.space import Parameter, Space
+from fdsweep.search_spaces.spaces.space import Space
 from fdsweep.search_spaces.sweep import Row, Sweep
 from fdsweep.trainers.registry import JOIN, registrations
 

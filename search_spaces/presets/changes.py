@@ -98,9 +98,7 @@ def _spellings(row: Row, options_of: OptionsOf) -> dict[str, list[str]]:
     return found
 
 
-def _with_option(
-    row: Row, name: str, value: Option, options_of: OptionsOf, *, over: bool
-) -> Row:
+def _with_option(row: Row, name: str, value: Option, options_of: OptionsOf, *, over: bool) -> Row:
     meant = _spellings(row, options_of).get(name, [])
     if short_name(name) == CUTOFF and not row.options.get(BANDS, True):
         meant = []

@@ -57,7 +57,9 @@ class Command(TyperCommand):
         for param in params:
             if isinstance(param, TyperOption):
                 option = long_name(param)
-                param.rich_help_panel = panels.get(option, STUDY if "--seeds" in _all(params) else None)
+                param.rich_help_panel = panels.get(
+                    option, STUDY if "--seeds" in _all(params) else None
+                )
                 if param.envvar is None:  # told by `fdsweep config`, not beside every option
                     param.envvar, param.show_envvar = variable(option), False
         order = [None, STUDY, RESOURCES, DATA, OUTPUT]

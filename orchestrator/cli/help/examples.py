@@ -24,7 +24,9 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("fdsweep prepare crema-d ~/downloads/crema-d", "a published data set"),
         ("fdsweep prepare pets.yaml", "a table of your own"),
     ),
-    "init data": (("fdsweep init data pets.csv --label species", "then: fdsweep prepare pets.yaml"),),
+    "init data": (
+        ("fdsweep init data pets.csv --label species", "then: fdsweep prepare pets.yaml"),
+    ),
     "init study": (
         ("fdsweep init study mine.yaml", "then: fdsweep run mine.yaml"),
         ("fdsweep init study mine.yaml --dataset rooms --methods kd,feat", "on other data"),

@@ -106,7 +106,9 @@ def _lines(said: list[Said], *, origin: bool) -> Iterator[str]:
             command = one.command
             yield f"\n[{'.'.join(command.split())}]"
         end = f"  # {one.origin}" if origin else ""
-        yield (f"# {one.option} =" if one.value is None else f"{one.option} = {_toml(one.value)}") + end
+        yield (
+            f"# {one.option} =" if one.value is None else f"{one.option} = {_toml(one.value)}"
+        ) + end
 
 
 def _toml(value: object) -> str:
