@@ -12,7 +12,10 @@ FdsweepError
 import difflib
 import re
 import unicodedata
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 LONGEST = 1000
 """Characters of each part of an error that are shown."""
@@ -120,7 +123,7 @@ class ReplicateError(FdsweepError):
     """One replicate's training cannot go on; other replicates are not touched."""
 
 
-def unknown(kind: str, name: object, allowed: Iterable[object], where: str) -> ConfigError:
+def unknown(kind: str, name: object, allowed: "Iterable[object]", where: str) -> ConfigError:
     """The error for a `name` that is not among the `allowed` names.
 
     Example:
@@ -132,7 +135,7 @@ def unknown(kind: str, name: object, allowed: Iterable[object], where: str) -> C
     return ConfigError(f"unknown {kind} {str(name)!r}", where, fix)
 
 
-def did_you_mean(name: object, allowed: Iterable[object]) -> str:
+def did_you_mean(name: object, allowed: "Iterable[object]") -> str:
     """The end of a remedy: ". Did you mean 'x'?", where one of the `allowed` names is near.
 
     Case counts for nothing, nor does what joins the words of a name. Of names that are equally

@@ -26,25 +26,16 @@ COMMANDS = {
     "Study": (train.ablation, train.compare, train.search, train.run, train.analyze),
     "Results": (report.report, report.status, models.models, models.export_model, models.predict),
     "Data": (data.prepare, services.methods, services.schema),
-    "Upkeep": (
-        archives.export,
-        archives.import_archive,
-        gc,
-        config,
-        services.ui,
-        services.sync,
-        services.doctor,
-    ),
+    "Upkeep": (archives.export, gc, config, services.ui, services.sync, services.doctor),
 }
 """In the panels of `fdsweep --help`."""
 
 CLUSTER = "Cluster"
 
-NAMES = {archives.import_archive: "import"}
-
 for panel, commands in COMMANDS.items():
     for command in commands:
-        add(app, command, name=NAMES.get(command), panel=panel)
+        add(app, command, panel=panel)
+add(app, archives.import_archive, name="import", panel="Upkeep")
 # what follows the command's name is the command's own, with or without `--` before it
 add(app, jobs.submit, panel=CLUSTER, allow_interspersed_args=False)
 add(app, jobs.logs, panel=CLUSTER)
@@ -68,6 +59,7 @@ def main(
     ] = False,
 ) -> None:
     """Options of fdsweep itself, and those that files set for its commands."""
+    del show_version
     if context.invoked_subcommand:
         with for_people():
             context.default_map = files.defaults(context.command, files.read(Path()))

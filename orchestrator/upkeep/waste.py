@@ -72,8 +72,12 @@ def find(store: Store) -> Waste:
             for kind, folder in (
                 ("teachers", layout.TEACHERS),
                 ("students", layout.STUDENTS),
-                ("interrupted", layout.RAY),
             )
+        },
+        "interrupted": {
+            place: size
+            for place, size in files[layout.RAY].items()
+            if named.isdisjoint(KEY.findall(place))
         },
         "checkpoints": _unnamed(files[layout.CHECKPOINTS], named | _checkpoints(store, named)),
         "cache": dict(_outlines(store, files[layout.OUTLINES])),
@@ -116,8 +120,12 @@ def _checkpoints(store: Store, named: set[str]) -> set[str]:
 
 
 def _unnamed(files: Files, named: set[str]) -> Files:
-    """Those of `files` in whose place no name stands that is known."""
-    return {place: size for place, size in files.items() if not named & {*KEY.findall(place)}}
+    """Those of `files` in whose place a key stands that is not `named`."""
+    return {
+        place: size
+        for place, size in files.items()
+        if (keys := KEY.findall(place)) and named.isdisjoint(keys)
+    }
 
 
 def _outlines(store: Store, files: Files) -> Iterator[tuple[str, int]]:

@@ -102,9 +102,8 @@ def load_space(name: str) -> Space:
     except (OSError, ValueError):  # no name of a file: too long, or with a NUL
         is_there = False
     if not is_there:
-        fix = (
-            f"Choose from: {', '.join(spaces())}; or give a YAML file{did_you_mean(name, spaces())}"
-        )
+        near = did_you_mean(name, spaces())
+        fix = f"Choose from: {', '.join(spaces())}; or give a YAML file{near}"
         raise ConfigError(f"unknown space {name!r}", "--space", fix)
     content = read_fields(path, Space)
     content.setdefault("space", path.stem.lower().replace("_", "-"))

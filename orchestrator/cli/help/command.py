@@ -54,21 +54,16 @@ class Command(TyperCommand):
 
     def __init__(self, name: str | None, *, params: Sequence[Any] = (), **given: Any) -> None:  # noqa: ANN401
         panels = {option: panel for panel, names in PANELS.items() for option in names}
+        others = STUDY if "--seeds" in map(long_name, params) else None
         for param in params:
             if isinstance(param, TyperOption):
                 option = long_name(param)
-                param.rich_help_panel = panels.get(
-                    option, STUDY if "--seeds" in _all(params) else None
-                )
+                param.rich_help_panel = panels.get(option, others)
                 if param.envvar is None:  # told by `fdsweep config`, not beside every option
                     param.envvar, param.show_envvar = variable(option), False
         order = [None, STUDY, RESOURCES, DATA, OUTPUT]
         ordered = sorted(params, key=lambda x: order.index(getattr(x, "rich_help_panel", None)))
         super().__init__(name, params=ordered, **given)
-
-
-def _all(params: Sequence[Any]) -> set[str]:
-    return {long_name(param) for param in params}
 
 
 @dataclass(frozen=True, kw_only=True)

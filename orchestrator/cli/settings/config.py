@@ -106,9 +106,8 @@ def _lines(said: list[Said], *, origin: bool) -> Iterator[str]:
             command = one.command
             yield f"\n[{'.'.join(command.split())}]"
         end = f"  # {one.origin}" if origin else ""
-        yield (
-            f"# {one.option} =" if one.value is None else f"{one.option} = {_toml(one.value)}"
-        ) + end
+        is_set = one.value is not None
+        yield (f"{one.option} = {_toml(one.value)}" if is_set else f"# {one.option} =") + end
 
 
 def _toml(value: object) -> str:

@@ -30,7 +30,7 @@ OWN_OF_A_SWEEP = {
         *("features", "protocol"),
     }
 }
-"""What the YAML file of a sweep says: for that command a key at the top of a file does not count."""
+"""What a sweep's own file says: for that command a key at the top of a TOML does not count."""
 
 Value = str | bool | list[str]
 
