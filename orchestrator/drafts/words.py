@@ -11,7 +11,11 @@ SWEEP = {
     "backbones": "modality: network, in place of the data set's own",
     "pretrained": "modality: checkpoint to start from, a folder or a name on the hub",
     "teachers": "modality: folder of an exported student that teaches as it is",
-    "teacher_weights": "modality: how much its teacher counts beside the others",
+    "teacher_weights": "modality: what its teacher weighs beside the others",
+    "freeze": "share of an encoder's blocks, from the input on, that stays as it starts",
+    "adapters": "rank of low-rank adapters that train in place of an encoder's weights; 0: none",
+    "gradient_checkpointing": "hold less in memory and compute more",
+    "accumulate": "parts of a batch that go through one after the other",
     "epochs": "of every network; null here and below: the data set's own",
     "batch_size": "samples of a batch, over all workers",
     "lr": "highest learning rate, reached after the warm-up",
@@ -32,10 +36,13 @@ ROW = {
     "method": "a method of `fdsweep methods`; + adds several up",
     "options": "of the method; what is left out has its default",
     "pairing": "teacher sample beside a student's: paired, shuffled, same-class or unpaired",
+    "pairings": "modality: the same for a single one of several teachers",
     "teacher": "trained or random",
     "teacher_channels": "ordered or permuted",
     "lr": "of the student, in place of the sweep's",
     "directions": "where the row stands; everywhere by default",
+    "taught_by": "all teachers of a direction, or each: a row for each of them alone",
+    "teacher_weights": "modality: a teacher that the row learns from, and what it weighs",
     "paper": "its line in the paper's table",
     "group": "heading that it shares with its neighbours",
     "control": "aa repeats the first row, to measure the noise of rounding",
@@ -59,6 +66,7 @@ DATA = {
     "table": "a CSV or Parquet file, or what else `fdsweep prepare` takes; a row for each sample",
     "sample_id": "column of the samples' names",
     "label": "column of the class",
+    "labels": "column of several classes, such as a;b;c, in place of a label",
     "mask": "column of pictures with a class for each pixel, in place of a label",
     "group": "column of the subject or speaker, who stands in one split alone",
     "split": "column of train, val or test; without it fdsweep splits",
@@ -74,7 +82,7 @@ DATA = {
 }
 TRAINING = {name: SWEEP[name] for name in (
     *("epochs", "batch_size", "lr", "final_lr", "momentum", "weight_decay", "optimizer"),
-    *("schedule", "warmup_epochs", "class_weights", "sampling"),
+    *("schedule", "warmup_epochs", "class_weights", "sampling", "accumulate"),
 )}  # fmt: skip
 COLUMN = {
     "kind": "what its cells are",

@@ -27,7 +27,8 @@ FILE, PROJECT, TABLE = "fdsweep.toml", "pyproject.toml", "tool.fdsweep"
 OWN_OF_A_SWEEP = {
     "run": {
         *("dataset", "seeds", "epochs", "direction", "pretrained", "teacher"),
-        *("features", "protocol"),
+        *("features", "protocol", "backbone", "freeze", "adapters", "gradient-checkpointing"),
+        *("accumulate", "class-weights", "sampling"),
     }
 }
 """What a sweep's own file says: for that command a key at the top of a TOML does not count."""
