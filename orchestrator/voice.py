@@ -11,25 +11,26 @@ NO_COLOR = "NO_COLOR"
 """What terminals' programs agree on: https://no-color.org."""
 
 FORCE_COLOR = "FORCE_COLOR"
+YES = "1"
 
 
 def choose(*, quiet: bool, verbose: bool, no_color: bool) -> None:
     """From now on say less, or more, or without colours; what was chosen before stays chosen."""
     if quiet:
-        os.environ[QUIET] = "1"
+        os.environ[QUIET] = YES
     if verbose:
-        os.environ[VERBOSE] = "1"
+        os.environ[VERBOSE] = YES
         logging.basicConfig(level=logging.INFO)
     if no_color:
-        os.environ[NO_COLOR] = "1"
+        os.environ[NO_COLOR] = YES
         os.environ.pop(FORCE_COLOR, None)
 
 
 def is_quiet() -> bool:
     """Whether plans and progress are left out; warnings and errors never are."""
-    return bool(os.environ.get(QUIET))
+    return os.environ.get(QUIET) == YES
 
 
 def is_verbose() -> bool:
     """Whether libraries' logs, what workers print and the places of errors are told too."""
-    return bool(os.environ.get(VERBOSE))
+    return os.environ.get(VERBOSE) == YES
