@@ -25,6 +25,18 @@ def test_a_page_regenerates_from_its_rows(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_report_fits_80_columns_of_a_terminal(
+    page: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fdsweep.orchestrator.cli.output.terminal_width", lambda: 80)
+    words = ["report", "--storage", str(page.with_suffix(""))]
+    lines = CliRunner().invoke(app, words).stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "Row: " not in lines  # a line per row, not one per cell
+    assert CliRunner().invoke(app, [*words, "--format", "markdown"]).stdout.startswith("## ")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_what_is_not_committed_does_not_count_as_lost(
     page: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
