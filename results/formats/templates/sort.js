@@ -1,10 +1,10 @@
 "use strict";
 const UNITS = { h: 3600, min: 60, s: 1 };
 
-/** The number that a cell begins with, in seconds where it is a time; NaN where there is none. */
+/** The number that a cell begins with, in seconds where it is a time; null for none. */
 function value(text) {
   const [, number, unit] = /^<?([+-]?[\d,]*\.?\d+(?:e[+-]?\d+)?)(?: (h|min|s)$)?/.exec(text) || [];
-  return number === undefined ? NaN : Number(number.replaceAll(",", "")) * (UNITS[unit] || 1);
+  return number === undefined ? null : Number(number.replaceAll(",", "")) * (UNITS[unit] || 1);
 }
 
 /** Make each heading of `table` sort it: one way, the other way, then as it was. */
@@ -28,7 +28,7 @@ function sortable(table) {
       const compare = (a, b) => {
         if (words) return sign * text(a).localeCompare(text(b));
         const [x, y] = [value(text(a)), value(text(b))];
-        return Number.isNaN(x) - Number.isNaN(y) || sign * (x - y) || 0;
+        return (x === null) - (y === null) || sign * (x - y);
       };
       body.append(...(turn ? [...lines].sort(compare) : lines));
     });
