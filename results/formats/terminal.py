@@ -15,7 +15,7 @@ from fdsweep.results.formats.markdown import ALWAYS_LEFT_OUT, LEFT_OUT_TO_FIT
 from fdsweep.results.formats.sections.effects import effects_section
 from fdsweep.results.formats.sections.grid import Grid, Section
 from fdsweep.results.formats.sections.search import search_section
-from fdsweep.results.formats.sections.table import WITHIN_NOISE, table_section
+from fdsweep.results.formats.sections.table import WITHIN_NOISE, headings, table_section
 from fdsweep.search_spaces.errors import one_line
 
 NARROWEST, WIDEST = 20, 120
@@ -57,21 +57,14 @@ def _room(width: float) -> int:
 def _fitting(table: Table, room: int) -> Section:
     """The section with as many columns as have room beside each other, unbroken."""
     spare = (*LEFT_OUT_TO_FIT, *LEFT_OUT_WHERE_NARROW)
-    whole = section = _marked(table_section(table, ALWAYS_LEFT_OUT))
+    section = _marked(table_section(table, ALWAYS_LEFT_OUT))
     for spared in range(1, len(spare) + 1):
         if all(_total(_widths(grid)) <= room for grid in section.grids):
-            break
+            return section
         section = _marked(table_section(table, (*ALWAYS_LEFT_OUT, *spare[:spared])))
-    return _with_names_of_missing(section, whole)
-
-
-def _with_names_of_missing(section: Section, whole: Section) -> Section:
-    kept = {heading for grid in section.grids for heading in grid.headings}
-    missing = [one for one in whole.grids[0].headings if one not in kept] if whole.grids else []
-    if not missing:
-        return section
-    note = f"Left out to fit: {', '.join(missing)}. All columns: --format html."
-    return replace(section, notes=(*section.notes, note))
+        note = f"Left out to fit: {', '.join(headings(table, spare[:spared]))}; see --format html."
+        section = replace(section, notes=(*section.notes, note))
+    return section
 
 
 def _marked(section: Section) -> Section:

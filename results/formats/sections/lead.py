@@ -48,21 +48,21 @@ def _verdicts(baseline: TableRow, compared: Sequence[TableRow], margin: float) -
         by_word.setdefault(row.verdict, []).append(row)
     better, worse = by_word.get("improves", []), by_word.get("worse", [])
     alike, open_ = by_word.get("equivalent", []), by_word.get("inconclusive", [])
-    name = baseline.row
+    is_alone = len(compared) == 1
+    it = baseline.row if is_alone else "it"
+    than, against = (f" than {it}", f" against {it}") if is_alone else ("", "")
     if better:
         better = sorted(better, key=lambda row: -(row.delta or 0))
-        yield f"{_names(better, gains=True)} {_s(better, 'improve')} on {name}"
-    elif len(compared) > 1:
-        yield f"no row improves on {name}"
-    else:
-        yield f"{compared[0].row} does not improve on {name}"
+        yield f"{_names(better, gains=True)} {_s(better, 'improve')} on {baseline.row}"
+    elif not is_alone:
+        yield f"no row improves on {baseline.row}"
     if worse:
         worse = sorted(worse, key=lambda row: row.delta or 0)
-        yield f"{_names(worse, gains=True)} {_is(worse)} worse"
+        yield f"{_names(worse, gains=True)} {_is(worse)} worse{than}"
     if alike:
-        yield f"{_names(alike)} {_is(alike)} equivalent to it within ±{margin:g} {_points(margin)}"
+        yield f"{_names(alike)} {_is(alike)} equivalent to {it} within {_spell_margin(margin)}"
     if open_:
-        yield f"{_names(open_)} {_is(open_)} inconclusive"
+        yield f"{_names(open_)} {_is(open_)} inconclusive{against}"
 
 
 def _why_undecided(table: Table, groups: Sequence[Sequence[TableRow]]) -> Iterator[str]:
@@ -108,5 +108,5 @@ def _is(rows: Sequence[TableRow]) -> str:
     return "is" if len(rows) == 1 else "are"
 
 
-def _points(margin: float) -> str:
-    return "point" if margin == 1 else "points"
+def _spell_margin(margin: float) -> str:
+    return f"±{margin:g} point" if margin == 1 else f"±{margin:g} points"

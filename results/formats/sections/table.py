@@ -52,6 +52,12 @@ def table_section(table: Table, without: Collection[str] = ()) -> Section:
     )
 
 
+def headings(table: Table, names: Collection[str]) -> list[str]:
+    """What stands above those columns called `names` that the whole of `table` has."""
+    columns = _shown(table, ())
+    return [_heading(column, columns) for column in columns if column.name in names]
+
+
 def class_section(table: Table) -> Section | None:
     """Scores per class, a grid for each direction: a line per class, a column per row.
 

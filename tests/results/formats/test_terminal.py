@@ -53,7 +53,7 @@ def test_a_usual_study_fits_80_columns_a_line_each(line: Callable[..., TableRow]
         "",
         "- ~ within the noise floor: may be rounding alone.",
         "- A note.",
-        "- Left out to fit: p Holm, last, test-sel., gap. All columns: --format html.",
+        "- Left out to fit: p Holm, last, test-sel., gap; see --format html.",
     ]
 
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from fdsweep.results.compute.tables import Table, TableRow
 from fdsweep.results.formats.sections.lead import lead
 
@@ -42,8 +44,23 @@ def test_each_direction_has_a_sentence(line: Line) -> None:
         judged(line, "kd", "inconclusive", 2.0, **back),
     ) == (
         "audio -> visual: kd (+2.0) improves on none.",
-        "visual -> audio: kd does not improve on none; kd is inconclusive.",
+        "visual -> audio: kd is inconclusive against none.",
     )
+
+
+@pytest.mark.parametrize(
+    ("verdict", "words"),
+    [
+        ("improves", "kd (-2.0) improves on none"),
+        ("worse", "kd (-2.0) is worse than none"),
+        ("equivalent", "kd is equivalent to none within ±1 point"),
+        ("inconclusive", "kd is inconclusive against none"),
+    ],
+)
+def test_a_single_comparison_is_named_beside_its_baseline(
+    line: Line, verdict: str, words: str
+) -> None:
+    assert said(line("none"), judged(line, "kd", verdict, -2.0)) == (f"audio -> visual: {words}.",)
 
 
 def test_of_many_rows_the_rest_is_counted(line: Line) -> None:
