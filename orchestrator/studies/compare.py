@@ -38,6 +38,9 @@ class PaperTable:
     title: str
 
 
+WITHOUT_CLASSES: Suited = {"fd-cmkd": {"align": False, "band_heads": False}}
+"""Options of methods, by method, where samples have no classes."""
+
 TABLE_1 = PaperTable("table1_classification", "table-1", "The paper's Table 1")
 TABLE_3 = PaperTable("table3_segmentation", "table-3", "The paper's Table 3")
 LINES_OF_TABLE_3 = {
@@ -90,6 +93,8 @@ def comparison(
     else:
         order = {group: number for number, group in enumerate(GROUPS)}
         rows = [_row(name, pairing) for name in names]
+        if tasks.find(task).aligns:
+            rows = [row | {"options": WITHOUT_CLASSES.get(str(row["name"]), {})} for row in rows]
         rows.sort(key=lambda row: order.get(str(row["group"]), len(order)))
     said = ["Methods compared", *([pairing] if pairing != "paired" else [])]
     content = {
@@ -144,6 +149,7 @@ def _all(task: tasks.Task) -> tuple[str, ...]:
         name
         for name, told in known.items()
         if not (told["dense_only"] or (task.sets and told["one_label"]))
+        and not (task.aligns and told["needs_classes"])
     )
 
 

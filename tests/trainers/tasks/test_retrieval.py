@@ -1,0 +1,133 @@
+"""Networks that learn to find each other's samples."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from conftest import INFO, small_fold, small_roles, small_trial
+
+from fdsweep.search_spaces.keys import spell
+from fdsweep.search_spaces.ranking.retrieval import RECALLS
+from fdsweep.trainers import tasks, teachers
+from fdsweep.trainers.features.outputs import Outputs
+from fdsweep.trainers.replicate import run_replicate
+
+TASK = tasks.find("retrieval")
+PLAIN = {"align": False, "band_heads": False}
+
+
+def embeddings(n=40, noise=1.5):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(n, 6)).astype(np.float32)
+    return x, (x + noise * rng.normal(size=x.shape)).astype(np.float32)
+
+
+def of_pairs(storage, method="none", **changes):
+    """A trial of a student of the right modality, and that of its teacher of the left."""
+    trial = small_trial(storage, method=method, teacher_state="trained", **changes)
+    (left,) = small_trial(storage, method="feat").config.teachers
+    right = replace(trial.config.network, task="retrieval")
+    teacher = replace(left, task="retrieval", partner=replace(right, optim=left.optim))
+    config = replace(trial.config, network=right, teachers=(teacher,))
+    plain = small_trial(storage, method="none").config
+    own = replace(trial, kind="teacher", key=teacher.teacher_key)
+    student = replace(trial, config=config, key=config.key)
+    return student, replace(own, config=replace(plain, network=teacher))
+
+
+def paired_fold():
+    """As `small_fold`, but what stands in the first channel is each sample's own on either side."""
+    fold = small_fold()
+    own = torch.randn(120, 24, generator=torch.Generator().manual_seed(7))
+    for one in fold.inputs.values():
+        one.values[:, 0] = own
+    return fold
+
+
+def test_the_loss_is_info_nce_both_ways():
+    x, y = embeddings(9)
+    a, b = (v / np.linalg.norm(v, axis=1, keepdims=True) for v in (x, y))
+    exps = np.exp(a @ b.T / 0.07)
+    each = [np.log(np.diag(exps) / exps.sum(axis=axis)).mean() for axis in (0, 1)]
+    loss = TASK.loss(Outputs(torch.zeros(9, 2), torch.from_numpy(x)), torch.from_numpy(y))
+    assert loss.item() == pytest.approx(-sum(each) / 2, rel=1e-5)
+    assert TASK.couples_samples
+
+
+@pytest.mark.parametrize("n", [40, 41])
+def test_metrics_are_those_of_sorted_similarities(n, monkeypatch):
+    monkeypatch.setattr("fdsweep.trainers.tasks.retrieval.ROWS", 7)
+    x, y = embeddings(n)
+    a, b = (v / np.linalg.norm(v, axis=1, keepdims=True) for v in (x, y))
+    expected = {}
+    for back, similarities in (("", a @ b.T), ("_back", b @ a.T)):
+        order = np.argsort(-similarities, axis=1)
+        ranks = 1 + np.argmax(order == np.arange(n)[:, None], axis=1)
+        expected |= {f"recall_at_{k}{back}": np.mean(ranks <= k) for k in (1, 5, 10)}
+        expected[f"median_rank{back}"] = np.median(ranks)
+    expected["mean_recall"] = np.mean([expected[name] for name in RECALLS])
+    found = TASK.measure(TASK.predict(torch.from_numpy(x), torch.from_numpy(y)), torch.zeros(n))
+    assert found == pytest.approx(expected)
+    assert 0 < found["recall_at_1"] < found["recall_at_10"] < 1
+
+
+def test_what_is_alike_to_all_finds_nothing():
+    same = torch.ones(30, 6)
+    found = TASK.measure(TASK.predict(same, torch.randn(30, 6)), torch.zeros(30))
+    assert (found["recall_at_10_back"], found["median_rank_back"]) == (0, 30)
+
+
+def test_a_teacher_learns_beside_a_partner_and_students_learn_to_meet_it(tmp_path):
+    fold = paired_fold()
+    options = {"fd-cmkd": PLAIN}
+    _, teacher = of_pairs(str(tmp_path), epochs=2)
+    assert teacher.config.modalities == ("left", "right")
+    taught = run_replicate(teacher, INFO, fold, 0)
+    assert teachers.missing(str(tmp_path), teacher.key, (0,)) == ()
+    losses = [v for _, _, name, v in taught["curves"] if name == "loss_task"]
+    assert losses[-1] < losses[0]
+    assert taught["metric"] == "mean_recall"
+    for method in ("none", "fd-cmkd"):
+        trial, _ = of_pairs(str(tmp_path), method, options=options.get(method, {}), epochs=2)
+        outcome = run_replicate(trial, INFO, fold, 0)
+        losses = [v for _, _, name, v in outcome["curves"] if name == "loss_task"]
+        assert losses[-1] < losses[0]
+        kept = outcome["kept"]
+        assert list(kept) == ["sample_id", "group", "rank", "rank_back"]
+        ranks = np.array([kept["rank"], kept["rank_back"]])
+        recalls = [np.mean(ranks <= k) for k in (1, 5, 10)]
+        assert outcome["test_score"] == pytest.approx(np.mean(recalls))
+        val = [
+            v for _, split, name, v in outcome["curves"] if (split, name) == ("val", "mean_recall")
+        ]
+        assert outcome["best_epoch"] == val.index(max(val))
+
+
+def test_who_moves_and_who_is_as_it_is(tmp_path):
+    fold = paired_fold()
+    trial, teacher = of_pairs(str(tmp_path))
+    roles = small_roles(teacher, fold)
+    assert roles.partner.moves
+    assert list(roles.trained()) == ["student", "distiller", "partner"]
+    run_replicate(teacher, INFO, fold, 0)
+    roles = small_roles(trial, fold)
+    assert list(roles.trained()) == ["student", "distiller"]
+    assert not roles.teachers
+    batch = fold.val[:5]
+    (known,) = roles.partner.evaluated([batch])
+    network = teachers.trained(teacher.config.network, teacher.key, INFO, 0, str(tmp_path))
+    with torch.no_grad():
+        torch.testing.assert_close(known, network(fold.inputs["left"].values[batch]).logits)
+    (trained,) = roles.partner.trained([batch], 1)
+    assert torch.equal(trained, known)
+
+
+def test_a_partner_is_part_of_a_teachers_name_alone(tmp_path):
+    _, teacher = of_pairs(str(tmp_path))
+    network = teacher.config.network
+    alone = replace(network, partner=None)
+    assert alone.teacher_key != network.teacher_key
+    assert "partner" not in spell(small_trial(str(tmp_path)).config)
+    other = replace(network, partner=replace(network.partner, modality="left"))
+    assert len({alone.teacher_key, network.teacher_key, other.teacher_key}) == 3
