@@ -10,8 +10,9 @@ class MetricWords:
     """`heading` stands above a column, `name` in a sentence, `on_test` opens one.
 
     `of_class` is what it is of a single class, or `per` what else has scores of its own, `balanced`
-    and `f1` what its balanced accuracy and macro-F1 are called. When others are drawn, `drawn` says what they are, `kinds` what they
-    may be, `samples` what they are looked at over, and `draws` how often, if not as always.
+    and `f1` what its balanced accuracy and macro-F1 are called. When others are drawn, `drawn` says
+    what they are, `kinds` what they may be, `samples` what they are looked at over, and `draws` how
+    often, if not as always.
     """
 
     heading: str
