@@ -60,12 +60,20 @@ class Roles:
                 roles[f"teacher{number or ''}"] = teacher.moving.network
         return roles
 
-    def teach(self, batches: Sequence[Tensor], epoch: int) -> Iterator[tuple[Outputs, ...]]:
-        """Every teacher's outputs for each of the epoch's `batches`, samples [B] each."""
+    def teach(
+        self,
+        batches: Sequence[Tensor],
+        epoch: int,
+        partners: Sequence[Sequence[Tensor]] = (),
+    ) -> Iterator[tuple[Outputs, ...]]:
+        """Every teacher's outputs for each of the epoch's `batches`, samples [B] each.
+
+        `partners` are batches for each teacher that stand beside those, if they are others.
+        """
         if not self.teachers:
             return itertools.repeat((), len(batches))
-        taught = (teacher.teach(batches, epoch) for teacher in self.teachers)
-        return zip(*taught, strict=True)
+        given = zip(self.teachers, partners or [batches] * len(self.teachers), strict=True)
+        return zip(*(teacher.teach(own, epoch) for teacher, own in given), strict=True)
 
 
 class Chosen(NamedTuple):
@@ -221,15 +229,17 @@ def train_epoch(
     what the optimiser has.
     """
     batches = epoch_batches(fold.train.cpu(), config.network.optim.batch_size, seed, epoch)
-    pairing_stream = rng.generator(seed, "pairing", epoch)
-    partners = teacher_batches(batches, fold.labels.cpu(), config.pairing, pairing_stream)
+    partners = [
+        teacher_batches(batches, fold.labels.cpu(), one, rng.generator(seed, "pairing", epoch))
+        for one in config.pairing_of_each
+    ]
     modality = config.network.modality
     views = training_views(fold.inputs[modality], batches, seed, fold.stream(modality), epoch)
     roles.trained().train()
     roles.distiller.epoch, roles.distiller.epochs = epoch, config.network.optim.epochs
     sums: dict[str, Tensor] = {}
     known = training_labels(fold, batches, seed, epoch)
-    given = zip(batches, views, roles.teach(partners, epoch), known, strict=True)
+    given = zip(batches, views, roles.teach(batches, epoch, partners), known, strict=True)
     for step, (batch, own, taught, truth) in enumerate(given):
         if rate is not None:
             _set_rate(optimizer, rate(step, len(batches)))

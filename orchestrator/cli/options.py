@@ -38,7 +38,10 @@ class Common:
     epochs: Annotated[int | None, typer.Option(help="Epochs of every network.")] = None
     direction: Annotated[
         list[str] | None,
-        typer.Option(help="teacher->student, such as 'audio->visual'; repeatable. (default: all)"),
+        typer.Option(
+            help="teacher->student, such as 'audio->visual', 'a+b->c' or '*->c'; repeatable. "
+            "(default: all of one teacher)"
+        ),
     ] = None
     storage: Storage = DEFAULT_STORAGE
     gpus: Annotated[int | None, typer.Option(help="GPUs to use. (default: all that Ray sees)")] = (
@@ -79,6 +82,10 @@ class Common:
     teacher: Annotated[
         list[str] | None,
         typer.Option(help="modality=FOLDER: an exported student to learn from; repeatable."),
+    ] = None
+    teacher_weight: Annotated[
+        list[str] | None,
+        typer.Option(help="modality=NUMBER: of each of several teachers; others teach not."),
     ] = None
     features: Annotated[
         str | None,
@@ -125,9 +132,16 @@ class Common:
             directions=tuple(self.direction) if self.direction else None,
             pretrained=parse_pairs(self.pretrained, "--pretrained") if self.pretrained else None,
             teachers=parse_pairs(self.teacher, "--teacher") if self.teacher else None,
+            teacher_weights=self._weights(),
             features=self.features,
             protocol=self.protocol,
         )
+
+    def _weights(self) -> dict[str, float | str] | None:
+        from fdsweep.search_spaces.fields import parse_pairs
+
+        given = parse_pairs(self.teacher_weight or (), "--teacher-weight")
+        return {name: number_or_word(text) for name, text in given.items()} or None
 
     def study_options(self) -> "StudyOptions":
         """Where and how the study runs."""

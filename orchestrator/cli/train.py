@@ -55,7 +55,7 @@ def _train(sweep: "Sweep", common: Common, *, aa: bool) -> None:
 def ablation(
     *,
     study: Annotated[
-        str, typer.Option(help="components, losses, cutoffs or controls.")
+        str, typer.Option(help="components, losses, cutoffs, controls or teachers.")
     ] = "components",
     full: Annotated[
         bool, typer.Option("--full", help="Every valid combination of the five components.")
