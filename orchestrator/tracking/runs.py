@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -175,11 +176,21 @@ def summaries(report: "Report") -> list[Summary]:
 
 
 def headline(report: "Report") -> dict[str, float]:
-    """Numbers for a sweep's run: mean and difference of every row, in percent."""
+    """Numbers for a sweep's run: mean and difference of every row, in percent.
+
+    They are named by the student's modality, and by the teacher's too where it learns in several
+    directions.
+    """
     numbers = {}
     for table in report.tables:
+        directions = {row.direction for row in table.rows}
+        students = Counter(student for _, student in directions)
+        ways = {
+            (teacher, student): student if students[student] == 1 else f"{teacher}-to-{student}"
+            for teacher, student in directions
+        }
         for row in table.rows:
-            name = _metric_name(f"{row.student_modality}/{row.row}")
+            name = _metric_name(f"{ways[row.direction]}/{row.row}")
             if row.mean is not None:
                 numbers[f"{name}/mean"] = row.mean
             if row.delta is not None:
@@ -193,11 +204,13 @@ def _metric_name(text: str) -> str:
 
 
 def _flat(config: Mapping[str, object], prefix: str = "") -> dict[str, object]:
-    """`config` with dotted names; the teacher's network is known by its key."""
+    """`config` with dotted names; several teachers stand under their modalities."""
     found: dict[str, object] = {}
     for name, value in config.items():
         if isinstance(value, dict):
             found |= _flat(value, f"{prefix}{name}.")
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            found |= _flat({one["modality"]: one for one in value}, f"{prefix}{name}.")
         else:
             found[prefix + name] = value
     return found
