@@ -106,7 +106,9 @@ def compare(
         sweep, common = papers_table(dataset, location), replace(common, dataset=None)
     else:
         info = info_of(dataset, location)
-        sweep = comparison(methods, pairing, info.task, align=align, suited=info.suited)
+        several = any(len(d.teachers) > 1 for d in info.directions(tuple(common.direction or ())))
+        asked = {"align": align, "several": several}
+        sweep = comparison(methods, pairing, info.task, suited=info.suited, **asked)
     _train(sweep, common, aa=aa)
 
 
