@@ -100,6 +100,9 @@ def prepare(sweep: Sweep, options: StudyOptions) -> Study:
     if sweep.teachers:
         what = "an analysis compares teachers of the same seeds"
         raise ConfigError(what, "--teacher", "Leave it out")
+    if sweep.teacher_weights:
+        what = "an analysis also compares students that one teacher taught"
+        raise ConfigError(what, "--teacher-weight", "Leave it out")
     study = studies.prepare(sweep, options)
     sweep = for_pixels(sweep, study.info)
     directions = study.info.directions(sweep.directions)

@@ -1,10 +1,18 @@
 """What trackers are told of replicates and of the lines of a table."""
 
+import json
 import math
 
 import pytest
 
-from fdsweep.orchestrator.tracking.runs import Held, Run, replicate_run, starting_run, summaries
+from fdsweep.orchestrator.tracking.runs import (
+    Held,
+    Run,
+    headline,
+    replicate_run,
+    starting_run,
+    summaries,
+)
 from fdsweep.results.compute.tables import Table, TableRow
 from fdsweep.results.document import Report
 
@@ -60,15 +68,31 @@ def test_a_run_goes_on_if_what_is_held_is_its_beginning(done, params, metrics, f
     assert HELD.fits(run, params) == fits
 
 
-@pytest.mark.parametrize("protocol", ["ours", "published"])
-def test_a_line_of_a_table_says_by_which_protocol_it_was_chosen(protocol):
-    row = TableRow(
+def line_of(teacher, student):
+    return TableRow(
         **{"row": "Feat", "group": None, "pairing": None, "n": 1, "asked": 1, "failed": 0},
-        **{"teacher_modality": "a", "student_modality": "b", "mean": 60.0, "std": None},
+        **{"teacher_modality": teacher, "student_modality": student, "mean": 60.0, "std": None},
         **dict.fromkeys(("ci_low", "ci_high", "last", "test_selected", "gap", "paper")),
         paper_note=None,
     )
-    table = Table("t", (), (row,), (), protocol=protocol)
+
+
+def test_several_directions_to_one_student_have_numbers_of_their_own():
+    lines = [line_of("a", "b"), line_of("a+c", "b"), line_of("b", "a")]
+    found = headline(Report("s", (Table("t", (), tuple(lines), ()),)))
+    assert set(found) == {"a-to-b/Feat/mean", "a-c-to-b/Feat/mean", "a/Feat/mean"}
+
+
+def test_of_several_teachers_each_stands_under_its_modality():
+    config = {"teachers": [{"modality": m, "backbone": "cnn1d"} for m in "ac"], "options": {}}
+    run = replicate_run({**ROW, "config": json.dumps(config)}, [], "x")
+    assert run.params["teachers.c.backbone"] == "cnn1d"
+    assert "teachers" not in run.params
+
+
+@pytest.mark.parametrize("protocol", ["ours", "published"])
+def test_a_line_of_a_table_says_by_which_protocol_it_was_chosen(protocol):
+    table = Table("t", (), (line_of("a", "b"),), (), protocol=protocol)
     (line,) = summaries(Report("s", (table,)))
     assert line.tags == {"fdsweep.protocol": protocol}
     assert line.metrics == {"n": 1.0, "top1_mean": 60.0}
