@@ -116,12 +116,14 @@ def test_a_composition_hands_all_teachers_to_its_parts(both, wide_fold, tmp_path
     assert distillers.specimen("kd+both", {}).max_teachers == 1
 
 
-OPTIONS = {"fd-cmkd": {"band_heads": False}, "kd+unpaired": {}}
+OPTIONS = {"fd-cmkd": {"band_heads": False}}
+SOME = [("fd-cmkd", 0), ("fd-cmkd", 1), ("kd+unpaired", 1)]  # a projection; a look ahead
+OTHERS = ("afd", "dist", "dkd", "feat", "figkd", "freekd", "freekd-pooled", "kd", "pkd", "pkd-maps")
 
 
 def alone_and_beside(storage, method, who, **changes):
     """A trial of one teacher, and one in which another stands beside it whose share is 0."""
-    trial = trial_of(storage, method, **OPTIONS[method])
+    trial = trial_of(storage, method, **OPTIONS.get(method, {}))
     both, changes["network"] = trial.config.teachers, network("right", epochs=1)
     one = replace(trial.config, teachers=(both[who],), **changes)
     shares = tuple(float(place == who) for place in range(2))
@@ -130,8 +132,8 @@ def alone_and_beside(storage, method, who, **changes):
 
 
 @pytest.mark.parametrize(
-    ("method", "who"), [("fd-cmkd", 0), ("fd-cmkd", 1), ("kd+unpaired", 1)]
-)  # one with a projection of its own, one that looks ahead
+    ("method", "who"), [*SOME, *(pytest.param(name, 1, marks=pytest.mark.slow) for name in OTHERS)]
+)
 def test_weights_of_1_and_0_are_one_teacher_to_the_bit(method, who, wide_fold, tmp_path):
     trials = alone_and_beside(str(tmp_path), method, who, pairing="shuffled")
     one, other = (run_replicate(trial, WIDE, wide_fold, 0) for trial in trials)
