@@ -46,8 +46,8 @@ class Row(Fields):
     has several teachers, `teacher_weights` gives those that the row learns from by modality, and
     what their terms weigh, as parts of their sum; all weigh the same unless some are named here or
     in the sweep. `pairings` are those of single teachers that differ from `pairing`. With
-    `taught_by: each` there is a row for each of the several teachers alone, named after it. `paper`
-    names the
+    `taught_by: each` there is a row for each of the several teachers alone, whose name follows the
+    row's: "only" makes "only rgb". `paper` names the
     same line in the paper's published table, as columns of that table; `group` is a heading that it
     shares with its neighbours. Neither changes a result. A row with `control: aa` repeats the first
     row of the sweep, whatever it says of a method, from weights changed by a relative 1e-7: its

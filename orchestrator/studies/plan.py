@@ -27,9 +27,9 @@ from fdsweep.trainers import tasks
 from fdsweep.trainers.datasets import DatasetInfo
 
 LATER = ("lr", "directions", "control", "taught_by", "teacher_weights", "pairings")
-"""Fields of rows that came later than names of sweeps; `PLAIN` has what they are if unset."""
+"""Fields of rows that came later than names of sweeps; `BARE` has what they are if unset."""
 
-PLAIN = Row(name="plain")
+BARE = Row(name="bare")
 NONE: Mapping[str, str] = MappingProxyType({})
 NOBODY: Mapping[str, GivenTeacher] = MappingProxyType({})
 
@@ -61,6 +61,7 @@ def make_cells(
             if not row.directions or direction in info.directions(row.directions)
             for one in several.rows(row, direction)
         ]
+        several.check_names(rows, direction)
         for row in rows:
             is_aa = row.control == "aa"
             asked = rows[0] if is_aa else row
@@ -221,7 +222,7 @@ def _at_rate(network: NetworkConfig, lr: float | None) -> NetworkConfig:
 
 def _content(row: Row) -> dict[str, Any]:
     """What of `row` decides results; what it leaves unset is left out, so that names last."""
-    unset = {name for name in LATER if getattr(row, name) == getattr(PLAIN, name)}
+    unset = {name for name in LATER if getattr(row, name) == getattr(BARE, name)}
     return row.model_dump(exclude={"paper", "group", *unset})
 
 

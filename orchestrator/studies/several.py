@@ -1,5 +1,6 @@
 """Which of a direction's several teachers a row learns from, and how they stand to one another."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,10 +30,22 @@ def rows(row: Row, direction: Direction) -> tuple[Row, ...]:
         return (row,)
     if len(direction.teachers) == 1:
         return ()  # that is the row of all
+    alone = {"taught_by": "all"}
     return tuple(
-        row.model_copy(update={"name": name, "taught_by": "all", "teacher_weights": {name: 1.0}})
-        for name in direction.teachers
+        row.model_copy(
+            update={**alone, "name": f"{row.name} {teacher}", "teacher_weights": {teacher: 1.0}}
+        )
+        for teacher in direction.teachers
     )
+
+
+def check_names(made: Sequence[Row], direction: Direction) -> None:
+    """ConfigError if a row of one teacher is called like another row in `direction`."""
+    names = [row.name for row in made]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        what = f"row {twice[0]!r} stands twice"
+        raise ConfigError(what, f"{direction}", "Give the row that is taught by each another name")
 
 
 def of_row(row: Row, sweep: Sweep, direction: Direction, info: DatasetInfo) -> Learnt:

@@ -31,8 +31,8 @@ def test_the_preset_has_nobody_each_teacher_and_all_of_them_for_every_student():
     cells = make_cells(sweep, INFO)
     assert [(str(cell.direction), cell.row.name) for cell in cells[:4]] == [
         ("depth+normals->rgb", "w/o KD"),
-        ("depth+normals->rgb", "depth"),
-        ("depth+normals->rgb", "normals"),
+        ("depth+normals->rgb", "only depth"),
+        ("depth+normals->rgb", "only normals"),
         ("depth+normals->rgb", "all together"),
     ]
     students = [cell.direction.student for cell in cells]
@@ -46,7 +46,13 @@ def test_a_teacher_alone_is_trained_once_whichever_study_asks():
     alone = load_preset("teachers").rows[1].options
     (one,) = configs({"options": alone}, direction="rgb->depth")
     cells = make_cells(override(load_preset("teachers"), dataset="room-kinds"), INFO)
-    assert one.key in {cell.key for cell in cells if cell.row.name == "rgb"}
+    assert one.key in {cell.key for cell in cells if cell.row.name == "only rgb"}
+
+
+def test_a_row_for_each_teacher_has_a_name_of_its_own():
+    sweep = sweep_of({"name": "kd", "taught_by": "each"}, {"name": "kd rgb"})
+    with pytest.raises(ConfigError, match=r"rgb\+normals->depth: row 'kd rgb' stands twice"):
+        make_cells(sweep, INFO)
 
 
 def test_where_one_teaches_each_is_all():

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 from fdsweep.orchestrator.cli import app
 from fdsweep.results.records.store import Store
 
+MODALITIES = ("rgb", "normals")
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 
@@ -21,9 +22,9 @@ def typed(storage, *words):
 def test_nobody_each_alone_and_all_together_stand_in_one_table(cluster, tmp_path):
     storage = str(tmp_path)
     (table,) = typed(storage, "--direction", "*->depth")["tables"]
-    names = ["w/o KD", "rgb", "normals", "all together"]
+    names = ["w/o KD", "only rgb", "only normals", "all together"]
     assert [row["row"] for row in table["rows"]] == names
-    assert [row["taught_by"] for row in table["rows"]] == [None, *names[1:3], "rgb + normals"]
+    assert [row["taught_by"] for row in table["rows"]] == [None, *MODALITIES, "rgb + normals"]
     assert {row["n"] for row in table["rows"]} == {1}
 
     rows = Store.open(storage).replicates().set_index("row")
