@@ -30,10 +30,13 @@ def rows(row: Row, direction: Direction) -> tuple[Row, ...]:
         return (row,)
     if len(direction.teachers) == 1:
         return ()  # that is the row of all
-    alone = {"taught_by": "all"}
     return tuple(
         row.model_copy(
-            update={**alone, "name": f"{row.name} {teacher}", "teacher_weights": {teacher: 1.0}}
+            update={
+                "name": f"{row.name} {teacher}",
+                "taught_by": "all",
+                "teacher_weights": {teacher: 1.0},
+            }
         )
         for teacher in direction.teachers
     )
