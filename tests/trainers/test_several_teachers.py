@@ -117,7 +117,7 @@ def test_a_composition_hands_all_teachers_to_its_parts(both, wide_fold, tmp_path
 
 
 OPTIONS = {"fd-cmkd": {"band_heads": False}}
-SOME = [("fd-cmkd", 0), ("fd-cmkd", 1), ("kd+unpaired", 1)]  # a projection; a look ahead
+SOME = [("fd-cmkd", 1), ("kd+unpaired", 0)]  # one with a projection, one that looks ahead
 OTHERS = ("afd", "dist", "dkd", "feat", "figkd", "freekd", "freekd-pooled", "kd", "pkd", "pkd-maps")
 
 
