@@ -22,7 +22,7 @@ from fdsweep.orchestrator.execution.devices.meter import Meter, Timer
 from fdsweep.orchestrator.execution.devices.room import Room
 from fdsweep.orchestrator.execution.health.heartbeats import Heartbeats
 from fdsweep.orchestrator.execution.leases import Leases
-from fdsweep.orchestrator.execution.ray_compat import every_death_told
+from fdsweep.orchestrator.execution.ray_compat.tune import every_death_told
 from fdsweep.orchestrator.execution.retries import WORDS
 from fdsweep.orchestrator.execution.trial import fit_trial, train_name
 from fdsweep.orchestrator.execution.turns import InTurn, Queue, Replicate, Turns
