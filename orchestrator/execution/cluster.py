@@ -206,7 +206,7 @@ def check_nodes(request: ResourceRequest, nodes: Sequence[Node], storage: Storag
     if request.gpus is None and request.gpus_per_trial is None and not any(map(any, nodes)):
         what = "no worker is there yet, and Ray does not tell what those to come have"
         fix = "Give --gpus: how many GPUs the cluster is to have for this command, 0 for cores"
-        raise ClusterError(what, request.address or "RAY_ADDRESS", fix)
+        raise ClusterError(what, request.cluster, fix)
     if storage.is_local:
         return
     found, _ = everywhere.ask(Storage.exists, Storage(storage.root), has="CPU")
