@@ -176,7 +176,8 @@ def _teacher(
 def _sizes(config: StudentConfig, networks: Sequence[Backbone]) -> dict[str, Any]:
     """What `distillers.build` is told of the teachers of `config`, which are `networks`."""
     first = _size(networks[0]) | {"teacher_dims": tuple(network.dim for network in networks)}
-    if len(networks) <= distillers.specimen(config.method, config.options).max_teachers:
+    count = len(networks)
+    if count == 1 or count <= distillers.specimen(config.method, config.options).max_teachers:
         return first
     shares = config.weight_of_each
     one_each = {

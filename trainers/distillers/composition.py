@@ -81,6 +81,7 @@ class Composition(Several):
         self.student_maps = any(part.student_maps for part in methods)
         self.teacher_maps = any(part.teacher_maps for part in methods)
         self.on_maps = "maps" if all(part.on_maps for part in methods) else ""
+        self.couples_samples = any(part.couples_samples for part in methods)
         self.dense_only = any(part.dense_only for part in methods)
         norms = [part.clip_norm for part in methods if part.clip_norm is not None]
         self.clip_norm = min(norms, default=None)
@@ -156,6 +157,7 @@ class OneEach(Several):
         self.needs_pairs, self.clip_norm = one.needs_pairs, one.clip_norm
         self.student_maps, self.teacher_maps = one.student_maps, one.teacher_maps
         self.on_maps, self.dense_only = one.on_maps and "maps", one.dense_only
+        self.couples_samples = one.couples_samples
 
     @property
     @override
