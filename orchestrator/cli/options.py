@@ -126,6 +126,14 @@ class Common:
         str | None,
         typer.Option(help="ours, or published: epoch and head chosen on test. (default: ours)"),
     ] = None
+    class_weights: Annotated[
+        str | None,
+        typer.Option(help="Of the loss: none, or balanced for rare classes. (default: none)"),
+    ] = None
+    sampling: Annotated[
+        str | None,
+        typer.Option(help="shuffled, or balanced: every class as often. (default: shuffled)"),
+    ] = None
     cache_dir: Annotated[
         str | None,
         typer.Option(
@@ -171,6 +179,8 @@ class Common:
             teacher_weights=self._weights(),
             features=self.features,
             protocol=self.protocol,
+            class_weights=self.class_weights,
+            sampling=self.sampling,
         )
 
     def _weights(self) -> dict[str, float | str] | None:

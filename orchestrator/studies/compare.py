@@ -87,9 +87,10 @@ def comparison(
     if align and not is_dense:
         what = "is for data sets whose pixels have labels; on others fd-cmkd aligns unasked"
         raise ConfigError(what, "--align", "Leave it out")
-    names = (
-        _all(is_dense, several=several) if methods is None else parse_names(methods, "--methods")
-    )
+    if methods is None:
+        names = _all(tasks.find(task), several=several)
+    else:
+        names = parse_names(methods, "--methods")
     names = tuple(dict.fromkeys((BASELINE, *names)))
     if is_dense:
         rows = [_row_of_pixels(name, pairing, suited, align=align) for name in names]
@@ -141,10 +142,14 @@ def papers_table(dataset: str, location: DataLocation) -> Sweep:
     return validated(content, "--paper")
 
 
-def _all(is_dense: bool, *, several: bool) -> tuple[str, ...]:
+def _all(task: tasks.Task, *, several: bool) -> tuple[str, ...]:
     """What is compared unless methods are named."""
-    known = {name: describe(name) for name in (LINES_OF_TABLE_3 if is_dense else all_methods())}
-    found = [name for name, told in known.items() if is_dense or not told["dense_only"]]
+    known = {name: describe(name) for name in (LINES_OF_TABLE_3 if task.dense else all_methods())}
+    found = [
+        name
+        for name, told in known.items()
+        if task.dense or not (told["dense_only"] or (task.sets and told["one_label"]))
+    ]
     moving = [name for name in found if several and known[name]["moves_teacher"]]
     if moving:
         tell_once(f"Left out, as it moves its teacher and so learns from one: {', '.join(moving)}.")

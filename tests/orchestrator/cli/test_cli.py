@@ -40,6 +40,8 @@ COMMON = {
     "--teacher-weight",
     "--features",
     "--protocol",
+    "--class-weights",
+    "--sampling",
     "--address",
     "--dry-run",
     "--json",
