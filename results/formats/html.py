@@ -14,13 +14,14 @@ from markupsafe import Markup
 
 from fdsweep.results.compute.words import of_metric
 from fdsweep.results.document import Report
+from fdsweep.results.formats.sections.costs import NETWORK, costs_sections
 from fdsweep.results.formats.sections.effects import NAMES, effects_section
 from fdsweep.results.formats.sections.grid import Section
 from fdsweep.results.formats.sections.search import search_section
 from fdsweep.results.formats.sections.table import class_section, table_section
 
 TEMPLATE = "report.html.j2"
-ROW_NAMES = ("Row", "Parameter", "Class", "Part", "Direction", *NAMES)
+ROW_NAMES = ("Row", "Parameter", "Class", "Part", "Direction", NETWORK, *NAMES)
 """Headings of columns whose cells name their line."""
 
 KINDS = {".svg": "image/svg+xml", ".png": "image/png"}
@@ -41,6 +42,7 @@ CAPTIONS = {
     "importance": "How much each parameter matters for the validation {score}.",
     "slice": "Validation {score} of the trials against one parameter.",
     "contour": "Validation {score} over the two weights.",
+    "cost": "Test {score} against what a prediction costs: rows and teachers, with 95 % intervals.",
     "pareto": "{Score} against its cost: the trials and their Pareto front.",
 }
 """What pictures show, by a part of their name."""
@@ -63,6 +65,7 @@ def to_html(report: Report, pictures: Mapping[str, bytes]) -> str:
         sweep=report.sweep,
         tables=[(table_section(table), class_section(table)) for table in report.tables],
         effects=[effects_section(effects) for effects in (report.effects,) if effects],
+        costs=costs_sections(report),
         searches=[search_section(search) for search in report.searches],
         pictures=list(_pictures(pictures, caption)),
         names=ROW_NAMES,
@@ -79,7 +82,8 @@ def to_page(
     return _template().render(
         sweep=title,
         tables=[(section, None) for section in sections],
-        effects=(),
+        effects=[],
+        costs=[],
         searches=(),
         pictures=list(_pictures(pictures, caption)),
         names=ROW_NAMES,
