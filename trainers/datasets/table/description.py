@@ -44,7 +44,8 @@ class Training(Fields):
 class Description(Fields):
     """A data set as a person describes it.
 
-    `table` is a CSV or Parquet file, its path relative to the description. The next five name
+    `table` is a CSV or Parquet file, or a saved data set's folder, its path relative to the
+    description. The next five name
     columns of it: `mask` a picture with a class for each pixel, in place of a `label` for each
     sample; a table need not have those for `sample_id`, `group` and `split`. With `folds` each seed
     tests another part of so many, and validates on the next. `classes` gives the

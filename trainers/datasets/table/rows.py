@@ -1,4 +1,4 @@
-"""A table's cells as texts, from a CSV or a Parquet file."""
+"""A table's cells as texts, from a CSV or a Parquet file, or a folder of Arrow files."""
 
 import csv
 from collections.abc import Iterator
@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fdsweep.search_spaces.errors import DataError, clipped, first_line
+from fdsweep.trainers.datasets.table.arrow import read_columns
 
 DELIMITERS = ",;\t|"
 PARQUET = (".parquet", ".pq")
@@ -35,6 +36,11 @@ class Rows:
     def __len__(self) -> int:
         return len(self.numbers)
 
+    @property
+    def folder(self) -> Path:
+        """What paths in the table are relative to, unless another folder is given."""
+        return self.path if self.path.is_dir() else self.path.parent
+
     def place(self, row: int) -> str:
         """Where `row` (from 0) stands, for errors."""
         return f"{self.path}, {self.called} {self.numbers[row]}"
@@ -55,11 +61,13 @@ class Rows:
 
 
 def read_rows(path: Path) -> Rows:
-    """The table in `path`.
+    """The table in `path`, a file or a folder that `datasets` of Hugging Face saved.
 
     Raises:
         DataError: it cannot be read, has no rows, or its rows and columns do not fit.
     """
+    if path.is_dir():
+        return _arrow(path)
     try:
         rows = _parquet(path) if path.suffix.lower() in PARQUET else _csv(path)
     except (OSError, UnicodeError, csv.Error, pa.ArrowException) as error:
@@ -108,6 +116,15 @@ def _parquet(path: Path) -> Rows:
     return Rows(
         path=path, columns=columns, numbers=list(range(1, len(table) + 1)), called="row"
     )  # fmt: skip
+
+
+def _arrow(path: Path) -> Rows:
+    columns = read_columns(path, _cell)
+    _check_header(list(columns), path)
+    count = len(next(iter(columns.values())))
+    if not count:
+        raise DataError("has no rows", str(path), FIX)
+    return Rows(path=path, columns=columns, numbers=list(range(1, count + 1)), called="row")
 
 
 def _check_header(names: list[str], path: Path) -> None:

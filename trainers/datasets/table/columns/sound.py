@@ -10,6 +10,7 @@ from pydantic import Field
 from typing_extensions import override
 
 from fdsweep.search_spaces.errors import ConfigError, DataError
+from fdsweep.trainers.datasets.table.arrow import file_of
 from fdsweep.trainers.datasets.table.columns.base import Column, known
 from fdsweep.trainers.modalities import Payload
 from fdsweep.trainers.preparation import media
@@ -65,7 +66,7 @@ class Audio(Column):
     def settled(self, cells: Mapping[str, str], raw: Path, where: str) -> tuple[Self, bytes | None]:
         settled = self
         if self.rate is None or self.seconds is None:
-            sounds = list(filter(None, (_sound(raw / cell) for cell in cells.values())))
+            sounds = list(filter(None, (_sound(raw, cell) for cell in cells.values())))
             settled = self.model_copy(
                 update={
                     "rate": self.rate or min(RATE, _rate(sounds, where)),
@@ -84,7 +85,8 @@ class Audio(Column):
     @override
     def decode(self, raw: Path, cell: str, learnt: bytes | None) -> Any:
         rate = known(self.rate)
-        signal = media.audio(raw / cell, rate=rate)
+        with file_of(raw, cell) as path:
+            signal = media.audio(path, rate=rate)
         if signal.size < LEAST_SOUND_S * rate or not signal.any():
             raise Damaged(f"{signal.size / rate:.2f} s of sound, or silence")
         return log_spectrogram(
@@ -99,10 +101,11 @@ class Audio(Column):
         return round(known(self.rate) * known(self.seconds))
 
 
-def _sound(path: Path) -> tuple[int, float] | None:
+def _sound(raw: Path, cell: str) -> tuple[int, float] | None:
     """Rate and seconds of a file; None where it has no sound that can be read."""
     try:
-        return media.sound(path)
+        with file_of(raw, cell) as path:
+            return media.sound(path)
     except Damaged:
         return None
 
