@@ -5,12 +5,11 @@ import time
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from fdsweep.search_spaces.configs import NetworkConfig
 from fdsweep.trainers import environment, teachers
-from fdsweep.trainers.backbones import Backbone
 from fdsweep.trainers.datasets import Dataset
 from fdsweep.trainers.distributed import Placed, Runtime
 from fdsweep.trainers.trials.alone import alone
@@ -63,7 +62,7 @@ def _measure(config: NetworkConfig, dataset: Dataset, storage: str, device: torc
     runtime = Runtime.here(device)
     placed = runtime.place(network.requires_grad_(False).eval())
     with torch.inference_mode():
-        flops = count_flops(network, view)
+        flops = count_flops(placed.network, view)
         latency = _latency(placed, view)
         fit = config.optim.batch_size
         if device.type == "cpu":
@@ -79,7 +78,7 @@ def _measure(config: NetworkConfig, dataset: Dataset, storage: str, device: torc
     )
 
 
-def count_flops(network: Backbone, view: Tensor) -> int:
+def count_flops(network: nn.Module, view: Tensor) -> int:
     """FLOPs of a forward pass of `view` [N, ...], as in `Cost`."""
     from torch.utils.flop_counter import FlopCounterMode  # slow to import
 
