@@ -67,7 +67,8 @@ def _measure(config: NetworkConfig, dataset: Dataset, storage: str, device: torc
         fit = config.optim.batch_size
         if device.type == "cpu":
             fit = max(1, min(fit, int(PATIENCE_S / latency)))
-        batch_latency = _latency(placed, view.expand(fit, *view.shape[1:]).contiguous())
+        views = view.expand(fit, *view.shape[1:]).contiguous()
+        batch_latency = _latency(placed, views) if fit > 1 else latency
     return Cost(
         parameters=sum(weight.numel() for weight in network.parameters()),
         flops=flops,
@@ -89,12 +90,11 @@ def count_flops(network: nn.Module, view: Tensor) -> int:
 
 
 def _latency(placed: Placed, views: Tensor) -> float:
-    """Median seconds of a pass of `views` [N, ...], the first one left out."""
-    _pass(placed, views)
+    """Median seconds of a pass of `views` [N, ...]; the first one counts if it is the only one."""
     times = [_pass(placed, views)]
-    while len(times) < PASSES and sum(times) < PATIENCE_S:
+    while len(times) <= PASSES and sum(times) < PATIENCE_S:
         times.append(_pass(placed, views))
-    return statistics.median(times)
+    return statistics.median(times[1:] or times)
 
 
 def _pass(placed: Placed, views: Tensor) -> float:

@@ -56,7 +56,7 @@ def _line(network: NetworkRow) -> tuple[str, ...]:
         spell_amount(network.parameters),
         spell_amount(network.flops),
         spell_latency(network.latency_ms),
-        spell_latency(network.batch_latency_ms),
+        spell_latency(network.batch_latency_ms) if network.batch > 1 else NOTHING,
     )
 
 
@@ -79,7 +79,8 @@ def _times(networks: Sequence[NetworkRow]) -> list[str]:
     for network in networks:
         found.setdefault((network.device, network.batch), []).append(network.modality)
     return [
-        f"Latency of {' and '.join(dict.fromkeys(names))}: the median of one sample alone, and per "
-        f"sample in a batch of {batch}, on {device}."
+        f"Latency of {' and '.join(dict.fromkeys(names))}: the median of one sample alone"
+        + (f", and per sample in a batch of {batch}" if batch > 1 else "")
+        + f", on {device}."
         for (device, batch), names in found.items()
     ]

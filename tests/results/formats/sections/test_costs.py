@@ -1,6 +1,7 @@
 """The networks and what they cost, as each format and the picture show them."""
 
 import csv
+import dataclasses
 import io
 import json
 from collections.abc import Callable, Sequence
@@ -56,6 +57,15 @@ def test_the_section_has_a_line_for_each_network(stored: Store) -> None:
         "Latency of accelerometer: the median of one sample alone, and per sample in a batch of "
         "64, on one thread of a chip."
     )
+
+
+def test_a_batch_that_was_too_slow_to_measure_is_not_there(stored: Store) -> None:
+    put(stored)
+    found = report(stored)
+    alone = dataclasses.replace(found.networks[0], batch=1)
+    (section,) = costs_sections(dataclasses.replace(found, networks=(alone,)))
+    assert section.grids[0].lines[0][-2:] == ("1.23 ms", "–")
+    assert section.notes[-1].endswith("the median of one sample alone, on one thread of a chip.")
 
 
 @pytest.mark.parametrize("form", set(FORMATS) - {"csv", "json"})
