@@ -64,8 +64,10 @@ def to_html(report: Report, pictures: Mapping[str, bytes]) -> str:
     return _template().render(
         sweep=report.sweep,
         tables=[(table_section(table), class_section(table)) for table in report.tables],
-        effects=[effects_section(effects) for effects in (report.effects,) if effects],
-        costs=costs_sections(report),
+        effects=[
+            *(effects_section(effects) for effects in (report.effects,) if effects),
+            *costs_sections(report),
+        ],
         searches=[search_section(search) for search in report.searches],
         pictures=list(_pictures(pictures, caption)),
         names=ROW_NAMES,
@@ -82,8 +84,7 @@ def to_page(
     return _template().render(
         sweep=title,
         tables=[(section, None) for section in sections],
-        effects=[],
-        costs=[],
+        effects=(),
         searches=(),
         pictures=list(_pictures(pictures, caption)),
         names=ROW_NAMES,

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from fdsweep.results.compute.tables import NetworkRow
+from fdsweep.results.compute.tables import NetworkRow, TableRow
 from fdsweep.results.document import SweepData
 from fdsweep.results.formats.sections.grid import spell_amount
 from fdsweep.results.plots.style import (
@@ -34,12 +34,12 @@ STEP = 0.018
 CLOSE = 1.1
 """Networks stand together whose costs are no further apart than by this factor."""
 
-LEAST_DECADES = 1.0
-MARGIN = 0.25
-"""Of a panel's range of costs beside the outermost, as a share of it."""
+THIN = "#B5B5B5"
+LEAST_DECADES, MARGIN = 1.0, 0.25
+"""A panel's range of costs at least, and what lies beside the outermost, as a share of it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Point:
     """A score in percent with its 95 % interval, at what a network costs."""
 
@@ -65,11 +65,9 @@ def cost(data: SweepData) -> Figure | None:
     if not networks:
         return None
     by_flops = all(network.flops for network in networks)
-    panels = [
-        _points(data, group[0].direction, by_flops) for group in by_direction(data.table.rows)
-    ]
-    heads = [group[0] for group in by_direction(data.table.rows)]
-    shown = [(head, points) for head, points in zip(heads, panels, strict=True) if points]
+    groups = by_direction(data.table.rows)
+    panels = [(group[0], _points(data, group, by_flops)) for group in groups]
+    shown = [(head, points) for head, points in panels if points]
     if not shown:
         return None
     width, height = PANEL
@@ -79,32 +77,45 @@ def cost(data: SweepData) -> Figure | None:
     for axes, (head, points) in zip(axes_of, shown, strict=True):
         _panel(axes, points)
         axes.set_title(direction_name(head))
-        axes.set_xlabel("FLOPs of a prediction" if by_flops else "parameters")
+        what = "FLOPs of a prediction" if by_flops else "parameters"
+        axes.set_xlabel(f"{what} (rows of a network are spread sideways)")
         axes.set_ylabel(f"test {score_name(data.table)} [%]")
     legend(figure, _entries([points for _, points in shown]))
     return figure
 
 
-def _points(data: SweepData, direction: tuple[str, str], by_flops: bool) -> list[Point]:
-    """The rows of `direction` in their order, then its teachers; nothing without rows."""
+def _points(data: SweepData, rows: Sequence[TableRow], by_flops: bool) -> list[Point]:
+    """The `rows` of a direction in their order, then its teachers; nothing without rows."""
+    direction = rows[0].direction
     costs = {
-        (told.row, told.teacher_modality, network.modality): _cost(network, by_flops)
+        told.row: _cost(network, by_flops)
         for network in data.networks
         for told in network.as_student
+        if (told.teacher_modality, network.modality) == direction
     }
-    points = []
-    for row in data.table.rows:
-        found = costs.get((row.row, *row.direction))
-        if row.direction == direction and found is not None and row.mean is not None:
-            ci = _interval(row.ci_low, row.ci_high)
-            own = look(row.row, data.manifest.looks)
-            points.append(Point(row.row, found, row.mean, ci, own))
+    points = [
+        Point(
+            name=row.row,
+            cost=costs[row.row],
+            mean=row.mean,
+            ci=_interval(row.ci_low, row.ci_high),
+            own=look(row.row, data.manifest.looks),
+        )
+        for row in rows
+        if row.row in costs and row.mean is not None
+    ]
     for network in data.networks if points else ():
         score = network.as_teacher
         if score and network.modality in direction[0].split("+"):
-            ci = _interval(score.ci_low, score.ci_high)
-            name = f"teacher, {network.modality}"
-            points.append(Point(name, _cost(network, by_flops), score.mean, ci, TEACHER))
+            points.append(
+                Point(
+                    name=f"teacher, {network.modality}",
+                    cost=_cost(network, by_flops),
+                    mean=score.mean,
+                    ci=_interval(score.ci_low, score.ci_high),
+                    own=TEACHER,
+                )
+            )
     return points
 
 
@@ -128,7 +139,7 @@ def _panel(axes: Axes, points: Sequence[Point]) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: spell_amount(round(x))))
     axes.xaxis.set_minor_formatter(NullFormatter())
     for each in costs:
-        axes.axvline(each, color="#D0D0D0", linewidth=0.8, zorder=0.5)
+        axes.axvline(each, color=THIN, linewidth=0.8, zorder=0.5)
     for together in _close(costs):
         group = [point for point in points if point.cost in together]
         place = sum(map(math.log10, together)) / len(together)
