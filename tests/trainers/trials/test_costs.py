@@ -48,7 +48,8 @@ def test_a_cost_is_of_the_network_alone_and_leaves_no_trace(tmp_path):
     assert cost.parameters == sum(x.numel() for x in network.parameters())
     assert cost.flops == count_flops(network.eval(), torch.randn(1, 3, 24))
     assert cost.batch == config.optim.batch_size
-    assert 0 < cost.latency < cost.batch_latency < 60
+    assert 0 < cost.latency < 60
+    assert 0 < cost.batch_latency < 60
     assert cost.device.startswith("one thread of ")
 
 
