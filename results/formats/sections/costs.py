@@ -35,7 +35,7 @@ def costs_sections(report: Report) -> list[Section]:
         title="",
         headings=(
             *(NETWORK, "as teacher", "as student"),
-            *("parameters", "FLOPs", "latency", "in a batch"),
+            *("params", "FLOPs", "latency", "batched"),
         ),
         words=(True, False, False, False, False, False, False),
         lines=tuple(map(_line, networks)),
@@ -80,7 +80,7 @@ def _times(networks: Sequence[NetworkRow]) -> list[str]:
         found.setdefault((network.device, network.batch), []).append(network.modality)
     return [
         f"Latency of {' and '.join(dict.fromkeys(names))}: the median of one sample alone"
-        + (f", and per sample in a batch of {batch}" if batch > 1 else "")
-        + f", on {device}."
+        + (f"; batched: per sample in a batch of {batch}" if batch > 1 else "")
+        + f"; on {device}."
         for (device, batch), names in found.items()
     ]

@@ -54,8 +54,8 @@ def test_the_section_has_a_line_for_each_network(stored: Store) -> None:
         ("accelerometer, cnn1d", "71.6 ± 1.1", "–", "103 k", "48.0 M", "1.23 ms", "10.0 ms"),
     )
     assert section.notes[-1] == (
-        "Latency of accelerometer: the median of one sample alone, and per sample in a batch of "
-        "64, on one thread of a chip."
+        "Latency of accelerometer: the median of one sample alone; batched: per sample in a batch "
+        "of 64; on one thread of a chip."
     )
 
 
@@ -65,7 +65,7 @@ def test_a_batch_that_was_too_slow_to_measure_is_not_there(stored: Store) -> Non
     alone = dataclasses.replace(found.networks[0], batch=1)
     (section,) = costs_sections(dataclasses.replace(found, networks=(alone,)))
     assert section.grids[0].lines[0][-2:] == ("1.23 ms", "–")
-    assert section.notes[-1].endswith("the median of one sample alone, on one thread of a chip.")
+    assert section.notes[-1].endswith("the median of one sample alone; on one thread of a chip.")
 
 
 @pytest.mark.parametrize("form", set(FORMATS) - {"csv", "json"})
