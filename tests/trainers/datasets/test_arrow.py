@@ -33,7 +33,8 @@ def one(tmp_path_factory):
 
 def describe(path, **changes):
     said = {"table": "birds", "label": "species", "group": "who", "modalities": MODALITIES}
-    path.write_text(yaml.safe_dump({**said, **changes}))
+    whole = {**said, **changes}
+    path.write_text(yaml.safe_dump({name: x for name, x in whole.items() if x is not None}))
     return path
 
 
@@ -41,7 +42,7 @@ def test_cells_are_values_names_of_classes_and_paths(one):
     rows = read_rows(one)
     assert (len(rows), rows.folder, rows.place(3)) == (24, one, f"{one}, row 4")
     assert rows.columns["species"] == saved.NAMES * 12
-    assert rows.columns["tags"][:2] == ["robin", "wren;robin"]
+    assert rows.columns["heard"][:2] == ["robin", "wren;robin"]
     assert rows.columns["who"][13] == "p0"
     assert "boxes" not in rows.columns
     assert rows.columns["sound"][13] == "data-00001-of-00002.arrow/1/sound.8078.wav"
@@ -95,7 +96,7 @@ def test_a_draft_knows_columns_by_what_they_hold(one):
     kinds = {name: said["kind"] for name, said in draft.modalities.items()}
     assert kinds == {"sound": "audio", "photo": "picture", "motion": "signal", "words": "text"}
     assert draft.modalities["motion"]["channels"] == 2
-    assert (draft.left_out, draft.remarks) == (["tags", "who"], [])
+    assert (draft.left_out, draft.remarks) == (["heard", "who"], [])
     assert "table: birds\n" in to_yaml(draft, one.parent)
 
 
@@ -139,6 +140,21 @@ def test_what_cannot_be_read_is_told(tmp_path):
         read_rows(folder)
     (folder / "dataset_dict.json").write_text('{"splits": []}')
     with pytest.raises(DataError, match="names no splits"):
+        read_rows(folder)
+
+
+def test_several_classes_of_a_sample_are_its_labels(one):
+    table, _ = read_table(
+        describe(one.parent / "heard.yaml", label=None, labels="heard"), None, "."
+    )
+    assert table.declared.set_classes == ("robin", "wren")
+
+
+def test_a_name_with_the_separator_in_it_is_refused(tmp_path):
+    features = {"heard": {"feature": {"names": ["a;b", "c"], "_type": "ClassLabel"}}}
+    folder = saved.save(tmp_path / "birds", saved.rows(0, 2, tmp_path))
+    (folder / "dataset_info.json").write_text(json.dumps({"features": features}))
+    with pytest.raises(DataError, match="arrow, column heard: has 'a;b' in a list"):
         read_rows(folder)
 
 

@@ -14,7 +14,7 @@ NAMES = ["wren", "robin"]
 FILE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 SCHEMA = pa.schema(
     {
-        "sound": FILE, "photo": FILE, "species": pa.int64(), "tags": pa.list_(pa.int64()),
+        "sound": FILE, "photo": FILE, "species": pa.int64(), "heard": pa.list_(pa.int64()),
         "who": pa.string(), "motion": pa.list_(pa.list_(pa.float32())), "words": pa.string(),
         "boxes": pa.list_(pa.struct([("x", pa.int32())])),
     }
@@ -22,7 +22,7 @@ SCHEMA = pa.schema(
 CLASSES = {"names": NAMES, "_type": "ClassLabel"}
 FEATURES = {
     "sound": {"sampling_rate": 8000, "_type": "Audio"}, "photo": {"_type": "Image"},
-    "species": CLASSES, "tags": {"feature": CLASSES, "_type": "List"},
+    "species": CLASSES, "heard": {"feature": CLASSES, "_type": "List"},
 }  # fmt: skip
 """Of the columns whose Arrow type does not say it all."""
 
@@ -45,7 +45,7 @@ def rows(first: int, count: int, folder: Path) -> list[dict[str, object]]:
                 "sound": {"bytes": wave.read_bytes(), "path": wave.name},
                 "photo": {"bytes": picture.getvalue(), "path": None},
                 "species": i % 2,
-                "tags": [0, 1] if i % 3 else [1],
+                "heard": [0, 1] if i % 3 else [1],
                 "who": f"p{i // 2 % 6}",
                 "motion": motion(i).tolist(),
                 "words": f"{NAMES[i % 2]} in a garden",

@@ -11,7 +11,7 @@ yields  cells as texts: values; names of classes; of several classes, joined by 
 import io
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -23,7 +23,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fdsweep.search_spaces.errors import DataError, first_line
+from fdsweep.search_spaces.errors import DataError, clipped, first_line
 from fdsweep.trainers.preparation.catalog import Damaged
 
 SPLITS, STATE, INFO = "dataset_dict.json", "state.json", "dataset_info.json"
@@ -38,6 +38,8 @@ INSIDE = re.compile(
     r"(?P<file>.+\.arrow)/(?P<row>\d+)/(?P<column>[^/]+)\.\d+(?P<ending>\.\w+)", re.DOTALL
 )
 SEPARATOR = ";"
+"""Between the texts of a cell that holds several."""
+
 FIX = "Save it again with `save_to_disk`, or give a CSV or Parquet file"
 KEPT_OPEN = 16
 """Arrow files, which are mapped and not read."""
@@ -65,6 +67,16 @@ def read_columns(folder: Path, spell: Callable[[Any], str]) -> dict[str, list[st
     columns = {column: [cell for x in parts.values() for cell in x[column]] for column in shared}
     own = [name for name, x in parts.items() for _ in next(iter(x.values()), [])]
     return {SPLIT: own, **columns}
+
+
+def joined(names: Iterable[str], where: str) -> str:
+    """`names` as the text of one cell; DataError where one has the separator in it."""
+    found = list(names)
+    for name in found:
+        if SEPARATOR in name:
+            what = f"has {clipped(name)!r} in a list, in which {SEPARATOR!r} sets labels apart"
+            raise DataError(what, where, "Write it without")
+    return SEPARATOR.join(found)
 
 
 def is_there(raw: Path, cell: str) -> bool:
@@ -112,7 +124,8 @@ def _columns(folder: Path, split: Path, spell: Callable[[Any], str]) -> dict[str
         for name in table.column_names:
             feature = features.get(name) if isinstance(features, dict) else None
             place = f"{file.as_posix()}/{{}}/{quote(name, safe='')}"
-            cells = _cells(table[name], feature if isinstance(feature, dict) else {}, place, spell)
+            said = feature if isinstance(feature, dict) else {}
+            cells = _cells(table[name], said, place, spell)
             if cells is not None:
                 columns.setdefault(name, []).extend(cells)
     return columns
@@ -125,15 +138,15 @@ def _cells(
 
     `place` is how paths into it begin, with a gap for the row.
     """
-    kind, inner = column.type, feature.get("feature")
+    kind, inner, where = column.type, feature.get("feature"), place.replace("/{}/", ", column ")
     if pa.types.is_struct(kind) and {field.name for field in kind} == {"bytes", "path"}:
         return _files(column, ENDINGS.get(str(feature.get("_type")), ""), place)
     if "names" in feature:
         return [_class(value, feature["names"]) for value in column.to_pylist()]
     if _is_list(kind) and isinstance(inner, dict) and "names" in inner:
-        return [_joined(cell, lambda one: _class(one, inner["names"])) for cell in column]
+        return [joined(_classes(cell, inner["names"]), where) for cell in column]
     if _is_list(kind) and pa.types.is_string(kind.value_type):
-        return [_joined(cell, spell) for cell in column]
+        return [joined(map(spell, cell.as_py() or ()), where) for cell in column]
     if _is_list(kind):
         return _arrays(column, place)
     if pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
@@ -177,8 +190,8 @@ def _class(value: int | None, names: Sequence[str]) -> str:
     return "" if value is None or value < 0 else str(names[value])
 
 
-def _joined(cell: pa.Scalar, spell: Callable[[Any], str]) -> str:
-    return SEPARATOR.join(map(spell, cell.as_py() or ()))
+def _classes(cell: pa.Scalar, names: Sequence[str]) -> list[str]:
+    return [_class(value, names) for value in cell.as_py() or ()]
 
 
 def _content(path: Path, row: int, column: str) -> bytes:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fdsweep.search_spaces.errors import DataError, clipped, first_line
-from fdsweep.trainers.datasets.table.arrow import read_columns
+from fdsweep.trainers.datasets.table.arrow import joined, read_columns
 
 DELIMITERS = ",;\t|"
 PARQUET = (".parquet", ".pq")
@@ -110,6 +110,9 @@ def _parquet(path: Path) -> Rows:
     columns = {}
     for name in table.column_names:
         kind = table.schema.field(name).type
+        if _is_list_of_names(kind):
+            columns[name] = [_names(cell, f"{path}, column {name}") for cell in table[name]]
+            continue
         if pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
             raise DataError(f"holds {kind} in column {name!r}", str(path), "Give texts or numbers")
         columns[name] = [_cell(value) for value in table[name].to_pylist()]
@@ -125,6 +128,19 @@ def _arrow(path: Path) -> Rows:
     if not count:
         raise DataError("has no rows", str(path), FIX)
     return Rows(path=path, columns=columns, numbers=list(range(1, count + 1)), called="row")
+
+
+def _is_list_of_names(kind: pa.DataType) -> bool:
+    if not (pa.types.is_list(kind) or pa.types.is_large_list(kind)):
+        return False
+    one = kind.value_type
+    kinds = (pa.types.is_string, pa.types.is_large_string, pa.types.is_integer)
+    return any(is_kind(one) for is_kind in kinds)
+
+
+def _names(cell: pa.Scalar, where: str) -> str:
+    """The names in a list as the text of a cell; DataError where one has the separator in it."""
+    return joined(map(_cell, cell.as_py() or ()), where)
 
 
 def _check_header(names: list[str], path: Path) -> None:
