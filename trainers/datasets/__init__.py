@@ -203,6 +203,12 @@ class Dataset(ABC):
             DataError: it cannot be read.
         """
 
+    def view(self, modality: str) -> Tensor:
+        """The evaluated view [1, ...] of a sample of `modality`; DataError if none can be read."""
+        fold = self.folds((modality,))(0)
+        (view,) = fold.inputs[modality].batches([fold.test[:1]])
+        return view
+
     def fetch(self) -> None:
         """Bring near what a training reads again and again, if it lies far away."""
         return
