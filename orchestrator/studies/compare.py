@@ -154,7 +154,7 @@ def _all(task: tasks.Task, *, several: bool) -> tuple[str, ...]:
         name
         for name, told in known.items()
         if task.dense or not (told["dense_only"] or (task.sets and told["one_label"]))
-        if not (task.aligns and told["needs_classes"])
+        if not task.aligns or not told["needs_classes"] or name in WITHOUT_CLASSES
     ]
     moving = [name for name in found if several and known[name]["moves_teacher"]]
     if moving:

@@ -160,6 +160,7 @@ class OneEach(Several):
         self.student_maps, self.teacher_maps = one.student_maps, one.teacher_maps
         self.on_maps, self.dense_only = one.on_maps and "maps", one.dense_only
         self.couples_samples, self.one_label = one.couples_samples, one.one_label
+        self.needs_classes = one.needs_classes
 
     @property
     @override
