@@ -100,7 +100,7 @@ def test_files_of_deploy_that_are_named_are_there():
     named = {name for page in PAGES for name in re.findall(r"deploy/[\w.]+\w", page.read_text())}
     assert {name for name in named if not (ROOT / name).is_file()} == set()
     own = {f"deploy/{path.name}" for path in DEPLOY.iterdir() if path.suffix != ".dockerignore"}
-    assert own <= set(re.findall(r"deploy/[\w.]+\w", (ROOT / "docs/cluster.md").read_text()))
+    assert own <= set(re.findall(r"deploy/[\w.]+\w", (ROOT / "docs/how-to/cluster.md").read_text()))
 
 
 CLUSTER = {
