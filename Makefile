@@ -36,7 +36,8 @@ test-lowest: .venv-lowest/installed
 	$(PYTHON) -m venv .venv-lowest
 	.venv-lowest/bin/pip install --quiet --disable-pip-version-check -c constraints.txt torch
 	$(PYTHON) .ci/lowest.py > .venv-lowest/lowest.txt
-	.venv-lowest/bin/pip install --quiet --disable-pip-version-check -c .venv-lowest/lowest.txt -e '.[dev]'
+	.venv-lowest/bin/pip install --quiet --disable-pip-version-check -c .venv-lowest/lowest.txt \
+		-e '.[cluster,nyu,docs]' pytest pytest-xdist hypothesis
 	touch $@
 
 # Runs all benchmarks, in an hour or so, and writes what they print into docs/performance.md.

@@ -16,7 +16,10 @@ BOUND = re.compile(r"(?P<name>[\w.-]+)(\[.*\])?(>=|==)(?P<version>[\w.]+)")
 def lowest() -> list[str]:
     """A line such as `pandas==3` per dependency that has a lower bound."""
     extras = PROJECT["optional-dependencies"]
-    asked = [*PROJECT["dependencies"], *(one for name in extras for one in extras[name] if name not in TOOLS)]
+    asked = [
+        *PROJECT["dependencies"],
+        *(one for name in extras for one in extras[name] if name not in TOOLS),
+    ]
     bounds = [match for one in asked if (match := BOUND.match(one))]
     return [f"{one['name']}=={one['version']}" for one in bounds if one["name"] != "torch"]
 

@@ -20,7 +20,8 @@ from fdsweep.orchestrator.cli import app
 
 ROOT = Path(__file__).parent.parent
 DEPLOY = ROOT / "deploy"
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted(DEPLOY.iterdir())]
+ROOT_PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
+PAGES = [*ROOT_PAGES, *sorted((ROOT / "docs").rglob("*.md")), *sorted(DEPLOY.iterdir())]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 PINNED = dict(re.findall(r"^(\S+)==(\S+)$", (ROOT / "constraints.txt").read_text(), re.M))
 

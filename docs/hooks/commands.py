@@ -16,10 +16,10 @@ PAGE = "reference/commands.md"
 HEAD = """\
 # Commands
 
-Every command with its arguments and options, as `fdsweep COMMAND --help` has them. An option that names a variable
-takes its value from there if it is not given. Commands that train share most of their options. Exit codes: 0 all
-done, 1 some replicates failed or the cluster was lost, 2 bad input or no cluster, 130 interrupted. Results go to
-stdout, all else to stderr.
+Every command with its arguments and options, as `fdsweep COMMAND --help` has them. An option that
+names a variable takes its value from there if it is not given. Commands that train share most of
+their options. Exit codes: 0 all done, 1 some replicates failed or the cluster was lost, 2 bad input
+or no cluster, 130 interrupted. Results go to stdout, all else to stderr.
 """
 
 
@@ -50,7 +50,11 @@ def _section(words: str, command: Any) -> str:
     arguments = [one for one in named if one.param_type_name == "argument"]
     options = [one for one in named if one.param_type_name == "option" and one.name != "help"]
     usage = " ".join([words, *(f"[{one.name.upper()}]" for one in arguments)])
-    parts = [f"## {words}", inspect.cleandoc(command.help or ""), f"```text\n{usage} [OPTIONS]\n```"]
+    parts = [
+        f"## {words}",
+        inspect.cleandoc(command.help or ""),
+        f"```text\n{usage} [OPTIONS]\n```",
+    ]
     if command.epilog:
         parts.append(f"```sh\n{inspect.cleandoc(command.epilog)}\n```")
     panels: dict[str, list[Any]] = {}
@@ -71,7 +75,11 @@ def _line(one: Any) -> str:
 
 
 def _names(one: Any) -> list[str]:
-    return [one.name.upper()] if one.param_type_name == "argument" else [*one.opts, *one.secondary_opts]
+    return (
+        [one.name.upper()]
+        if one.param_type_name == "argument"
+        else [*one.opts, *one.secondary_opts]
+    )
 
 
 def _default(one: Any) -> str:

@@ -19,14 +19,14 @@ PAGE = "reference/files.md"
 HEAD = """\
 # Fields of YAML files
 
-What a file may say. A field that is not here is refused by name, and so is a value of another type. Fields with
-“needed” have no default; of all others the default stands beside them, where a blank means that the data set or the
-method decides.
+What a file may say. A field that is not here is refused by name, and so is a value of another type.
+Fields with “needed” have no default; of all others the default stands beside them, where a blank
+means that the data set or the method decides.
 """
 SECTIONS: dict[str, tuple[str, dict[str, type[BaseModel]]]] = {
     "A study: `fdsweep run`": (
-        "[A study of your own](../how-to/studies.md#a-study-of-your-own) shows one. Its name is by default that of "
-        "the file.",
+        "[A study of your own](../how-to/studies.md#a-study-of-your-own) shows one. Its name is by "
+        "default that of the file.",
         {"The file": Sweep, "A row": Row},
     ),
     "A space: `fdsweep search --space`": (
@@ -34,7 +34,7 @@ SECTIONS: dict[str, tuple[str, dict[str, type[BaseModel]]]] = {
         {"The file": Space, "A parameter": Parameter},
     ),
     "A data set: `fdsweep prepare`": (
-        "[Your own data](../how-to/your-data.md) goes through one, and says what each kind becomes.",
+        "[Your own data](../how-to/your-data.md) says what each kind becomes.",
         {
             "The file": Description,
             "`training`": Training,
@@ -91,7 +91,9 @@ def _type(field: dict[str, Any], shared: dict[str, Any]) -> str:
     if "enum" in field:
         return " or ".join(f"`{one}`" for one in field["enum"] if one != "") or "text"
     if "anyOf" in field:
-        kinds = dict.fromkeys(_type(one, shared) for one in field["anyOf"] if one != {"type": "null"})
+        kinds = dict.fromkeys(
+            _type(one, shared) for one in field["anyOf"] if one != {"type": "null"}
+        )
         return " or ".join(kinds)
     kind = field.get("type")
     if kind == "array":
@@ -99,11 +101,21 @@ def _type(field: dict[str, Any], shared: dict[str, Any]) -> str:
     if kind == "object":
         inner = field.get("additionalProperties")
         return f"name: {_type(inner, shared)}" if isinstance(inner, dict) else "fields"
-    words = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false"}
+    words = {
+        "string": "text",
+        "integer": "whole number",
+        "number": "number",
+        "boolean": "true or false",
+    }
     return words.get(kind or "", "anything") + _bounds(field)
 
 
 def _bounds(field: dict[str, Any]) -> str:
-    spelt = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}
+    spelt = {
+        "minimum": "at least",
+        "exclusiveMinimum": "above",
+        "maximum": "at most",
+        "exclusiveMaximum": "below",
+    }
     told = [f"{words} {field[key]:,}" for key, words in spelt.items() if key in field]
     return f", {' and '.join(told)}" if told else ""

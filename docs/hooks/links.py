@@ -61,6 +61,12 @@ def faults(site: Path) -> list[str]:
             target = target / "index.html" if target.is_dir() else target
             if not target.is_file():
                 found.append(f"{page.relative_to(site)} links to {link}, which is not there")
-            elif parts.fragment and target in pages and unquote(parts.fragment) not in pages[target].anchors:
-                found.append(f"{page.relative_to(site)} links to {link}, an anchor that is not there")
+            elif (
+                parts.fragment
+                and target in pages
+                and unquote(parts.fragment) not in pages[target].anchors
+            ):
+                found.append(
+                    f"{page.relative_to(site)} links to {link}, an anchor that is not there"
+                )
     return found

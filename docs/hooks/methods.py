@@ -14,8 +14,8 @@ HEAD = """\
 
 ## Options of each method
 
-What `fdsweep methods` prints. An option stands in `options` of a row, is searched by its name in a space, and its
-default is that of the source beside it.
+What `fdsweep methods` prints. An option stands in `options` of a row, is searched by its name in a
+space, and its default is that of the source beside it.
 """
 
 

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 def on_files(files: Files, config: "MkDocsConfig") -> Files:
     """Put what is drawn in place of the committed pictures."""
-    for picture in [one for one in files if one.src_uri.endswith(".svg") and "/reports/" in one.src_uri]:
+    for picture in [
+        one for one in files if one.src_uri.endswith(".svg") and "/reports/" in one.src_uri
+    ]:
         storage, _, place = picture.src_uri.partition("/reports/")
         sweep, name = place.rsplit("/", 1)
         figures = plots.pictures(load(Store.open(f"{config.docs_dir}/{storage}"), sweep))
