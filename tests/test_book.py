@@ -61,7 +61,7 @@ def test_the_page_of_fields_has_every_field(hook):
 def test_the_page_of_methods_has_every_option(hook):
     page = hook("methods").options()
     for one in overview():
-        section = page.partition(f"### `{one['method']}`")[2].partition("\n### ")[0]
+        section = page.partition(f"### Options of `{one['method']}`")[2].partition("\n### ")[0]
         assert all(f"| `{name}` |" in section for name in one["options"]), one["method"]
 
 

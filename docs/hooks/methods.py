@@ -34,7 +34,7 @@ def _section(one: dict[str, Any]) -> str:
     facts += ["moves its teacher"] if one["moves_teacher"] else []
     facts += [f"trains {', '.join(one['trains'])}"] if one["trains"] else []
     told = "; ".join(facts) + f". {one['paper']}." * bool(one["paper"])
-    parts = [f"### `{one['method']}`", f"Options of `{one['method']}`. {told}"]
+    parts = [f"### Options of `{one['method']}`", told]
     if one["options"]:
         rows = [
             f"| `{name}` | `{_spell(option['default'])}` | {option['source'] or ''} |"
