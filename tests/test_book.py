@@ -143,11 +143,3 @@ def test_the_tutorial_can_be_typed_up_to_its_training(cluster, desk, monkeypatch
     for line in lines_to_run(TUTORIAL):
         typed(line, desk)
     assert (desk / "table.tex").read_text().count("toprule") == 1
-
-
-@pytest.mark.slow
-def test_the_book_builds_without_a_warning(tmp_path):
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "-d", tmp_path]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert (tmp_path / "reference" / "commands.html").is_file()
