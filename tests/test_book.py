@@ -17,7 +17,8 @@ from typer.testing import CliRunner
 
 from fdsweep.orchestrator.cli import app
 from fdsweep.orchestrator.studies.methods import overview
-from fdsweep.search_spaces.sweep import Row, Sweep
+from fdsweep.search_spaces.spaces.space import load_space
+from fdsweep.search_spaces.sweep import Row, Sweep, load_sweep
 from fdsweep.trainers.datasets.table.columns import KINDS
 
 DOCS = ROOT / "docs"
@@ -97,6 +98,23 @@ def test_the_lowest_versions_are_those_of_the_project():
     assert lowest["seglearn"] == PINNED["seglearn"]
 
 
+YAML = re.compile(r"^```yaml\n(# (\S+\.yaml) -> fdsweep (\w+).*?)^```", re.M | re.S)
+
+
+def test_yaml_files_of_the_book_can_be_used(tmp_path):
+    shown = [
+        match for page in sorted(DOCS.rglob("*.md")) for match in YAML.findall(page.read_text())
+    ]
+    assert {command for _, _, command in shown} == {"run", "search"}
+    for text, name, command in shown:
+        path = tmp_path / name
+        path.write_text(text)
+        if command == "run":
+            load_sweep(path)
+        else:
+            load_space(str(path))
+
+
 def typed(line, folder):
     """Type a line of a page: fdsweep in this process, `> file` as a shell does it."""
     if line.startswith("python "):
@@ -113,8 +131,8 @@ def typed(line, folder):
 
 @pytest.fixture
 def desk(tmp_path, monkeypatch):
-    """A folder to type in, with the committed studies; `watch` is the storage."""
-    shutil.copytree(DOCS / "studies", tmp_path / "docs" / "studies")
+    """A folder to type in, with the pages and their studies; `watch` is the storage."""
+    shutil.copytree(DOCS, tmp_path / "docs")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FDSWEEP_STORAGE", str(tmp_path / "docs" / "studies" / "watch"))
     monkeypatch.setenv("COLUMNS", "200")

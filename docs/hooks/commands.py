@@ -56,22 +56,25 @@ def _section(words: str, command: Any) -> str:
         f"```text\n{usage} [OPTIONS]\n```",
     ]
     if command.epilog:
-        parts.append(f"```sh\n{inspect.cleandoc(command.epilog)}\n```")
+        examples = inspect.cleandoc(command.epilog).removeprefix("Examples:").strip()
+        parts.append(f"```sh\n{examples}\n```")
     panels: dict[str, list[Any]] = {}
     for one in (*arguments, *options):
         panels.setdefault(getattr(one, "rich_help_panel", None) or "", []).append(one)
     for panel, members in panels.items():
         parts += [f"**{panel}**"] if panel else []
-        lines = ["| | default | |", "| --- | --- | --- |", *map(_line, members)]
-        parts.append("\n".join(lines))
+        columns = ["option", "default", "", "variable"]
+        columns = columns if any(one.envvar for one in members) else columns[:-1]
+        lines = [columns, ["---"] * len(columns), *(_cells(one)[: len(columns)] for one in members)]
+        parts.append("\n".join(f"| {' | '.join(cells)} |" for cells in lines))
     return "\n\n".join(parts) + "\n"
 
 
-def _line(one: Any) -> str:
+def _cells(one: Any) -> list[str]:
+    """Names, default, help and variable of an argument or option."""
     names = ", ".join(f"`{name}`" for name in _names(one))
     told = " ".join((getattr(one, "help", None) or "").split()).replace("|", "\\|")
-    variable = f" Variable `{one.envvar}`." if one.envvar else ""
-    return f"| {names} | {_default(one)} | {told}{variable} |"
+    return [names, _default(one), told, f"`{one.envvar}`" if one.envvar else ""]
 
 
 def _names(one: Any) -> list[str]:
