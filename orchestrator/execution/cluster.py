@@ -58,6 +58,8 @@ SETTINGS = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_MAX_PENDING_TRIALS_PG": "1024",  # how many start at the same time is up to `Room`
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_GLOBAL_CHECKPOINT_S": "inf",  # nothing is restored from what Tune would write of all its
+    # trials, every 10 s
     "RAY_AIR_NEW_OUTPUT": "0",
 }
 

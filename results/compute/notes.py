@@ -4,6 +4,8 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import pandas as pd
+
 from fdsweep.results.compute.cells import Cell
 from fdsweep.results.compute.provenance import environments, setting
 from fdsweep.results.compute.provenance.setting import Deviations
@@ -43,20 +45,20 @@ PAIRINGS = {
 class Facts:
     """What the sentences are about.
 
-    `seeds` were asked for and `cells` hold what became of them. `pairs` is the smallest number
-    of seeds behind a comparison (0 if there is none), `family` the number of comparisons in a
-    direction. `floors` gives directions the noise floor of their A/A row, in points. `deviations`
-    are from the paper's setting, None where no number of the paper's is shown, and `doubts` what is
-    not certain about those numbers. `teachers` are test
-    scores (fractions, one per seed) by modality, `learnt` the values of response options, one per
-    seed, by key of the row. `margin` is that of equivalence, in points; `chance` the score in
-    percent that failed seeds are given in the `worst` case, a difference in points by key of the
-    row. `people` says of each cell with predictions how many it tested: subjects, speakers,
-    videos, or images.
+    `seeds` were asked for and `cells` hold what became of them, `done` the rows of those that are
+    done. `pairs` is the smallest number of seeds behind a comparison (0 if there is none), `family`
+    the number of comparisons in a direction. `floors` gives directions the noise floor of their A/A
+    row, in points. `deviations` are from the paper's setting, None where no number of the paper's
+    is shown, and `doubts` what is not certain about those numbers. `teachers` are test scores
+    (fractions, one per seed) by modality, `learnt` the values of response options, one per seed, by
+    key of the row. `margin` is that of equivalence, in points; `chance` the score in percent that
+    failed seeds are given in the `worst` case, a difference in points by key of the row. `people`
+    says of each cell with predictions how many it tested: subjects, speakers, videos, or images.
     """
 
     seeds: tuple[int, ...]
     cells: tuple[Cell, ...]
+    done: pd.DataFrame
     pairs: int
     family: int
     floors: Mapping[tuple[str, str], float]
@@ -215,21 +217,18 @@ def _origin(manifest: Manifest, facts: Facts) -> Iterator[str]:
         said = ", ".join(f"{modality} {_spread(values)}" for modality, values in known.items())
         yield f"Teachers on test: {said}."
     yield from manifest.data_notes
-    yield from _cost(facts)
-    versions = sorted({version for cell in facts.cells for version in cell.done["fdsweep_version"]})
+    yield from _cost(facts.done)
+    versions = sorted(facts.done["fdsweep_version"].unique())
     made_by = f", fdsweep {', '.join(versions)}" if versions else ""
     yield f"Data {manifest.data_fingerprint}{made_by}."
 
 
-def _cost(facts: Facts) -> Iterator[str]:
-    done = {cell.row.key: cell.done for cell in facts.cells if len(cell.done)}.values()
+def _cost(done: pd.DataFrame) -> Iterator[str]:
     yield from environments.sentences(done)
-    count = sum(map(len, done))
-    if count:
-        total = sum(float(each["wall_seconds"].sum()) for each in done)
-        used = (each["wall_seconds"] * each["devices"].fillna(1.0) for each in done)
-        hours = sum(float(seconds.sum()) for seconds in used) / 3600
-        devices = sorted({device for each in done for device in each["device"] if device})
+    if count := len(done):
+        total = float(done["wall_seconds"].sum())
+        hours = float((done["wall_seconds"] * done["devices"].fillna(1.0)).sum()) / 3600
+        devices = sorted(device for device in done["device"].unique() if device)
         where = f" on {', '.join(devices)}" if devices else ""
         yield (
             f"Cost: {total:,.0f} s of wall time for {count:,} done replicates{where}, "

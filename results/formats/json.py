@@ -1,7 +1,8 @@
 """A report as one JSON document, the values in percent."""
 
 import json
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 from fdsweep.results.compute.tables import Table
@@ -26,7 +27,7 @@ def to_json(report: Report) -> dict[str, Any]:
         "tables": [_table(table) for table in report.tables],
     }
     if report.effects:
-        document["effects"] = json.loads(json.dumps(asdict(report.effects)))
+        document["effects"] = _plain(report.effects)
     if report.searches:
         document["searches"] = [searches.plain(search) for search in report.searches]
     return document
@@ -39,7 +40,7 @@ def to_json_text(report: Report) -> str:
 
 def _table(table: Table) -> dict[str, Any]:
     """`table` with lists for tuples; what a class scores goes by its own name, such as `iou`."""
-    content: dict[str, Any] = json.loads(json.dumps(asdict(table)))
+    content: dict[str, Any] = _plain(table)
     of_class = of_metric(table.metric).of_class.lower()
     content["per_class"] = [
         {of_class if name == "score" else name: value for name, value in row.items()}
@@ -50,3 +51,14 @@ def _table(table: Table) -> dict[str, Any]:
     if table.metric == UNSAID:
         del content["metric"]
     return content
+
+
+def _plain(value: object) -> Any:  # noqa: ANN401 - JSON
+    """`value` with dictionaries for dataclasses and lists for tuples, all the way down."""
+    if is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return value

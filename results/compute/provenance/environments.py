@@ -9,11 +9,9 @@ import pandas as pd
 UNKNOWN, CPU = "unknown", "cpu"
 
 
-def sentences(replicates: Iterable[pd.DataFrame]) -> Iterator[str]:
+def sentences(replicates: pd.DataFrame) -> Iterator[str]:
     """A sentence on the environments of done `replicates`, where there is more than one."""
-    told = Counter(
-        one for each in replicates for one in zip(each["environment"], each["device"], strict=True)
-    )
+    told = Counter(zip(replicates["environment"], replicates["device"], strict=True))
     found: Counter[frozenset[tuple[str, str]]] = Counter()
     for (text, device), count in told.items():
         found[_facts(text, device)] += count

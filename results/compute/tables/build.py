@@ -38,6 +38,7 @@ def build_table(
     """
     asked = chosen_seeds(manifest, seeds)
     cells = collect(manifest, replicates, asked)
+    is_done = (replicates["status"] == "done") & replicates["seed"].isin(asked)
     groups = [list(group) for _, group in itertools.groupby(cells, lambda cell: cell.row.direction)]
     samples = predictions if predictions is not None else pd.DataFrame()
     items = item_level(manifest.task, samples)
@@ -53,6 +54,7 @@ def build_table(
     facts = notes.Facts(
         seeds=asked,
         cells=tuple(cells),
+        done=replicates[is_done & replicates["key"].isin({row.key for row in manifest.rows})],
         pairs=min((row.pairs for row in rows if row.pairs and row.verdict), default=0),
         family=max(map(_family, groups), default=0),
         floors={row.direction: row.noise_floor for row in rows if row.noise_floor is not None},

@@ -21,7 +21,7 @@ LOCAL_READERS, REMOTE_READERS = 2, 8
 """Threads: a local file is ready at once, and more than two wait for the interpreter's lock."""
 
 CHUNK = 64
-"""Files that a thread reads before it gives them back as one table."""
+"""Files that a thread reads before it gives back what it found."""
 
 Stamp: TypeAlias = tuple[int | None, int]
 """Time of change in ns, if it is known, and bytes."""
@@ -44,6 +44,11 @@ def stamps(storage: Storage, folder: str) -> dict[str, Stamp]:
 def readers(storage: Storage) -> ThreadPoolExecutor:
     """As many threads as the storage gives files to at once."""
     return ThreadPoolExecutor(LOCAL_READERS if storage.is_local else REMOTE_READERS)
+
+
+def chunks(names: list[str]) -> list[list[str]]:
+    """`names` in pieces: to ask a thread for each alone costs more than a look at its file."""
+    return [names[start : start + CHUNK] for start in range(0, len(names), CHUNK)]
 
 
 def if_there(storage: Storage, read: Callable[[], bytes], place: str) -> bytes | None:
@@ -80,9 +85,8 @@ def read_all(storage: Storage, folder: str, names: list[str]) -> tuple[pa.Table,
         counts = [0 if table is None else len(table) for table in found]
         return [tables.compact(tables.joined(whole), folder)] if whole else [], counts
 
-    chunks = [names[start : start + CHUNK] for start in range(0, len(names), CHUNK)]
     with readers(storage) as threads:
-        parts = list(threads.map(read, chunks))
+        parts = list(threads.map(read, chunks(names)))
     nothing = tables.compact(pa.Table.from_batches([], tables.SCHEMAS[folder]), folder)
     whole = [table for some, _ in parts for table in some] or [nothing]
     return tables.joined(whole).unify_dictionaries(), [n for _, counts in parts for n in counts]

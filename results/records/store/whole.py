@@ -1,5 +1,6 @@
 """Whether files beside a replicate's row are there and whole, as far as their ends tell."""
 
+import itertools
 import json
 from collections.abc import Collection
 
@@ -25,8 +26,12 @@ def gone(storage: Storage, places: Collection[str]) -> set[str]:
     }
     known = _seen(storage)
     asked = [x for x in places if x in stamps and known.get(x) != stamps[x]]
+
+    def read(some: list[str]) -> list[bool]:
+        return [_ends_well(storage, place) for place in some]
+
     with files.readers(storage) as readers:
-        found = readers.map(lambda place: _ends_well(storage, place), asked)
+        found = itertools.chain.from_iterable(readers.map(read, files.chunks(asked)))
         ended = dict(zip(asked, found, strict=True))
     if cache.is_worth_it(len(asked), len(known)):
         seen = {x: stamp for x, stamp in stamps.items() if ended.get(x, known.get(x) == stamp)}

@@ -12,7 +12,7 @@ def rows(*environments: dict[str, object] | None, device: str = "cpu") -> pd.Dat
 
 
 def said(*replicates: pd.DataFrame) -> Sequence[str]:
-    return tuple(sentences(replicates))
+    return tuple(sentences(pd.concat([rows(), *replicates])))
 
 
 HERE = {"processor": "A", "torch": "2.13.0+cpu", "threads": 1}
