@@ -52,8 +52,8 @@ def for_people() -> Iterator[None]:
 
 def _has_ray() -> bool:
     """Whether Ray was started or joined in this process; most commands do not even import it."""
-    compat = sys.modules.get("fdsweep.orchestrator.execution.ray_compat")
-    return compat is not None and compat.is_up()
+    head = sys.modules.get("fdsweep.orchestrator.execution.ray_compat.head")
+    return head is not None and head.is_up()
 
 
 def again() -> str:

@@ -206,7 +206,7 @@ def check_nodes(request: ResourceRequest, nodes: Sequence[Node], storage: Storag
     if request.gpus is None and request.gpus_per_trial is None and not any(map(any, nodes)):
         what = "no worker is there yet, and Ray does not tell what those to come have"
         fix = "Give --gpus: how many GPUs the cluster is to have for this command, 0 for cores"
-        raise ClusterError(what, request.address or "RAY_ADDRESS", fix)
+        raise ClusterError(what, request.cluster, fix)
     if storage.is_local:
         return
     found, _ = everywhere.ask(Storage.exists, Storage(storage.root), has="CPU")
@@ -255,7 +255,8 @@ def connect(request: ResourceRequest) -> ResourcePlan:
     _prepare_environment(request)
     import ray
 
-    from fdsweep.orchestrator.execution.ray_compat import hush, keep_keys_back, sigterm_kept
+    from fdsweep.orchestrator.execution.ray_compat.head import hush, sigterm_kept
+    from fdsweep.orchestrator.execution.ray_compat.tune import keep_keys_back
 
     if not ray.is_initialized():
         hush()
@@ -278,7 +279,7 @@ QUIET = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": 
 def _join(request: ResourceRequest) -> None:
     import ray
 
-    from fdsweep.orchestrator.execution.ray_compat import head_answers
+    from fdsweep.orchestrator.execution.ray_compat.head import head_answers
 
     address = request.cluster
     try:
@@ -305,7 +306,7 @@ def _check_tokens(address: str) -> None:
     Raises:
         ClusterError: this process has a token, and the cluster has none.
     """
-    from fdsweep.orchestrator.execution.ray_compat import head_answers
+    from fdsweep.orchestrator.execution.ray_compat.head import head_answers
 
     if os.environ.get("RAY_AUTH_MODE") != "token":
         return
@@ -324,7 +325,7 @@ def _start() -> None:
     import ray
 
     from fdsweep.orchestrator.execution.driver import processes
-    from fdsweep.orchestrator.execution.ray_compat import loopback
+    from fdsweep.orchestrator.execution.ray_compat.head import loopback
     from fdsweep.trainers.loaders.pipeline import usable_cores
 
     options: dict[str, Any] = {"include_dashboard": False, **QUIET}

@@ -257,13 +257,13 @@ def train(study: Study, recorder: Recorder) -> bool:
     """
     resources = connect(study.options.request)
     check_nodes(study.options.request, resources.nodes, study.store)
-    from fdsweep.orchestrator.execution import ray_compat
     from fdsweep.orchestrator.execution.driver.watch import attended
+    from fdsweep.orchestrator.execution.ray_compat import head
     from fdsweep.orchestrator.execution.stages import run_plan
 
     given = study.options.seeds_per_trial
     plan = shared_out(recorder.plan, study.store, resources.concurrent, given)
-    recorder.dashboard = ray_compat.dashboard()
+    recorder.dashboard = head.dashboard()
     recorder.tracker.end_lost(may_be_trained(study.store.root))
     try:
         with recorder.progress, attended():
