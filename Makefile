@@ -37,7 +37,7 @@ test-lowest: .venv-lowest/installed
 	.venv-lowest/bin/pip install --quiet --disable-pip-version-check -c constraints.txt torch
 	$(PYTHON) .ci/lowest.py > .venv-lowest/lowest.txt
 	.venv-lowest/bin/pip install --quiet --disable-pip-version-check -c .venv-lowest/lowest.txt \
-		-e '.[cluster,nyu,docs]' pytest pytest-xdist hypothesis
+		-e '.[adapters,cluster,nyu,docs]' pytest pytest-xdist hypothesis
 	touch $@
 
 # Runs all benchmarks, in an hour or so, and writes what they print into docs/performance.md.

@@ -1,13 +1,15 @@
 """What people write: names, seeds, pairs and directions on a command line, fields in YAML files."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from fdsweep.search_spaces.documents import read_yaml
 from fdsweep.search_spaces.errors import ConfigError, clipped, has_control, unknown
+
+Number = TypeVar("Number", int, float)
 
 
 class Fields(BaseModel):
@@ -145,6 +147,22 @@ def parse_pairs(texts: Sequence[str], where: str) -> dict[str, str]:
         fix = "Give each modality once, such as visual=NAME"
         raise ConfigError(f"{' '.join(texts)!r} cannot be read", where, fix)
     return pairs
+
+
+def parse_numbers(
+    texts: Sequence[str], where: str, kind: Callable[[str], Number]
+) -> Number | dict[str, Number]:
+    """A number for all modalities, or numbers by name from texts such as `visual=0.5`.
+
+    Raises:
+        ConfigError: neither, or no number of this `kind`.
+    """
+    pairs = {} if len(texts) == 1 and "=" not in texts[0] else parse_pairs(texts, where)
+    try:
+        return {name: kind(text) for name, text in pairs.items()} if pairs else kind(texts[0])
+    except ValueError:
+        what = f"{clipped(' '.join(texts))!r} is no number"
+        raise ConfigError(what, where, "Give one, or each modality's, such as visual=1") from None
 
 
 def read_fields(path: Path, model: type[Fields]) -> dict[str, Any]:

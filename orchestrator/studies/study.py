@@ -97,8 +97,8 @@ def prepare(sweep: Sweep, options: StudyOptions) -> Study:
     given = given_teachers(sweep.teachers, dataset.info)
     outline = outline_of(sweep, dataset.info, _checkpoints(sweep, store), store, given)
     cells = outline.cells
-    batch_size = cells[0].config.network.optim.batch_size
-    check_batch(dataset.info, batch_size, options.request.workers)
+    optim = cells[0].config.network.optim
+    check_batch(dataset.info, optim.batch_size // optim.accumulate, options.request.workers)
     place(store.root, sweep.teachers, cells, sweep.seeds)
     plan = plan_missing(
         sweep, cells, store, options, finished=store.finished({cell.key for cell in cells})
