@@ -1,5 +1,6 @@
 """What people write: names, seeds, pairs and directions on a command line, fields in YAML files."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeVar
@@ -7,7 +8,13 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from fdsweep.search_spaces.documents import read_yaml
-from fdsweep.search_spaces.errors import ConfigError, clipped, has_control, unknown
+from fdsweep.search_spaces.errors import (
+    ConfigError,
+    clipped,
+    did_you_mean,
+    has_control,
+    unknown,
+)
 
 Number = TypeVar("Number", int, float)
 
@@ -196,7 +203,11 @@ def refusal(
         owner = parts.get(str(fault["loc"][0]), model)
         return unknown("field", fault["loc"][-1], owner.model_fields, place)
     value = "" if isinstance(fault["input"], dict | list) else f", not {_shown(fault['input'])}"
-    return ConfigError(f"{fault['msg']}{value}", place)
+    meant = ""
+    if fault["type"] == "literal_error":
+        choices = re.findall(r"'([^']*)'", fault["ctx"]["expected"])
+        meant = did_you_mean(fault["input"], choices).removeprefix(". ")
+    return ConfigError(f"{fault['msg']}{value}", place, meant)
 
 
 def _shown(value: object) -> str:

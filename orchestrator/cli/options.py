@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from fdsweep.orchestrator.cli.help import completion
 from fdsweep.orchestrator.cli.output import for_people
 
 if TYPE_CHECKING:
@@ -26,6 +27,14 @@ Address = Annotated[
 Repeat = Annotated[
     bool, typer.Option("--aa", help="Repeat the first row, to measure the noise of rounding.")
 ]
+MethodOptions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--option",
+        "-o",
+        help="NAME=VALUE of every method that has it, or METHOD.NAME=VALUE; repeatable.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document, nothing else.")]
 
 
@@ -33,12 +42,18 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document, n
 class Common:
     """The options of every command that trains a study."""
 
-    dataset: Annotated[str | None, typer.Option(help="Data set; `watch` is embedded.")] = None
+    dataset: Annotated[
+        str | None,
+        typer.Option(help="Data set; `watch` is embedded.", autocompletion=completion.datasets),
+    ] = None
     seeds: Annotated[str | None, typer.Option(help="A count, or a list such as 0,3,7.")] = None
     epochs: Annotated[int | None, typer.Option(help="Epochs of every network.")] = None
     direction: Annotated[
         list[str] | None,
-        typer.Option(help="teacher->student, such as 'audio->visual'; repeatable. (default: all)"),
+        typer.Option(
+            help="teacher->student, such as 'audio->visual'; repeatable. (default: all)",
+            autocompletion=completion.directions,
+        ),
     ] = None
     storage: Storage = DEFAULT_STORAGE
     gpus: Annotated[int | None, typer.Option(help="GPUs to use. (default: all that Ray sees)")] = (

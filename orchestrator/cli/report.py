@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from fdsweep.orchestrator.cli.help import completion
 from fdsweep.orchestrator.cli.options import DEFAULT_STORAGE, AsJson, Storage
 from fdsweep.orchestrator.cli.output import (
     for_people,
@@ -17,7 +18,11 @@ from fdsweep.orchestrator.cli.output import (
 
 def report(
     sweep: Annotated[
-        str | None, typer.Argument(help="Name or the start of it. (default: the newest)")
+        str | None,
+        typer.Argument(
+            help="Name or the start of it; last: the newest. (default: last)",
+            autocompletion=completion.sweeps,
+        ),
     ] = None,
     form: Annotated[
         str | None,
@@ -66,7 +71,11 @@ def _tell_differences(differences: list[str], path: str, sweep: str, as_json: bo
 
 def status(
     sweep: Annotated[
-        str | None, typer.Argument(help="Name or the start of it. (default: all)")
+        str | None,
+        typer.Argument(
+            help="Name or the start of it; last: the newest. (default: all)",
+            autocompletion=completion.sweeps,
+        ),
     ] = None,
     watch: Annotated[
         bool, typer.Option("--watch", help="Look again and again, until Ctrl-C.")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fdsweep.orchestrator import voice
 from fdsweep.orchestrator.execution.devices import everywhere, packing, starts, usable
 from fdsweep.orchestrator.execution.devices.budget import Budget
 from fdsweep.orchestrator.execution.devices.packing import Node, Shape, count
@@ -261,7 +262,8 @@ def connect(request: ResourceRequest) -> ResourcePlan:
     if not ray.is_initialized():
         hush()
         keep_keys_back()
-        logging.getLogger("ray").setLevel(logging.ERROR)
+        if not voice.is_verbose():
+            logging.getLogger("ray").setLevel(logging.ERROR)
         with sigterm_kept():
             _join(request) if request.joins else _start()
         starts.keep(request.cluster, ray=time.monotonic() - begun)
@@ -273,7 +275,13 @@ def connect(request: ResourceRequest) -> ResourcePlan:
     return resources
 
 
-QUIET = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
+def _said() -> dict[str, Any]:
+    """What Ray says of itself and of its workers: errors alone, unless more is asked for."""
+    return {
+        "log_to_driver": voice.is_verbose(),
+        "logging_level": "INFO" if voice.is_verbose() else "ERROR",
+        "configure_logging": True,
+    }
 
 
 def _join(request: ResourceRequest) -> None:
@@ -286,7 +294,7 @@ def _join(request: ResourceRequest) -> None:
         head_answers(address)
         _check_tokens(address)
         variables = SETTINGS | cache.chosen()
-        ray.init(address=address, runtime_env={"env_vars": variables}, **QUIET)
+        ray.init(address=address, runtime_env={"env_vars": variables}, **_said())
     except FdsweepError:
         raise
     except Exception as error:  # Ray raises everything here, Exception itself too
@@ -328,7 +336,7 @@ def _start() -> None:
     from fdsweep.orchestrator.execution.ray_compat.head import loopback
     from fdsweep.trainers.loaders.pipeline import usable_cores
 
-    options: dict[str, Any] = {"include_dashboard": False, **QUIET}
+    options: dict[str, Any] = {"include_dashboard": False, **_said()}
     cores = usable_cores()
     if cores < (os.cpu_count() or 1):  # Ray counts all, also where Slurm has given out a part
         options["num_cpus"] = cores

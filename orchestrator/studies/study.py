@@ -25,6 +25,7 @@ from fdsweep.orchestrator.tracking.recorder import Failure, Recorder
 from fdsweep.orchestrator.tracking.runs import headline, summaries
 from fdsweep.orchestrator.tracking.sync import stored_runs
 from fdsweep.orchestrator.tracking.tracker import Tracker, open_tracker
+from fdsweep.orchestrator.upkeep import definition
 from fdsweep.results.records import manifest as manifests
 from fdsweep.results.records.manifest import Manifest
 from fdsweep.results.records.store import Store
@@ -228,6 +229,7 @@ def run(study: Study) -> Outcome:
     """
     plan, store = study.plan, study.store
     manifest = manifests.add(store, study.manifest)
+    definition.keep(store, study.sweep, manifest)
     tags = {"fdsweep.study": study.sweep.study, "fdsweep.dataset": study.info.name}
     with open_tracker(store.root, plan.sweep, tags) as tracker:
         progress = Progress(plan.left, board=Board(store, plan.sweep, study.sweep.title))
