@@ -1,12 +1,14 @@
 """The page of YAML files: every field of a sweep, a space and a data set, from their models."""
 
 import inspect
+import json
 import re
 from typing import TYPE_CHECKING, Any
 
 from mkdocs.structure.files import File, Files
 from pydantic import BaseModel
 
+from fdsweep.orchestrator.drafts.schemas import schema
 from fdsweep.search_spaces.spaces.space import Parameter, Space
 from fdsweep.search_spaces.sweep import Row, Sweep
 from fdsweep.trainers.datasets.table.columns import KINDS
@@ -16,12 +18,16 @@ if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
 
 PAGE = "reference/files.md"
+SCHEMAS = ("sweep", "space", "data")
 HEAD = """\
 # Fields of YAML files
 
 What a file may say. A field that is not here is refused by name, and so is a value of another type.
 Fields with “needed” have no default; of all others the default stands beside them, where a blank
-means that the data set or the method decides.
+means that the data set or the method decides. The same as JSON schemas, by which
+[editors complete files](../how-to/command-line.md#files-with-help): [sweep](sweep.schema.json),
+[space](space.schema.json), [data](data.schema.json); `fdsweep schema sweep` prints that of your
+installation.
 """
 SECTIONS: dict[str, tuple[str, dict[str, type[BaseModel]]]] = {
     "A study: `fdsweep run`": (
@@ -45,8 +51,11 @@ SECTIONS: dict[str, tuple[str, dict[str, type[BaseModel]]]] = {
 
 
 def on_files(files: Files, config: "MkDocsConfig") -> Files:
-    """Add the page."""
+    """Add the page, and the schemas beside it."""
     files.append(File.generated(config, PAGE, content=page()))
+    for name in SCHEMAS:
+        place, text = f"reference/{name}.schema.json", json.dumps(schema(name), indent=1)
+        files.append(File.generated(config, place, content=text))
     return files
 
 
