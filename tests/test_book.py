@@ -55,8 +55,8 @@ def test_the_page_of_fields_has_every_field(hook):
     page = hook("fields").page()
     for model in (Sweep, Row, *KINDS.values()):
         assert all(f"| `{name}` |" in page for name in model.model_fields)
-    assert "| `epochs` | whole number, at least 1 and below 2,147,483,648 |  |" in page
-    assert "| `rows` | list of row | needed |" in page
+    assert "| `epochs` | whole number, at least 1 and below 2,147,483,648 |  | of every" in page
+    assert "| `rows` | list of row | needed | lines of the table" in page
 
 
 def test_the_page_of_methods_has_every_option(hook):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mkdocs.structure.files import File, Files
 from pydantic import BaseModel
 
+from fdsweep.orchestrator.drafts import words
 from fdsweep.orchestrator.drafts.schemas import schema
 from fdsweep.search_spaces.spaces.space import Parameter, Space
 from fdsweep.search_spaces.sweep import Row, Sweep
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 PAGE = "reference/files.md"
 SCHEMAS = ("sweep", "space", "data")
+OF_THE_FILES_NAME = ("study", "space", "title")
+"""Fields that may be left out in a file, as its name says them."""
 HEAD = """\
 # Fields of YAML files
 
@@ -29,22 +32,24 @@ means that the data set or the method decides. The same as JSON schemas, by whic
 [space](space.schema.json), [data](data.schema.json); `fdsweep schema sweep` prints that of your
 installation.
 """
-SECTIONS: dict[str, tuple[str, dict[str, type[BaseModel]]]] = {
+SECTIONS: dict[str, tuple[str, dict[str, tuple[type[BaseModel], dict[str, str]]]]] = {
     "A study: `fdsweep run`": (
         "[A study of your own](../how-to/studies.md#a-study-of-your-own) shows one. Its name is by "
         "default that of the file.",
-        {"The file": Sweep, "A row": Row},
+        {"The file": (Sweep, words.SWEEP), "A row": (Row, words.ROW)},
     ),
     "A space: `fdsweep search --space`": (
         "[Search](../how-to/search.md) shows one.",
-        {"The file": Space, "A parameter": Parameter},
+        {"The file": (Space, words.SPACE), "A parameter": (Parameter, words.PARAMETER)},
     ),
     "A data set: `fdsweep prepare`": (
         "[Your own data](../how-to/your-data.md) says what each kind becomes.",
         {
-            "The file": Description,
-            "`training`": Training,
-            **{f"A modality of kind `{name}`": kind for name, kind in KINDS.items()},
+            "The file": (Description, words.DATA),
+            "`training`": (Training, words.TRAINING),
+            **{
+                f"A modality of kind `{name}`": (kind, words.COLUMN) for name, kind in KINDS.items()
+            },
         },
     ),
 }
@@ -64,8 +69,8 @@ def page() -> str:
     parts = [HEAD]
     for title, (told, models) in SECTIONS.items():
         parts += [f"## {title}", told]
-        for name, model in models.items():
-            parts += [f"### {name}", _prose(model), _table(model)]
+        for name, (model, said) in models.items():
+            parts += [f"### {name}", _prose(model), _table(model, said)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -75,18 +80,21 @@ def _prose(model: type[BaseModel]) -> str:
     return re.split(r"^(?:Example|Raises|Attributes):$", text, maxsplit=1, flags=re.M)[0].strip()
 
 
-def _table(model: type[BaseModel]) -> str:
-    schema = model.model_json_schema()
-    shared = schema.get("$defs", {})
-    needed = {*schema.get("required", ())}
-    lines = ["| field | takes | default |", "| --- | --- | --- |"]
-    for name, field in schema.get("properties", {}).items():
+def _table(model: type[BaseModel], said: dict[str, str]) -> str:
+    described = model.model_json_schema()
+    shared = described.get("$defs", {})
+    needed = {*described.get("required", ())} - {*OF_THE_FILES_NAME}
+    lines = ["| field | takes | default | |", "| --- | --- | --- | --- |"]
+    for name, field in described.get("properties", {}).items():
         default = "needed" if name in needed else _spell(field.get("default"))
-        lines.append(f"| `{name}` | {_type(field, shared)} | {default} |")
+        told = said.get(name, "").replace("|", "\\|")
+        lines.append(f"| `{name}` | {_type(field, shared)} | {default} | {told} |")
     return "\n".join(lines)
 
 
 def _spell(value: Any) -> str:
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
     return "" if value in (None, "", [], {}) else f"`{value}`"
 
 
