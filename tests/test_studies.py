@@ -16,6 +16,7 @@ ROOT = Path(__file__).parent.parent
 STUDIES = ROOT / "docs" / "studies"
 PAGES = {
     **{page: page.with_suffix("") for page in sorted(STUDIES.glob("*.md"))},
+    ROOT / "docs" / "index.md": STUDIES / "demo",
     ROOT / "docs" / "tutorial.md": STUDIES / "tutorial",
 }
 """Pages with tables, and the storages that these are made from."""
