@@ -113,6 +113,7 @@ def manifest() -> Callable[..., Manifest]:
         paper: Mapping[str, dict[str, Any]] | None = None,
         groups: Mapping[str, str] | None = None,
         pairings: Mapping[str, str] | None = None,
+        taught_by: Mapping[str, str] | None = None,
         controls: Mapping[str, str] | None = None,
         method: str = "fd-cmkd",
         **changes: Any,
@@ -128,6 +129,7 @@ def manifest() -> Callable[..., Manifest]:
                 paper=(paper or {}).get(name),
                 group=(groups or {}).get(name, ""),
                 pairing=(pairings or {}).get(name, ""),
+                taught_by=(taught_by or {}).get(name, ""),
                 control=(controls or {}).get(name, ""),
             )
             for name in names
