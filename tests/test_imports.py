@@ -23,7 +23,7 @@ FLOORS = {
         *("cli", "notebook", "search", "studies", "models", "data", "jobs", "execution"),
         *("tracking", "bulletins", "writer", "owner"),
     ),
-    "results": ("check", "plots", "report", "formats", "document", "compute", "records"),
+    "results": ("check", "plots", "several", "report", "formats", "document", "compute", "records"),
     "trainers": (
         *(
             "worker",

@@ -17,7 +17,7 @@ app = typer.Typer(
 
 COMMANDS = (
     *(train.ablation, train.compare, train.analyze, train.run, train.search),
-    *(report.report, data.prepare, services.methods, report.status),
+    *(report.report, report.diff, data.prepare, services.methods, report.status),
     *(models.models, models.export_model, models.predict),
     *(services.ui, services.sync, services.doctor),
 )

@@ -16,8 +16,12 @@ from fdsweep.orchestrator.cli.output import (
 
 
 def report(
-    sweep: Annotated[
-        str | None, typer.Argument(help="Name or the start of it. (default: the newest)")
+    sweeps: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Name or the start of it, or STORAGE#NAME; several are compared by data sets. "
+            "(default: the newest)",
+        ),
     ] = None,
     form: Annotated[
         str | None,
@@ -29,17 +33,20 @@ def report(
     storage: Storage = DEFAULT_STORAGE,
     as_json: AsJson = False,
 ) -> None:
-    """Print a sweep's report from what is stored; neither Ray nor MLflow is needed."""
+    """Print the report of a sweep, or of several together, from what is stored."""
     with for_people():
         from fdsweep.results.check import check as check_file
         from fdsweep.results.records.store import Store
         from fdsweep.results.report import FORMATS, load, report_of, to_text
+        from fdsweep.results.several import load_several
         from fdsweep.search_spaces.errors import unknown
 
         if form not in (None, *FORMATS):
             raise unknown("format", form, FORMATS, "--format")
-        store = Store.open(storage)
-        data = load(store, sweep)
+        if sweeps and len(sweeps) > 1:
+            _report_several(sweeps, storage, "json" if as_json else form or "markdown", check)
+            return
+        (data,) = load_several(sweeps, storage).values() if sweeps else (load(Store.open(storage)),)
         result = report_of(data)
         if check:
             differences = check_file(result, check, form)
@@ -52,6 +59,38 @@ def report(
             pictures = plots.render(plots.pictures(data))
         text = to_text(result, "json" if as_json else form or "markdown", pictures)
         print_text(text)
+
+
+def _report_several(places: list[str], storage: str, form: str, check: Path | None) -> None:
+    from fdsweep.results import several
+    from fdsweep.search_spaces.errors import ConfigError
+
+    if check:
+        raise ConfigError("a file is of one sweep", "--check", "Name that sweep alone")
+    sweeps = several.load_several(places, storage)
+    pooled = several.compare(sweeps)
+    pictures = None
+    if form == "html":
+        from fdsweep.results import plots
+        from fdsweep.results.plots.pooled import pooled_pictures
+
+        pictures = plots.render(pooled_pictures(pooled, several.looks(sweeps)))
+    print_text(several.to_text(pooled, form, pictures))
+
+
+def diff(
+    first: Annotated[str, typer.Argument(help="A sweep: name, start of it, or STORAGE#NAME.")],
+    second: Annotated[str, typer.Argument(help="Another one, in the same words.")],
+    storage: Storage = DEFAULT_STORAGE,
+    as_json: AsJson = False,
+) -> None:
+    """Say in what two sweeps differ: how they were set up, and what came out."""
+    with for_people():
+        from fdsweep.results.formats.several.diff import to_json, to_markdown
+        from fdsweep.results.several import difference, load_several
+
+        found = difference(load_several([first, second], storage))
+        print_text((to_json if as_json else to_markdown)(found))
 
 
 def _tell_differences(differences: list[str], path: str, sweep: str, as_json: bool) -> None:

@@ -6,6 +6,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from fdsweep.results.compute.cells import collect
+from fdsweep.results.compute.pooled import Source
 from fdsweep.results.compute.tables import ClassRow, Table, TableRow, build_table
 from fdsweep.results.document import Report
 from fdsweep.results.records.analyses import (
@@ -216,6 +218,31 @@ def fill(
         save(store, manifest(**{"names": ["Feat", "Freq"], **sweep}))
         for one in outcomes(scores):
             store.put(one, [], [])
+
+    return make
+
+
+@pytest.fixture
+def source(
+    manifest: Callable[..., Manifest],
+    outcomes: Callable[..., list[Replicate]],
+    frame: Callable[[Sequence[Replicate]], pd.DataFrame],
+) -> Callable[..., Source]:
+    """A sweep on `dataset` with the test scores `scores`: row -> one per seed, its first way."""
+
+    def make(
+        dataset: str,
+        scores: Mapping[str, Sequence[float | None]],
+        ways: Sequence[tuple[str, str]] = DIRECTIONS[:1],
+        **sweep: Any,
+    ) -> Source:
+        seeds = range(max(map(len, scores.values())))
+        told = {"dataset": dataset, "sweep": f"compare-{dataset}", "paper_table": None, **sweep}
+        made = manifest(names=list(scores), directions=ways, seeds=seeds, **told)
+        rows = frame(outcomes({row.key: scores[row.row] for row in made.rows}))
+        cells = {(one.row.row, one.row.direction): one for one in collect(made, rows, made.seeds)}
+        table = build_table(made, rows)
+        return Source(name=made.sweep, manifest=made, table=table, cells=cells)
 
     return make
 

@@ -1,0 +1,66 @@
+"""All that two sweeps differ in, from their manifests and what is stored of them."""
+
+from collections.abc import Iterator, Sequence
+
+from fdsweep.results.compute.differences.model import Difference, Differences, Line, Outcome, Side
+from fdsweep.results.compute.differences.outcomes import outcomes
+from fdsweep.results.compute.differences.setup import (
+    environment_differences,
+    lines_of,
+    row_differences,
+    sweep_differences,
+)
+
+OTHER_QUESTION = ("dataset", "data_fingerprint", "metric", "protocol")
+"""Where sweeps differ in one of these, their scores are of different things."""
+
+
+def differences(first: Side, second: Side) -> Differences:
+    """What `first` and `second` differ in."""
+    ours, theirs = lines_of(first.manifest), lines_of(second.manifest)
+    shared = tuple(line for line in ours if line in theirs)
+    of_sweeps = sweep_differences(first.manifest, second.manifest)
+    came_out = tuple(outcomes(first, second, shared))
+    tried = {(one.row, one.teacher_modality, one.student_modality) for one in came_out}
+    return Differences(
+        sweeps=(first.name, second.name),
+        metric=first.table.metric,
+        setup=(
+            *of_sweeps,
+            *row_differences(first, second, shared, of_sweeps),
+            *environment_differences(first, second),
+        ),
+        only_first=tuple(line for line in ours if line not in theirs),
+        only_second=tuple(line for line in theirs if line not in ours),
+        shared=shared,
+        untried=tuple(line for line in shared if line not in tried),
+        outcomes=came_out,
+        notes=tuple(_notes(of_sweeps, shared, came_out)),
+    )
+
+
+def _notes(
+    of_sweeps: Sequence[Difference], shared: Sequence[Line], came_out: Sequence[Outcome]
+) -> Iterator[str]:
+    """What must be said of the numbers."""
+    if not shared:
+        yield "No row of one has the name and direction of a row of the other."
+    if not came_out:
+        return
+    others = [one.what for one in of_sweeps if one.what in OTHER_QUESTION]
+    if others:
+        yield (
+            f"The sweeps differ in {' and '.join(others)}: what their scores differ in is not what "
+            "another setup alone does."
+        )
+    yield (
+        "Differences are second minus first, with 95 % intervals: paired over the seeds that both "
+        "have, or Welch's over all seeds of each where they share none."
+    )
+    if any(one.word == "within the noise floor" for one in came_out):
+        yield "Within the noise floor: an A/A row of one of the sweeps moves as far by rounding."
+    if any(one.word in ("differs", "within noise") for one in came_out):
+        yield (
+            "Within noise: the interval holds 0, which does not show that nothing differs. Where "
+            "nothing does, one row in twenty is said to differ."
+        )

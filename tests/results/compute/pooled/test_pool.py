@@ -1,0 +1,109 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from fdsweep.results.compute.pooled import pool
+from fdsweep.results.compute.statistics import mean_interval
+from fdsweep.search_spaces.errors import ConfigError
+
+SETS = ("a", "b", "c", "d", "e")
+RNG = np.random.default_rng(0)
+SCORES = {
+    dataset: {
+        "none": RNG.normal(0.5 + 0.08 * place, 0.02, 5 + place % 2),
+        "kd": RNG.normal(0.53 + 0.08 * place, 0.02, 5 + place % 2),
+    }
+    for place, dataset in enumerate(SETS)
+}
+BOTH_WAYS = (("audio", "visual"), ("visual", "audio"))
+
+
+@pytest.fixture
+def sources(source):
+    return [source(dataset, rows) for dataset, rows in SCORES.items()]
+
+
+def test_a_column_is_what_the_sweep_says(sources):
+    pooled = pool(sources[:2])
+    assert [column.heading for column in pooled.columns] == ["a", "b"]
+    for column, one in zip(pooled.columns, sources, strict=False):
+        assert column.rows == one.table.rows
+        assert column.row("kd") == one.table.rows[1]
+
+
+def test_few_data_sets_are_taken_as_they_are_and_the_note_says_why(sources):
+    pooled = pool(sources[:2])
+    kd = pooled.rows[1]
+    deltas = [100 * (SCORES[one]["kd"] - SCORES[one]["none"]) for one in "ab"]
+    assert kd.delta == pytest.approx(np.mean([each.mean() for each in deltas]))
+    welch = stats.ttest_ind(deltas[0], -deltas[1], equal_var=False).confidence_interval()
+    assert kd.delta_ci == pytest.approx((welch.low / 2, welch.high / 2))
+    assert (kd.datasets, kd.over, kd.iqm, kd.p_better) == (2, "seeds", None, None)
+    assert pooled.profiles == ()
+    assert any("2 data sets say nothing of others" in note for note in pooled.notes)
+    (alone,) = (pool(sources[:1]).rows[1],)
+    assert alone.delta_ci == pytest.approx(mean_interval(deltas[0]))
+
+
+def test_five_data_sets_are_pooled_as_plain_numpy_pools_them(sources):
+    pooled = pool(sources)
+    none, kd = pooled.rows
+    deltas = [100 * (rows["kd"] - rows["none"]) for rows in SCORES.values()]
+    assert kd.delta == pytest.approx(np.mean([each.mean() for each in deltas]))
+    assert kd.delta_ci[0] < kd.delta < kd.delta_ci[1]
+    assert kd.p_better == pytest.approx(np.mean([np.mean(each > 0) for each in deltas]))
+    normal = [
+        (rows["kd"] - rows["none"].mean()) / (1 - rows["none"].mean()) for rows in SCORES.values()
+    ]
+    repeated = np.concatenate([np.repeat(each, 4 * 30 // len(each)) for each in normal])
+    assert kd.iqm == pytest.approx(stats.trim_mean(repeated, 0.25))
+    assert none.delta is None
+    assert none.iqm_ci[0] < 0 < none.iqm_ci[1]
+    profile = pooled.profiles[1]
+    above = [[np.mean(each > at) for at in profile.thresholds] for each in normal]
+    assert profile.share == pytest.approx(np.mean(above, axis=0))
+    for low, share, high in zip(profile.low, profile.share, profile.high, strict=True):
+        assert low <= share <= high
+
+
+def test_directions_of_a_data_set_are_one_run_of_a_seed(source):
+    pooled = pool([source("a", SCORES["a"], BOTH_WAYS), source("b", SCORES["b"])])
+    assert [one.heading for one in pooled.columns] == ["a: visual", "a: audio", "b"]
+    alone = pool([source("a", SCORES["a"]), source("b", SCORES["b"])])
+    assert pooled.rows[1] == alone.rows[1]  # both directions have the same scores
+
+
+def test_what_cannot_be_pooled_is_said(source, sources):
+    lacking = source("f", {"none": [0.5] * 4, "dkd": [0.6, None, 0.6, 0.6]})
+    pooled = pool([*sources, lacking])
+    assert [row.datasets for row in pooled.rows] == [6, 5, 1]
+    assert pooled.rows[1].over == "data sets and seeds"
+    assert pooled.rows[2].over == "seeds"
+    told = " ".join(pooled.notes)
+    assert "f has 4 seeds" in told
+    assert "Not on all 6 data sets: kd (5), dkd (1)." in told
+    assert "1 of 62 replicates are not in these numbers: 1 failed, 0 are not there." in told
+
+
+def test_a_perfect_baseline_leaves_no_scale(sources):
+    sources[4].cells["none", sources[4].manifest.rows[0].direction].done["test_score"] = 1.0
+    pooled = pool(sources)
+    assert "on e the baseline is perfect" in " ".join(pooled.notes)
+    assert pooled.rows[1].iqm is None
+
+
+def test_rows_of_one_name_with_other_options_are_told(source):
+    one, other = source("a", SCORES["a"]), source("b", SCORES["b"], method="dkd")
+    assert any(
+        "kd is not the same everywhere: method fd-cmkd in compare-a, dkd in compare-b." in note
+        for note in pool([one, other]).notes
+    )
+
+
+def test_sweeps_that_cannot_be_compared_are_refused(source):
+    one = source("a", SCORES["a"])
+    for changes, word in (({"metric": "miou"}, "metric"), ({"protocol": "published"}, "protocol")):
+        with pytest.raises(ConfigError, match=f"differ in their {word}"):
+            pool([one, source("b", SCORES["b"], **changes)])
+    with pytest.raises(ConfigError, match="differ in their baseline: compare-a has none"):
+        pool([one, source("b", {"feat": [0.5] * 5})])
