@@ -59,7 +59,7 @@ def store(tmp_path: Path) -> Store:
     return Store.create(str(tmp_path / "runs"))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def replicate() -> Callable[..., Replicate]:
     plain = Replicate(
         sweep="components-watch",
@@ -104,7 +104,7 @@ def as_published() -> Setting:
     return AS_PUBLISHED
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def manifest() -> Callable[..., Manifest]:
     """A sweep of `names` in `directions`; the key of a row is `<name>-<student modality>`."""
 
@@ -155,7 +155,7 @@ def manifest() -> Callable[..., Manifest]:
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def outcomes(replicate: Callable[..., Replicate]) -> Callable[..., list[Replicate]]:
     """Replicates with the test scores `scores`: key -> one per seed, None for a failure."""
 
@@ -177,7 +177,7 @@ def outcomes(replicate: Callable[..., Replicate]) -> Callable[..., list[Replicat
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def frame() -> Callable[[Sequence[Replicate]], pd.DataFrame]:
     def make(replicates: Sequence[Replicate]) -> pd.DataFrame:
         rows = [one.model_dump() for one in replicates]
@@ -222,7 +222,7 @@ def fill(
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def source(
     manifest: Callable[..., Manifest],
     outcomes: Callable[..., list[Replicate]],

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -208,13 +209,19 @@ def _value(runs: Runs, estimate: Estimate) -> float:
 
 def _span(runs: Runs, estimate: Estimate) -> Span:
     """The interval of `estimate` over data sets and seeds; the same runs give the same one."""
-    drawn = weights(_sizes(runs), np.random.default_rng(0))
-    low, high = drawn_interval(estimate(np.concatenate([*runs.values()]), drawn), len(runs))
+    estimates = estimate(np.concatenate([*runs.values()]), _drawn(_sizes(runs)))
+    low, high = drawn_interval(estimates, len(runs))
     return float(low), float(high)
 
 
-def _sizes(runs: Runs) -> list[int]:
-    return [len(values) for values in runs.values()]
+def _sizes(runs: Runs) -> tuple[int, ...]:
+    return tuple(len(values) for values in runs.values())
+
+
+@lru_cache(maxsize=1)
+def _drawn(sizes: tuple[int, ...]) -> Vector:
+    """The draws that all rows share that have as many runs."""
+    return weights(sizes, np.random.default_rng(0))
 
 
 def _profiles(scores: Mapping[str, Runs]) -> tuple[Profile, ...]:
@@ -228,8 +235,7 @@ def _profiles(scores: Mapping[str, Runs]) -> tuple[Profile, ...]:
 
 def _profile(row: str, runs: Runs, thresholds: Vector) -> Profile:
     above = (np.concatenate([*runs.values()])[:, None] > thresholds).astype(np.float64)
-    drawn = weights(_sizes(runs), np.random.default_rng(0))
-    low, high = drawn_interval(means(above, drawn), len(runs))
+    low, high = drawn_interval(means(above, _drawn(_sizes(runs))), len(runs))
     share = means(above, level_weights(_sizes(runs)))[0]
     points = [tuple(map(float, each)) for each in (thresholds, share, low, high)]
     return Profile(

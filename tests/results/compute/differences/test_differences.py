@@ -1,44 +1,59 @@
 import json
+from dataclasses import fields, replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
+from fdsweep.results.compute.cells import SCORES, Cell
 from fdsweep.results.compute.differences import Side, differences
 from fdsweep.results.compute.statistics import paired_difference
+from fdsweep.results.compute.tables import Table, TableRow
 
 WAY = ("accelerometer", "gyroscope")
 BEFORE = {"none": [0.5, 0.52, 0.51, 0.5, 0.53], "kd": [0.6, 0.61, 0.58, 0.6, 0.62]}
 AFTER = {"none": BEFORE["none"], "kd": [0.66, 0.66, 0.65, 0.69, 0.7], "feat": [0.5] * 5}
 
 
-@pytest.fixture
-def side(source, outcomes, frame):
+@pytest.fixture(scope="module")
+def side(manifest):
     """A sweep called `name`; `config` and `version` are those of all its replicates."""
 
-    def make(name, scores, config=None, version="1", seeds=(0, 1, 2, 3, 4), **sweep):
-        one = source("watch", scores, sweep=name, **sweep)
-        rows = frame(outcomes({row.key: scores[row.row] for row in one.manifest.rows}))
-        rows["config"] = json.dumps(config or {})
-        rows["environment"] = json.dumps({"torch": version})
-        return Side(
-            name=name, manifest=one.manifest, replicates=rows, table=one.table, cells=one.cells
+    def make(name, scores, config=None, version="1", floor=None, **sweep):
+        told = {"sweep": name, "seeds": range(5), "paper_table": None, **sweep}
+        made = manifest(names=list(scores), directions=[WAY], **told)
+        cells = {(row.row, WAY): Cell(row, frame(scores[row.row]), (), ()) for row in made.rows}
+        replicates = pd.DataFrame(
+            {
+                "key": [row.key for row in made.rows],
+                "status": "done",
+                "config": json.dumps(config or {}),
+                "environment": json.dumps({"torch": version}),
+                "fdsweep_version": "1",
+                "device": "cpu",
+            }
         )
+        nothing = dict.fromkeys(field.name for field in fields(TableRow))
+        way = {"teacher_modality": WAY[0], "student_modality": WAY[1]}
+        rows = (TableRow(**{**nothing, "row": "A/A", "noise_floor": floor, **way}),)
+        table = Table(name, (), rows, (), (), margin=1.0)
+        return Side(name=name, manifest=made, replicates=replicates, table=table, cells=cells)
 
     return make
+
+
+def frame(scores):
+    """A cell's replicates, a seed for each of `scores` that is not None."""
+    done = {seed: score for seed, score in enumerate(scores) if score is not None}
+    return pd.DataFrame(dict.fromkeys(SCORES, done), index=[*done])
 
 
 def other_keys(side):
     """`side` with other keys of its rows, as another configuration has."""
     rows = [row.replace(key=f"x{row.key}") for row in side.manifest.rows]
     side.replicates["key"] = "x" + side.replicates["key"]
-    return Side(
-        name=side.name,
-        manifest=side.manifest.replace(rows=rows),
-        replicates=side.replicates,
-        table=side.table,
-        cells=side.cells,
-    )
+    return replace(side, manifest=side.manifest.replace(rows=rows))
 
 
 def test_a_sweep_and_its_copy_differ_in_nothing(side):
@@ -100,8 +115,7 @@ def test_words_for_what_says_little(side):
     assert found == {"none": "within noise", "kd": "equal to the bit"}
     lone = differences(side("a", {"kd": [0.6]}), side("b", {"kd": [0.7]}))
     assert [one.word for one in lone.outcomes] == ["too few seeds"]
-    noisy = {**BEFORE, "A/A": [0.4, 0.62, 0.41, 0.6, 0.43]}
-    found = differences(side("a", noisy, controls={"A/A": "aa"}), side("b", AFTER))
+    found = differences(side("a", BEFORE, floor=8.0), side("b", AFTER, floor=7.0))
     assert {one.row: one.word for one in found.outcomes}["kd"] == "within the noise floor"
 
 

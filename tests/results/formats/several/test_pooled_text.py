@@ -22,7 +22,7 @@ def scores():
     }
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def pooled(source, scores):
     return pool([source(dataset, rows) for dataset, rows in scores.items()])
 
@@ -74,6 +74,7 @@ def test_latex_and_pages_hold_the_tables(pooled):
     assert "compare-a|b + compare-c" in page
 
 
+@pytest.mark.slow
 def test_pictures_are_drawn_of_what_is_there(pooled, source, scores):
     figures = pooled_pictures(pooled, {"kd": 1})
     assert [*figures] == ["matrix", "profiles"]
