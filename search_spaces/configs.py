@@ -8,7 +8,12 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 from fdsweep.search_spaces.errors import ConfigError, unknown
-from fdsweep.search_spaces.keys import ABSENT_IF_UNSET, content_key, told_fields
+from fdsweep.search_spaces.keys import (
+    ABSENT_IF_UNSET,
+    CHANGES_NO_NUMBER,
+    content_key,
+    told_fields,
+)
 
 Pairing = Literal["paired", "shuffled", "same-class", "unpaired"]
 TeacherState = Literal["trained", "random"]
@@ -28,7 +33,8 @@ class OptimConfig:
     `optimizer` and `schedule` name parts of `trainers.optimisation`, and their versions are as in
     `NetworkConfig`. The learning rate rises to `lr` over the first `warmup_epochs`, then falls
     towards `final_lr` as the schedule says; `power` is that of polynomial decay. `weight_decay` is
-    what the optimiser makes of it, and 0 unless it is given, whichever the optimiser is.
+    what the optimiser makes of it, and 0 unless it is given, whichever the optimiser is. A batch
+    goes through the networks in `accumulate` parts, whose gradients are added up for one step.
     """
 
     epochs: int = 100
@@ -43,12 +49,16 @@ class OptimConfig:
     schedule: str = field(default="polynomial", metadata={ABSENT_IF_UNSET: True})
     schedule_version: int = field(default=1, metadata={ABSENT_IF_UNSET: True})
     warmup_epochs: float = field(default=0.0, metadata={ABSENT_IF_UNSET: True})
+    accumulate: int = field(default=1, metadata={ABSENT_IF_UNSET: True})
 
     def __post_init__(self) -> None:
         if self.epochs < 1:
             raise ConfigError(f"{self.epochs} epochs asked for", "--epochs", "Give 1 or more")
         if self.batch_size < 1:
             raise ConfigError(f"a batch of {self.batch_size}", "batch_size", "Give 1 or more")
+        if not 1 <= self.accumulate <= self.batch_size:
+            what = f"a batch of {self.batch_size} in {self.accumulate} parts"
+            raise ConfigError(what, "accumulate", f"Give 1 to {self.batch_size}")
         if not 0 < self.final_lr <= self.lr:
             raise ConfigError(
                 f"the learning rate {self.lr} is not between final_lr ({self.final_lr}) and above",
@@ -77,9 +87,11 @@ class NetworkConfig:
     The versions are numbers that an author raises when the results of a part change. `pretrained`
     is the digest of the checkpoint that the weights start from, empty for random ones. `task` is
     what the network learns. `weights` is the digest of a teacher that is given as it is, and empty
-    for one that is trained. `features` says whether the last block's output is pooled after its
-    final ReLU or before. `protocol` "ours" chooses
-    epoch and head on a validation split, "published" on the test split, and trains on the rest.
+    for one that is trained. `backbone_options` are those of the backbone that are not its defaults.
+    `features` says whether the last block's output is pooled after its final ReLU or before.
+    `protocol` "ours" chooses epoch and head on a validation split, "published" on the test split,
+    and trains on the rest. With `gradient_checkpointing` blocks are computed again in the backward
+    pass, to the bit, so that less is held in memory.
 
     Raises:
         ConfigError: a feature point or a protocol that does not exist.
@@ -96,6 +108,10 @@ class NetworkConfig:
     task: str = field(default="classification", metadata={ABSENT_IF_UNSET: True})
     task_version: int = field(default=1, metadata={ABSENT_IF_UNSET: True})
     weights: str = field(default="", metadata={ABSENT_IF_UNSET: True})
+    backbone_options: dict[str, Option] = field(
+        default_factory=dict, metadata={ABSENT_IF_UNSET: True}
+    )
+    gradient_checkpointing: bool = field(default=False, metadata={CHANGES_NO_NUMBER: True})
     features: FeaturePoint = "post-relu"
     protocol: Protocol = "ours"
 
@@ -117,6 +133,9 @@ class GivenTeacher:
     backbone: str
     backbone_version: int
     weights: str
+    backbone_options: dict[str, Option] = field(
+        default_factory=dict, metadata={ABSENT_IF_UNSET: True}
+    )
 
     def instead_of(self, network: NetworkConfig) -> NetworkConfig:
         """The teacher where `network` would be trained for it."""
@@ -125,6 +144,7 @@ class GivenTeacher:
             pretrained="",
             backbone=self.backbone,
             backbone_version=self.backbone_version,
+            backbone_options=self.backbone_options,
             weights=self.weights,
         )
 

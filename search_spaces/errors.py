@@ -9,11 +9,22 @@ FdsweepError
 └── ReplicateError  one training run that cannot go on (the others do)
 """
 
+import difflib
 import re
 import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 LONGEST = 1000
 """Characters of each part of an error that are shown."""
+
+NEAR = 0.7
+"""How alike a misspelt name and the one that was meant are, 0 to 1, as difflib counts it."""
+
+LONGEST_NAME = 100
+"""Characters of a name that are compared: the time grows with their square."""
 
 CONTROL = frozenset({"Cc", "Cs", "Zl", "Zp"})
 """Categories of characters that break lines, steer a terminal or cannot be encoded."""
@@ -83,7 +94,7 @@ class FdsweepError(Exception):
     def __str__(self) -> str:
         what, where = (clipped(one_line(public(one)), LONGEST) for one in (self.what, self.where))
         place = f"{where}: " if where else ""
-        end = "" if self.fix.endswith("\n") else "."  # a drawing ends as it is
+        end = "" if self.fix.endswith(("\n", "?")) else "."  # a drawing ends as it is
         fix = one_line(public(self.fix), spared="\n")
         return f"{place}{what}." + (f" {fix}{end}".rstrip() if fix else "")
 
@@ -112,10 +123,32 @@ class ReplicateError(FdsweepError):
     """One replicate's training cannot go on; other replicates are not touched."""
 
 
-def unknown(kind: str, name: object, allowed: object, where: str) -> ConfigError:
-    """The error for a `name` that is not among the `allowed` names."""
-    names = ", ".join(sorted(str(item) for item in allowed))  # type: ignore[attr-defined]
-    return ConfigError(f"unknown {kind} {str(name)!r}", where, f"Choose from: {names}")
+def unknown(kind: str, name: object, allowed: "Iterable[object]", where: str) -> ConfigError:
+    """The error for a `name` that is not among the `allowed` names.
+
+    Example:
+        >>> print(unknown("method", "fdcmkd", ["kd", "fd-cmkd"], ""))
+        unknown method 'fdcmkd'. Choose from: fd-cmkd, kd. Did you mean 'fd-cmkd'?
+    """
+    names = sorted(str(item) for item in allowed)
+    fix = f"Choose from: {', '.join(names)}{did_you_mean(name, names)}"
+    return ConfigError(f"unknown {kind} {str(name)!r}", where, fix)
+
+
+def did_you_mean(name: object, allowed: "Iterable[object]") -> str:
+    """The end of a remedy: ". Did you mean 'x'?", where one of the `allowed` names is near.
+
+    Case counts for nothing, nor does what joins the words of a name. Of names that are equally
+    near the first counts.
+    """
+    plain = {_plain(str(item)): str(item) for item in reversed([*allowed])}
+    asked = _plain(str(name))[:LONGEST_NAME]
+    near = difflib.get_close_matches(asked, plain, n=1, cutoff=NEAR)
+    return f". Did you mean {plain[near[0]]!r}?" if near else ""
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[-_ .]", "", name.casefold())
 
 
 def first_line(error: BaseException) -> str:

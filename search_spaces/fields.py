@@ -1,13 +1,22 @@
 """What people write: names, seeds, pairs and directions on a command line, fields in YAML files."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from fdsweep.search_spaces.documents import read_yaml
-from fdsweep.search_spaces.errors import ConfigError, clipped, has_control, unknown
+from fdsweep.search_spaces.errors import (
+    ConfigError,
+    clipped,
+    did_you_mean,
+    has_control,
+    unknown,
+)
+
+Number = TypeVar("Number", int, float)
 
 
 class Fields(BaseModel):
@@ -147,6 +156,22 @@ def parse_pairs(texts: Sequence[str], where: str) -> dict[str, str]:
     return pairs
 
 
+def parse_numbers(
+    texts: Sequence[str], where: str, kind: Callable[[str], Number]
+) -> Number | dict[str, Number]:
+    """A number for all modalities, or numbers by name from texts such as `visual=0.5`.
+
+    Raises:
+        ConfigError: neither, or no number of this `kind`.
+    """
+    pairs = {} if len(texts) == 1 and "=" not in texts[0] else parse_pairs(texts, where)
+    try:
+        return {name: kind(text) for name, text in pairs.items()} if pairs else kind(texts[0])
+    except ValueError:
+        what = f"{clipped(' '.join(texts))!r} is no number"
+        raise ConfigError(what, where, "Give one, or each modality's, such as visual=1") from None
+
+
 def read_fields(path: Path, model: type[Fields]) -> dict[str, Any]:
     """What stands in the YAML file `path`, the fields of a `model`.
 
@@ -178,7 +203,11 @@ def refusal(
         owner = parts.get(str(fault["loc"][0]), model)
         return unknown("field", fault["loc"][-1], owner.model_fields, place)
     value = "" if isinstance(fault["input"], dict | list) else f", not {_shown(fault['input'])}"
-    return ConfigError(f"{fault['msg']}{value}", place)
+    meant = ""
+    if fault["type"] == "literal_error":
+        choices = re.findall(r"'([^']*)'", fault["ctx"]["expected"])
+        meant = did_you_mean(fault["input"], choices).removeprefix(". ")
+    return ConfigError(f"{fault['msg']}{value}", place, meant)
 
 
 def _shown(value: object) -> str:

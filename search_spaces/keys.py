@@ -9,6 +9,7 @@ from typing import Any
 from fdsweep.search_spaces.errors import ConfigError
 
 ABSENT_IF_UNSET = "absent if unset"
+CHANGES_NO_NUMBER = "changes no number"
 
 
 def canonical(value: object, where: str = "config") -> object:
@@ -16,8 +17,9 @@ def canonical(value: object, where: str = "config") -> object:
 
     Dataclasses become dictionaries and tuples lists. 1 and 1.0 spell differently: validated
     models make the type certain before a key is taken. A dataclass's fields that are marked
-    ABSENT_IF_UNSET are left out while they have their default, and one with a method `key_fields`
-    says itself what is spelt, so that adding a field leaves the keys of what is stored as they are.
+    ABSENT_IF_UNSET are left out while they have their default, those marked CHANGES_NO_NUMBER
+    always, and one with a method `key_fields` says itself what is spelt, so that adding a field
+    leaves the keys of what is stored as they are.
 
     Raises:
         ConfigError: `value` holds something without a stable spelling (NaN, a set, an object).
@@ -48,9 +50,11 @@ def told_fields(value: Any) -> dict[str, object]:
 
 
 def _told(field: "dataclasses.Field[object]", value: Any) -> bool:
-    unset = (
-        field.metadata.get(ABSENT_IF_UNSET, False) and getattr(value, field.name) == field.default
-    )
+    if field.metadata.get(CHANGES_NO_NUMBER, False):
+        return False
+    factory = field.default_factory
+    default = field.default if factory is dataclasses.MISSING else factory()
+    unset = field.metadata.get(ABSENT_IF_UNSET, False) and getattr(value, field.name) == default
     return not unset
 
 

@@ -13,7 +13,8 @@ students/<key>/<seed>.safetensors   a student that is kept for the user, with it
                                     beside it; may be deleted
 checkpoints/<digest>.safetensors    pretrained weights that networks start from
 data/<name>/manifest.json           a prepared data set, its shards in a folder beside it
-reports/<sweep>/                    sweep.json, searches.json, analysis.json, reports, pictures
+reports/<sweep>/                    sweep.json, searches.json, analysis.json, study.yaml, reports,
+                                    pictures
 reports/<sweep>/errors/             the log of everything that failed
 runs/<sweep>/<key>-<seed>.json      what trackers were told that results/ does not hold: a teacher's
                                     run, or that of a search's trial (without a seed)
@@ -41,13 +42,25 @@ LEASES = "locks/leases"
 RUNS = "runs"
 PROGRESS = "progress"
 STUDENTS = "students"
+TEACHERS, CHECKPOINTS = "teachers", "checkpoints"
+OUTLINES = "cache/outlines"
 RAY = "ray"
 RAY_TRAIN = "ray/train"
+FOLDERS = (
+    *(RESULTS, CURVES, PREDICTIONS, TEACHERS, STUDENTS, CHECKPOINTS, RAY, OUTLINES),
+    "damaged",
+)
+"""Where there may be files that no sweep needs any more."""
 
 
 def replicate_file(key: str, seed: int) -> str:
     """Name of a replicate's file in RESULTS, CURVES and PREDICTIONS."""
     return f"{key}-{seed}.parquet"
+
+
+def teachers(key: str) -> str:
+    """The folder of a teacher's weights and records."""
+    return f"{TEACHERS}/{key}"
 
 
 def teacher_weights(key: str, seed: int) -> str:

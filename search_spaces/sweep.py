@@ -4,7 +4,7 @@ import itertools
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Discriminator, Field, Tag, ValidationError, model_validator
 
 from fdsweep.search_spaces.configs import (
     FeaturePoint,
@@ -34,6 +34,25 @@ MAX_ROWS = 1000
 
 AA = "A/A"
 """Name of the row that repeats the baseline."""
+
+FOR_ALL, FOR_EACH = "all", "each"
+"""How messages call a number for all modalities, and numbers by modality."""
+
+
+def _is_for(value: object) -> str:
+    return FOR_EACH if isinstance(value, dict) else FOR_ALL
+
+
+_Share = Annotated[float, Field(ge=0, le=1)]
+_Rank = Annotated[int, Field(ge=0)]
+Shares = Annotated[
+    Annotated[_Share, Tag(FOR_ALL)] | Annotated[dict[str, _Share], Tag(FOR_EACH)],
+    Discriminator(_is_for),
+]
+Ranks = Annotated[
+    Annotated[_Rank, Tag(FOR_ALL)] | Annotated[dict[str, _Rank], Tag(FOR_EACH)],
+    Discriminator(_is_for),
+]
 
 
 class Row(Fields):
@@ -66,9 +85,11 @@ class Sweep(Fields):
     The first row is the one that the others are compared with. What is None is the data set's
     own default; empty `directions` are all ordered pairs of its modalities. `pretrained` names a
     checkpoint (folder, or name on the hub) to start a modality's network from, `teachers` the
-    folder of an exported student that teaches as it is in a modality. The fields from
-    `epochs` to `warmup_epochs` are as in `OptimConfig`, for students and teachers; `features` and
-    `protocol` are as in `NetworkConfig`.
+    folder of an exported student that teaches as it is in a modality. Of a network `hf:NAME` the
+    share `freeze` of its blocks, from the input on, stays as it starts, and `adapters` of that rank
+    train in place of its weights: one number for all modalities, or one by modality. The fields
+    from `epochs` to `accumulate` are as in `OptimConfig`, for students and teachers; `features`,
+    `protocol` and `gradient_checkpointing` are as in `NetworkConfig`.
 
     Example:
         >>> Sweep(study="mine", title="Mine", rows=[Row(name="Feat", method="feat")]).dataset
@@ -87,6 +108,9 @@ class Sweep(Fields):
     ] = tuple(range(8))
     backbones: dict[str, str] = Field(default_factory=dict)
     pretrained: dict[str, str] = Field(default_factory=dict)
+    freeze: Shares = 0.0
+    adapters: Ranks = 0
+    gradient_checkpointing: bool = False
     teachers: dict[str, str] = Field(default_factory=dict)
     epochs: Count | None = None
     batch_size: Count | None = None
@@ -98,6 +122,7 @@ class Sweep(Fields):
     optimizer: str | None = None
     schedule: str | None = None
     warmup_epochs: Annotated[float, Field(ge=0)] | None = None
+    accumulate: Count | None = None
     features: FeaturePoint = "post-relu"
     protocol: Protocol = "ours"
 

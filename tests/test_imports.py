@@ -20,8 +20,8 @@ MAY_IMPORT = {
 }
 FLOORS = {
     "orchestrator": (
-        *("cli", "notebook", "search", "studies", "models", "data", "jobs", "execution"),
-        *("tracking", "bulletins", "writer", "owner"),
+        *("cli", "notebook", "search", "drafts", "studies", "models", "data", "upkeep"),
+        *("jobs", "execution", "tracking", "bulletins", "writer", "owner", "voice"),
     ),
     "results": ("check", "plots", "several", "report", "formats", "document", "compute", "records"),
     "trainers": (

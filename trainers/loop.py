@@ -6,7 +6,8 @@ Shape letters: N samples, B the global batch, D features, C outputs, H predictio
 """
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
@@ -66,6 +67,14 @@ class Roles:
             return itertools.repeat((), len(batches))
         taught = (teacher.teach(batches, epoch) for teacher in self.teachers)
         return zip(*taught, strict=True)
+
+
+class Part(NamedTuple):
+    """A part of a batch: this worker's inputs, all teachers' outputs, and the labels [n, ...]."""
+
+    inputs: Tensor
+    taught: tuple[Outputs, ...]
+    labels: Tensor
 
 
 class Chosen(NamedTuple):
@@ -223,44 +232,62 @@ def train_epoch(
     batches = epoch_batches(fold.train.cpu(), config.network.optim.batch_size, seed, epoch)
     pairing_stream = rng.generator(seed, "pairing", epoch)
     partners = teacher_batches(batches, fold.labels.cpu(), config.pairing, pairing_stream)
-    modality = config.network.modality
-    views = training_views(fold.inputs[modality], batches, seed, fold.stream(modality), epoch)
+    count, modality = config.network.optim.accumulate, config.network.modality
+    parts, taught_parts = in_parts(batches, count), in_parts(partners, count)
+    views = training_views(fold.inputs[modality], parts, seed, fold.stream(modality), epoch)
     roles.trained().train()
     roles.distiller.epoch, roles.distiller.epochs = epoch, config.network.optim.epochs
     sums: dict[str, Tensor] = {}
-    known = training_labels(fold, batches, seed, epoch)
-    given = zip(batches, views, roles.teach(partners, epoch), known, strict=True)
-    for step, (batch, own, taught, truth) in enumerate(given):
+    known = training_labels(fold, parts, seed, epoch)
+    given = zip(views, roles.teach(taught_parts, epoch), known, strict=True)
+    for step, batch in enumerate(batches):
         if rate is not None:
             _set_rate(optimizer, rate(step, len(batches)))
-        for name, value in train_step(own, taught, truth, roles, optimizer).items():
-            sums[name] = sums.get(name, 0) + value * len(batch)
+        own = itertools.starmap(Part, itertools.islice(given, len(in_parts([batch], count))))
+        for name, value in train_step(own, len(batch), roles, optimizer).items():
+            sums[name] = sums.get(name, 0) + value
+    next(given, None)  # whoever gives comes to its end, and keeps what it gave
     means = torch.stack(list(sums.values())) / len(fold.train)
     return dict(zip(sums, means.tolist(), strict=True))
 
 
 def train_step(
-    inputs: Tensor,
-    taught: tuple[Outputs, ...],
-    labels: Tensor,
-    roles: Roles,
-    optimizer: torch.optim.Optimizer,
+    parts: Iterable[Part], size: int, roles: Roles, optimizer: torch.optim.Optimizer
 ) -> dict[str, Tensor]:
-    """One step on this worker's `inputs` of the batch with `labels` [B, ...]; detached losses."""
+    """One step on a batch of `size` samples in its `parts`; its detached losses times `size`.
+
+    What is lowered is the mean over the samples, whatever the parts.
+    """
+    optimizer.zero_grad()
+    lr = optimizer.param_groups[0]["lr"]
+    sums: dict[str, Tensor] = {}
+    for part in parts:
+        count = len(part.labels)
+        for name, value in _add_gradient(part, count / size, roles, lr).items():
+            sums[name] = sums.get(name, 0) + value * count
+    if roles.distiller.clip_norm is not None:
+        nn.utils.clip_grad_norm_(roles.trained().parameters(), roles.distiller.clip_norm)
+    optimizer.step()
+    return sums
+
+
+def _add_gradient(part: Part, share: float, roles: Roles, lr: float) -> dict[str, Tensor]:
+    """Add that of the losses of `part`, times its `share` of the batch; the detached losses."""
     student, distiller = roles.student, roles.distiller
+    inputs, taught, labels = part
 
     def outputs() -> Outputs:
         return student.on_batch(inputs, len(labels), maps=distiller.student_maps)
 
-    optimizer.zero_grad()
-    lr = optimizer.param_groups[0]["lr"]
     with ahead(distiller.inner_steps(), student.network, outputs, taught, labels, lr) as inner:
         losses = distiller.losses(outputs(), taught, labels, roles.task.loss)
-        losses["total"].backward()
-    if distiller.clip_norm is not None:
-        nn.utils.clip_grad_norm_(roles.trained().parameters(), distiller.clip_norm)
-    optimizer.step()
+        (share * losses["total"]).backward()
     return inner | {name: value.detach() for name, value in losses.items()}
+
+
+def in_parts(batches: Sequence[Tensor], count: int) -> Sequence[Tensor]:
+    """Each of `batches`, samples [B] each, in at most `count` parts of equal size, but the last."""
+    return [part for batch in batches for part in batch.split(math.ceil(len(batch) / count))]
 
 
 def epoch_batches(train: Tensor, batch_size: int, seed: int, epoch: int) -> tuple[Tensor, ...]:

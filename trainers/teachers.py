@@ -80,10 +80,23 @@ def build(
             channels=info.modality(config.modality).channels,
             num_classes=tasks.find(config.task).num_outputs(info),
             features=config.features,
+            **config.backbone_options,
         )
+    if config.gradient_checkpointing:
+        network.recompute()
     if config.pretrained:
         network.load_pretrained(pretrained.load(storage, config.pretrained))
     return network
+
+
+def traits(config: NetworkConfig, info: DatasetInfo) -> backbones.Traits:
+    """What the network of `config` is; ConfigError if it cannot be built."""
+    return backbones.traits(
+        config.backbone,
+        info.modality(config.modality).channels,
+        tasks.find(config.task).num_outputs(info),
+        tuple(sorted(config.backbone_options.items())),
+    )
 
 
 def trained(

@@ -1,11 +1,18 @@
 """The command line: parse, call one function, print. stdout carries results, stderr the rest."""
 
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from fdsweep.orchestrator.cli import data, jobs, models, report, services, train
+from fdsweep.orchestrator.cli.help.command import add, spoken
+from fdsweep.orchestrator.cli.output import for_people
+from fdsweep.orchestrator.cli.settings import files
+from fdsweep.orchestrator.cli.settings.config import config
+from fdsweep.orchestrator.cli.storage import archives
+from fdsweep.orchestrator.cli.storage.gc import gc
 
 app = typer.Typer(
     name="fdsweep",
@@ -15,21 +22,29 @@ app = typer.Typer(
     help="Sweeps of cross-modal knowledge distillation, with paired seeds and honest selection.",
 )
 
-COMMANDS = (
-    *(train.ablation, train.compare, train.analyze, train.run, train.search),
-    *(report.report, report.diff, data.prepare, services.methods, report.status),
-    *(models.models, models.export_model, models.predict),
-    *(services.ui, services.sync, services.doctor),
-)
+COMMANDS = {
+    "Study": (train.ablation, train.compare, train.search, train.run, train.analyze),
+    "Results": (
+        *(report.report, report.diff, report.status),
+        *(models.models, models.export_model, models.predict),
+    ),
+    "Data": (data.prepare, services.methods, services.schema),
+    "Upkeep": (archives.export, gc, config, services.ui, services.sync, services.doctor),
+}
+"""In the panels of `fdsweep --help`."""
 
-for command in COMMANDS:
-    app.command()(command)
+CLUSTER = "Cluster"
+
+for panel, commands in COMMANDS.items():
+    for command in commands:
+        add(app, command, panel=panel)
+add(app, archives.import_archive, name="import", panel="Upkeep")
 # what follows the command's name is the command's own, with or without `--` before it
-app.command(context_settings={"allow_interspersed_args": False})(jobs.submit)
-app.command()(jobs.logs)
-app.command()(jobs.stop)
-app.add_typer(data.init, name="init")
-app.add_typer(data.app, name="datasets")
+add(app, jobs.submit, panel=CLUSTER, allow_interspersed_args=False)
+add(app, jobs.logs, panel=CLUSTER)
+add(app, jobs.stop, panel=CLUSTER)
+app.add_typer(data.init, name="init", rich_help_panel="Data")
+app.add_typer(data.app, name="datasets", rich_help_panel="Data")
 
 
 def _version(asked: bool) -> None:
@@ -39,9 +54,15 @@ def _version(asked: bool) -> None:
 
 
 @app.callback()
+@spoken
 def main(
+    context: typer.Context,
     show_version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it, stop.")
     ] = False,
 ) -> None:
-    """Options of fdsweep itself."""
+    """Options of fdsweep itself, and those that files set for its commands."""
+    del show_version
+    if context.invoked_subcommand:
+        with for_people():
+            context.default_map = files.defaults(context.command, files.read(Path()))

@@ -5,6 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fdsweep.orchestrator.cli.help import completion
+from fdsweep.orchestrator.cli.help.command import Command, spoken
+from fdsweep.orchestrator.cli.help.examples import epilog
 from fdsweep.orchestrator.cli.options import DEFAULT_STORAGE, Address, AsJson, Storage
 from fdsweep.orchestrator.cli.output import for_people, show
 
@@ -18,7 +21,10 @@ init = typer.Typer(no_args_is_help=True, help="Write what a study of your own be
 def prepare(
     dataset: Annotated[
         str,
-        typer.Argument(help="A name from `fdsweep datasets`, or the YAML file of a table."),
+        typer.Argument(
+            help="A name from `fdsweep datasets`, or the YAML file of a table.",
+            autocompletion=completion.datasets,
+        ),
     ],
     raw: Annotated[
         Path | None,
@@ -90,7 +96,8 @@ def _to_prepare(
     return found, raw
 
 
-@init.command("data")
+@init.command("data", cls=Command, epilog=epilog("init data"))
+@spoken
 def init_data(
     table: Annotated[Path, typer.Argument(help="A CSV or Parquet file, a row for each sample.")],
     out: Annotated[Path | None, typer.Option(help="(default: TABLE.yaml, beside it)")] = None,
@@ -116,6 +123,35 @@ def init_data(
         show(to_text(draft, path), document, as_json)
 
 
+@init.command("study", cls=Command, epilog=epilog("init study"))
+@spoken
+def init_study(
+    file: Annotated[Path, typer.Argument(help="The YAML file to write.")],
+    dataset: Annotated[
+        str | None,
+        typer.Option(help="(default: watch)", autocompletion=completion.datasets),
+    ] = None,
+    methods: Annotated[
+        str | None,
+        typer.Option(
+            help="Rows beside `none`, such as kd,feat. (default: one of each kind)",
+            autocompletion=completion.methods,
+        ),
+    ] = None,
+    storage: Storage = DEFAULT_STORAGE,
+    as_json: AsJson = False,
+) -> None:
+    """Write a study in YAML to begin with: its rows, and every other field in a comment."""
+    with for_people():
+        from fdsweep.orchestrator.drafts import study
+        from fdsweep.search_spaces.fields import parse_names
+
+        names = study.METHODS if methods is None else parse_names(methods, "--methods")
+        path = study.write_study(file, storage, dataset, names)
+        document = {"schema": "fdsweep.init/1", "path": str(path), "methods": [*names]}
+        show(f"{path}: look at it, then type: fdsweep run {path}", document, as_json)
+
+
 @app.callback()
 def list_datasets(
     context: typer.Context, storage: Storage = DEFAULT_STORAGE, as_json: AsJson = False
@@ -130,9 +166,13 @@ def list_datasets(
         show(to_text(found), {"schema": "fdsweep.datasets/1", "datasets": found}, as_json)
 
 
-@app.command("show")
+@app.command("show", cls=Command, epilog=epilog("datasets show"))
+@spoken
 def show_dataset(
-    name: Annotated[str, typer.Argument(help="A data set that is ready.")],
+    name: Annotated[
+        str,
+        typer.Argument(help="A data set that is ready.", autocompletion=completion.datasets),
+    ],
     out: Annotated[Path | None, typer.Option(help="(default: NAME.png)")] = None,
     storage: Storage = DEFAULT_STORAGE,
 ) -> None:

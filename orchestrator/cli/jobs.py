@@ -8,6 +8,7 @@ import typer
 from fdsweep.orchestrator.cli.options import one_of
 from fdsweep.orchestrator.cli.output import TYPED, for_people
 from fdsweep.orchestrator.cli.output import again as as_typed
+from fdsweep.orchestrator.cli.settings import files
 from fdsweep.search_spaces.errors import unknown
 
 if TYPE_CHECKING:
@@ -49,9 +50,9 @@ def submit(
         from fdsweep.orchestrator.jobs.server import JobServer
         from fdsweep.orchestrator.jobs.submit import submit as start
 
-        settings = _parsed(context, command[0], command[1:])
+        settings, filed = _parsed(context, command[0], command[1:])
         request = Request(
-            words=tuple(command),
+            words=(*command, *filed),
             typed=as_typed(),
             settings=settings,
             packages=tuple(_fitting(own_packages(package or (), Path.cwd()))),
@@ -91,14 +92,20 @@ def stop(name: JobName, address: Server = DEFAULT_SERVER) -> None:
         typer.echo(f"{job.id}: {job.status}. To go on, type: {job.typed}")
 
 
-def _parsed(context: typer.Context, name: str, words: list[str]) -> dict[str, object]:
-    """Every option of the command `name` with its value here, as it would be run with `words`."""
+def _parsed(
+    context: typer.Context, name: str, words: list[str]
+) -> tuple[dict[str, object], list[str]]:
+    """Every option of the command `name` with its value here, as it would be run with `words`.
+
+    And those as words that a file of settings gives, which is not there on the cluster.
+    """
     if name not in COMMANDS:
         raise unknown("command for a cluster", name, COMMANDS, "fdsweep submit")
     group: Any = context.find_root().command
     command = group.get_command(context, name)
-    settings = command.make_context(name, words, parent=context.parent).params
-    return {name: str(x) if isinstance(x, Path) else x for name, x in settings.items()}
+    inner = command.make_context(name, words, parent=context.parent)
+    settings = {name: str(x) if isinstance(x, Path) else x for name, x in inner.params.items()}
+    return settings, files.as_words(inner)
 
 
 def _fitting(packages: "list[Package]") -> "list[Package]":

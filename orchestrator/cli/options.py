@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from fdsweep.orchestrator.cli.help import completion
 from fdsweep.orchestrator.cli.output import for_people
 
 if TYPE_CHECKING:
@@ -26,6 +27,14 @@ Address = Annotated[
 Repeat = Annotated[
     bool, typer.Option("--aa", help="Repeat the first row, to measure the noise of rounding.")
 ]
+MethodOptions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--option",
+        "-o",
+        help="NAME=VALUE of every method that has it, or METHOD.NAME=VALUE; repeatable.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document, nothing else.")]
 
 
@@ -33,12 +42,18 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document, n
 class Common:
     """The options of every command that trains a study."""
 
-    dataset: Annotated[str | None, typer.Option(help="Data set; `watch` is embedded.")] = None
+    dataset: Annotated[
+        str | None,
+        typer.Option(help="Data set; `watch` is embedded.", autocompletion=completion.datasets),
+    ] = None
     seeds: Annotated[str | None, typer.Option(help="A count, or a list such as 0,3,7.")] = None
     epochs: Annotated[int | None, typer.Option(help="Epochs of every network.")] = None
     direction: Annotated[
         list[str] | None,
-        typer.Option(help="teacher->student, such as 'audio->visual'; repeatable. (default: all)"),
+        typer.Option(
+            help="teacher->student, such as 'audio->visual'; repeatable. (default: all)",
+            autocompletion=completion.directions,
+        ),
     ] = None
     storage: Storage = DEFAULT_STORAGE
     gpus: Annotated[int | None, typer.Option(help="GPUs to use. (default: all that Ray sees)")] = (
@@ -72,9 +87,27 @@ class Common:
     keep: Annotated[
         str, typer.Option(help="Students to keep: best of each configuration, all, or none.")
     ] = "best"
+    backbone: Annotated[
+        list[str] | None,
+        typer.Option(help="modality=NAME, or modality=hf:NAME_OR_PATH; repeatable."),
+    ] = None
     pretrained: Annotated[
         list[str] | None,
         typer.Option(help="modality=NAME_OR_PATH: a checkpoint to start from; repeatable."),
+    ] = None
+    freeze: Annotated[
+        list[str] | None,
+        typer.Option(help="Share of the blocks that stays as it starts, or modality=SHARE."),
+    ] = None
+    adapters: Annotated[
+        list[str] | None,
+        typer.Option(help="Rank of low-rank adapters, or modality=RANK; repeatable."),
+    ] = None
+    gradient_checkpointing: Annotated[
+        bool, typer.Option("--gradient-checkpointing", help="Hold less in memory, compute more.")
+    ] = False
+    accumulate: Annotated[
+        int | None, typer.Option(help="Parts of a batch that go through one after the other.")
     ] = None
     teacher: Annotated[
         list[str] | None,
@@ -114,7 +147,7 @@ class Common:
 
     def apply_to(self, sweep: "Sweep") -> "Sweep":
         """`sweep` with what is given here; a ConfigError for what cannot be used."""
-        from fdsweep.search_spaces.fields import parse_pairs, parse_seeds
+        from fdsweep.search_spaces.fields import parse_numbers, parse_pairs, parse_seeds
         from fdsweep.search_spaces.sweep import override
 
         return override(
@@ -123,6 +156,11 @@ class Common:
             seeds=None if self.seeds is None else parse_seeds(self.seeds),
             epochs=self.epochs,
             directions=tuple(self.direction) if self.direction else None,
+            backbones=parse_pairs(self.backbone, "--backbone") if self.backbone else None,
+            freeze=parse_numbers(self.freeze, "--freeze", float) if self.freeze else None,
+            adapters=parse_numbers(self.adapters, "--adapters", int) if self.adapters else None,
+            gradient_checkpointing=self.gradient_checkpointing or None,
+            accumulate=self.accumulate,
             pretrained=parse_pairs(self.pretrained, "--pretrained") if self.pretrained else None,
             teachers=parse_pairs(self.teacher, "--teacher") if self.teacher else None,
             features=self.features,

@@ -7,11 +7,13 @@ import os
 import shlex
 import shutil
 import sys
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import typer
 
+from fdsweep.orchestrator import voice
 from fdsweep.orchestrator.cli import interrupts
 from fdsweep.search_spaces.errors import FdsweepError, public
 
@@ -34,6 +36,8 @@ def for_people() -> Iterator[None]:
         try:
             yield
         except FdsweepError as error:
+            if voice.is_verbose():
+                traceback.print_exc()
             typer.echo(f"fdsweep: {error}", err=True)
             code = 2
         except KeyboardInterrupt:
@@ -52,8 +56,8 @@ def for_people() -> Iterator[None]:
 
 def _has_ray() -> bool:
     """Whether Ray was started or joined in this process; most commands do not even import it."""
-    compat = sys.modules.get("fdsweep.orchestrator.execution.ray_compat")
-    return compat is not None and compat.is_up()
+    head = sys.modules.get("fdsweep.orchestrator.execution.ray_compat.head")
+    return head is not None and head.is_up()
 
 
 def again() -> str:
@@ -88,7 +92,7 @@ def show_plan(text: str, document: Mapping[str, object], *, dry_run: bool, as_js
     """Print a plan: on stdout if it is all that was asked for."""
     if dry_run and as_json:
         print_json(document)
-    else:
+    elif dry_run or not voice.is_quiet():
         typer.echo(text, err=not dry_run)
 
 

@@ -1,10 +1,11 @@
-"""Commands that read what is stored: report, status."""
+"""Commands that read what is stored: report, diff, status."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from fdsweep.orchestrator.cli.help import completion
 from fdsweep.orchestrator.cli.options import DEFAULT_STORAGE, AsJson, Storage
 from fdsweep.orchestrator.cli.output import (
     for_people,
@@ -19,8 +20,9 @@ def report(
     sweeps: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Name or the start of it, or STORAGE#NAME; several are compared by data sets. "
-            "(default: the newest)",
+            help="Name or the start of it, or STORAGE#NAME; last: the newest; several are "
+            "compared by data sets. (default: last)",
+            autocompletion=completion.sweeps,
         ),
     ] = None,
     form: Annotated[
@@ -79,8 +81,16 @@ def _report_several(places: list[str], storage: str, form: str, check: Path | No
 
 
 def diff(
-    first: Annotated[str, typer.Argument(help="A sweep: name, start of it, or STORAGE#NAME.")],
-    second: Annotated[str, typer.Argument(help="Another one, in the same words.")],
+    first: Annotated[
+        str,
+        typer.Argument(
+            help="A sweep: name, start of it, or STORAGE#NAME.", autocompletion=completion.sweeps
+        ),
+    ],
+    second: Annotated[
+        str,
+        typer.Argument(help="The one that is held against it.", autocompletion=completion.sweeps),
+    ],
     storage: Storage = DEFAULT_STORAGE,
     as_json: AsJson = False,
 ) -> None:
@@ -105,7 +115,11 @@ def _tell_differences(differences: list[str], path: str, sweep: str, as_json: bo
 
 def status(
     sweep: Annotated[
-        str | None, typer.Argument(help="Name or the start of it. (default: all)")
+        str | None,
+        typer.Argument(
+            help="Name or the start of it; last: the newest. (default: all)",
+            autocompletion=completion.sweeps,
+        ),
     ] = None,
     watch: Annotated[
         bool, typer.Option("--watch", help="Look again and again, until Ctrl-C.")

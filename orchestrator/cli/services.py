@@ -4,8 +4,9 @@ from typing import Annotated
 
 import typer
 
+from fdsweep.orchestrator.cli.help import completion
 from fdsweep.orchestrator.cli.options import DEFAULT_STORAGE, Address, AsJson, Storage
-from fdsweep.orchestrator.cli.output import for_people, show
+from fdsweep.orchestrator.cli.output import for_people, print_json, show
 
 
 def methods(as_json: AsJson = False) -> None:
@@ -15,6 +16,19 @@ def methods(as_json: AsJson = False) -> None:
 
         found = overview()
         show(to_text(found), {"schema": "fdsweep.methods/1", "methods": found}, as_json)
+
+
+def schema(
+    name: Annotated[
+        str,
+        typer.Argument(help="sweep, space or data.", autocompletion=completion.schemas),
+    ],
+) -> None:
+    """Print the JSON schema of a file that people write, for editors to complete and check it."""
+    with for_people():
+        from fdsweep.orchestrator.drafts import schemas
+
+        print_json(schemas.schema(name))
 
 
 def ui(

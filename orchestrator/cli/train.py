@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fdsweep.orchestrator.cli.options import Common, Repeat, number_or_word, one_of, with_common
+from fdsweep.orchestrator.cli.help import completion
+from fdsweep.orchestrator.cli.options import (
+    Common,
+    MethodOptions,
+    Repeat,
+    number_or_word,
+    one_of,
+    with_common,
+)
 from fdsweep.orchestrator.cli.output import show_outcome, show_plan
 from fdsweep.orchestrator.search import pruners
 from fdsweep.orchestrator.search.samplers import SAMPLERS
@@ -55,7 +63,10 @@ def _train(sweep: "Sweep", common: Common, *, aa: bool) -> None:
 def ablation(
     *,
     study: Annotated[
-        str, typer.Option(help="components, losses, cutoffs or controls.")
+        str,
+        typer.Option(
+            help="components, losses, cutoffs or controls.", autocompletion=completion.studies
+        ),
     ] = "components",
     full: Annotated[
         bool, typer.Option("--full", help="Every valid combination of the five components.")
@@ -63,12 +74,21 @@ def ablation(
     cutoff: Annotated[
         str | None, typer.Option(help="Of the rows that have bands and name none; or learn.")
     ] = None,
+    option: MethodOptions = None,
 ) -> "Sweep":
     """Train a study of FD-CMKD's parts and print its table; what is done is not done again."""
     from fdsweep.search_spaces.presets import every_component, load_preset, with_cutoff
 
     sweep = every_component() if full else load_preset(study)
-    return sweep if cutoff is None else with_cutoff(sweep, number_or_word(cutoff))
+    sweep = sweep if cutoff is None else with_cutoff(sweep, number_or_word(cutoff))
+    return _with_options(sweep, option)
+
+
+def _with_options(sweep: "Sweep", given: list[str] | None, *, over: bool = False) -> "Sweep":
+    from fdsweep.orchestrator.studies.methods import describe
+    from fdsweep.search_spaces.presets.changes import with_options
+
+    return with_options(sweep, given or (), lambda name: describe(name)["options"], over=over)
 
 
 @with_common
@@ -77,7 +97,10 @@ def compare(
     *,
     methods: Annotated[
         str | None,
-        typer.Option(help="Such as kd,feat,kd+fd-cmkd; `+` adds methods up. (default: all)"),
+        typer.Option(
+            help="Such as kd,feat,kd+fd-cmkd; `+` adds methods up. (default: all)",
+            autocompletion=completion.methods,
+        ),
     ] = None,
     pairing: Annotated[
         str, typer.Option(help="Teacher samples: paired, same-class or unpaired.")
@@ -90,6 +113,7 @@ def compare(
         bool,
         typer.Option("--align", help="On pixels: fd-cmkd aligns classes, unlike in the paper."),
     ] = False,
+    option: MethodOptions = None,
     aa: Repeat = False,
 ) -> None:
     """Train methods on equal terms and print what each gains over `none`."""
@@ -100,13 +124,15 @@ def compare(
 
     dataset, location = common.dataset or DATASET, DataLocation(common.storage)
     if paper:
-        if methods or pairing != "paired" or align:
+        if methods or pairing != "paired" or align or option:
             what = "the rows are those of the paper's table, and its pairs are paired"
-            raise ConfigError(what, "--paper", "Give it without --methods, --pairing and --align")
+            fix = "Give it without --methods, --pairing, --align and -o"
+            raise ConfigError(what, "--paper", fix)
         sweep, common = papers_table(dataset, location), replace(common, dataset=None)
     else:
         info = info_of(dataset, location)
         sweep = comparison(methods, pairing, info.task, align=align, suited=info.suited)
+        sweep = _with_options(sweep, option, over=True)
     _train(sweep, common, aa=aa)
 
 
@@ -146,11 +172,21 @@ def search(
     common: Common,
     *,
     space: Annotated[
-        str, typer.Option(help="loss-weights, cutoffs, all, or a YAML file.")
+        str,
+        typer.Option(
+            help="loss-weights, cutoffs, all, or a YAML file.", autocompletion=completion.spaces
+        ),
     ] = "loss-weights",
-    method: Annotated[str | None, typer.Option(help="A method. (default: fd-cmkd)")] = None,
+    method: Annotated[
+        str | None,
+        typer.Option(help="A method. (default: fd-cmkd)", autocompletion=completion.method),
+    ] = None,
     methods: Annotated[
-        str | None, typer.Option(help="Several, such as fd-cmkd,kd,feat: equal budgets.")
+        str | None,
+        typer.Option(
+            help="Several, such as fd-cmkd,kd,feat: equal budgets.",
+            autocompletion=completion.methods,
+        ),
     ] = None,
     trials: Annotated[int, typer.Option(help="For each method and direction.")] = 20,
     timeout: Annotated[

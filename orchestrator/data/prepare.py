@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from fdsweep.orchestrator import voice
 from fdsweep.orchestrator.data.decode import make_shards
 from fdsweep.orchestrator.data.plan import make_plan
 from fdsweep.orchestrator.data.text import few, found
@@ -56,7 +57,7 @@ def prepare(
     request = ResourceRequest(address=address, gpus=0)
     check_keys(request, storage)
     raw, storage = raw.expanduser().absolute(), Storage(storage).root
-    console = Console(stderr=True)
+    console = Console(stderr=True, quiet=voice.is_quiet())
     catalog = dataset.catalog(raw, options)
     _say(console, found(dataset.name, catalog))
     _check_found(catalog, raw)

@@ -1,6 +1,6 @@
 """What Ray Train keeps of a trial that did not end: whether training can go on from it."""
 
-from fdsweep.orchestrator.execution.ray_compat import SNAPSHOT, checkpoint_folders
+from fdsweep.orchestrator.execution.ray_compat.trainer import SNAPSHOT, checkpoint_folders
 from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.storage import Storage
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fdsweep.orchestrator import voice
 from fdsweep.orchestrator.execution.devices import everywhere, packing, starts, usable
 from fdsweep.orchestrator.execution.devices.budget import Budget
 from fdsweep.orchestrator.execution.devices.packing import Node, Shape, count
@@ -206,7 +207,7 @@ def check_nodes(request: ResourceRequest, nodes: Sequence[Node], storage: Storag
     if request.gpus is None and request.gpus_per_trial is None and not any(map(any, nodes)):
         what = "no worker is there yet, and Ray does not tell what those to come have"
         fix = "Give --gpus: how many GPUs the cluster is to have for this command, 0 for cores"
-        raise ClusterError(what, request.address or "RAY_ADDRESS", fix)
+        raise ClusterError(what, request.cluster, fix)
     if storage.is_local:
         return
     found, _ = everywhere.ask(Storage.exists, Storage(storage.root), has="CPU")
@@ -255,12 +256,14 @@ def connect(request: ResourceRequest) -> ResourcePlan:
     _prepare_environment(request)
     import ray
 
-    from fdsweep.orchestrator.execution.ray_compat import hush, keep_keys_back, sigterm_kept
+    from fdsweep.orchestrator.execution.ray_compat.head import hush, sigterm_kept
+    from fdsweep.orchestrator.execution.ray_compat.tune import keep_keys_back
 
     if not ray.is_initialized():
         hush()
         keep_keys_back()
-        logging.getLogger("ray").setLevel(logging.ERROR)
+        if not voice.is_verbose():
+            logging.getLogger("ray").setLevel(logging.ERROR)
         with sigterm_kept():
             _join(request) if request.joins else _start()
         starts.keep(request.cluster, ray=time.monotonic() - begun)
@@ -272,20 +275,26 @@ def connect(request: ResourceRequest) -> ResourcePlan:
     return resources
 
 
-QUIET = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
+def _said() -> dict[str, Any]:
+    """What Ray says of itself and of its workers: errors alone, unless more is asked for."""
+    return {
+        "log_to_driver": voice.is_verbose(),
+        "logging_level": "INFO" if voice.is_verbose() else "ERROR",
+        "configure_logging": True,
+    }
 
 
 def _join(request: ResourceRequest) -> None:
     import ray
 
-    from fdsweep.orchestrator.execution.ray_compat import head_answers
+    from fdsweep.orchestrator.execution.ray_compat.head import head_answers
 
     address = request.cluster
     try:
         head_answers(address)
         _check_tokens(address)
         variables = SETTINGS | cache.chosen()
-        ray.init(address=address, runtime_env={"env_vars": variables}, **QUIET)
+        ray.init(address=address, runtime_env={"env_vars": variables}, **_said())
     except FdsweepError:
         raise
     except Exception as error:  # Ray raises everything here, Exception itself too
@@ -305,7 +314,7 @@ def _check_tokens(address: str) -> None:
     Raises:
         ClusterError: this process has a token, and the cluster has none.
     """
-    from fdsweep.orchestrator.execution.ray_compat import head_answers
+    from fdsweep.orchestrator.execution.ray_compat.head import head_answers
 
     if os.environ.get("RAY_AUTH_MODE") != "token":
         return
@@ -324,10 +333,10 @@ def _start() -> None:
     import ray
 
     from fdsweep.orchestrator.execution.driver import processes
-    from fdsweep.orchestrator.execution.ray_compat import loopback
+    from fdsweep.orchestrator.execution.ray_compat.head import loopback
     from fdsweep.trainers.loaders.pipeline import usable_cores
 
-    options: dict[str, Any] = {"include_dashboard": False, **QUIET}
+    options: dict[str, Any] = {"include_dashboard": False, **_said()}
     cores = usable_cores()
     if cores < (os.cpu_count() or 1):  # Ray counts all, also where Slurm has given out a part
         options["num_cpus"] = cores

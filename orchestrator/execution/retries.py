@@ -16,7 +16,7 @@ from ray.train import ControllerError, TrainingFailedError, WorkerGroupError
 from ray.tune.experiment import Trial
 
 from fdsweep.orchestrator.execution.devices.usable import UnusableGpuError
-from fdsweep.orchestrator.execution.ray_compat import NO_ROOM, NO_START, SILENT, UNWELL
+from fdsweep.orchestrator.execution.ray_compat.trainer import NO_ROOM, NO_START, SILENT, UNWELL
 from fdsweep.search_spaces.errors import FdsweepError
 
 Cause = Literal["lost", "memory", "worker", "preempted", "room"]

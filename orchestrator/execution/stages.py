@@ -22,10 +22,10 @@ from fdsweep.orchestrator.execution.devices.meter import Meter, Timer
 from fdsweep.orchestrator.execution.devices.room import Room
 from fdsweep.orchestrator.execution.health.heartbeats import Heartbeats
 from fdsweep.orchestrator.execution.leases import Leases
-from fdsweep.orchestrator.execution.ray_compat import every_death_told
+from fdsweep.orchestrator.execution.ray_compat.tune import every_death_told
 from fdsweep.orchestrator.execution.retries import WORDS
 from fdsweep.orchestrator.execution.trial import fit_trial, train_name
-from fdsweep.orchestrator.execution.turns import InTurn, Queue, Replicate, Turns
+from fdsweep.orchestrator.execution.turns import InTurn, KeyAndSeed, Queue, Turns
 from fdsweep.orchestrator.writer import Writer
 from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.errors import public
@@ -80,7 +80,7 @@ def run_plan(plan: Plan, resources: ResourcePlan, storage: str, observer: Observ
         StorageError: what was trained cannot be stored; the next run stores it from the checkpoint.
     """
     left: Sequence[TrialConfig] = (*plan.teachers, *plan.students)
-    failed: set[Replicate] = set()
+    failed: set[KeyAndSeed] = set()
     room = Room(resources, 1)
     with Leases(Storage(storage)) as leases, Writer() as writer:
         while left and not resources.budget.is_spent:
@@ -250,7 +250,7 @@ class _Relay(Callback):
     def __init__(self, queue: InTurn, turns: Turns, observer: Observer, writer: Writer) -> None:
         super().__init__(queue, writer)
         self.turns, self.observer = turns, observer
-        self.ended: set[Replicate] = set()
+        self.ended: set[KeyAndSeed] = set()
 
     @override
     def on_trial_start(

@@ -46,7 +46,7 @@ def _fit(
     import ray.train
     from ray import tune
 
-    from fdsweep.orchestrator.execution.ray_compat import LeanTrainer
+    from fdsweep.orchestrator.execution.ray_compat.trainer import LeanTrainer
     from fdsweep.orchestrator.execution.retries import interruptions_told
 
     class Report(ray.train.UserCallback):  # type: ignore[misc]

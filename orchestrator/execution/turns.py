@@ -24,8 +24,8 @@ from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.trials import TrialConfig
 from fdsweep.trainers import teachers
 
-Replicate = tuple[str, int]
-"""Key and seed."""
+KeyAndSeed = tuple[str, int]
+"""Which replicate."""
 
 
 class Turns:
@@ -48,12 +48,12 @@ class Turns:
     """
 
     def __init__(
-        self, trials: Sequence[TrialConfig], leases: Leases, failed: Collection[Replicate] = ()
+        self, trials: Sequence[TrialConfig], leases: Leases, failed: Collection[KeyAndSeed] = ()
     ) -> None:
         self.coming, self.held_up = deque(trials), deque[TrialConfig]()
         self.leases, self.failed = leases, {*failed}
         self.ahead = {one for trial in trials if trial.kind == "teacher" for one in _all(trial)}
-        self.absent: set[Replicate] = set()
+        self.absent: set[KeyAndSeed] = set()
         self.others: list[TrialConfig] = []
         self.blocked: list[str] = []
         self.stored: list[TrialConfig] = []
@@ -287,11 +287,11 @@ def part(trial: TrialConfig, seeds: Collection[int]) -> list[TrialConfig]:
     return [replace(trial, seeds=own)] if own else []
 
 
-def _learners(trial: TrialConfig, teachers: Collection[Replicate]) -> set[int]:
+def _learners(trial: TrialConfig, teachers: Collection[KeyAndSeed]) -> set[int]:
     """The seeds of `trial` that learn from one of `teachers`."""
     keys = trial.config.teacher_keys if teachers else ()
     return {seed for seed in trial.seeds if any((key, seed) in teachers for key in keys)}
 
 
-def _all(trial: TrialConfig) -> list[Replicate]:
+def _all(trial: TrialConfig) -> list[KeyAndSeed]:
     return [(trial.key, seed) for seed in trial.seeds]

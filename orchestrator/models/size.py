@@ -2,10 +2,8 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
 
 from fdsweep.search_spaces.trials import Keep, TrialConfig
-from fdsweep.trainers import tasks
 from fdsweep.trainers.datasets import DatasetInfo
 
 
@@ -33,24 +31,7 @@ def keeping(trials: Iterable[TrialConfig], info: DatasetInfo, which: Keep) -> Ke
     kept = [(trial.key, seed, trial.config.network) for trial in trials for seed in trial.seeds]
     if which == "best":
         kept = list({key: (key, seed, network) for key, seed, network in kept}.values())
-    nbytes = sum(
-        _nbytes(
-            network.backbone,
-            info.modality(network.modality).channels,
-            tasks.find(network.task).num_outputs(info),
-        )
-        for _, _, network in kept
-    )
+    from fdsweep.trainers import teachers  # brings torch
+
+    nbytes = sum(teachers.traits(network, info).nbytes for _, _, network in kept)
     return Keeping(which, len(kept), nbytes)
-
-
-@lru_cache
-def _nbytes(backbone: str, channels: int, outputs: int) -> int:
-    """Of a network's weights. It is made for that: on torch's meta device it would take longer."""
-    import torch  # slow to import
-
-    from fdsweep.trainers import backbones
-
-    with torch.random.fork_rng(devices=[]):
-        network = backbones.build(backbone, channels=channels, num_classes=outputs)
-    return sum(x.nbytes for x in network.state_dict().values())

@@ -33,7 +33,7 @@ def given_teachers(folders: Mapping[str, str], info: DatasetInfo) -> dict[str, G
             what = f"a student of {record.dataset} that takes {record.modality} cannot teach {name}"
             fix = f"Give one with the classes and the input channels of {info.name}"
             raise ConfigError(what, f"{OPTION} {name}={folder}", fix)
-        found[name] = GivenTeacher(told.backbone, told.version, digest)
+        found[name] = GivenTeacher(told.backbone, told.version, digest, told.options)
     return found
 
 

@@ -98,8 +98,8 @@ def _tune(
     settings, fresh = study.settings, study.defaults
     resources = connect(fresh.options.request)
     check_nodes(fresh.options.request, resources.nodes, fresh.store)
-    from fdsweep.orchestrator.execution import ray_compat
     from fdsweep.orchestrator.execution.driver.watch import attended
+    from fdsweep.orchestrator.execution.ray_compat import head
     from fdsweep.orchestrator.execution.stages import run_plan
     from fdsweep.orchestrator.search.searcher import run_lanes
 
@@ -110,7 +110,7 @@ def _tune(
     board = Board(fresh.store, study.name, f"{title}: teachers first")
     progress = Progress(plan.left, board=board)
     recorder = Recorder(fresh.sweep, plan, fresh.store, tracker, progress, devices)
-    recorder.dashboard = ray_compat.dashboard()
+    recorder.dashboard = head.dashboard()
     tracker.end_lost(may_be_trained(fresh.store.root, trials=False))  # nobody else has the search
     if plan.left:
         with recorder.progress, attended():

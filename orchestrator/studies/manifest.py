@@ -7,7 +7,7 @@ from pathlib import PurePath
 from fdsweep.orchestrator.studies.plan import sweep_name
 from fdsweep.results.records.manifest import Manifest, ManifestRow
 from fdsweep.results.records.setting import Setting
-from fdsweep.search_spaces.configs import OptimConfig, StudentConfig
+from fdsweep.search_spaces.configs import NetworkConfig, OptimConfig, StudentConfig
 from fdsweep.search_spaces.fields import Direction
 from fdsweep.search_spaces.sweep import Sweep
 from fdsweep.search_spaces.trials import Cell
@@ -129,12 +129,22 @@ def _setting(sweep: Sweep, cells: Sequence[Cell], info: DatasetInfo) -> Setting:
         batch_size=optim.batch_size,
         optimiser=_changed(optim, optim.optimizer, ("momentum", "weight_decay")),
         schedule=_changed(optim, optim.schedule, ("warmup_epochs", "final_lr", "power")),
-        backbones={modality: network.backbone for modality, network in networks.items()},
+        backbones={modality: _backbone(network) for modality, network in networks.items()},
         pretraining={
             modality: PurePath(sweep.pretrained[modality]).name if network.pretrained else "none"
             for modality, network in networks.items()
         },
     )
+
+
+def _backbone(network: NetworkConfig) -> str:
+    """Its name with the options that are short: "hf:vit, freeze 0.5"."""
+    told = [
+        f"{name} {x:g}"
+        for name, x in network.backbone_options.items()
+        if isinstance(x, float | int)
+    ]
+    return ", ".join([network.backbone, *told])
 
 
 def _changed(optim: OptimConfig, name: str, parts: tuple[str, ...]) -> str:

@@ -15,6 +15,7 @@ from fdsweep.search_spaces.configs import (
     GivenTeacher,
     NetworkConfig,
     OptimConfig,
+    Option,
     StudentConfig,
 )
 from fdsweep.search_spaces.errors import ConfigError
@@ -47,6 +48,11 @@ def make_cells(
         m.name: replace(_network(sweep, info, m.name), pretrained=checkpoints.get(m.name, ""))
         for m in info.modalities
     }
+    if sweep.gradient_checkpointing and not any(
+        network.gradient_checkpointing for network in networks.values()
+    ):
+        what = "no network here can compute its blocks again"
+        raise ConfigError(what, "--gradient-checkpointing", "Leave it out")
     teachers = networks | {name: one.instead_of(networks[name]) for name, one in given.items()}
     cells = []
     for direction in info.directions(sweep.directions):
@@ -58,6 +64,8 @@ def make_cells(
         for row in rows:
             is_aa = row.control == "aa"
             config = _student(rows[0] if is_aa else row, direction, networks, teachers)
+            if config.network.optim.accumulate > 1:
+                _check_parts(config, info, row.name)
             if is_aa:
                 config = replace(config, perturbation=AA_PERTURBATION)
             cells.append(Cell(row, direction, config))
@@ -79,15 +87,22 @@ def sweep_name(sweep: Sweep, cells: Sequence[Cell]) -> str:
         for teacher in cell.config.teachers
         if teacher.weights
     }
+    options = {
+        network.modality: network.backbone_options
+        for cell in cells
+        for network in (cell.config.network, *cell.config.teachers)
+        if network.backbone_options
+    }
     digits = content_key(
         rows=rows,
-        backbones=sweep.backbones,
+        backbones={modality: name.partition(":")[0] for modality, name in sweep.backbones.items()},
         optim=setting.optim,
         data=setting.data_fingerprint,
         features=sweep.features,
         protocol=sweep.protocol,
         **({"checkpoints": checkpoints} if checkpoints else {}),
         **({"teachers": given} if given else {}),
+        **({"options": options} if options else {}),
     )[:6]
     return f"{sweep.study}-{sweep.dataset}-{digits}"
 
@@ -204,6 +219,24 @@ def _student(
     )
 
 
+def _check_parts(config: StudentConfig, info: DatasetInfo, row: str) -> None:
+    """ConfigError if a batch in parts is not the same as the whole batch to what is trained."""
+    from fdsweep.trainers import distillers, teachers
+
+    fix = "Give accumulate=1, or other networks and methods"
+    where = f"accumulate, row {row}"
+    if distillers.specimen(config.method, config.options).couples_samples:
+        what = f"{config.method} compares the samples of a batch, which parts would keep apart"
+        raise ConfigError(what, where, fix)
+    if tasks.find(config.network.task).couples_samples:
+        what = f"the loss of {config.network.task} is not the mean of those of a batch's parts"
+        raise ConfigError(what, where, fix)
+    for network in (config.network, *config.teachers):
+        if not network.weights and teachers.traits(network, info).couples_samples:
+            what = f"{network.backbone} normalises over the batch, of which it would see a part"
+            raise ConfigError(what, where, fix)
+
+
 def _at_rate(network: NetworkConfig, lr: float | None) -> NetworkConfig:
     return network if lr is None else replace(network, optim=replace(network.optim, lr=lr))
 
@@ -215,17 +248,15 @@ def _content(row: Row) -> dict[str, Any]:
 
 
 def _network(sweep: Sweep, info: DatasetInfo, modality: str) -> NetworkConfig:
-    from fdsweep.trainers import backbones, optimisation
+    from fdsweep.trainers import backbones, optimisation, teachers
     from fdsweep.trainers.loop import LOOP_VERSION
 
     for name in (*sweep.backbones, *sweep.pretrained):
         info.modality(name)
-    backbone = backbones.registry.get(
-        sweep.backbones.get(modality, info.modality(modality).backbone)
-    )
-    dense = backbones.is_dense(backbone.name)
+    backbone, options = _backbone(sweep, info, modality)
+    dense = backbones.is_dense(backbone)
     if dense != tasks.find(info.task).dense:
-        what = f"{backbone.name} predicts {'every pixel' if dense else 'whole samples'}"
+        what = f"{backbone} predicts {'every pixel' if dense else 'whole samples'}"
         fix = f"Name one such as {info.modality(modality).backbone}"
         raise ConfigError(f"{what}, which is not the task of {info.name}", "backbones", fix)
     given: dict[str, Any] = {
@@ -233,16 +264,45 @@ def _network(sweep: Sweep, info: DatasetInfo, modality: str) -> NetworkConfig:
         for field in fields(OptimConfig)
         if getattr(sweep, field.name, None) is not None
     }
-    return NetworkConfig(
+    network = NetworkConfig(
         dataset=info.name,
         data_fingerprint=info.fingerprint,
         modality=modality,
-        backbone=backbone.name,
-        backbone_version=backbone.version,
+        backbone=backbone,
+        backbone_version=backbones.version(backbone),
         loop_version=LOOP_VERSION,
         optim=optimisation.versioned(replace(info.optim, **given)),
         task=info.task,
         task_version=tasks.version(info.task),
+        backbone_options=options,
         features=sweep.features,
         protocol=sweep.protocol,
     )
+    if options:
+        teachers.traits(network, info)  # refuses what cannot be built before Ray starts
+    if sweep.gradient_checkpointing:
+        return replace(network, gradient_checkpointing=teachers.traits(network, info).recomputes)
+    return network
+
+
+def _backbone(sweep: Sweep, info: DatasetInfo, modality: str) -> tuple[str, dict[str, Option]]:
+    """The backbone of `modality`, and those of its options that are not its defaults."""
+    from fdsweep.trainers import backbones
+    from fdsweep.trainers.backbones import architecture
+
+    known = info.modality(modality)
+    name, options = sweep.backbones.get(modality, known.backbone), dict[str, Option]()
+    if name.startswith(backbones.HUB):
+        name, options["architecture"] = architecture.read(name, known.payload)
+    for option, given in (("freeze", sweep.freeze), ("adapters", sweep.adapters)):
+        for named in given if isinstance(given, dict) else ():
+            info.modality(named)
+        value = given.get(modality, 0) if isinstance(given, dict) else given
+        if value and not options:
+            what = f"{name} has none: only an encoder {backbones.HUB}NAME has"
+            raise ConfigError(
+                what, f"{option} of {modality}", f"Name other modalities for {option}"
+            )
+        if value:
+            options[option] = value
+    return name, options

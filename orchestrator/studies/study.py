@@ -25,6 +25,7 @@ from fdsweep.orchestrator.tracking.recorder import Failure, Recorder
 from fdsweep.orchestrator.tracking.runs import headline, summaries
 from fdsweep.orchestrator.tracking.sync import stored_runs
 from fdsweep.orchestrator.tracking.tracker import Tracker, open_tracker
+from fdsweep.orchestrator.upkeep import definition
 from fdsweep.results.records import manifest as manifests
 from fdsweep.results.records.manifest import Manifest
 from fdsweep.results.records.store import Store
@@ -97,8 +98,8 @@ def prepare(sweep: Sweep, options: StudyOptions) -> Study:
     given = given_teachers(sweep.teachers, dataset.info)
     outline = outline_of(sweep, dataset.info, _checkpoints(sweep, store), store, given)
     cells = outline.cells
-    batch_size = cells[0].config.network.optim.batch_size
-    check_batch(dataset.info, batch_size, options.request.workers)
+    optim = cells[0].config.network.optim
+    check_batch(dataset.info, optim.batch_size // optim.accumulate, options.request.workers)
     place(store.root, sweep.teachers, cells, sweep.seeds)
     plan = plan_missing(
         sweep, cells, store, options, finished=store.finished({cell.key for cell in cells})
@@ -228,6 +229,7 @@ def run(study: Study) -> Outcome:
     """
     plan, store = study.plan, study.store
     manifest = manifests.add(store, study.manifest)
+    definition.keep(store, study.sweep, manifest)
     tags = {"fdsweep.study": study.sweep.study, "fdsweep.dataset": study.info.name}
     with open_tracker(store.root, plan.sweep, tags) as tracker:
         progress = Progress(plan.left, board=Board(store, plan.sweep, study.sweep.title))
@@ -257,13 +259,13 @@ def train(study: Study, recorder: Recorder) -> bool:
     """
     resources = connect(study.options.request)
     check_nodes(study.options.request, resources.nodes, study.store)
-    from fdsweep.orchestrator.execution import ray_compat
     from fdsweep.orchestrator.execution.driver.watch import attended
+    from fdsweep.orchestrator.execution.ray_compat import head
     from fdsweep.orchestrator.execution.stages import run_plan
 
     given = study.options.seeds_per_trial
     plan = shared_out(recorder.plan, study.store, resources.concurrent, given)
-    recorder.dashboard = ray_compat.dashboard()
+    recorder.dashboard = head.dashboard()
     recorder.tracker.end_lost(may_be_trained(study.store.root))
     try:
         with recorder.progress, attended():

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 from typing_extensions import override
 
+from fdsweep.orchestrator import voice
 from fdsweep.orchestrator.bulletins.board import Board
 from fdsweep.orchestrator.bulletins.record import Best, Bulletin, Said, Training
 
@@ -93,7 +94,8 @@ class Display(ABC):
     """
 
     def __init__(self, every: float = LINE_EVERY_S, console: Console | None = None) -> None:
-        self.every, self.console = every, console or Console(stderr=True)
+        self.every = every
+        self.console = console or Console(stderr=True, quiet=voice.is_quiet())
         self.start = self.printed = time.monotonic()
         self.live = Live(console=self.console, refresh_per_second=4, transient=True)
 

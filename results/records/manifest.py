@@ -85,6 +85,9 @@ class Manifest(Record):
     class_names: tuple[str, ...] = ()
 
 
+LAST = "last"
+"""What people call the sweep that was run last."""
+
 OLDER = {"fdsweep.sweep/1": older.manifest}
 FILE = RecordFile("sweep.json", Manifest, "fdsweep.sweep/2", "sweep", "Run the sweep again", OLDER)
 
@@ -182,7 +185,7 @@ def find(store: Store, name: str | None = None) -> Manifest:
     """
     sweeps = list_sweeps(store)
     nothing = StorageError("there is no sweep here yet", store.root, "Type: fdsweep ablation")
-    if name is None or name == "last":
+    if name is None or name == LAST:
         found = next(load_all(store), None)
         if found is None:
             raise nothing

@@ -102,6 +102,16 @@ def read_yaml(path: Path) -> Any:  # noqa: ANN401
         raise ConfigError(f"is not YAML: {' '.join(str(error).split())}", str(path)) from None
 
 
+def parse_value(text: str) -> Any:  # noqa: ANN401
+    """What `text` spells in YAML, within the same bounds; yaml.YAMLError if it is none.
+
+    Example:
+        >>> parse_value("1e-3"), parse_value("true"), parse_value("mse")
+        (0.001, True, 'mse')
+    """
+    return _loaded(text)
+
+
 def _loaded(text: str) -> Any:  # noqa: ANN401
     loader = _Loader(text)
     try:

@@ -10,7 +10,7 @@ from typing import Annotated, Self
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from fdsweep.search_spaces.configs import Option
-from fdsweep.search_spaces.errors import ConfigError, unknown
+from fdsweep.search_spaces.errors import ConfigError, did_you_mean, unknown
 from fdsweep.search_spaces.fields import Fields, Heading, read_fields, refusal
 from fdsweep.search_spaces.spaces.constraints import Constraint, parse_constraint
 from fdsweep.search_spaces.spaces.options import fits, short_name
@@ -102,7 +102,8 @@ def load_space(name: str) -> Space:
     except (OSError, ValueError):  # no name of a file: too long, or with a NUL
         is_there = False
     if not is_there:
-        fix = f"Choose from: {', '.join(spaces())}; or give a YAML file"
+        near = did_you_mean(name, spaces())
+        fix = f"Choose from: {', '.join(spaces())}; or give a YAML file{near}"
         raise ConfigError(f"unknown space {name!r}", "--space", fix)
     content = read_fields(path, Space)
     content.setdefault("space", path.stem.lower().replace("_", "-"))

@@ -181,6 +181,11 @@ class Storage:
         start = len(self.inside(""))
         return {info.path[start:]: info.mtime_ns or 0 for info in self._files(folder, deep=True)}
 
+    def sizes(self, folder: str) -> dict[str, int]:
+        """Files anywhere below `folder`: place -> bytes."""
+        start = len(self.inside(""))
+        return {info.path[start:]: info.size or 0 for info in self._files(folder, deep=True)}
+
     def delete_file(self, place: str) -> None:
         """Delete the file at `place`; StorageError if it is in object storage and cannot be."""
         with self._asked(place):

@@ -4,7 +4,7 @@ import contextlib
 import signal
 from collections.abc import Iterable
 
-from fdsweep.orchestrator.execution.ray_compat import psutil
+from fdsweep.orchestrator.execution.ray_compat.head import psutil
 
 
 def family(root: int) -> list[psutil.Process]:

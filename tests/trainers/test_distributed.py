@@ -25,6 +25,7 @@ from fdsweep.trainers.loaders import Plain
 from fdsweep.trainers.replicate import run_replicate
 
 METHODS = ("none", "fd-cmkd", "c2kd", "unpaired", "kd+afd")
+IN_PARTS = "feat in parts"
 ON_PIXELS = ("c2kd", "cirkd-v2+fd-cmkd")
 SMALL = {"cirkd-v2.pixel_entries": 8, "cirkd-v2.stride": 2, "fd-cmkd.band_heads": False}
 CPU = torch.device("cpu")
@@ -56,6 +57,8 @@ def outcomes(place, samples=43):
             epochs = 2 if method == "fd-cmkd" else 1  # one chooses among epochs; all have steps
             trial = small_trial(str(place), method=method, epochs=epochs, lr=0.05)
             found[method] = run_replicate(trial, INFO, fold, 0)
+        trial = small_trial(str(place), method="feat", epochs=1, lr=0.05, accumulate=3)
+        found[IN_PARTS] = run_replicate(trial, INFO, fold, 0)
         fold = dense_fold()
         doubled = {name: Plain(x.values.double()) for name, x in fold.inputs.items()}
         for method in ON_PIXELS:
@@ -129,7 +132,7 @@ def check_equal(one, two):
 
 
 @pytest.mark.ray
-@pytest.mark.parametrize("method", [*METHODS, *(f"pixels/{name}" for name in ON_PIXELS)])
+@pytest.mark.parametrize("method", [*METHODS, IN_PARTS, *(f"pixels/{name}" for name in ON_PIXELS)])
 def test_two_workers_give_the_numbers_of_one(both, method):
     one, two = (found[method] for found, _ in both)
     check_equal(one, two)

@@ -1,7 +1,7 @@
 """What every backbone is, and how its weights start."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -10,6 +10,9 @@ from fdsweep.search_spaces.configs import FeaturePoint
 from fdsweep.search_spaces.errors import ConfigError
 from fdsweep.trainers.features.maps import on_channels
 from fdsweep.trainers.features.outputs import Outputs
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 
 class Backbone(nn.Module, ABC):
@@ -22,11 +25,13 @@ class Backbone(nn.Module, ABC):
             [N, C, h, w], with h and w the input's height and width or a fraction of them.
         classifier: the layer from the pooled last map after ReLU [N, D] to the logits [N, C]; at
             every position of the map, where it is dense.
+        recomputes: `recompute` can be called.
         feature_point: whether the features are pooled after the last block's ReLU, as those of
             FD-CMKD's published code in fact are, or before it, as that code intends.
     """
 
     dense: ClassVar[bool] = False
+    recomputes: bool = False
     dim: int
     feature_point: FeaturePoint = "post-relu"
     map_dims: tuple[int, ...] = ()
@@ -55,6 +60,16 @@ class Backbone(nn.Module, ABC):
         features = pooled if self.feature_point == "post-relu" else last.mean(dim=places)
         return Outputs(features, self.classifier(pooled), maps)
 
+    def recompute(self) -> None:
+        """In training, compute blocks again in the backward pass instead of holding their results.
+
+        Raises:
+            ConfigError: this network has no way to do so.
+        """
+        what = "this backbone holds what its layers give"
+        fix = "Leave it out, or take a BERT or an encoder hf:NAME"
+        raise ConfigError(what, f"{type(self).__name__}, --gradient-checkpointing", fix)
+
     def load_pretrained(self, weights: dict[str, Tensor]) -> None:
         """Start from the `weights` of a checkpoint instead of random ones.
 
@@ -65,6 +80,13 @@ class Backbone(nn.Module, ABC):
         raise ConfigError(
             "there are no checkpoints for this backbone", type(self).__name__, "Leave it random"
         )
+
+
+def recompute_blocks(network: "PreTrainedModel") -> None:
+    """What `Backbone.recompute` is to do, for a network of transformers that can."""
+    name = "activation_checkpointing_enable"  # the other is deprecated
+    enable = getattr(network, name, None) or network.gradient_checkpointing_enable
+    enable({"use_reentrant": False})
 
 
 def init_weights(module: nn.Module) -> None:

@@ -4,6 +4,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from fdsweep.trainers.backbones import Backbone, init_weights, pretrained, registry
+from fdsweep.trainers.backbones.base import recompute_blocks
 from fdsweep.trainers.features.outputs import Outputs
 from fdsweep.trainers.modalities.tokens import PADDING
 
@@ -22,6 +23,8 @@ class Bert(Backbone):
         layers: of the encoder.
         width: D.
     """
+
+    recomputes = True
 
     def __init__(self, *, channels: int, num_classes: int, layers: int, width: int) -> None:
         from transformers import BertConfig, BertModel  # slow to import
@@ -50,6 +53,10 @@ class Bert(Backbone):
         share = known * (length / known.sum(dim=1, keepdim=True).clamp(min=1))
         maps = tuple((h * share[..., None]).mT for h in outputs.hidden_states[1:])
         return self.outputs(*maps)
+
+    @override
+    def recompute(self) -> None:
+        recompute_blocks(self.network)
 
     @override
     def load_pretrained(self, weights: dict[str, Tensor]) -> None:

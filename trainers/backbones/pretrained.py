@@ -25,7 +25,7 @@ def keep(storage: str, name_or_path: str) -> str:
     Raises:
         DataError: it cannot be fetched, or holds no safetensors.
     """
-    content = _find(name_or_path).read_bytes()
+    content = find(name_or_path, WEIGHTS, "--pretrained").read_bytes()
     digest = hashlib.sha256(content).hexdigest()[:20]
     place = layout.checkpoint(digest)
     if Storage(storage).size(place) != len(content):
@@ -76,23 +76,29 @@ def adopt(network: nn.Module, weights: dict[str, Tensor], prefix: str, backbone:
 _FIX = "Give a checkpoint of the same network"
 
 
-def _find(name_or_path: str) -> Path:
+def find(name_or_path: str, file: str, option: str) -> Path:
+    """A `file` of the folder or, on the hub, of the repository `name_or_path`.
+
+    Raises:
+        DataError: there is none, or it cannot be fetched; `option` says what it was wanted for.
+    """
     folder = Path(name_or_path)
     if folder.is_dir():
-        if not (folder / WEIGHTS).exists():
-            raise DataError(f"there is no {WEIGHTS}", name_or_path, "Save it as safetensors")
-        return folder / WEIGHTS
+        if not (folder / file).exists():
+            fix = "Save it as safetensors" if file == WEIGHTS else f"Give a folder with {file}"
+            raise DataError(f"there is no {file}", name_or_path, fix)
+        return folder / file
     if folder.is_absolute() or name_or_path.startswith("."):
-        raise DataError("there is no such folder", name_or_path, f"Give one with {WEIGHTS}")
+        raise DataError("there is no such folder", name_or_path, f"Give one with {file}")
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     try:
-        return Path(hf_hub_download(name_or_path, WEIGHTS))
+        return Path(hf_hub_download(name_or_path, file))
     except (HfHubHTTPError, HFValidationError, OSError) as error:
         reason = " ".join(str(error).split())[:200]
         raise DataError(
             f"cannot be fetched from the hub ({reason})",
-            f"--pretrained {name_or_path}",
-            "Give a name on the hub, or a folder with " + WEIGHTS,
+            f"{option} {name_or_path}",
+            "Give a name on the hub, or a folder with " + file,
         ) from None

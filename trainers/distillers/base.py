@@ -72,6 +72,8 @@ class Distiller(nn.Module, ABC):
         max_teachers: how many teachers `distil` takes.
         needs_pairs: False if the method is made for teacher samples that belong to other samples.
         moves_teacher: the teacher trains along; gradients then flow into its outputs.
+        couples_samples: the terms of a batch are not the mean of those of its parts, so that it
+            must go through the networks at once; a method says False where they are.
         student_maps: `forward` reads the student's maps.
         teacher_maps: `forward` reads the teacher's maps, so its outputs cannot be kept.
         on_maps: what it sees where networks predict every pixel: labelled "pixels" as the samples
@@ -100,6 +102,7 @@ class Distiller(nn.Module, ABC):
     max_teachers: int = 1
     needs_pairs: bool = True
     moves_teacher: bool = False
+    couples_samples: bool = True
     student_maps: bool = False
     teacher_maps: bool = False
     on_maps: OnMaps = "pixels"

@@ -31,6 +31,7 @@ class Composition(Distiller):
         self.student_maps = any(part.student_maps for part in methods)
         self.teacher_maps = any(part.teacher_maps for part in methods)
         self.on_maps = "maps" if all(part.on_maps for part in methods) else ""
+        self.couples_samples = any(part.couples_samples for part in methods)
         self.dense_only = any(part.dense_only for part in methods)
         norms = [part.clip_norm for part in methods if part.clip_norm is not None]
         self.clip_norm = min(norms, default=None)

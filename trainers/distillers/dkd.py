@@ -41,6 +41,7 @@ class DKD(Distiller):
         ConfigError: a negative weight, a share that is none, or a temperature that is not above 0.
     """
 
+    couples_samples = False
     paper = "Zhao et al., CVPR 2022, arXiv 2203.08679"
     published = "DKD"
     group = "Logit"

@@ -104,6 +104,7 @@ class FDCMKD(Distiller):
             or a learned cutoff of positions.
     """
 
+    couples_samples = False
     paper = "FD-CMKD, AAAI 2026, arXiv 2511.19887"
     published = "FD-CMKD"
     look = 0

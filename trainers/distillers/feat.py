@@ -29,6 +29,7 @@ class Feat(Distiller):
         ConfigError: a negative weight, or an unknown reduction.
     """
 
+    couples_samples = False
     paper = "Romero et al., ICLR 2015, arXiv 1412.6550"
     published = "Feat"
     group = "Feature"

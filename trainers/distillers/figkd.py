@@ -34,6 +34,7 @@ class FiGKD(Distiller):
         ConfigError: a negative weight, or a temperature that is not above 0.
     """
 
+    couples_samples = False
     paper = "Kim, 2025, arXiv 2505.11897 (from the abstract alone)"
     group = "Logit"
     level = "logits"

@@ -88,6 +88,7 @@ class FreeKD(WithClassifier):
             teacher whose classifier is needed and was never attached.
     """
 
+    couples_samples = False
     paper = "Zhang et al., CVPR 2024, arXiv 2311.12079"
     group = "Feature"
     level = "maps"

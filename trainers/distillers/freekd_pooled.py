@@ -38,6 +38,7 @@ class FreeKDPooled(Distiller):
         ConfigError: a negative weight, or less than 1 level.
     """
 
+    couples_samples = False
     paper = "after Zhang et al., CVPR 2024, arXiv 2311.12079"
     group = "Feature"
     look = 11

@@ -29,6 +29,7 @@ class KD(Distiller):
         ConfigError: a negative weight, or a temperature that is not above 0.
     """
 
+    couples_samples = False
     paper = "Hinton et al., 2015, arXiv 1503.02531"
     published = "Logit"
     group = "Logit"

@@ -15,6 +15,7 @@ class NoDistillation(Distiller):
     level = "none"
     needs_teacher = False
     needs_pairs = False
+    couples_samples = False
 
     @override
     def as_seen(

@@ -32,6 +32,7 @@ class PKD(Distiller):
         ConfigError: a negative weight.
     """
 
+    couples_samples = False
     paper = "Cao et al., NeurIPS 2022, arXiv 2207.02039"
     published = "PKD"
     group = "Feature"

@@ -38,7 +38,7 @@ def ahead(
         The value of each inner loss when it is first taken.
     """
     head = list(student.get_submodule("classifier").parameters())
-    parameters = list(student.parameters())
+    parameters = [x for x in student.parameters() if x.requires_grad]
     start = [x.detach().clone() for x in parameters] if steps else []
     statistics: list[Tensor] = []
     losses: dict[str, Tensor] = {}

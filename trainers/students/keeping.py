@@ -92,6 +92,7 @@ def describe(
             channels=modality.channels,
             outputs=tasks.find(network.task).num_outputs(info),
             features=network.features,
+            options=network.backbone_options,
         ),
         head=None if history.best_head == distillers.OWN_HEAD else head,
         dataset=info.name,

@@ -201,6 +201,7 @@ def _student(
             channels=told.channels,
             num_classes=told.outputs,
             features=told.features,
+            **told.options,
         )
         method = _method(record.head, network, told.outputs) if record.head else None
     _fill(network, _part(tensors, NETWORK), record.name)

@@ -4,8 +4,10 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
+from pydantic import Field
+
 from fdsweep.search_spaces import layout
-from fdsweep.search_spaces.configs import FeaturePoint
+from fdsweep.search_spaces.configs import FeaturePoint, Option
 from fdsweep.search_spaces.errors import StorageError
 from fdsweep.search_spaces.records import OtherVersion, Record, UnreadableRecord
 from fdsweep.search_spaces.storage import Storage, tell_once
@@ -26,6 +28,7 @@ class Network(Record):
     channels: int
     outputs: int
     features: FeaturePoint
+    options: dict[str, Option] = Field(default_factory=dict)
 
 
 class Head(Record):

@@ -20,11 +20,13 @@ class Task(ABC):
             it chooses the epoch and the head.
         dense: every pixel has a label: labels are maps [N, H, W] and logits [N, C, h, w].
         examples: of how many test samples `illustrate` is asked for a picture.
+        couples_samples: the loss of a batch is not the mean of that of its parts.
     """
 
     metric: ClassVar[str]
     dense: ClassVar[bool] = False
     examples: ClassVar[int] = 0
+    couples_samples: ClassVar[bool] = True
 
     @abstractmethod
     def num_outputs(self, info: DatasetInfo) -> int:

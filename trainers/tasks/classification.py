@@ -22,6 +22,7 @@ class Classification(Task):
     Kept of every test sample are `sample_id`, `group`, `label` and `prediction`.
     """
 
+    couples_samples = False
     metric = "accuracy"
 
     @override

@@ -87,7 +87,7 @@ class Room:
             self._ask(0)
 
     def _ask(self, trials: int) -> None:
-        from fdsweep.orchestrator.execution.ray_compat import ask_for_nodes
+        from fdsweep.orchestrator.execution.ray_compat.head import ask_for_nodes
 
         ask_for_nodes(self.resources.shape.bundles(trials))
         self.asked = trials

@@ -8,8 +8,8 @@ import os
 import sys
 from typing import NoReturn
 
-from fdsweep.orchestrator.execution import ray_compat
-from fdsweep.orchestrator.execution.ray_compat import psutil
+from fdsweep.orchestrator.execution.ray_compat import head
+from fdsweep.orchestrator.execution.ray_compat.head import psutil
 
 _known: set[psutil.Process] = set()
 
@@ -18,7 +18,7 @@ def remember() -> None:
     """Remember those that run now."""
     running = {one for one in _known if one.is_running()}
     _known.clear()
-    _known.update(running, ray_compat.own_processes())
+    _known.update(running, head.own_processes())
 
 
 def kill(seconds: float = 5.0) -> None:

@@ -12,8 +12,8 @@ import time
 from collections.abc import Callable, Iterator
 from types import FrameType
 
-from fdsweep.orchestrator.execution import ray_compat
 from fdsweep.orchestrator.execution.driver import processes
+from fdsweep.orchestrator.execution.ray_compat import head
 from fdsweep.search_spaces.errors import FdsweepError, LostClusterError, first_line
 
 POLL_S = 2.0
@@ -47,7 +47,7 @@ class Watch:
 
     def __init__(
         self,
-        fault: Callable[[], str] = ray_compat.fault,
+        fault: Callable[[], str] = head.fault,
         *,
         poll: float = POLL_S,
         grace: float = GRACE_S,
@@ -122,6 +122,6 @@ def attended(watch: Watch | None = None) -> Iterator[None]:
 def _loss(why: str) -> LostClusterError:
     return LostClusterError(
         f"the Ray cluster is gone ({why})",
-        ray_compat.log_folder(),
+        head.log_folder(),
         "The same command goes on from what is stored",
     )

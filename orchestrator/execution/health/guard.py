@@ -6,8 +6,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-from fdsweep.orchestrator.execution import ray_compat
 from fdsweep.orchestrator.execution.health import EVERY_S
+from fdsweep.orchestrator.execution.ray_compat import head
 from fdsweep.trainers.distributed import beat, last_beat
 
 STDERR = 2
@@ -20,7 +20,7 @@ def watched(name: str, limit: float) -> Iterator[None]:
 
     def tell(sign: str) -> None:
         if is_first:
-            ray_compat.put_sign(name, sign)
+            head.put_sign(name, sign)
 
     is_first = ray.train.get_context().get_world_rank() == 0
     with guarded(limit, tell):

@@ -9,8 +9,9 @@ from ray import tune
 from ray.tune.experiment import Trial
 from typing_extensions import override
 
-from fdsweep.orchestrator.execution import ray_compat
 from fdsweep.orchestrator.execution.health import EVERY_S
+from fdsweep.orchestrator.execution.ray_compat import head
+from fdsweep.orchestrator.execution.ray_compat.tune import end_process
 
 SILENT_S = 30.0
 
@@ -118,10 +119,10 @@ class Heartbeats(tune.Callback):  # type: ignore[misc]
         self.looked = now
         running = {trial.trial_id: trial for trial in trials if trial.status == Trial.RUNNING}
         for gone in self.listener.forget(running):
-            ray_compat.drop_sign(gone)
-        signs = ray_compat.signs(running)
+            head.drop_sign(gone)
+        signs = head.signs(running)
         if signs is not None:
             for silence in self.listener.hear(running, signs, now):
                 self.tell(running[silence.name], silence.seconds, over=silence.over)
             for name in self.listener.overdue(self.limit + GRACE_S, now):
-                ray_compat.end_process(running[name])
+                end_process(running[name])

@@ -84,7 +84,8 @@ class Looking:
 
     Args:
         store: what is looked at.
-        sweep: the name of a sweep or of searches that run, or the start of it; all without one.
+        sweep: the name of a sweep or of searches that run, or the start of it, or "last", the sweep
+            that was run last; all without one.
 
     Raises:
         ConfigError: at the first look, if nothing or more than one goes by that name.
@@ -134,7 +135,9 @@ class Looking:
             return found
         if self.name is None:
             names = [status.sweep for status in found]
-            self.name = manifests.called(self.given, names, self.store.root)
+            newest = self.rows[0][0].sweep if self.rows else self.given
+            given = newest if self.given == manifests.LAST else self.given
+            self.name = manifests.called(given, names, self.store.root)
         return [status for status in found if status.sweep == self.name]
 
 

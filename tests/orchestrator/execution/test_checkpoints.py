@@ -5,11 +5,12 @@ import json
 import pytest
 import torch
 
-from fdsweep.orchestrator.execution import checkpoints, ray_compat
+from fdsweep.orchestrator.execution import checkpoints
+from fdsweep.orchestrator.execution.ray_compat import trainer
 from fdsweep.search_spaces.storage import Storage
 
 NAME = "student-aa-0-1b2c3d"
-SNAPSHOT, STATE = f"ray/train/{NAME}/{ray_compat.SNAPSHOT}", "ray/train/{}/one/replicates.pt"
+SNAPSHOT, STATE = f"ray/train/{NAME}/{trainer.SNAPSHOT}", "ray/train/{}/one/replicates.pt"
 
 
 @pytest.fixture
@@ -17,7 +18,7 @@ def storage(tmp_path):
     """The checkpoints "one" of two trials, as Ray Train leaves them."""
     kept = Storage(str(tmp_path))
     result = {"checkpoint_dir_name": "one", "metrics": {}}
-    state = {name: [] for name in ray_compat._CheckpointManagerState.model_fields}
+    state = {name: [] for name in trainer._CheckpointManagerState.model_fields}
     state |= {
         "ray_version": "2",
         "checkpoint_results": [result],
@@ -27,7 +28,7 @@ def storage(tmp_path):
     for name in (NAME, "other"):
         kept.make_folder(f"ray/train/{name}/one")
         torch.save({"key": "aa"}, kept.local(STATE.format(name)))
-        kept.write_text(f"ray/train/{name}/{ray_compat.SNAPSHOT}", json.dumps(state))
+        kept.write_text(f"ray/train/{name}/{trainer.SNAPSHOT}", json.dumps(state))
     return kept
 
 

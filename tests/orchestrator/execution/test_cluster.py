@@ -16,7 +16,7 @@ from fdsweep.orchestrator.execution.cluster import (
     share,
 )
 from fdsweep.orchestrator.execution.devices.packing import Node
-from fdsweep.orchestrator.execution.ray_compat import head_answers
+from fdsweep.orchestrator.execution.ray_compat.head import head_answers
 from fdsweep.search_spaces.errors import ClusterError, ConfigError
 from fdsweep.search_spaces.storage import Storage
 

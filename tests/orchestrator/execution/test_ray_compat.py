@@ -27,8 +27,9 @@ from ray.tune.execution import class_cache, tune_controller
 from ray.tune.experiment import Trial
 from ray.tune.search import Searcher
 
-from fdsweep.orchestrator.execution import ray_compat
-from fdsweep.orchestrator.execution.ray_compat import LeanTrainer, TrainController
+from fdsweep.orchestrator.execution.ray_compat import head, trainer
+from fdsweep.orchestrator.execution.ray_compat import tune as our_tune
+from fdsweep.orchestrator.execution.ray_compat.trainer import LeanTrainer, TrainController
 
 
 def parameters(function):
@@ -36,7 +37,7 @@ def parameters(function):
 
 
 @pytest.fixture
-def trainer(tmp_path):
+def lean(tmp_path):
     run = RunConfig(name="contract", storage_path=str(tmp_path))
     scaling = ScalingConfig(num_workers=1)
     return LeanTrainer(print, scaling_config=scaling, run_config=run, patience=9)
@@ -69,66 +70,66 @@ def test_the_controller_is_made_from_what_fit_hands_on_and_run_as_a_coroutine():
     assert not inspect.iscoroutinefunction(TrainController.get_result)
 
 
-def test_the_helpers_that_are_dropped_stand_among_the_default_ones(trainer):
-    usual = {type(one) for one in TorchTrainer._create_default_callbacks(trainer)}
-    dropped = {*ray_compat.NEVER_USED}
+def test_the_helpers_that_are_dropped_stand_among_the_default_ones(lean):
+    usual = {type(one) for one in TorchTrainer._create_default_callbacks(lean)}
+    dropped = {*trainer.NEVER_USED}
     assert dropped <= usual
-    assert {type(one) for one in trainer._create_default_callbacks()} == usual - dropped
+    assert {type(one) for one in lean._create_default_callbacks()} == usual - dropped
 
 
 def test_workers_are_placed_where_their_group_says():
-    group = ray_compat.WorkerGroup
+    group = trainer.WorkerGroup
     assert "self.worker_group_cls.create(" in inspect.getsource(TrainController)
     assert (
         parameters(group._create_placement_group)[1:]
-        == parameters(ray_compat._Group._create_placement_group)[1:]
+        == parameters(trainer._Group._create_placement_group)[1:]
     )
     assert "pg_handle = self._create_placement_group(" in inspect.getsource(group._start_impl)
-    assert {"placement_group", "ready", "wait", "shutdown"} <= {*dir(ray_compat._Places)}
+    assert {"placement_group", "ready", "wait", "shutdown"} <= {*dir(trainer._Places)}
 
 
 def test_no_actor_is_asked_for_the_places_that_a_trial_holds():
-    policy = ray_compat.FixedScalingPolicy
+    policy = trainer.FixedScalingPolicy
     assert "scaling_policy=create_scaling_policy(" in inspect.getsource(TorchTrainer.fit)
     asks = [name for name in dir(policy) if name.endswith("_resource_request")]
     assert {*asks} - {"_get_num_workers_for_resource_request"} == {
-        name for name in vars(ray_compat._Policy) if name.endswith("_resource_request")
+        name for name in vars(trainer._Policy) if name.endswith("_resource_request")
     }
     for name in ("after_controller_start", "before_controller_abort"):
         assert "_resource_request()" in inspect.getsource(getattr(policy, name))
 
 
 def test_each_worker_looks_at_its_gpu_before_torch_connects_them():
-    backend = ray_compat.CheckedTorch().backend_cls
-    assert issubclass(backend, ray_compat._TorchBackend)
-    assert isinstance(vars(ray_compat.TorchConfig)["backend_cls"], property)
-    theirs = ray_compat._TorchBackend.on_start
+    backend = trainer.CheckedTorch().backend_cls
+    assert issubclass(backend, trainer._TorchBackend)
+    assert isinstance(vars(trainer.TorchConfig)["backend_cls"], property)
+    theirs = trainer._TorchBackend.on_start
     assert parameters(theirs) == parameters(backend.on_start)
     assert "worker_group.get_resources_per_worker()" in inspect.getsource(theirs)
-    assert parameters(ray_compat.ExecutionGroup.execute)[:2] == ["self", "fn"]
+    assert parameters(trainer.ExecutionGroup.execute)[:2] == ["self", "fn"]
 
 
 def test_the_autoscaler_takes_wishes_for_bundles(monkeypatch):
     assert "bundles" in parameters(sdk.request_resources)
     wishes = []
     monkeypatch.setattr(sdk, "request_resources", lambda *, bundles: wishes.append(bundles))
-    ray_compat.ask_for_nodes([{"CPU": 1.0}])
-    ray_compat.ask_for_nodes([])
+    head.ask_for_nodes([{"CPU": 1.0}])
+    head.ask_for_nodes([])
     assert wishes == [[{"CPU": 1.0}], []]
 
 
 def test_workers_outlast_their_trial_where_ray_would_end_them():
-    group = ray_compat.WorkerGroup
+    group = trainer.WorkerGroup
     starts = inspect.getsource(group._start_impl)
     assert "self._create_workers(" in starts
     assert "replica_group_size=" in starts
     assert "SynchronizationActor.options(" in starts
-    assert "SynchronizationActor" in vars(ray_compat.worker_group)
+    assert "SynchronizationActor" in vars(trainer.worker_group)
     ranked = parameters(group._assign_worker_ranks)
     assert ranked == ["workers", "starting_world_rank", "world_size", "replica_group_size"]
     ends = inspect.getsource(group.shutdown)
     assert ends.index("before_worker_group_shutdown") < ends.index("_worker_group_state.shutdown()")
-    kept = [field.name for field in fields(ray_compat.WorkerGroupState)]
+    kept = [field.name for field in fields(trainer.WorkerGroupState)]
     assert {"workers", "sync_actor"} <= set(kept)
     for name in ("finished", "errors", "get_preemption_info"):
         assert hasattr(WorkerGroupPollStatus, name)
@@ -140,32 +141,32 @@ def test_a_worker_that_is_alone_meets_nobody():
     told = inspect.getsource(TrainContext._sync_checkpoint_dir_name_across_ranks)
     assert "sync_actor.broadcast_from_rank_zero.remote(" in told
     assert "data=" in told
-    alone = ray_compat._Meeting(1).options(label_selector={}).remote(timeout_s=1)
+    alone = trainer._Meeting(1).options(label_selector={}).remote(timeout_s=1)
     assert pickle.loads(pickle.dumps(alone)).broadcast_from_rank_zero
-    ray_compat._end_meeting(alone)
-    ends = inspect.getsource(ray_compat.worker_group_state)
+    trainer._end_meeting(alone)
+    ends = inspect.getsource(trainer.worker_group_state)
     assert ends.count("_shutdown_sync_actor(self.sync_actor)") == 2
-    assert "_worker_group_context" in inspect.getsource(ray_compat.WorkerGroup.__init__)
+    assert "_worker_group_context" in inspect.getsource(trainer.WorkerGroup.__init__)
 
 
 def test_tune_is_told_of_every_death():
-    manager = ray_compat.RayActorManager
+    manager = our_tune.RayActorManager
     for name in ("_actor_start_failed", "_actor_task_failed"):
-        assert parameters(getattr(manager, name)) == parameters(getattr(ray_compat._Actors, name))
+        assert parameters(getattr(manager, name)) == parameters(getattr(our_tune._Actors, name))
         assert f"self.{name}(" in inspect.getsource(manager)
     made = "RayActorManager(resource_manager=resource_manager)"
     assert made in inspect.getsource(tune_controller.TuneController.__init__)
-    with ray_compat.every_death_told():
-        assert tune_controller.RayActorManager is ray_compat._Actors
+    with our_tune.every_death_told():
+        assert tune_controller.RayActorManager is our_tune._Actors
     assert tune_controller.RayActorManager is manager
-    killed = ray_compat._as_actor_error(OutOfMemoryError("too much"))
+    killed = our_tune._as_actor_error(OutOfMemoryError("too much"))
     assert isinstance(killed, RayActorError)
     assert isinstance(killed, OutOfMemoryError)
     assert (str(killed), killed.preempted) == ("too much", False)
-    other = ray_compat._as_actor_error(LocalRayletDiedError())
+    other = our_tune._as_actor_error(LocalRayletDiedError())
     assert isinstance(other, RayActorError)
     for known in (ActorDiedError(), RayTaskError("f", "text", ValueError()), ValueError()):
-        assert ray_compat._as_actor_error(known) is known
+        assert our_tune._as_actor_error(known) is known
 
 
 def test_a_node_knows_its_processes_its_head_and_its_logs():
@@ -179,7 +180,7 @@ def test_a_node_knows_its_processes_its_head_and_its_logs():
     assert parameters(Node.get_gcs_client) == parameters(Node.get_logs_dir_path) == ["self"]
     assert hasattr(_raylet.InnerGcsClient, "check_alive")
     assert hasattr(Node, "webui_url")
-    assert ray_compat.fault() == ray_compat.dashboard() == ""
+    assert head.fault() == head.dashboard() == ""
 
 
 def test_what_ray_tells_a_driver_goes_through_the_function_that_is_hushed():
@@ -191,7 +192,7 @@ def test_no_trial_asks_for_the_keys_of_a_storage(monkeypatch):
     assert "RAY_CHDIR_TO_TRIAL_DIR" in class_cache.ENV_VARS_TO_PROPAGATE
     names = {"AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "RAY_CHDIR_TO_TRIAL_DIR"}
     monkeypatch.setattr(class_cache, "ENV_VARS_TO_PROPAGATE", names)
-    ray_compat.keep_keys_back()
+    our_tune.keep_keys_back()
     assert names == {"RAY_CHDIR_TO_TRIAL_DIR"}
 
 

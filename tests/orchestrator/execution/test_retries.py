@@ -19,7 +19,7 @@ from ray.train.v2.api.preemption import PreemptionInfo
 
 from fdsweep.orchestrator.execution import retries
 from fdsweep.orchestrator.execution.devices.usable import UnusableGpuError
-from fdsweep.orchestrator.execution.ray_compat import NO_ROOM, NO_START, SILENT, UNWELL
+from fdsweep.orchestrator.execution.ray_compat.trainer import NO_ROOM, NO_START, SILENT, UNWELL
 from fdsweep.orchestrator.execution.retries import BrokenOffError, back_off, interruptions_told
 from fdsweep.search_spaces.errors import ReplicateError
 

@@ -18,10 +18,10 @@ import torch
 from commands import IMPATIENT, INTERRUPTIBLE, start, surroundings
 from faults import rows
 
-from fdsweep.orchestrator.execution import ray_compat
 from fdsweep.orchestrator.execution.cluster import ResourceRequest, plan_resources
 from fdsweep.orchestrator.execution.devices import room
 from fdsweep.orchestrator.execution.devices.packing import Node
+from fdsweep.orchestrator.execution.ray_compat import head, trainer
 from fdsweep.orchestrator.execution.stages import run_plan
 from fdsweep.orchestrator.execution.trial import train_name
 from fdsweep.orchestrator.studies.plan import make_cells, make_plan
@@ -270,12 +270,12 @@ def test_a_trial_with_a_damaged_checkpoint_starts_again(cluster, tmp_path, capfd
         (folder / "one").mkdir(parents=True)
         with zipfile.ZipFile(folder / "one" / "replicates.pt", "w") as content:
             content.writestr("replicates/data.pkl", b"garbage")
-    (unlisted / ray_compat.SNAPSHOT).write_text("garbage")
+    (unlisted / trainer.SNAPSHOT).write_text("garbage")
     result = {"checkpoint_dir_name": "one", "metrics": {}}
-    listed = {name: [] for name in ray_compat._CheckpointManagerState.model_fields}
+    listed = {name: [] for name in trainer._CheckpointManagerState.model_fields}
     listed |= {"ray_version": ray.__version__, "checkpoint_results": [result]}
     listed |= {"latest_checkpoint_result": result, "checkpoint_report_indices": [0]}
-    (garbled / ray_compat.SNAPSHOT).write_text(json.dumps({**listed, "current_report_index": 0}))
+    (garbled / trainer.SNAPSHOT).write_text(json.dumps({**listed, "current_report_index": 0}))
     notes = Notes()
     fault.hits()
     run_plan(plan, cluster, str(tmp_path), notes)
@@ -320,7 +320,7 @@ def test_an_interrupted_driver_says_how_to_go_on(tmp_path, fault, sent, pauses):
         assert time.monotonic() < deadline, "no checkpoint in two minutes"
         assert first.poll() is None, first.communicate()
         time.sleep(0.2)
-    family = ray_compat.psutil.Process(first.pid).children(recursive=True)
+    family = head.psutil.Process(first.pid).children(recursive=True)
     fault.hits()
     for pause in pauses:
         time.sleep(pause)

@@ -16,7 +16,7 @@ from fdsweep.orchestrator.execution import leases, retries, stages, turns
 from fdsweep.orchestrator.execution.cluster import ResourceRequest, plan_resources
 from fdsweep.orchestrator.execution.devices.room import Room
 from fdsweep.orchestrator.execution.leases import Leases
-from fdsweep.orchestrator.execution.ray_compat import ActorMemoryError
+from fdsweep.orchestrator.execution.ray_compat.tune import ActorMemoryError
 from fdsweep.orchestrator.execution.trial import train_name
 from fdsweep.orchestrator.execution.turns import InTurn, Turns
 from fdsweep.orchestrator.writer import Writer

@@ -91,6 +91,14 @@ def test_results_are_one_row_per_key_and_seed(study):
     )
 
 
+def test_what_was_asked_for_is_kept_and_asks_for_the_same(study):
+    folder, _, before = study
+    (kept,) = (folder / "runs" / "reports").glob("*/study.yaml")
+    assert run(folder / "runs", kept).stdout == before.stdout
+    found = CliRunner().invoke(app, ["gc", "--dry-run", "--storage", str(folder / "runs")])
+    assert found.stdout == "Every file here is named by a sweep.\n"
+
+
 ALONE = """
 import json, sys
 from fdsweep.trainers.students import load

@@ -22,7 +22,7 @@ PLACES = {"unet": (6, 7), "deeplab-mobilenet-v2": (5, 7)}
 
 ALIKE = {
     *("bert-base", "deeplab-mobilenet-v2-os16"),
-    *("deeplab-resnet18", "deeplab-resnet18-os16"),
+    *("deeplab-resnet18", "deeplab-resnet18-os16", "hf"),
 }
 """Others with other numbers or another encoder, and slow: their own tests have them."""
 

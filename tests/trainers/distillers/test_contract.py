@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import torch
 from reference import DIM, OTHER_DIM, C, N, batch, build, losses, refusal
+from torch import nn
 from torch.nn.functional import cross_entropy
 from torch.testing import assert_close
 
@@ -118,6 +119,25 @@ class TestEveryDistiller:
         inputs = batch(teacher_dim)
         assert_close(other(*inputs), first(*inputs), rtol=0, atol=0)
 
+    def test_it_says_whether_a_batch_may_come_in_parts(
+        self, name: str, options: dict[str, Any], teacher_dim: int
+    ) -> None:
+        distiller = build(name, teacher_dim, **options)
+        student, teacher, labels = batch(teacher_dim)
+        whole, parts = losses(distiller, student, teacher, labels)["total"], 0.0
+        for rows in (slice(0, 2), slice(2, N)):
+            own, other = (_rows(outputs, rows) for outputs in (student, teacher))
+            share = len(labels[rows]) / N
+            parts += share * losses(distiller, own, other, labels[rows])["total"]
+        if not distiller.couples_samples:
+            assert not distiller.inner_steps()
+            assert not any(
+                isinstance(x, nn.modules.batchnorm._BatchNorm) for x in distiller.modules()
+            )
+            assert_close(parts, whole)
+        elif not options:  # some options leave no coupling, and the method says nothing of it
+            assert distiller.inner_steps() or not torch.allclose(parts, whole)
+
     def test_it_says_what_it_is(self, name: str, options: dict[str, Any], teacher_dim: int) -> None:
         distiller = build(name, teacher_dim, **options)
         assert distiller.group in ("Uni", "Logit", "Feature", "Cross", "Combined")
@@ -127,6 +147,11 @@ class TestEveryDistiller:
         option = distiller.response_option
         assert not option or option in distillers.resolve_options(name, options)
         assert distiller.look is None or 0 <= distiller.look < 48
+
+
+def _rows(outputs: Outputs, rows: slice) -> Outputs:
+    maps = outputs.maps and tuple(x[rows] for x in outputs.maps)
+    return Outputs(outputs.features[rows], outputs.logits[rows], maps)
 
 
 def test_no_two_methods_look_alike() -> None:

@@ -10,7 +10,7 @@ from torch.testing import assert_close
 from fdsweep.trainers import backbones, distillers, tasks
 from fdsweep.trainers.distillers import InnerStep
 from fdsweep.trainers.distributed import Runtime
-from fdsweep.trainers.loop import Roles, train_step
+from fdsweep.trainers.loop import Part, Roles, train_step
 from fdsweep.trainers.protocol.lookahead import ahead
 
 torch.set_num_threads(1)  # threads wait for each other on tensors this small
@@ -159,12 +159,13 @@ def test_a_training_step_applies_the_copy_s_gradient_to_the_student(options):
     for _ in range(2):  # what an earlier step left behind must not matter
         for x, start in zip(roles.trained().parameters(), [*before, *projector], strict=True):
             x.data.copy_(start)
-        terms = train_step(setting.inputs, (setting.taught,), setting.labels, roles, optimizer)
+        part = Part(setting.inputs, (setting.taught,), setting.labels)
+        terms = train_step([part], len(setting.labels), roles, optimizer)
     expected = [x - LR * g for x, g in zip(before, gradient, strict=True)]
     assert_close(values(setting.student.parameters()), expected)
     expected = [x - LR * g for x, g in zip(projector, collected, strict=True)]
     assert_close(values(setting.distiller.parameters()), expected)
     first = {name: losses[i] for i, (name, *_) in reversed(list(enumerate(plan(options))))}
-    assert {k: x.item() for k, x in terms.items()} == pytest.approx(
+    assert {k: x.item() / len(setting.labels) for k, x in terms.items()} == pytest.approx(
         {**first, "task": task, "total": task}
     )

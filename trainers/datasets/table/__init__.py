@@ -244,7 +244,7 @@ def _check_networks(described: Described) -> None:
     for name, column in described.columns.items():
         backbone = column.backbone or column.suits
         where = f"{described.path}, modalities.{name}"
-        if backbone not in backbones.registry:
+        if not backbones.is_known(backbone):
             raise unknown("backbone", backbone, backbones.names(), where)
         if backbones.is_dense(backbone) != column.dense:
             of = "every pixel" if backbones.is_dense(backbone) else "every sample"

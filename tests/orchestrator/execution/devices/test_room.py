@@ -2,10 +2,10 @@
 
 import pytest
 
-from fdsweep.orchestrator.execution import ray_compat
 from fdsweep.orchestrator.execution.cluster import ResourceRequest, plan_resources, share
 from fdsweep.orchestrator.execution.devices.packing import Node
 from fdsweep.orchestrator.execution.devices.room import Room
+from fdsweep.orchestrator.execution.ray_compat import head
 
 
 def test_half_as_many_is_never_more_and_never_none():
@@ -18,7 +18,7 @@ def test_half_as_many_is_never_more_and_never_none():
 
 def test_a_room_says_once_what_it_waits_for_and_takes_its_wish_back(monkeypatch, capsys):
     wishes = []
-    monkeypatch.setattr(ray_compat, "ask_for_nodes", wishes.append)
+    monkeypatch.setattr(head, "ask_for_nodes", wishes.append)
     joined = ResourceRequest("10.0.0.1:6379", gpus=4, workers_per_trial=2)
     with Room(share(joined, (Node(8, 3),))) as room:
         assert room.places() == 1
@@ -32,7 +32,7 @@ def test_a_room_says_once_what_it_waits_for_and_takes_its_wish_back(monkeypatch,
 
 def test_a_room_grows_when_more_trials_can_begin(monkeypatch):
     wishes = []
-    monkeypatch.setattr(ray_compat, "ask_for_nodes", lambda bundles: wishes.append(len(bundles)))
+    monkeypatch.setattr(head, "ask_for_nodes", lambda bundles: wishes.append(len(bundles)))
     joined = ResourceRequest("10.0.0.1:6379", gpus=8)
     with Room(share(joined, (Node(8, 1),)), 2) as room:
         for trials in (1, 5, 3, 40, 40):
@@ -42,7 +42,7 @@ def test_a_room_grows_when_more_trials_can_begin(monkeypatch):
 
 
 def test_nothing_is_asked_for_where_all_is_there_or_few_trials_are_left(monkeypatch):
-    monkeypatch.setattr(ray_compat, "ask_for_nodes", lambda _: pytest.fail("asked"))
+    monkeypatch.setattr(head, "ask_for_nodes", lambda _: pytest.fail("asked"))
     nodes = (Node(8, 3),)
     with Room(share(ResourceRequest("10.0.0.1:6379"), nodes)):
         pass

@@ -7,7 +7,7 @@ import pytest
 from commands import cluster, start, surroundings
 from faults import rows
 
-from fdsweep.orchestrator.execution.ray_compat import psutil
+from fdsweep.orchestrator.execution.ray_compat.head import psutil
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 

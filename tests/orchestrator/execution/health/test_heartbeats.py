@@ -8,7 +8,6 @@ from types import SimpleNamespace
 import pytest
 from ray.tune.experiment import Trial
 
-from fdsweep.orchestrator.execution import ray_compat
 from fdsweep.orchestrator.execution.health import guard
 from fdsweep.orchestrator.execution.health.guard import STDERR, guarded
 from fdsweep.orchestrator.execution.health.heartbeats import (
@@ -17,6 +16,7 @@ from fdsweep.orchestrator.execution.health.heartbeats import (
     Listener,
     Silence,
 )
+from fdsweep.orchestrator.execution.ray_compat import head
 from fdsweep.trainers.distributed import beat, last_beat
 
 
@@ -98,16 +98,16 @@ def test_every_new_beat_is_told_and_no_old_one(monkeypatch):
 
 @pytest.mark.ray
 def test_signs_are_kept_in_the_head_until_they_are_dropped(cluster):
-    assert ray_compat.signs(["one", "two"]) == {}
+    assert head.signs(["one", "two"]) == {}
     for sign in ("1", "2"):
-        ray_compat.put_sign("one", sign)
-        assert ray_compat.signs(["one", "two"]) == {"one": sign}
+        head.put_sign("one", sign)
+        assert head.signs(["one", "two"]) == {"one": sign}
     heartbeats, trial = Heartbeats(print, 9), SimpleNamespace(trial_id="one", status=Trial.RUNNING)
     heartbeats.on_step_end(0, [trial])
     assert heartbeats.listener.trials["one"].sign == "2"
     trial.status = Trial.TERMINATED
     heartbeats.on_step_end(1, [trial])
-    assert ray_compat.signs(["one"]) == {"one": "2"}  # it is not time to look again
+    assert head.signs(["one"]) == {"one": "2"}  # it is not time to look again
     heartbeats.looked = 0.0
     heartbeats.on_step_end(2, [trial])
-    assert ray_compat.signs(["one"]) == {}
+    assert head.signs(["one"]) == {}

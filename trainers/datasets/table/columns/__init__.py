@@ -14,13 +14,13 @@ from fdsweep.search_spaces.fields import refusal
 from fdsweep.trainers.datasets.table.columns.base import Column
 from fdsweep.trainers.datasets.table.columns.pictures import Depth, Picture, Scene, Video
 from fdsweep.trainers.datasets.table.columns.signals import Signal
-from fdsweep.trainers.datasets.table.columns.sound import Audio
+from fdsweep.trainers.datasets.table.columns.sound import Audio, Wave
 from fdsweep.trainers.datasets.table.columns.texts import Text, TextFile
 
 __all__ = ["KINDS", "Column", "Text", "make_column"]
 
 KINDS: dict[str, type[Column]] = {
-    kind.kind: kind for kind in (Audio, Video, Picture, Signal, Text, TextFile, Scene, Depth)
+    kind.kind: kind for kind in (Audio, Wave, Video, Picture, Signal, Text, TextFile, Scene, Depth)
 }
 
 

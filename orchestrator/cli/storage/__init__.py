@@ -1,0 +1,1 @@
+"""Commands on what lies in a storage: archives of sweeps, and waste."""

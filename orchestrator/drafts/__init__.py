@@ -1,0 +1,1 @@
+"""Files that people write: what may stand in them, for editors, and studies to begin with."""

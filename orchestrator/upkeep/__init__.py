@@ -1,0 +1,1 @@
+"""What becomes of sweeps when they are done: archives, and what no sweep needs any more."""
