@@ -12,6 +12,7 @@ from fdsweep.results.formats.html import to_html
 from fdsweep.results.formats.json import to_json, to_json_text
 from fdsweep.results.formats.latex import to_latex
 from fdsweep.results.formats.markdown import to_markdown
+from fdsweep.results.formats.terminal import to_terminal
 from fdsweep.results.records.manifest import find
 from fdsweep.results.records.store import Store
 from fdsweep.search_spaces.errors import unknown
@@ -28,6 +29,7 @@ __all__ = [
     "to_json",
     "to_latex",
     "to_markdown",
+    "to_terminal",
     "to_text",
 ]
 

@@ -24,6 +24,14 @@ def test_a_page_regenerates_from_its_rows(page: Path) -> None:
     assert (result.exit_code, "matches the data" in result.stdout) == (0, True), result.output
 
 
+def test_a_report_fits_80_columns_of_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fdsweep.orchestrator.cli.output.terminal_width", lambda: 80)
+    words = ["report", "--storage", str(STUDIES / "rooms")]
+    lines = CliRunner().invoke(app, words).stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "Row: none" not in lines  # a line per row, not one per cell
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_what_is_not_committed_does_not_count_as_lost(
     page: Path, capsys: pytest.CaptureFixture[str]

@@ -19,6 +19,7 @@ from fdsweep.search_spaces.errors import FdsweepError, public
 
 if TYPE_CHECKING:
     from fdsweep.orchestrator.tracking.recorder import Failure
+    from fdsweep.results.report import Report
 
 TYPED = "FDSWEEP_TYPED"
 """A job of a cluster finds here what was typed to submit it."""
@@ -86,6 +87,14 @@ def show(text: str, document: Mapping[str, object], as_json: bool) -> None:
 def terminal_width() -> float:
     """Columns of the terminal on stdout; without end if there is none."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else math.inf
+
+
+def report_text(report: "Report") -> str:
+    """`report` in as many columns as a terminal has; as markdown where stdout is none."""
+    from fdsweep.results.report import to_markdown, to_terminal
+
+    width = terminal_width()
+    return to_markdown(report) if math.isinf(width) else to_terminal(report, width)
 
 
 def show_plan(text: str, document: Mapping[str, object], *, dry_run: bool, as_json: bool) -> None:

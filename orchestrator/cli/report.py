@@ -11,6 +11,7 @@ from fdsweep.orchestrator.cli.output import (
     for_people,
     print_json,
     print_text,
+    report_text,
     show,
     terminal_width,
 )
@@ -27,7 +28,10 @@ def report(
     ] = None,
     form: Annotated[
         str | None,
-        typer.Option("--format", help="markdown, latex, html, csv or json. (default: markdown)"),
+        typer.Option(
+            "--format",
+            help="markdown, latex, html, csv or json. (default: markdown; fitted to a terminal)",
+        ),
     ] = None,
     check: Annotated[
         Path | None, typer.Option(help="Say whether a report in this file still holds, instead.")
@@ -59,8 +63,8 @@ def report(
             from fdsweep.results import plots
 
             pictures = plots.render(plots.pictures(data))
-        text = to_text(result, "json" if as_json else form or "markdown", pictures)
-        print_text(text)
+        chosen = "json" if as_json else form
+        print_text(to_text(result, chosen, pictures) if chosen else report_text(result))
 
 
 def _report_several(places: list[str], storage: str, form: str, check: Path | None) -> None:

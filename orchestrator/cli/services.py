@@ -32,16 +32,23 @@ def schema(
 
 
 def ui(
+    sweep: Annotated[
+        str | None,
+        typer.Argument(
+            help="Name or the start of it. (default: the newest)",
+            autocompletion=completion.sweeps,
+        ),
+    ] = None,
     storage: Storage = DEFAULT_STORAGE,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 5000,
 ) -> None:
-    """Browse the runs: start MLflow's server on the storage, until Ctrl-C."""
+    """Browse the runs: start MLflow's server and say where a sweep's table is in it."""
     with for_people():
         from fdsweep.orchestrator.execution.leases import may_be_trained
         from fdsweep.orchestrator.tracking.ui import serve
 
-        serve(storage, may_be_trained(storage), host, port)
+        serve(storage, may_be_trained(storage), host, port, sweep)
 
 
 def sync(

@@ -18,7 +18,12 @@ from fdsweep.orchestrator.cli.options import (
     one_of,
     with_common,
 )
-from fdsweep.orchestrator.cli.output import show_outcome, show_plan
+from fdsweep.orchestrator.cli.output import (
+    report_text,
+    show_outcome,
+    show_plan,
+    terminal_width,
+)
 from fdsweep.orchestrator.search import pruners
 from fdsweep.orchestrator.search.samplers import SAMPLERS
 
@@ -44,7 +49,6 @@ def trains(define: Callable[..., "Sweep"]) -> Callable[..., None]:
 
 def _train(sweep: "Sweep", common: Common, *, aa: bool) -> None:
     from fdsweep.orchestrator.studies import study as studies
-    from fdsweep.results.report import to_markdown
     from fdsweep.search_spaces.sweep import with_aa
 
     if aa:
@@ -55,7 +59,7 @@ def _train(sweep: "Sweep", common: Common, *, aa: bool) -> None:
         _show_plan(studies.describe(study, cost), studies.plan_json(study, cost), common)
     if not common.dry_run:
         outcome = studies.run(study)
-        text = to_markdown(outcome.report)
+        text = report_text(outcome.report)
         show_outcome(text, outcome.to_json(), outcome.failures, common.as_json, outcome.unfinished)
 
 
@@ -153,7 +157,7 @@ def analyze(
         _show_plan(analyzing.describe(study, cost), studies.plan_json(study, cost), common)
     if not common.dry_run:
         outcome = analyzing.run(study)
-        text = outcome.to_markdown()
+        text = outcome.to_text(terminal_width())
         show_outcome(text, outcome.to_json(), outcome.failures, common.as_json, outcome.unfinished)
 
 
@@ -214,7 +218,6 @@ def search(
     """Tune on the validation score, then compare with the default on fresh seeds."""
     from fdsweep.orchestrator.search import settings as planning
     from fdsweep.orchestrator.search.run import run as run_search
-    from fdsweep.results.report import to_markdown
     from fdsweep.search_spaces.errors import ConfigError
     from fdsweep.search_spaces.fields import parse_names, parse_seeds
     from fdsweep.search_spaces.spaces import load_space
@@ -241,7 +244,7 @@ def search(
     _show_plan(planning.describe(study, cost), planning.plan_json(study, cost), common)
     if not common.dry_run:
         outcome = run_search(study)
-        text = to_markdown(outcome.report)
+        text = report_text(outcome.report)
         show_outcome(text, outcome.to_json(), outcome.failures, common.as_json, outcome.unfinished)
 
 

@@ -22,7 +22,7 @@ from fdsweep.orchestrator.studies.outline import outline_of
 from fdsweep.orchestrator.studies.plan import make_plan
 from fdsweep.orchestrator.tracking.progress import Progress
 from fdsweep.orchestrator.tracking.recorder import Failure, Recorder
-from fdsweep.orchestrator.tracking.runs import headline, summaries
+from fdsweep.orchestrator.tracking.runs import summaries
 from fdsweep.orchestrator.tracking.sync import stored_runs
 from fdsweep.orchestrator.tracking.tracker import Tracker, open_tracker
 from fdsweep.orchestrator.upkeep import definition
@@ -298,5 +298,5 @@ def _keep_report(
     store.write_text(layout.report_file(sweep, "report.html"), page)
     store.write_text(file, text)
     texts = {"report.md": text, "report.html": page}
-    tracker.finish(texts, headline(whole), pictures, summaries(whole))
+    tracker.finish(texts, {}, pictures, summaries(whole))
     return pictures

@@ -1,11 +1,13 @@
 """An experiment of MLflow's: what is written there of a sweep, and how.
 
 A parent run per invocation that trained something, with the report and its pictures; a child run
-per replicate, from its start, with parameters, the curves per epoch and final metrics; a summary
-run per line of the table, with its mean, difference and interval. What a reader groups by stands
-in tags `fdsweep.*`: all but `fdsweep.seed` are those of every replicate of a cell.
+per replicate, from its start, with parameters, its data set, the curves per epoch and final
+metrics; a summary run per line of the table, with its mean, difference and interval. What a reader
+groups by stands in tags `fdsweep.*`: all but `fdsweep.seed` are those of every replicate of a cell.
+Tags of the experiment hold the views of it that links name.
 """
 
+import json
 import os
 import tempfile
 import time
@@ -15,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from fdsweep.orchestrator.tracking import database
-from fdsweep.orchestrator.tracking.runs import Held, Identity, Run, Summary
+from fdsweep.orchestrator.tracking.runs import VIEWS, Held, Identity, Run, Summary, View
 from fdsweep.orchestrator.tracking.tracker import IsTrained
 from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.storage import Storage
@@ -35,6 +37,15 @@ MAX_PARAM_LENGTH = 6000
 """MLflow's own limit; the whole of a longer value stands in the results."""
 
 PARENT = "mlflow.parentRunId"
+VIEW = "mlflow.sharedViewState."
+"""Begins the tags of an experiment that hold a view; the rest is its name in a link."""
+
+DATASET, FINGERPRINT = "dataset", "network.data_fingerprint"
+"""Parameters of a run that say what it learnt from."""
+
+COLUMN_WIDTH = 125
+"""Pixels."""
+
 UNFINISHED = {"RUNNING", "KILLED"}
 """Runs with one of these go on when their replicate does."""
 
@@ -98,12 +109,13 @@ class Experiment:
     def _id(self, artifacts: str | None) -> str:
         found = self.client.get_experiment_by_name(self.name)
         if found:
+            _bring_views_up_to_date(self.client, found)
             return str(found.experiment_id)
         return str(
             self.client.create_experiment(
                 self.name,
                 artifact_location=f"{artifacts}/{self.name}" if artifacts else None,
-                tags={"mlflow.experimentKind": "custom_model_development"},
+                tags={"mlflow.experimentKind": "custom_model_development", **_views()},
             )
         )
 
@@ -225,8 +237,14 @@ class Experiment:
         return Held(run.data.params, run.data.tags, points)
 
     def _created(self, run: Run) -> _Open:
+        from mlflow.entities import Dataset, DatasetInput
+
         start, tags = _now() - int(1000 * run.seconds), self._tags(run)
         made = self.client.create_run(self.id, start_time=start, run_name=run.name, tags=tags)
+        name, digest = (run.params.get(param) for param in (DATASET, FINGERPRINT))
+        if name and digest:
+            data = Dataset(str(name), str(digest), source_type="fdsweep", source=str(name))
+            self.client.log_inputs(made.info.run_id, [DatasetInput(data)])
         return _Open(made.info.run_id, Held({}, tags, {}))
 
     def _tags(self, run: Run) -> dict[str, str]:
@@ -283,8 +301,7 @@ class Experiment:
         own = {"kind": "summary", "row": summary.row, "direction": summary.direction}
         tags = {**{f"fdsweep.{name}": value for name, value in own.items()}, **summary.tags}
         if known is None:
-            name = f"summary: {summary.row}, {summary.direction}"
-            known = self.client.create_run(self.id, run_name=name, tags=tags)
+            known = self.client.create_run(self.id, run_name=summary.name, tags=tags)
         if self._bring_up_to_date(known, summary.metrics, tags) or known.info.status == "RUNNING":
             self.client.set_terminated(known.info.run_id, "FINISHED", end_time=_now())
 
@@ -330,6 +347,66 @@ class Experiment:
             if in_training or self.client.get_run(self.parent).info.status != "RUNNING":
                 return
         self.client.set_terminated(self.parent, status)
+
+
+def find(uri: str, name: str) -> str | None:
+    """Id of the experiment `name` at `uri`, with today's views; None if there is none.
+
+    Raises:
+        Exception: whatever MLflow and its database raise.
+    """
+    database.settle()
+    import mlflow
+
+    client = mlflow.MlflowClient(tracking_uri=uri)
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        return None
+    _bring_views_up_to_date(client, found)
+    return str(found.experiment_id)
+
+
+def route(experiment: str, view: str) -> str:
+    """What follows a server's address in a link to the `view` of the experiment with that id."""
+    mode = "&compareRunsMode=CHART" if VIEWS[view].charts else ""
+    return f"/#/experiments/{experiment}/runs?viewStateShareKey={view}{mode}"
+
+
+def _bring_views_up_to_date(
+    client: "mlflow.MlflowClient", experiment: "mlflow.entities.Experiment"
+) -> None:
+    for tag, text in _views().items():
+        if experiment.tags.get(tag) != text:
+            client.set_experiment_tag(experiment.experiment_id, tag, text)
+
+
+def _views() -> dict[str, str]:
+    """Tags that hold the views."""
+    return {f"{VIEW}{name}": json.dumps(_state(view)) for name, view in VIEWS.items()}
+
+
+def _state(view: View) -> dict[str, object]:
+    """`view` as the pages of MLflow 3 keep their state."""
+    columns = [_column(name) for name in view.columns]
+    return {
+        "searchFilter": view.where,
+        "orderByKey": _column(view.by),
+        "orderByAsc": False,
+        "startTime": "ALL",
+        "lifecycleFilter": "Active",
+        "selectedColumns": columns,
+        "columnOrder": columns,
+        "columnWidths": dict.fromkeys(columns, COLUMN_WIDTH),
+        "groupBy": {
+            "aggregateFunction": "average",
+            "groupByKeys": [{"mode": "tag", "groupByData": tag} for tag in view.tags],
+        },
+    }
+
+
+def _column(name: str) -> str:
+    kind, _, rest = name.partition(".")
+    return f"{kind}.`{rest}`"
 
 
 def _texts(run: Run) -> dict[str, str]:

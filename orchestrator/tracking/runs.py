@@ -1,4 +1,7 @@
-"""What trackers are told of a replicate, of a trial of a search, and of a line of a table."""
+"""What trackers are told of a replicate, of a trial of a search, and of a line of a table.
+
+And how to look at that, where a tracker can be told.
+"""
 
 import json
 import math
@@ -95,6 +98,46 @@ def usage_points(usage: Iterable[Sequence[Any]], epoch: int) -> list[Point]:
     return [(f"{USAGE}{name}", value, epoch) for name, value in usage]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class View:
+    """A way to look at an experiment's runs: which of them, and what of them.
+
+    `where` is a filter of MLflow's. `columns` are `metrics.<name>`, `tags.<name>` and
+    `attributes.<name>`, in their order. Runs are sorted by the column `by`, the largest first, and
+    grouped by `tags`. `charts` says whether it opens on the charts rather than the table.
+    """
+
+    where: str
+    columns: tuple[str, ...]
+    by: str
+    tags: tuple[str, ...]
+    charts: bool = False
+
+
+VIEWS = {
+    "answer": View(
+        where="tags.fdsweep.kind = 'summary'",
+        columns=(
+            *("tags.fdsweep.verdict", "metrics.delta", "metrics.delta_low", "metrics.delta_high"),
+            *("metrics.p_holm", "metrics.mean", "metrics.sd", "metrics.n"),
+        ),
+        by="metrics.delta",
+        tags=("fdsweep.direction",),
+    ),
+    "replicates": View(
+        where="tags.fdsweep.seed != ''",
+        columns=(
+            *("metrics.final_test_score", "metrics.final_val_score"),
+            *("metrics.final_test_score_last", "attributes.Dataset"),
+        ),
+        by="metrics.final_test_score",
+        tags=("fdsweep.direction", "fdsweep.row"),
+        charts=True,
+    ),
+}
+"""By name: the lines of the sweep's table, and its replicates, the seeds of a row as one group."""
+
+
 @dataclass(frozen=True, slots=True)
 class Held:
     """What a tracker holds of a run already; values of metrics by (name, epoch)."""
@@ -142,9 +185,14 @@ class Summary:
     tags: Mapping[str, str]
     metrics: Mapping[str, float]
 
+    @property
+    def name(self) -> str:
+        """Of the run; no replicate has it, for theirs ends with the seed."""
+        return f"{self.row}, {self.direction}"
+
 
 def summaries(report: "Report") -> list[Summary]:
-    """The lines of a report's tables; accuracies and differences in percent."""
+    """The lines of a report's tables; scores and differences in percent."""
     return [
         Summary(
             row=row.row,
@@ -157,8 +205,8 @@ def summaries(report: "Report") -> list[Summary]:
                 name: float(value)
                 for name, value in {
                     "n": row.n,
-                    "top1_mean": row.mean,
-                    "top1_sd": row.std,
+                    "mean": row.mean,
+                    "sd": row.std,
                     "delta": row.delta,
                     "delta_low": row.delta_ci[0] if row.delta_ci else None,
                     "delta_high": row.delta_ci[1] if row.delta_ci else None,
@@ -172,24 +220,6 @@ def summaries(report: "Report") -> list[Summary]:
         for table in report.tables
         for row in table.rows
     ]
-
-
-def headline(report: "Report") -> dict[str, float]:
-    """Numbers for a sweep's run: mean and difference of every row, in percent."""
-    numbers = {}
-    for table in report.tables:
-        for row in table.rows:
-            name = _metric_name(f"{row.student_modality}/{row.row}")
-            if row.mean is not None:
-                numbers[f"{name}/mean"] = row.mean
-            if row.delta is not None:
-                numbers[f"{name}/delta"] = row.delta
-    return numbers
-
-
-def _metric_name(text: str) -> str:
-    """`text` with the characters that trackers allow in the name of a metric."""
-    return "".join(c if c.isalnum() or c in "/_- ." else "-" for c in text)
 
 
 def _flat(config: Mapping[str, object], prefix: str = "") -> dict[str, object]:

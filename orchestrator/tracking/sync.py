@@ -14,7 +14,7 @@ import pandas as pd
 
 from fdsweep.orchestrator.tracking import database
 from fdsweep.orchestrator.tracking.experiment import Experiment, is_own, tracking_uri
-from fdsweep.orchestrator.tracking.runs import Run, Summary, headline, replicate_run, summaries
+from fdsweep.orchestrator.tracking.runs import Run, Summary, replicate_run, summaries
 from fdsweep.orchestrator.tracking.tracker import IsTrained
 from fdsweep.results.records import analyses, manifest, searches
 from fdsweep.results.records.manifest import Manifest
@@ -214,7 +214,7 @@ def _study(store: Store, name: str) -> Content:
     if store.exists(layout.report_file(name, "report.md")):
         report = report_of(load(store, name))
         texts = _texts(store, name, "report")
-        ending = Ending(texts, headline(report), _pictures(store, name), summaries(report))
+        ending = Ending(texts, {}, _pictures(store, name), summaries(report))
     return Content(_tags(sweep.study, sweep.dataset), runs, ending)
 
 

@@ -1,4 +1,4 @@
-"""An analysis as markdown and as a page."""
+"""An analysis as markdown, for a terminal, and as a page."""
 
 import itertools
 from collections.abc import Mapping
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from fdsweep.results.formats.html import to_page
 from fdsweep.results.formats.markdown import lines
 from fdsweep.results.formats.sections.analysis import analysis_sections, spell_tsne
+from fdsweep.results.formats.terminal import sections_to_terminal
 from fdsweep.results.records.analyses import Analysis, Embedding
 
 CAPTIONS = {
@@ -16,8 +17,13 @@ CAPTIONS = {
 
 
 def to_markdown(analysis: Analysis) -> str:
-    """`analysis` as markdown that also reads well in a terminal: a table per comparison."""
+    """`analysis` as markdown: a table per comparison."""
     return "\n".join(itertools.chain.from_iterable(map(lines, analysis_sections(analysis))))
+
+
+def to_terminal(analysis: Analysis, width: float) -> str:
+    """`analysis` in lines of at most `width` characters."""
+    return sections_to_terminal(analysis_sections(analysis), width)
 
 
 def to_html(analysis: Analysis, pictures: Mapping[str, bytes]) -> str:

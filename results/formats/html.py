@@ -1,9 +1,11 @@
-"""A report as one HTML page that needs nothing beside itself: no script, no other file, no network.
+"""A report as one HTML page that needs nothing beside itself: no other file, no network.
 
-Pictures are data URIs, so that their ids cannot meet and nothing in them can run.
+Pictures are data URIs, so that their ids cannot meet and nothing in them can run. The one script,
+known by its hash, sorts tables; without it everything is there, in the order of the study.
 """
 
 import base64
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
@@ -19,7 +21,7 @@ from fdsweep.results.formats.sections.grid import Section
 from fdsweep.results.formats.sections.search import search_section
 from fdsweep.results.formats.sections.table import class_section, table_section
 
-TEMPLATE = "report.html.j2"
+TEMPLATE, SCRIPT = "report.html.j2", "sort.js"
 ROW_NAMES = ("Row", "Parameter", "Class", "Part", "Direction", *NAMES)
 """Headings of columns whose cells name their line."""
 
@@ -59,13 +61,14 @@ def to_html(report: Report, pictures: Mapping[str, bytes]) -> str:
     """`report` as a page, with the `pictures` (file name -> content, as `plots.render` gives)."""
     metric = report.tables[0].metric if report.tables else "accuracy"
     caption = partial(_caption, score=of_metric(metric).name)
+    sections = [(table_section(table), class_section(table)) for table in report.tables]
     return _template().render(
         sweep=report.sweep,
-        tables=[(table_section(table), class_section(table)) for table in report.tables],
+        leads=[sentence for section, _ in sections for sentence in section.lead],
+        tables=sections,
         effects=[effects_section(effects) for effects in (report.effects,) if effects],
         searches=[search_section(search) for search in report.searches],
         pictures=list(_pictures(pictures, caption)),
-        names=ROW_NAMES,
     )
 
 
@@ -78,11 +81,11 @@ def to_page(
     """`sections` and `pictures` as a page; `caption` says what the picture of a name shows."""
     return _template().render(
         sweep=title,
+        leads=(),
         tables=[(section, None) for section in sections],
         effects=(),
         searches=(),
         pictures=list(_pictures(pictures, caption)),
-        names=ROW_NAMES,
     )
 
 
@@ -94,6 +97,11 @@ def _template() -> Template:
     )
     environment.trim_blocks = environment.lstrip_blocks = True
     environment.keep_trailing_newline = True
+    script, _, _ = loader.get_source(environment, SCRIPT)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    environment.globals["names"] = ROW_NAMES
+    environment.globals["script"] = Markup(script)
+    environment.globals["script_hash"] = f"sha256-{digest}"
     return environment.get_template(TEMPLATE)
 
 

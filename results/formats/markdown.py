@@ -1,4 +1,4 @@
-"""A report as markdown that also reads well in a terminal: aligned, no wider than it must be."""
+"""A report as markdown that also reads well as it is: aligned, no wider than it must be."""
 
 import itertools
 import re
@@ -13,7 +13,7 @@ from fdsweep.results.formats.sections.table import table_section
 from fdsweep.search_spaces.errors import one_line
 
 WIDTH = 120
-"""Characters in a line of a terminal."""
+"""Characters in a line of a table."""
 
 ALWAYS_LEFT_OUT = ("effect_size", "p_better", "macro_recall", "macro_f1")
 LEFT_OUT_TO_FIT = ("seconds", "people_delta", "gap", "detectable", "paper_verdict", "worst_delta")
@@ -45,9 +45,12 @@ def _fitting(table: Table) -> Section:
 
 
 def lines(section: Section) -> Iterator[str]:
-    """The lines of `section`: its heading, its grids, its notes."""
+    """The lines of `section`: its heading, its lead, its grids, its notes."""
     yield f"{'#' * section.level} {_plain(section.title)}"
     yield ""
+    if section.lead:
+        yield from (f"- {_plain(sentence)}" for sentence in section.lead)
+        yield ""
     for grid in section.grids:
         if grid.title:
             yield f"**{_plain(grid.title)}**"

@@ -10,6 +10,8 @@ from fdsweep.results.compute.predictions import confusion
 from fdsweep.results.compute.tables import TO_PERCENT, Table, TableRow
 from fdsweep.results.document import SweepData
 from fdsweep.results.plots.style import (
+    ON_DARK,
+    ON_PALE,
     by_direction,
     direction_name,
     is_control,
@@ -90,7 +92,7 @@ def _draw(axes: Axes, counts: NDArray[np.int64]) -> ScalarMappable:
     if len(shares) <= MAX_WRITTEN_CLASSES:
         for (label, prediction), share in np.ndenumerate(shares):
             axes.text(prediction, label, f"{share:.0f}", ha="center", va="center", size=6.5,
-                      color="white" if share > MIN_DARK_PERCENT else "black")  # fmt: skip
+                      color=ON_DARK if share > MIN_DARK_PERCENT else ON_PALE)  # fmt: skip
         axes.set_xticks(range(len(shares)))
         axes.set_yticks(range(len(shares)))
     axes.grid(visible=False)

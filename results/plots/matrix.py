@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from fdsweep.results.compute.tables import TITLES, TableRow, build_table
 from fdsweep.results.document import SweepData
-from fdsweep.results.plots.style import by_direction, score_name, signed, styled
+from fdsweep.results.plots.style import ON_DARK, ON_PALE, by_direction, score_name, signed, styled
 from fdsweep.results.records.manifest import load_all
 
 STUDY = "compare"
@@ -102,7 +102,7 @@ def heat_map(columns: Sequence[Column], score: str, protocol: str) -> Figure:
             if row is not None and row.delta is not None:
                 is_strong = abs(row.delta) > STRONG * bound
                 axes.text(place, line, _cell(row), ha="center", va="center", size=7.5,
-                          color="white" if is_strong else "black")  # fmt: skip
+                          color=ON_DARK if is_strong else ON_PALE)  # fmt: skip
         if place and column.dataset != columns[place - 1].dataset:
             axes.axvline(place - 0.5, color="white", linewidth=4)
     axes.grid(visible=False)

@@ -7,6 +7,7 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from fdsweep.results.plots.scheme import following
 from fdsweep.results.plots.style import styled
 from fdsweep.results.records.store import Store
 from fdsweep.search_spaces import layout
@@ -27,7 +28,8 @@ def render(figures: Mapping[str, Figure]) -> dict[str, bytes]:
         for kind, metadata in KINDS.items():
             content = io.BytesIO()
             figure.savefig(content, format=kind, metadata=metadata)
-            files[f"{name}.{kind}"] = content.getvalue()
+            written = content.getvalue()
+            files[f"{name}.{kind}"] = following(written) if kind == "svg" else written
     return files
 
 

@@ -23,6 +23,9 @@ HUES = (BLUE, ORANGE, GREEN, RED, SKY, PURPLE)
 SHADES = ("#003F66", "#80570A", "#00573F", "#772F00", "#2A6383", "#7A4562")
 """The same, dark."""
 
+ON_DARK, ON_PALE = "#FDFDFD", "#101010"
+"""Of text on a coloured cell: unlike white and black, the same whatever the reader's scheme."""
+
 CONTROLS = "controls"
 """Name of the study whose rows are controls."""
 

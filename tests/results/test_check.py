@@ -122,7 +122,7 @@ def test_a_column_that_comes_or_goes_is_in_every_line_of_its_table(
     after = changed(before, 1, verdict="worse", gap=1.0)
     for one, other in ((before, after), (after, before)):
         place, old, new = told(check(one, written(other, "markdown")))
-        assert place == "@@ -5,4 +5,4 @@"
+        assert place == "@@ -7,4 +7,4 @@"
         short, long = sorted((old, new), key=lambda lines: "verdict" in lines[0])
         assert len(short) == len(long) == 4
         assert "verdict" in long[0]

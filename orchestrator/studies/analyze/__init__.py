@@ -4,6 +4,7 @@ Those of teachers, over all seeds, band by band and beside controls; those of a 
 student, of one seed, in a plane, before distillation and after.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -68,6 +69,12 @@ class Outcome:
     def to_markdown(self) -> str:
         """The record's tables and notes."""
         return analysis_text.to_markdown(self.analysis)
+
+    def to_text(self, width: float) -> str:
+        """The same in lines of `width` characters; as markdown where there is no end of a line."""
+        if math.isinf(width):
+            return self.to_markdown()
+        return analysis_text.to_terminal(self.analysis, width)
 
 
 def base_sweep(cutoff: float = 0.5) -> Sweep:

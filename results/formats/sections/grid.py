@@ -26,12 +26,16 @@ class Grid:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Section:
-    """A heading, the grids below it, and whole sentences on them; `level` 1 is the report's."""
+    """A heading, the grids below it, and whole sentences on them; `level` 1 is the report's.
+
+    `lead` are sentences that say what the grids show, for who reads nothing else.
+    """
 
     title: str
     level: int
     grids: tuple[Grid, ...]
     notes: tuple[str, ...]
+    lead: tuple[str, ...] = ()
 
 
 def spell_number(value: float | None, sign: str = "") -> str:

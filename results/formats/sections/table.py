@@ -15,8 +15,12 @@ from fdsweep.results.formats.sections.grid import (
     spell_p,
     spell_time,
 )
+from fdsweep.results.formats.sections.lead import lead
 
 IMPROVES = "improves"
+WITHIN_NOISE = ", within the noise floor"
+"""What stands behind a verdict on a difference that may be rounding alone."""
+
 STRONG = ("mean", "verdict")
 """Columns that stand out in a row that improves by more than noise, and in no other."""
 
@@ -43,7 +47,15 @@ def table_section(table: Table, without: Collection[str] = ()) -> Section:
     columns = _shown(table, without)
     groups = itertools.groupby(table.rows, lambda row: row.direction)
     grids = [_grid(direction, list(group), columns) for direction, group in groups]
-    return Section(title=table.title, level=2, grids=tuple(grids), notes=table.notes)
+    return Section(
+        title=table.title, level=2, grids=tuple(grids), notes=table.notes, lead=lead(table)
+    )
+
+
+def headings(table: Table, names: Collection[str]) -> list[str]:
+    """What stands above those columns called `names` that the whole of `table` has."""
+    columns = _shown(table, ())
+    return [_heading(column, columns) for column in columns if column.name in names]
 
 
 def class_section(table: Table) -> Section | None:
@@ -149,7 +161,7 @@ def _p(row: TableRow) -> str | None:
 
 
 def _verdict(row: TableRow) -> str | None:
-    return f"{row.verdict}, within the noise floor" if row.within_noise else row.verdict
+    return f"{row.verdict}{WITHIN_NOISE}" if row.within_noise else row.verdict
 
 
 def _paper(row: TableRow) -> str | None:

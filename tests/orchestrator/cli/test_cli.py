@@ -77,7 +77,7 @@ SURFACE = {
     "submit": {"command", "--address", "--package", "--env", "--detach", "--again"},
     "logs": {"name", "--address"},
     "stop": {"name", "--address"},
-    "ui": {"--storage", "--host", "--port"},
+    "ui": {"sweep", "--storage", "--host", "--port"},
     "sync": {"--storage", "--tracking-uri", "--json"},
     "doctor": {"--storage", "--address", "--json"},
     "config": {"command", "--origin", "--json"},

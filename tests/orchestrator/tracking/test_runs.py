@@ -4,7 +4,14 @@ import math
 
 import pytest
 
-from fdsweep.orchestrator.tracking.runs import Held, Run, replicate_run, starting_run, summaries
+from fdsweep.orchestrator.tracking.runs import (
+    VIEWS,
+    Held,
+    Run,
+    replicate_run,
+    starting_run,
+    summaries,
+)
 from fdsweep.results.compute.tables import Table, TableRow
 from fdsweep.results.document import Report
 
@@ -71,4 +78,30 @@ def test_a_line_of_a_table_says_by_which_protocol_it_was_chosen(protocol):
     table = Table("t", (), (row,), (), protocol=protocol)
     (line,) = summaries(Report("s", (table,)))
     assert line.tags == {"fdsweep.protocol": protocol}
-    assert line.metrics == {"n": 1.0, "top1_mean": 60.0}
+    assert line.metrics == {"n": 1.0, "mean": 60.0}
+
+
+def test_views_show_what_is_told():
+    """Every column of the views is a metric or a tag of the runs that the view is of."""
+    row = TableRow(
+        **{"row": "FD", "group": None, "pairing": None, "n": 2, "asked": 2, "failed": 0},
+        **{"teacher_modality": "a", "student_modality": "b", "gap": 0.1, "paper": None},
+        **dict.fromkeys(("mean", "std", "ci_low", "ci_high", "last", "test_selected"), 1.0),
+        **{"delta": 1.0, "delta_ci": (0.0, 2.0), "p_adjusted": 1.0, "verdict": "inconclusive"},
+        paper_note=None,
+    )
+    (line,) = summaries(Report("s", (Table("t", (), (row,), ()),)))
+    replicate = replicate_run(ROW, [], "x")
+    own = {"fdsweep.row", "fdsweep.direction", "fdsweep.kind"}  # of every summary
+    there = {
+        "answer": ({*line.metrics}, {*line.tags} | own),
+        "replicates": ({name for name, _, _ in replicate.metrics}, {*replicate.tags}),
+    }
+    assert there.keys() == VIEWS.keys()
+    for name, (metrics, tags) in there.items():
+        view = VIEWS[name]
+        for column in (*view.columns, view.by):
+            kind, _, rest = column.partition(".")
+            assert rest in {"metrics": metrics, "tags": tags, "attributes": {"Dataset"}}[kind]
+        assert {*view.tags} <= tags
+        assert view.where.split(" ")[0].removeprefix("tags.") in tags

@@ -78,7 +78,7 @@ def test_a_summary_is_brought_up_to_date(storage):
         with MlflowTracker(str(storage), "summed", {}) as opened:
             line = Summary(row="FD", direction="a->b", tags={}, metrics={"mean": mean})
             opened.finish({"report.md": "text"}, {"best": mean}, {"x.png": b"x"}, [line])
-    assert runs_of(storage, "summed")["summary: FD, a->b"].data.metrics == {"mean": 0.75}
+    assert runs_of(storage, "summed")["FD, a->b"].data.metrics == {"mean": 0.75}
 
 
 def test_the_database_of_a_remote_storage_is_in_the_cache_of_this_machine(

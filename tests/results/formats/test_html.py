@@ -1,4 +1,5 @@
 import base64
+import hashlib
 import re
 import shutil
 import subprocess
@@ -11,7 +12,8 @@ import pytest
 from PIL import Image
 
 from fdsweep.results.document import Report
-from fdsweep.results.formats.html import to_html
+from fdsweep.results.formats.html import to_html, to_page
+from fdsweep.results.formats.sections.grid import Grid, Section
 
 SVG = (
     b'<svg xmlns="http://www.w3.org/2000/svg" width="40" height="30">'
@@ -46,7 +48,7 @@ class Page(HTMLParser):
         self.tags: Counter[str] = Counter()
         self.attributes: list[tuple[str, dict[str, str | None]]] = []
         self.tables: list[list[list[str]]] = []
-        self.text = ""
+        self.text = self.script = ""
         self.feed(text)
         self.close()
 
@@ -68,8 +70,10 @@ class Page(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self.open and self.open[-1] in ("td", "th"):
             self.tables[-1][-1][-1] += data
-        if "style" not in self.open:
+        if not {"style", "script"} & {*self.open}:
             self.text += data
+        if "script" in self.open:
+            self.script += data
 
     def images(self) -> list[dict[str, str | None]]:
         return [attributes for tag, attributes in self.attributes if tag == "img"]
@@ -141,12 +145,32 @@ def test_pictures_lie_in_the_page_with_captions(full: Report) -> None:
     assert "Pictures" not in Page(to_html(full, {})).text
 
 
-def test_nothing_is_fetched_and_nothing_runs(full: Report) -> None:
+def test_the_page_opens_with_what_was_found(full: Report) -> None:
+    text = to_html(full, {})
+    found = "audio → visual: [x] 100 % *Freq*|#1 (+3.0) improves on Feat &amp; _co_ &lt;b&gt;; "
+    assert text.index("<h1>") < text.index(found) < text.index("<nav ") < text.index("<h2 ")
+
+
+def test_every_part_is_in_the_contents(full: Report) -> None:
+    page = Page(to_html(full, PICTURES))
+    anchors = [str(one["id"]) for _, one in page.attributes if "id" in one]
+    linked = [str(one["href"]) for tag, one in page.attributes if tag == "a"]
+    assert len(anchors) == len({*anchors})
+    assert {*linked} <= {f"#{anchor}" for anchor in anchors}
+    assert linked == [
+        *("#table-1", "#table-1-1", "#table-1-2", "#classes-1", "#pictures", "#search-1"),
+    ]
+
+
+def test_nothing_is_fetched_and_nothing_runs_but_the_one_script(full: Report) -> None:
     text = to_html(full, PICTURES)
     page = Page(text)
-    assert not {"script", "link", "iframe", "object"} & set(page.tags)
+    assert page.tags["script"] == 1
+    digest = base64.b64encode(hashlib.sha256(page.script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'\">" in text
+    assert not {"link", "iframe", "object"} & set(page.tags)
     for _, attributes in page.attributes:
-        assert "href" not in attributes
+        assert str(attributes.get("href", "#")).startswith("#")
         assert str(attributes.get("src", "data:")).startswith("data:")
         assert not [name for name in attributes if name.startswith("on")]
     assert "default-src 'none'" in text
@@ -160,15 +184,12 @@ def test_only_what_improves_stands_out(full: Report) -> None:
     assert strong == ["64.0 ± 1.6", "improves"]
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no chromium, chromium-browser or google-chrome here")
-def test_a_browser_shows_tables_and_pictures(full: Report, tmp_path: Path) -> None:
-    file = tmp_path / "report.html"
-    file.write_text(to_html(full, PICTURES))
+def browse(page: Path, *words: str) -> str:
+    """What Chromium prints when it opens `page`."""
     made = subprocess.run(
         [
             *(str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu"),
-            *(f"--user-data-dir={tmp_path / 'profile'}", "--window-size=1400,2400"),
-            *(f"--screenshot={tmp_path / 'page.png'}", file.as_uri()),
+            *(f"--user-data-dir={page.parent / 'profile'}", *words, page.as_uri()),
         ],
         capture_output=True,
         text=True,
@@ -176,9 +197,66 @@ def test_a_browser_shows_tables_and_pictures(full: Report, tmp_path: Path) -> No
         check=False,
     )
     assert made.returncode == 0, made.stderr[-2000:]
+    return made.stdout
+
+
+in_a_browser = pytest.mark.skipif(
+    CHROMIUM is None, reason="no chromium, chromium-browser or google-chrome here"
+)
+
+
+@in_a_browser
+def test_a_browser_shows_tables_and_pictures(full: Report, tmp_path: Path) -> None:
+    file = tmp_path / "report.html"
+    file.write_text(to_html(full, PICTURES))
+    browse(file, "--window-size=1400,2400", f"--screenshot={tmp_path / 'page.png'}")
     with Image.open(tmp_path / "page.png") as screenshot:
         pixels = np.asarray(screenshot.convert("RGB")).reshape(-1, 3)
     # two pictures of 40 x 30 less their edges, the heads of two wide tables, and what improves
     assert np.sum((pixels == GREEN).all(axis=1)) >= 2 * 38 * 28
     assert np.sum((pixels == HEAD).all(axis=1)) > 2 * 1000 * 25
     assert np.sum((pixels == STRONG).all(axis=1)) > 100
+
+
+@pytest.mark.slow
+@in_a_browser
+def test_a_click_on_a_heading_sorts(tmp_path: Path) -> None:
+    """A table for each case, since a page takes a browser seconds."""
+    grid = Grid(
+        title="t",
+        headings=("Row", "n", "p Holm", "Δ", "time/seed"),
+        words=(True, False, False, False, False),
+        lines=(
+            ("c", "2", "0.031", "-3.0 [-4.0, -2.0]", "3.0 s"),
+            ("a", "10", "<0.001", "+1,000.0 [+0.5, +2.0]", "2.5 min"),
+            ("d", "–", "–", "–", "–"),
+            ("b", "9/10", "1.000", "+0.5", "2.0 h"),
+        ),
+    )
+    cases = [
+        ("n", 1, ["10", "9/10", "2", "–"]),
+        ("n", 2, ["2", "9/10", "10", "–"]),
+        ("n", 3, ["2", "10", "–", "9/10"]),
+        ("time/seed", 1, ["2.0 h", "2.5 min", "3.0 s", "–"]),
+        ("p Holm", 2, ["<0.001", "0.031", "1.000", "–"]),
+        ("Row", 1, ["a", "b", "c", "d"]),
+        ("Δ", 1, ["+1,000.0 [+0.5, +2.0]", "+0.5", "-3.0 [-4.0, -2.0]", "–"]),
+    ]
+    section = Section(title="T", level=2, grids=(grid,) * len(cases), notes=())
+    clicks = "".join(
+        f"document.querySelectorAll('table')[{number}].querySelectorAll('button')"
+        f"[{grid.headings.index(heading)}].click();" * times
+        for number, (heading, times, _) in enumerate(cases)
+    )
+    text = re.sub(
+        r"script-src [^\"]*", "script-src 'unsafe-inline'", to_page("s", [section], {}, str)
+    )
+    file = tmp_path / "page.html"
+    file.write_text(text.replace("</body>", f"<script>{clicks}</script></body>"))
+    page = Page(browse(file, "--dump-dom"))
+    for table, (heading, _, expected) in zip(page.tables, cases, strict=True):
+        place = grid.headings.index(heading)
+        assert [line[place] for line in table[1:]] == expected
+    turned = [one["aria-sort"] for tag, one in page.attributes if "aria-sort" in one]
+    down, up = "descending", "ascending"  # the third click on "n" leaves no trace
+    assert turned == [down, up, down, up, up, down]

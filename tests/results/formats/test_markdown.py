@@ -25,7 +25,11 @@ def test_the_printed_table(store: Store, fill: Fill) -> None:
     fill({"Feat.gyroscope": BASE, "Freq.gyroscope": BETTER, "Feat.accelerometer": BASE})
     text = to_markdown(report(store))
     assert text.startswith(
-        "## Components, watch\n\n**accelerometer -> gyroscope (Δ against Feat)**\n\n"
+        "## Components, watch\n\n"
+        "- accelerometer -> gyroscope: Freq is inconclusive against Feat.\n"
+        "- gyroscope -> accelerometer: there is nothing to compare yet.\n"
+        "- 5 seeds are too few for any row to improve or be worse: that takes 6.\n\n"
+        "**accelerometer -> gyroscope (Δ against Feat)**\n\n"
     )
     # differences 4 1 5 3 2: mean 3, SD 1.581, t(4, .975) = 2.776, half-width 1.963; p = 2/2^5
     heading = (

@@ -1,5 +1,6 @@
 """An analysis of untrained networks that stand in the storage as trained ones: no Ray."""
 
+import math
 from dataclasses import dataclass, replace
 from functools import partial
 from unittest.mock import MagicMock
@@ -303,6 +304,8 @@ def test_record_and_pictures_are_kept(found, told):
     assert outcome.to_json()["failures"] == []
     assert outcome.failures == ()
     assert outcome.to_markdown().startswith("## Cosine similarity of teacher features, watch")
+    assert outcome.to_text(math.inf) == outcome.to_markdown()
+    assert max(map(len, outcome.to_text(80).splitlines())) <= 80
 
 
 def test_the_same_networks_give_the_same_record(found):
