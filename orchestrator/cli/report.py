@@ -1,5 +1,6 @@
 """Commands that read what is stored: report, diff, status."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from fdsweep.orchestrator.cli.output import (
     print_json,
     print_text,
     report_text,
+    sections_text,
     show,
     terminal_width,
 )
@@ -50,7 +52,7 @@ def report(
         if form not in (None, *FORMATS):
             raise unknown("format", form, FORMATS, "--format")
         if sweeps and len(sweeps) > 1:
-            _report_several(sweeps, storage, "json" if as_json else form or "markdown", check)
+            _report_several(sweeps, storage, "json" if as_json else form, check)
             return
         (data,) = load_several(sweeps, storage).values() if sweeps else (load(Store.open(storage)),)
         result = report_of(data)
@@ -67,8 +69,9 @@ def report(
         print_text(to_text(result, chosen, pictures) if chosen else report_text(result))
 
 
-def _report_several(places: list[str], storage: str, form: str, check: Path | None) -> None:
+def _report_several(places: list[str], storage: str, form: str | None, check: Path | None) -> None:
     from fdsweep.results import several
+    from fdsweep.results.formats.several.pooled import pooled_sections
     from fdsweep.search_spaces.errors import ConfigError
 
     if check:
@@ -81,7 +84,8 @@ def _report_several(places: list[str], storage: str, form: str, check: Path | No
         from fdsweep.results.plots.pooled import pooled_pictures
 
         pictures = plots.render(pooled_pictures(pooled, several.looks(sweeps)))
-    print_text(several.to_text(pooled, form, pictures))
+    text = several.to_text(pooled, form, pictures) if form else None
+    print_text(text or sections_text(partial(pooled_sections, pooled)))
 
 
 def diff(
@@ -100,11 +104,11 @@ def diff(
 ) -> None:
     """Say in what two sweeps differ: how they were set up, and what came out."""
     with for_people():
-        from fdsweep.results.formats.several.diff import to_json, to_markdown
+        from fdsweep.results.formats.several.diff import diff_sections, to_json
         from fdsweep.results.several import difference, load_several
 
         found = difference(load_several([first, second], storage))
-        print_text((to_json if as_json else to_markdown)(found))
+        print_text(to_json(found) if as_json else sections_text(lambda _: diff_sections(found)))
 
 
 def _tell_differences(differences: list[str], path: str, sweep: str, as_json: bool) -> None:

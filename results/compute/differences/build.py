@@ -11,7 +11,7 @@ from fdsweep.results.compute.differences.setup import (
     sweep_differences,
 )
 
-OTHER_QUESTION = ("dataset", "data_fingerprint", "metric", "protocol")
+OTHER_QUESTION = ("dataset", "data_fingerprint", "protocol")
 """Where sweeps differ in one of these, their scores are of different things."""
 
 
@@ -20,11 +20,12 @@ def differences(first: Side, second: Side) -> Differences:
     ours, theirs = lines_of(first.manifest), lines_of(second.manifest)
     shared = tuple(line for line in ours if line in theirs)
     of_sweeps = sweep_differences(first.manifest, second.manifest)
-    came_out = tuple(outcomes(first, second, shared))
+    metrics = first.table.metric, second.table.metric
+    came_out = tuple(outcomes(first, second, shared)) if len({*metrics}) == 1 else ()
     tried = {(one.row, one.teacher_modality, one.student_modality) for one in came_out}
     return Differences(
         sweeps=(first.name, second.name),
-        metric=first.table.metric,
+        metrics=metrics,
         setup=(
             *of_sweeps,
             *row_differences(first, second, shared, of_sweeps),
@@ -33,25 +34,32 @@ def differences(first: Side, second: Side) -> Differences:
         only_first=tuple(line for line in ours if line not in theirs),
         only_second=tuple(line for line in theirs if line not in ours),
         shared=shared,
-        untried=tuple(line for line in shared if line not in tried),
+        untried=tuple(line for line in shared if came_out and line not in tried),
         outcomes=came_out,
-        notes=tuple(_notes(of_sweeps, shared, came_out)),
+        notes=tuple(_notes(of_sweeps, metrics, shared, came_out)),
     )
 
 
 def _notes(
-    of_sweeps: Sequence[Difference], shared: Sequence[Line], came_out: Sequence[Outcome]
+    of_sweeps: Sequence[Difference],
+    metrics: tuple[str, str],
+    shared: Sequence[Line],
+    came_out: Sequence[Outcome],
 ) -> Iterator[str]:
     """What must be said of the numbers."""
     if not shared:
         yield "No row of one has the name and direction of a row of the other."
+    if len({*metrics}) > 1:
+        yield f"Scores are not compared: {metrics[0]} in one, {metrics[1]} in the other."
+    elif shared and not came_out:
+        yield "No row that both have has a score in both."
     if not came_out:
         return
     others = [one.what for one in of_sweeps if one.what in OTHER_QUESTION]
     if others:
         yield (
-            f"The sweeps differ in {' and '.join(others)}: what their scores differ in is not what "
-            "another setup alone does."
+            f"The sweeps differ in {' and '.join(others)}: their scores are of different things, "
+            "whatever else differs."
         )
     yield (
         "Differences are second minus first, with 95 % intervals: paired over the seeds that both "

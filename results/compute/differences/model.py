@@ -71,11 +71,12 @@ class Outcome:
 class Differences:
     """What the `sweeps` differ in: `setup`, rows that only one has, and what came out of others.
 
-    `shared` are the rows that both have, `untried` those of them without a score in one.
+    `shared` are the rows that both have, `untried` those of them without a score in one where
+    others have scores. Of two `metrics` nothing is compared.
     """
 
     sweeps: tuple[str, str]
-    metric: str
+    metrics: tuple[str, str]
     setup: tuple[Difference, ...]
     only_first: tuple[Line, ...]
     only_second: tuple[Line, ...]

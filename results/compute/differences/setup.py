@@ -9,12 +9,13 @@ import pandas as pd
 from fdsweep.results.compute.differences.model import Difference, Line, Side
 from fdsweep.results.records.manifest import Manifest, ManifestRow
 
-NOT_ASKED = frozenset(
-    {"sweep", "title", "rows", "seed_history", "data_notes", "looks", "response_options"}
+NOT_ASKED = (
+    *("sweep", "title", "paper_table", "seed_history", "data_notes", "looks", "response_options"),
+    *("rows", "teachers"),
 )
-"""Fields of a manifest that name it, describe it, or are compared on their own."""
+"""Fields of a manifest that name or describe it, or whose content rows tell."""
 
-OF_ROW = ("method", "pairing", "control", "teacher_keys", "options")
+OF_ROW = ("method", "pairing", "control", "options")
 """What a manifest says of a row that no replicate has told of yet."""
 
 
@@ -32,7 +33,7 @@ def row_differences(
 ) -> list[Difference]:
     """What differs in the configurations of the `shared` rows, each fact with all its rows.
 
-    What is true of all rows and `told` of the sweeps already is left out.
+    What is `told` of the sweeps already is left out.
     """
     sides = [(_rows(side.manifest), configurations(side.replicates)) for side in (first, second)]
     found: dict[str, tuple[Any, Any, str, list[Line]]] = {}
@@ -45,23 +46,28 @@ def row_differences(
             flat(configs[row.key] if known else row.model_dump(mode="json", include={*OF_ROW}))
             for row, (_, configs) in zip(rows, sides, strict=True)
         ]
-        for what, ours, theirs in _unlike(*facts) or [("key", rows[0].key, rows[1].key)]:
+        keys = [("key", rows[0].key, rows[1].key)] if known else []
+        for what, ours, theirs in _unlike(*facts) or keys:
             spelt = json.dumps([what, ours, theirs], sort_keys=True)
             found.setdefault(spelt, (ours, theirs, what, []))[3].append(line)
-    known_facts = [(one.what.rpartition(".")[2], one.first, one.second) for one in told]
+    of_sweeps = [(one.what.rpartition(".")[2], one.first, one.second) for one in told]
     return [
         Difference(part="rows", what=what, first=ours, second=theirs, lines=tuple(lines))
         for ours, theirs, what, lines in found.values()
-        if len(lines) < len(shared) or (what.rpartition(".")[2], ours, theirs) not in known_facts
+        if (what.rpartition(".")[2], ours, theirs) not in of_sweeps
     ]
 
 
 def environment_differences(first: Side, second: Side) -> list[Difference]:
-    """On what the replicates were trained: fdsweep, versions, devices; all that occur in each."""
+    """On what the replicates were trained: fdsweep, versions, devices; all that occur in each.
+
+    What an older fdsweep did not write down is no difference.
+    """
     sides = [_environment(side.replicates) for side in (first, second)]
     return [
         Difference(part="environment", what=what, first=ours, second=theirs)
         for what, ours, theirs in _unlike(*sides)
+        if ours and theirs
     ]
 
 

@@ -2,13 +2,13 @@
 
 import itertools
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from fdsweep.results.compute.differences import Difference, Differences, Line
 from fdsweep.results.compute.words import of_metric
-from fdsweep.results.formats.markdown import lines
 from fdsweep.results.formats.sections.grid import (
     NOTHING,
     Grid,
@@ -30,25 +30,32 @@ def to_json(found: Differences) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def to_markdown(found: Differences) -> str:
-    """`found` as markdown that also reads well in a terminal."""
-    return "\n".join(itertools.chain.from_iterable(map(lines, diff_sections(found))))
-
-
 def diff_sections(found: Differences) -> list[Section]:
     """`found` as text: the facts that differ, and what came out."""
     first, second = found.sweeps
     grids = [*_setup(found), *_only(found), *_outcomes(found)]
-    notes = found.notes if found.setup else ("Nothing differs in setup.", *found.notes)
+    notes = found.notes
     if found.untried:
         notes = (*notes, f"No score in one or both: {_spell_lines(found.untried, found.shared)}.")
+    title = f"{first} and {second}"
     return [
-        Section(title=f"{first} and {second}", level=2, grids=tuple(grids), notes=notes),
+        Section(title=title, level=2, grids=tuple(grids), notes=notes, lead=tuple(_lead(found)))
     ]
+
+
+def _lead(found: Differences) -> Iterator[str]:
+    """How many facts differ, and how many rows."""
+    if not found.setup:
+        yield "Nothing differs in setup."
+    words = Counter(one.word for one in found.outcomes)
+    if words:
+        told = ", ".join(f"{count} “{word}”" for word, count in words.most_common())
+        yield f"Of {len(found.outcomes)} rows that both have in a direction: {told}."
 
 
 def _setup(found: Differences) -> Iterator[Grid]:
     """A grid for each part in which something differs."""
+    tried = [line for line in found.shared if line not in found.untried]
     for part, title in PARTS.items():
         told = [one for one in found.setup if one.part == part]
         has_lines = part == "rows"
@@ -57,7 +64,7 @@ def _setup(found: Differences) -> Iterator[Grid]:
                 title=title,
                 headings=("Field", *found.sweeps, *(["Rows"] if has_lines else [])),
                 words=(True,) * (4 if has_lines else 3),
-                lines=tuple(_line(one, found.shared) for one in told),
+                lines=tuple(_line(one, tried) for one in told),
             )
 
 
@@ -68,7 +75,7 @@ def _line(one: Difference, shared: Sequence[Line]) -> tuple[str, ...]:
 
 def _spell_lines(some: Sequence[Line], shared: Sequence[Line]) -> str:
     """Rows by name, with the direction where not all directions are meant; "all" for all."""
-    if {*some} == {*shared}:
+    if {*shared} <= {*some}:
         return "all"
     names = dict.fromkeys(row for row, *_ in some)
     return ", ".join(
@@ -115,7 +122,7 @@ def _only(found: Differences) -> Iterator[Grid]:
 
 def _outcomes(found: Differences) -> Iterator[Grid]:
     """A grid for each direction."""
-    words = of_metric(found.metric)
+    words = of_metric(found.metrics[0])
     groups: dict[tuple[str, str], list[tuple[str, ...]]] = {}
     for one in found.outcomes:
         groups.setdefault((one.teacher_modality, one.student_modality), []).append(

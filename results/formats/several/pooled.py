@@ -119,16 +119,21 @@ def _on(column: Column, line: Line) -> Line:
     )
 
 
-def pooled_sections(pooled: Pooled) -> list[Section]:
-    """`pooled` as text: which sweeps, the rows by data sets, and what they come to together."""
+def pooled_sections(pooled: Pooled, width: float = WIDTH) -> list[Section]:
+    """`pooled` as text: which sweeps, the rows by data sets, and what they come to together.
+
+    As many data sets stand beside each other as `width` characters have room for.
+    """
+    room = min(width, WIDTH)
     words = of_metric(pooled.metric)
     scores = f"{words.heading} in %, mean ± half of its 95 % interval"
+    names = [row.row for row in pooled.rows]
     against = f"Δ against {pooled.baseline} in points [95 % CI]"
     title = f"{len(pooled.sweeps)} sweeps, {_count(len(pooled.datasets), 'data set')}"
     grids = (
         _sources(pooled),
-        *_by_dataset(pooled, scores, _score, with_baseline=True),
-        *_by_dataset(pooled, against, _delta, with_baseline=False),
+        *_by_dataset(pooled, scores, _score, names, room),
+        *_by_dataset(pooled, against, _delta, names[1:], room),
         *_together(pooled),
     )
     return [
@@ -159,19 +164,19 @@ def _sources(pooled: Pooled) -> Grid:
     )
 
 
-def _by_dataset(pooled: Pooled, title: str, spell: Cell, *, with_baseline: bool) -> Iterator[Grid]:
-    """A line per row, a column per data set: as many beside each other as a terminal has room for.
+def _by_dataset(
+    pooled: Pooled, title: str, spell: Cell, names: Sequence[str], room: float
+) -> Iterator[Grid]:
+    """A line for each of `names`, a column per data set, in grids of at most `room` characters.
 
     Cells of rows that improve by more than noise stand out.
     """
-    names = [row.row for row in pooled.rows]
-    names = names if with_baseline else names[1:]
     left = list(pooled.columns) if names else []
     while left:
         taken = next(
             count
             for count in range(len(left), 0, -1)
-            if count == 1 or _width(_grid(title, names, left[:count], spell)) <= WIDTH
+            if count == 1 or _width(_grid(title, names, left[:count], spell)) <= room
         )
         yield _grid(title, names, left[:taken], spell)
         left = left[taken:]

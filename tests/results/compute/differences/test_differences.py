@@ -123,3 +123,29 @@ def test_no_row_in_common_is_said(side):
     found = differences(side("a", {"kd": [0.5]}), side("b", {"feat": [0.5]}))
     assert found.outcomes == found.shared == ()
     assert "No row of one" in found.notes[0]
+
+
+def test_scores_of_two_metrics_are_not_compared(side):
+    other = side("b", BEFORE)
+    found = differences(
+        side("a", BEFORE), replace(other, table=replace(other.table, metric="miou"))
+    )
+    assert (found.outcomes, found.untried) == ((), ())
+    assert found.notes == (
+        "Scores are not compared: they are accuracy in one and miou in the other.",
+    )
+
+
+def test_what_was_not_written_down_is_no_difference(side):
+    first, second = side("a", BEFORE), side("b", BEFORE)
+    first.replicates["environment"] = ""
+    assert differences(first, second).setup == ()
+
+
+def test_rows_that_one_has_not_trained_are_told_from_their_options(side):
+    first, second = side("a", BEFORE, {"lr": 1.0}), other_keys(side("b", BEFORE, {"lr": 1.0}))
+    empty = replace(second, replicates=second.replicates[:0])
+    assert differences(first, empty).setup == ()
+    rows = [row.replace(options={"t": 2.0}) for row in empty.manifest.rows]
+    (told,) = differences(first, replace(empty, manifest=empty.manifest.replace(rows=rows))).setup
+    assert (told.what, told.first, told.second) == ("options.t", None, 2.0)
