@@ -75,7 +75,8 @@ def profiles(pooled: Pooled, looks: Mapping[str, int]) -> Figure | None:
         axes.fill_between(one.thresholds, one.low, one.high, color=colour, alpha=BAND, linewidth=0)
         axes.plot(one.thresholds, one.share, color=colour, label=one.row, drawstyle="steps-post")
     axes.set_ylim(0, 1)
-    axes.set_xlabel(f"normalised {of_metric(pooled.metric).name}: 0 {pooled.baseline}, 1 all right")
+    score = of_metric(pooled.metric).name
+    axes.set_xlabel(f"normalised {score} (0: mean of {pooled.baseline}, 1: all right)")
     axes.set_ylabel("share of runs above")
     legend(figure)
     return figure

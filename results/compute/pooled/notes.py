@@ -40,6 +40,7 @@ def write(
     return (
         *_intervals(rows),
         _across(why_not),
+        *_standing_out(columns),
         *_lacking(columns, rows),
         *_differing(variants),
         *_unfinished(columns),
@@ -77,6 +78,11 @@ def _across(why_not: str | None) -> str:
     )
 
 
+def _standing_out(columns: Sequence[Column]) -> Iterator[str]:
+    if any(row.verdict == "improves" for column in columns for row in column.rows):
+        yield "What is bold in a page or paper improves by the verdict of its own sweep."
+
+
 def _lacking(columns: Sequence[Column], rows: Sequence[PooledRow]) -> Iterator[str]:
     every = len({column.dataset for column in columns})
     some = [f"{row.row} ({row.datasets})" for row in rows if row.datasets < every]
@@ -99,8 +105,14 @@ def _where(field: str, spelt: Mapping[str, Mapping[str, object]]) -> str:
     sweeps: dict[str, list[str]] = {}
     for sweep, facts in spelt.items():
         sweeps.setdefault(str(facts.get(field)), []).append(sweep)
-    told = [f"{value} in {' and '.join(some)}" for value, some in sweeps.items()]
+    told = [f"{value} in {_some(names)}" for value, names in sweeps.items()]
     return f"{field} {', '.join(told)}" if len(sweeps) > 1 else ""
+
+
+def _some(names: Sequence[str]) -> str:
+    """`names` in few words."""
+    first, *others = names
+    return f"{first} and {len(others)} others" if len(others) > 1 else " and ".join(names)
 
 
 def _unfinished(columns: Sequence[Column]) -> Iterator[str]:

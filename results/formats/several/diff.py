@@ -37,7 +37,7 @@ def diff_sections(found: Differences) -> list[Section]:
     notes = found.notes
     if found.untried:
         notes = (*notes, f"No score in one or both: {_spell_lines(found.untried, found.shared)}.")
-    title = f"{first} and {second}"
+    title = f"{first} (first) and {second} (second)"
     return [
         Section(title=title, level=2, grids=tuple(grids), notes=notes, lead=tuple(_lead(found)))
     ]
@@ -62,7 +62,7 @@ def _setup(found: Differences) -> Iterator[Grid]:
         if told:
             yield Grid(
                 title=title,
-                headings=("Field", *found.sweeps, *(["Rows"] if has_lines else [])),
+                headings=("Field", "first", "second", *(["Rows"] if has_lines else [])),
                 words=(True,) * (4 if has_lines else 3),
                 lines=tuple(_line(one, tried) for one in told),
             )
@@ -107,10 +107,10 @@ def _ranges(numbers: Sequence[int]) -> Iterator[str]:
 
 def _only(found: Differences) -> Iterator[Grid]:
     """The rows that one of them alone has."""
-    for name, some in zip(found.sweeps, (found.only_first, found.only_second), strict=True):
+    for which, some in (("first", found.only_first), ("second", found.only_second)):
         if some:
             yield Grid(
-                title=f"Only in {name}",
+                title=f"Only in the {which}",
                 headings=("Row", "Directions"),
                 words=(True, True),
                 lines=tuple(
@@ -138,7 +138,7 @@ def _outcomes(found: Differences) -> Iterator[Grid]:
     for direction, cells in groups.items():
         yield Grid(
             title=f"{' -> '.join(direction)}: {words.heading} in %",
-            headings=("Row", "n", *found.sweeps, "Δ [95 % CI]", ""),
+            headings=("Row", "n", "first", "second", "Δ [95 % CI]", "result"),
             words=(True, False, False, False, False, True),
             lines=tuple(cells),
         )

@@ -137,8 +137,26 @@ def pooled_sections(pooled: Pooled, width: float = WIDTH) -> list[Section]:
         *_together(pooled),
     )
     return [
-        Section(title=f"{title}{TITLES[pooled.protocol]}", level=2, grids=grids, notes=pooled.notes)
+        Section(
+            title=f"{title}{TITLES[pooled.protocol]}",
+            level=2,
+            grids=grids,
+            notes=pooled.notes,
+            lead=tuple(_lead(pooled)),
+        )
     ]
+
+
+def _lead(pooled: Pooled) -> Iterator[str]:
+    """Which row gains most; nothing more, since what is pooled is not judged."""
+    count = len(pooled.datasets)
+    whole = [row for row in pooled.rows if row.delta is not None and row.datasets == count]
+    if whole and count > 1:
+        best = max(whole, key=lambda row: row.delta or 0)
+        yield (
+            f"Of {_count(len(whole), 'row')} that all {count} data sets have, {best.row} gains "
+            f"most over {pooled.baseline}: {spell_difference(best.delta, best.delta_ci)} points."
+        )
 
 
 def _count(count: int, what: str) -> str:
@@ -216,12 +234,13 @@ def _delta(row: TableRow) -> str | None:
 
 
 def _together(pooled: Pooled) -> Iterator[Grid]:
-    """What every row comes to over the data sets; columns without a number are left out."""
+    """What every row comes to over the data sets; columns that say nothing are left out."""
+    over = {row.over for row in pooled.rows} - {None}
     columns: list[tuple[str, Sequence[str | None]]] = [
         ("Row", [row.row for row in pooled.rows]),
         ("data sets", [str(row.datasets) for row in pooled.rows]),
         ("Δ [95 % CI]", [spell_difference(row.delta, row.delta_ci) for row in pooled.rows]),
-        ("over", [row.over for row in pooled.rows]),
+        ("over", [row.over for row in pooled.rows] if len(over) > 1 else []),
         ("IQM [95 % CI]", [_spell_share(row.iqm, row.iqm_ci) for row in pooled.rows]),
         (
             "P(better) [95 % CI]",

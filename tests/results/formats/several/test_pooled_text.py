@@ -32,6 +32,7 @@ def test_markdown_fits_a_terminal_and_has_every_number(pooled):
     tables = [line for line in text.splitlines() if line.startswith("|")]
     assert max(map(len, tables)) <= 120
     assert "5 sweeps, 5 data sets" in text
+    assert "Of 1 row that all 5 data sets have, kd gains most over none: +" in text
     column, kd = pooled.columns[1], pooled.columns[1].row("kd")
     assert column.heading == "c"
     half = (kd.ci_high - kd.ci_low) / 2
