@@ -131,9 +131,7 @@ def test_scores_of_two_metrics_are_not_compared(side):
         side("a", BEFORE), replace(other, table=replace(other.table, metric="miou"))
     )
     assert (found.outcomes, found.untried) == ((), ())
-    assert found.notes == (
-        "Scores are not compared: they are accuracy in one and miou in the other.",
-    )
+    assert found.notes == ("Scores are not compared: accuracy in one, miou in the other.",)
 
 
 def test_what_was_not_written_down_is_no_difference(side):
