@@ -20,6 +20,8 @@ TeacherState = Literal["trained", "random"]
 TeacherChannels = Literal["ordered", "permuted"]
 FeaturePoint = Literal["post-relu", "pre-relu"]
 Protocol = Literal["ours", "published"]
+ClassWeights = Literal["none", "balanced"]
+Sampling = Literal["shuffled", "balanced"]
 Option = bool | int | float | str | None
 
 AA_PERTURBATION = 1e-7
@@ -93,8 +95,12 @@ class NetworkConfig:
     and trains on the rest. With `gradient_checkpointing` blocks are computed again in the backward
     pass, to the bit, so that less is held in memory.
 
+    For classes of unequal sizes: `class_weights` "balanced" lets every class weigh the same in the
+    task's loss (`Task.balanced_loss`), `sampling` "balanced" shows every class as often as any
+    other (`protocol.balance`) where "shuffled" shows every sample once an epoch.
+
     Raises:
-        ConfigError: a feature point or a protocol that does not exist.
+        ConfigError: a feature point, a protocol, or a way with classes that does not exist.
     """
 
     dataset: str
@@ -114,11 +120,19 @@ class NetworkConfig:
     gradient_checkpointing: bool = field(default=False, metadata={CHANGES_NO_NUMBER: True})
     features: FeaturePoint = "post-relu"
     protocol: Protocol = "ours"
+    class_weights: ClassWeights = field(default="none", metadata={ABSENT_IF_UNSET: True})
+    sampling: Sampling = field(default="shuffled", metadata={ABSENT_IF_UNSET: True})
 
     def __post_init__(self) -> None:
-        for name, kind in [("features", FeaturePoint), ("protocol", Protocol)]:
+        for name, kind in [
+            ("features", FeaturePoint),
+            ("protocol", Protocol),
+            ("class_weights", ClassWeights),
+            ("sampling", Sampling),
+        ]:
             if getattr(self, name) not in get_args(kind):
-                raise unknown(name, getattr(self, name), get_args(kind), f"--{name}")
+                where = f"--{name.replace('_', '-')}"
+                raise unknown(name, getattr(self, name), get_args(kind), where)
 
     @property
     def teacher_key(self) -> str:

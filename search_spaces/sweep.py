@@ -7,10 +7,12 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Discriminator, Field, Tag, ValidationError, model_validator
 
 from fdsweep.search_spaces.configs import (
+    ClassWeights,
     FeaturePoint,
     Option,
     Pairing,
     Protocol,
+    Sampling,
     TeacherChannels,
     TeacherState,
 )
@@ -89,7 +91,7 @@ class Sweep(Fields):
     share `freeze` of its blocks, from the input on, stays as it starts, and `adapters` of that rank
     train in place of its weights: one number for all modalities, or one by modality. The fields
     from `epochs` to `accumulate` are as in `OptimConfig`, for students and teachers; `features`,
-    `protocol` and `gradient_checkpointing` are as in `NetworkConfig`.
+    `protocol`, `gradient_checkpointing`, `class_weights` and `sampling` are as in `NetworkConfig`.
 
     Example:
         >>> Sweep(study="mine", title="Mine", rows=[Row(name="Feat", method="feat")]).dataset
@@ -125,6 +127,8 @@ class Sweep(Fields):
     accumulate: Count | None = None
     features: FeaturePoint = "post-relu"
     protocol: Protocol = "ours"
+    class_weights: ClassWeights = "none"
+    sampling: Sampling = "shuffled"
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:

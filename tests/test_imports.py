@@ -42,7 +42,7 @@ FLOORS = {
     ),
     "search_spaces": (
         *("presets", "spaces", "trials", "sweep", "configs", "fields", "documents", "keys"),
-        *("layout", "palette", "records", "storage", "errors"),
+        *("layout", "palette", "ranking", "records", "storage", "errors"),
     ),
 }
 ONLY_IN = {

@@ -20,11 +20,13 @@ from fdsweep.search_spaces.errors import ReplicateError
 from fdsweep.trainers import rng
 from fdsweep.trainers.datasets import SCENE, Fold
 from fdsweep.trainers.distillers import OWN_HEAD, Distiller
+from fdsweep.trainers.distillers.base import TaskLoss
 from fdsweep.trainers.distributed import Placed, on_device
 from fdsweep.trainers.environment import continued, environment
 from fdsweep.trainers.features.outputs import Outputs
 from fdsweep.trainers.loaders import evaluation_batches, training_views
 from fdsweep.trainers.optimisation import learning_rate, make_optimizer
+from fdsweep.trainers.protocol.balance import balanced
 from fdsweep.trainers.protocol.history import Evaluation, History
 from fdsweep.trainers.protocol.lookahead import ahead
 from fdsweep.trainers.protocol.pairing import teacher_batches
@@ -45,6 +47,7 @@ class Roles:
     """Who takes part: the student and its task, the method, and its teachers, often one.
 
     `sizes` are what the method was built for beside the student, as `distillers.build` names it.
+    `balanced` is the task's loss where classes are weighted, and None where they are not.
     """
 
     task: Task
@@ -52,6 +55,12 @@ class Roles:
     distiller: Distiller
     teachers: tuple[Teacher, ...] = ()
     sizes: Mapping[str, Any] = field(default_factory=dict)
+    balanced: TaskLoss | None = None
+
+    @property
+    def loss(self) -> TaskLoss:
+        """The task's loss as it is trained."""
+        return self.balanced or self.task.loss
 
     def trained(self) -> nn.ModuleDict:
         """The networks that a replicate trains, by role."""
@@ -229,7 +238,10 @@ def train_epoch(
     The order of the batches depends on (seed, epoch) alone. Without `rate` the learning rate is
     what the optimiser has.
     """
-    batches = epoch_batches(fold.train.cpu(), config.network.optim.batch_size, seed, epoch)
+    train = fold.train.cpu()
+    if config.network.sampling == "balanced":
+        train = balanced(train, fold.labels.cpu(), rng.generator(seed, "class-turns", epoch))
+    batches = epoch_batches(train, config.network.optim.batch_size, seed, epoch)
     pairing_stream = rng.generator(seed, "pairing", epoch)
     partners = teacher_batches(batches, fold.labels.cpu(), config.pairing, pairing_stream)
     count, modality = config.network.optim.accumulate, config.network.modality
@@ -280,7 +292,7 @@ def _add_gradient(part: Part, share: float, roles: Roles, lr: float) -> dict[str
         return student.on_batch(inputs, len(labels), maps=distiller.student_maps)
 
     with ahead(distiller.inner_steps(), student.network, outputs, taught, labels, lr) as inner:
-        losses = distiller.losses(outputs(), taught, labels, roles.task.loss)
+        losses = distiller.losses(outputs(), taught, labels, roles.loss)
         (share * losses["total"]).backward()
     return inner | {name: value.detach() for name, value in losses.items()}
 
@@ -308,7 +320,7 @@ def training_labels(
 ) -> Iterator[Tensor]:
     """What the epoch's `batches`, samples [B] each, are trained on, whole for every worker.
 
-    Labels [B] or, where the task predicts every pixel, [B, H, W].
+    Labels [B], sets of them [B, C] or, where the task predicts every pixel, maps [B, H, W].
     """
     if fold.label_maps is None:
         return labels_of(fold, batches)
@@ -319,7 +331,7 @@ def labels_of(fold: Fold, batches: Sequence[Tensor]) -> Iterator[Tensor]:
     """What is known of each of `batches`, samples [B] each, as they are evaluated."""
     if fold.label_maps is not None:
         return fold.label_maps.batches(batches)
-    return (fold.labels[batch] for batch in on_device(batches, fold.labels.device))
+    return (fold.known[batch] for batch in on_device(batches, fold.labels.device))
 
 
 @torch.inference_mode()

@@ -113,7 +113,9 @@ def make_roles(
         _teacher(network, one, distiller, fold, seed, runtime)
         for one, network in zip(config.teachers, networks, strict=True)
     )
-    return Roles(task, runtime.place(student), distiller, taught_by, sizes)
+    weighs = config.network.class_weights == "balanced"
+    loss = task.balanced_loss(fold) if weighs else None
+    return Roles(task, runtime.place(student), distiller, taught_by, sizes, loss)
 
 
 def as_protocol_says(fold: Fold, protocol: Protocol) -> Fold:

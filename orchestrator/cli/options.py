@@ -121,6 +121,14 @@ class Common:
         str | None,
         typer.Option(help="ours, or published: epoch and head chosen on test. (default: ours)"),
     ] = None
+    class_weights: Annotated[
+        str | None,
+        typer.Option(help="Of the loss: none, or balanced for rare classes. (default: none)"),
+    ] = None
+    sampling: Annotated[
+        str | None,
+        typer.Option(help="shuffled, or balanced: every class as often. (default: shuffled)"),
+    ] = None
     cache_dir: Annotated[
         str | None,
         typer.Option(
@@ -165,6 +173,8 @@ class Common:
             teachers=parse_pairs(self.teacher, "--teacher") if self.teacher else None,
             features=self.features,
             protocol=self.protocol,
+            class_weights=self.class_weights,
+            sampling=self.sampling,
         )
 
     def study_options(self) -> "StudyOptions":

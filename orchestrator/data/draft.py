@@ -11,7 +11,7 @@ import yaml
 from fdsweep.search_spaces.errors import ConfigError, DataError, clipped
 from fdsweep.trainers.datasets.table.columns import KINDS, Column
 from fdsweep.trainers.datasets.table.description import MODALITY, TAKEN
-from fdsweep.trainers.datasets.table.rows import Rows, read_rows
+from fdsweep.trainers.datasets.table.rows import SEPARATOR, Rows, read_rows
 from fdsweep.trainers.datasets.table.splitting import WORDS
 from fdsweep.trainers.preparation import media
 from fdsweep.trainers.preparation.catalog import Damaged
@@ -19,6 +19,7 @@ from fdsweep.trainers.preparation.catalog import Damaged
 ROLES = {
     "sample_id": ("sample_id", "sample", "id", "uid", "name"),
     "label": ("label", "class", "target", "category", "y"),
+    "labels": ("labels", "tags", "classes", "events"),
     "mask": ("mask", "segmentation"),
     "group": ("group", "speaker", "subject", "person", "patient", "participant", "user", "actor"),
     "split": ("split", "subset", "partition", "set", "fold"),
@@ -90,7 +91,12 @@ def make_draft(rows: Rows, label: str | None = None) -> Draft:
         DataError: none is a label, or fewer than two hold a modality.
     """
     roles = dict(_roles(rows, label))
-    if not {"label", "mask"} & roles.keys():
+    own = roles.get("label")
+    if own and (label or "labels" not in roles) and _fits("labels", rows.columns[own]):
+        roles["labels"] = own
+    if "labels" in roles:
+        roles.pop("label", None)
+    if not {"label", "labels", "mask"} & roles.keys():
         names = f"Name it: --label COLUMN, one of {clipped(', '.join(rows.columns), 300)}"
         raise DataError("no column seems to hold a label", str(rows.path), names)
     draft = Draft(rows=rows, roles=roles)
@@ -114,7 +120,7 @@ def to_yaml(draft: Draft, folder: Path) -> str:
 
 def to_text(draft: Draft, path: Path) -> str:
     """What was found and what to do next."""
-    role = "mask" if "mask" in draft.roles else "label"
+    role = next(one for one in ("mask", "labels", "label") if one in draft.roles)
     found = ", ".join(f"{name} ({said['kind']})" for name, said in draft.modalities.items())
     lines = [f"{path}: {len(draft.rows):,} samples, {role} {draft.roles[role]!r}, {found}"]
     lines += draft.remarks
@@ -141,6 +147,8 @@ def _fits(role: str, cells: Sequence[str]) -> bool:
         return len(set(cells)) == len(cells)
     if role == "split":
         return all(cell.lower() in WORDS for cell in cells)
+    if role == "labels":
+        return any(SEPARATOR in cell for cell in cells)
     return role != "mask" or _kind(cells) == "picture"
 
 
@@ -235,7 +243,9 @@ def _lines(draft: Draft, folder: Path) -> Iterator[str]:
     if "mask" in roles:
         yield "classes: []  # the names of the mask's numbers 0, 1, 2 and so on; 255 is no class"
     else:
-        classes = sorted(set(rows.columns[roles["label"]]) - {""})
+        cells = rows.columns[roles.get("labels") or roles["label"]]
+        parts = (part.strip() for cell in cells for part in _parts(cell, roles))
+        classes = sorted(set(parts) - {""})
         if len(classes) <= MAX_CLASSES:
             yield f"# classes: {_spell(classes)}  # to set their order, or to find misspelt ones"
     yield "modalities:"
@@ -263,6 +273,10 @@ def _role(draft: Draft, role: str) -> Iterator[str]:
         yield "# split: split  # train, val or test; without it fdsweep splits, groups apart"
         if _can_rotate(draft):
             yield f"folds: {FOLDS}  # each seed tests another part of so many; or one split for all"
+
+
+def _parts(cell: str, roles: Mapping[str, str]) -> list[str]:
+    return cell.split(SEPARATOR) if "labels" in roles else [cell]
 
 
 def _can_rotate(draft: Draft) -> bool:

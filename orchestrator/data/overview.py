@@ -57,7 +57,7 @@ def _paragraph(one: dict[str, Any]) -> str:
     if one["ready"]:
         kind = f"  task: {one['task']}, scored by {one['metric']}"
         lines += [kind, f"  classes: {', '.join(one['classes'])}"]
-        if one["scenes"]:
+        if one["scenes"] and tasks.find(one["task"]).dense:
             lines.append(f"  scenes: {', '.join(one['scenes'])}")
         if one["samples"] is None:
             lines.append("  ready: comes with fdsweep")

@@ -107,12 +107,11 @@ def pick(fold: Fold) -> Tensor:
 
 
 def samples_of_classes(fold: Fold) -> Counts:
-    """How many samples of each class every split has."""
-    count = fold.num_classes
-    return {
-        split: torch.bincount(fold.labels[getattr(fold, split)], minlength=count).double().numpy()
-        for split in SPLITS
-    }
+    """How many samples of each class every split has; one may have several."""
+    sets = fold.label_sets
+    if sets is None:
+        sets = torch.nn.functional.one_hot(fold.labels, fold.num_classes)
+    return {split: sets[getattr(fold, split)].sum(dim=0).double().numpy() for split in SPLITS}
 
 
 def shares_of_pixels(fold: Fold, maps: Inputs) -> tuple[Counts, float]:

@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from fdsweep.trainers.preparation.catalog import Catalog, Skipped
+from fdsweep.trainers.datasets.prepared import members
+from fdsweep.trainers.preparation.catalog import Catalog, Skipped, Split
 from fdsweep.trainers.preparation.manifest import Manifest
 from fdsweep.trainers.preparation.splits import SPLITS
 
@@ -30,9 +31,21 @@ def few(skipped: Sequence[Skipped]) -> str:
     )
 
 
+def _of_classes(manifest: Manifest) -> dict[str, Counter[Split]]:
+    """How many samples of each split have each class; one may have several."""
+    sets = manifest.declared.set_classes if manifest.declared else ()
+    counts: dict[str, Counter[Split]] = {name: Counter() for name in sets or manifest.classes}
+    for split in SPLITS:
+        for name, count in manifest.counts[split].items():
+            for one in members(name) if sets else (name,):
+                counts[one][split] += count
+    return counts
+
+
 def to_text(manifest: Manifest) -> str:
     """What was prepared."""
-    width = max(map(len, (*manifest.classes, "samples")))
+    counts = _of_classes(manifest)
+    width = max(map(len, (*counts, "samples")))
     size = sum(shard.bytes for shard in manifest.shards)
     lines = [
         f"{manifest.name}: {manifest.rows:,} samples in {len(manifest.shards):,} shards "
@@ -40,8 +53,8 @@ def to_text(manifest: Manifest) -> str:
         "",
         f"{'':{width}}" + "".join(f"{split:>9}" for split in SPLITS),
     ]
-    for name in manifest.classes:
-        cells = "".join(f"{manifest.counts[split][name]:9,}" for split in SPLITS)
+    for name, own in counts.items():
+        cells = "".join(f"{own[split]:9,}" for split in SPLITS)
         lines.append(f"{name:{width}}{cells}")
     totals = "".join(f"{sum(manifest.counts[split].values()):9,}" for split in SPLITS)
     groups = "".join(f"{manifest.groups[split]:9,}" for split in SPLITS)

@@ -11,6 +11,7 @@ from PIL import Image
 from fdsweep.orchestrator.models.overview import find, overview
 from fdsweep.search_spaces.errors import ConfigError, first_line
 from fdsweep.search_spaces.palette import palette
+from fdsweep.trainers.datasets.prepared import members
 from fdsweep.trainers.students.model import Prediction, Student, load_folder, load_kept
 from fdsweep.trainers.students.record import CONFIG
 
@@ -31,12 +32,20 @@ def load(model: str, storage: str, device: str) -> Student:
 
 
 def to_text(predictions: Sequence[Prediction]) -> str:
-    """A line per sample: its name, its class, and the probability or the share of the pixels."""
+    """A line per sample: its name, its class, and the probability or the share of the pixels.
+
+    Of a sample that may have several classes, each that it has is told with its own.
+    """
     width = max((len(one.name) for one in predictions), default=0)
-    return "\n".join(
-        f"{one.name:{width}}  {one.label}  {100 * one.shares[one.label]:.1f} %"
-        for one in predictions
-    )
+    return "\n".join(f"{one.name:{width}}  {_labels(one)}" for one in predictions)
+
+
+def _labels(one: Prediction) -> str:
+    """The label, or the labels, with the share of each."""
+    if one.label in one.shares:
+        return f"{one.label}  {100 * one.shares[one.label]:.1f} %"
+    found = members(one.label)
+    return ", ".join(f"{name}  {100 * one.shares[name]:.1f} %" for name in found) or one.label
 
 
 def to_json(predictions: Sequence[Prediction]) -> list[dict[str, Any]]:

@@ -83,7 +83,7 @@ def comparison(
     if align and not is_dense:
         what = "is for data sets whose pixels have labels; on others fd-cmkd aligns unasked"
         raise ConfigError(what, "--align", "Leave it out")
-    names = _all(is_dense) if methods is None else parse_names(methods, "--methods")
+    names = _all(tasks.find(task)) if methods is None else parse_names(methods, "--methods")
     names = tuple(dict.fromkeys((BASELINE, *names)))
     if is_dense:
         rows = [_row_of_pixels(name, pairing, suited, align=align) for name in names]
@@ -135,11 +135,16 @@ def papers_table(dataset: str, location: DataLocation) -> Sweep:
     return validated(content, "--paper")
 
 
-def _all(is_dense: bool) -> tuple[str, ...]:
+def _all(task: tasks.Task) -> tuple[str, ...]:
     """What is compared unless methods are named."""
-    if is_dense:
+    if task.dense:
         return tuple(LINES_OF_TABLE_3)
-    return tuple(name for name in all_methods() if not describe(name)["dense_only"])
+    known = {name: describe(name) for name in all_methods()}
+    return tuple(
+        name
+        for name, told in known.items()
+        if not (told["dense_only"] or (task.sets and told["one_label"]))
+    )
 
 
 def _table_with(dataset: str) -> PaperTable:

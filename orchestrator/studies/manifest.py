@@ -1,6 +1,6 @@
 """What a report must know of a sweep, written down before anything is trained."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
@@ -80,6 +80,7 @@ def crossed_switches(cells: Iterable[Cell]) -> tuple[str, ...]:
 def make_manifest(sweep: Sweep, cells: Sequence[Cell], info: DatasetInfo) -> Manifest:
     """What `sweep` consists of, each time by itself."""
     network = cells[0].config.network
+    task = tasks.find(network.task)
     facts = method_facts(cell.config.method for cell in cells)
     return Manifest(
         sweep=sweep_name(sweep, cells),
@@ -88,7 +89,7 @@ def make_manifest(sweep: Sweep, cells: Sequence[Cell], info: DatasetInfo) -> Man
         dataset=info.name,
         paper_table=sweep.paper_table,
         task=network.task,
-        metric=tasks.metric(network.task),
+        metric=task.metric,
         epochs=network.optim.epochs,
         seeds=tuple(sorted(sweep.seeds)),
         seed_history=(tuple(sorted(sweep.seeds)),),
@@ -99,15 +100,26 @@ def make_manifest(sweep: Sweep, cells: Sequence[Cell], info: DatasetInfo) -> Man
             for key, teacher in cell.config.trained_teachers.items()
         },
         data_fingerprint=info.fingerprint,
-        data_notes=info.notes,
+        data_notes=(*info.notes, *_balance(network)),
         protocol=network.protocol,
         features=network.features,
         setting=_setting(sweep, cells, info),
         looks=facts.looks,
         response_options=facts.response_options,
         factors=crossed_switches(cells),
-        class_names=info.classes if tasks.find(network.task).dense else (),
+        class_names=info.classes if task.dense or task.sets else (),
     )
+
+
+def _balance(network: NetworkConfig) -> Iterator[str]:
+    """What is done about classes of unequal sizes, if anything."""
+    if network.class_weights == "balanced":
+        yield (
+            "Class weights: in the task's loss of students and teachers every class weighs the "
+            "same; terms of distillation are not weighted."
+        )
+    if network.sampling == "balanced":
+        yield "Sampling: an epoch shows students and teachers every class as often as any other."
 
 
 def _setting(sweep: Sweep, cells: Sequence[Cell], info: DatasetInfo) -> Setting:

@@ -23,7 +23,7 @@ PACKAGE, OTHERS = "fdsweep.trainers.distillers", "fdsweep.distillers"
 
 FACTS = (
     *("group", "level", "moves_teacher", "needs_teacher", "needs_pairs"),
-    *("on_maps", "dense_only", "paper", "published"),
+    *("on_maps", "dense_only", "one_label", "paper", "published"),
 )
 """Attributes of a method that are told under their own names."""
 
@@ -38,8 +38,8 @@ def overview() -> list[dict[str, Any]]:
     the student, `trains_if_widths_differ` what comes on top where the features of student and
     teacher differ in width. `on_maps` says what it sees where every pixel is predicted ("pixels" as
     samples, "maps", or empty if it cannot be used there), `dense_only` that it is for such networks
-    alone. `options` has the `default` and the
-    `source` of each option, None where the method declares none.
+    alone, `one_label` why samples must not have several labels (empty if they may). `options` has
+    the `default` and the `source` of each option, None where the method declares none.
     """
     return [{"method": name, **_or_error(name)} for name in names()]
 
@@ -66,13 +66,14 @@ def to_text(methods: list[dict[str, Any]]) -> str:
 
 def _table(methods: list[dict[str, Any]]) -> Table:
     table = Table(
-        *("method", "group", "distils", "dense networks", "moves teacher", "needs pairs"),
+        *("method", "group", "distils", "dense networks", "label sets"),
+        *("moves teacher", "needs pairs"),
         *("trains beside the student", "paper"),
         box=box.MARKDOWN,
     )
     for one in methods:
         if "error" in one:
-            table.add_row(one["method"], *("" for _ in range(6)), one["error"])
+            table.add_row(one["method"], *("" for _ in range(7)), one["error"])
             continue
         extra = [*one["trains"], *(f"{x} if widths differ" for x in one["trains_if_widths_differ"])]
         table.add_row(
@@ -80,6 +81,7 @@ def _table(methods: list[dict[str, Any]]) -> Table:
             one["group"],
             one["level"],
             _dense(one),
+            "no" if one["one_label"] or one["dense_only"] else "yes",
             "yes" if one["moves_teacher"] else "no",
             "yes" if one["needs_pairs"] else "no",
             ", ".join(extra) or "–",

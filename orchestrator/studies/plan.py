@@ -28,6 +28,8 @@ from fdsweep.trainers.datasets import DatasetInfo
 
 NONE: Mapping[str, str] = MappingProxyType({})
 NOBODY: Mapping[str, GivenTeacher] = MappingProxyType({})
+PLAIN = {"class_weights": "none", "sampling": "shuffled"}
+"""What is done about classes of unequal sizes unless a sweep asks for more."""
 
 
 def make_cells(
@@ -100,6 +102,7 @@ def sweep_name(sweep: Sweep, cells: Sequence[Cell]) -> str:
         data=setting.data_fingerprint,
         features=sweep.features,
         protocol=sweep.protocol,
+        **{name: value for name, value in _balance(sweep).items() if value != PLAIN[name]},
         **({"checkpoints": checkpoints} if checkpoints else {}),
         **({"teachers": given} if given else {}),
         **({"options": options} if options else {}),
@@ -192,9 +195,13 @@ def _student(
 
     options = distillers.told_options(row.method, row.options)
     method = distillers.specimen(row.method, options)
-    dense = tasks.find(networks[direction.student].task).dense
+    task = tasks.find(networks[direction.student].task)
+    dense = task.dense
     if (dense and not method.on_maps) or (method.dense_only and not dense):
         what = f"{row.method} is {'not ' if dense else ''}for data sets whose pixels have labels"
+        raise ConfigError(what, f"row {row.name}", "Leave it out, or name another method")
+    if task.sets and method.one_label:
+        what = f"{row.method} is for samples of one label: {method.one_label}"
         raise ConfigError(what, f"row {row.name}", "Leave it out, or name another method")
     if method.needs_teacher and len(direction.teachers) > method.max_teachers:
         what = f"{row.method} learns from {method.max_teachers} teacher"
@@ -253,6 +260,7 @@ def _network(sweep: Sweep, info: DatasetInfo, modality: str) -> NetworkConfig:
 
     for name in (*sweep.backbones, *sweep.pretrained):
         info.modality(name)
+    _check_balance(sweep, info)
     backbone, options = _backbone(sweep, info, modality)
     dense = backbones.is_dense(backbone)
     if dense != tasks.find(info.task).dense:
@@ -277,6 +285,7 @@ def _network(sweep: Sweep, info: DatasetInfo, modality: str) -> NetworkConfig:
         backbone_options=options,
         features=sweep.features,
         protocol=sweep.protocol,
+        **_balance(sweep),
     )
     if options:
         teachers.traits(network, info)  # refuses what cannot be built before Ray starts
@@ -306,3 +315,20 @@ def _backbone(sweep: Sweep, info: DatasetInfo, modality: str) -> tuple[str, dict
         if value:
             options[option] = value
     return name, options
+
+
+def _balance(sweep: Sweep) -> dict[str, Any]:
+    """What `sweep` does about classes of unequal sizes."""
+    return {name: getattr(sweep, name) for name in PLAIN}
+
+
+def _check_balance(sweep: Sweep, info: DatasetInfo) -> None:
+    """ConfigError where the labels of `info` are not such that classes can be balanced."""
+    task = tasks.find(info.task)
+    if sweep.class_weights != "none" and not task.balances:
+        what = f"the loss of {info.task} knows no weights of classes"
+        raise ConfigError(what, "--class-weights", "Leave it out")
+    if sweep.sampling != "shuffled" and (task.dense or task.sets):
+        of = "pixels have a class each" if task.dense else "samples have several labels"
+        what = f"samples cannot be drawn by their class, as on {info.name} {of}"
+        raise ConfigError(what, "--sampling", "Leave it out, or give --class-weights balanced")

@@ -169,7 +169,7 @@ def _people(manifest: Manifest, facts: Facts) -> Iterator[str]:
         yield (
             f"New seeds? The interval of Δ. New {words.drawn}? The difference over {words.samples} "
             f"with the 95 % percentile interval of a paired bootstrap over {said} {words.kinds} "
-            f"({DRAWS:,} draws), which holds the seeds as they are."
+            f"({words.draws or f'{DRAWS:,} draws'}), which holds the seeds as they are."
         )
 
 

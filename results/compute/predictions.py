@@ -1,13 +1,15 @@
 """What each task keeps of test samples, counted: who is predicted right, which class, as what."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
+from fdsweep.results.compute.ranked import Ranking
 from fdsweep.results.compute.tallies import Counts, Tally, count
-from fdsweep.results.records.schema import CLASSIFICATION, SEGMENTATION
+from fdsweep.results.records.schema import CLASSIFICATION, MULTILABEL, SEGMENTATION
+from fdsweep.search_spaces.ranking import THRESHOLD
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,44 @@ def overlaps(predictions: pd.DataFrame) -> dict[str, Tally]:
     )
 
 
+def ranked(predictions: pd.DataFrame) -> dict[str, Tally]:
+    """Samples with each class, and taken for it, of `predictions` as in `schema.LABEL_SETS`."""
+    if predictions.empty:
+        return {}
+    scores = np.stack(predictions["scores"].to_list()).astype(np.float32)
+    n, classes = scores.shape
+    truths = np.zeros((n, classes), dtype=np.bool_)
+    for row, labels in enumerate(predictions["labels"]):
+        truths[row, labels] = True
+    guesses = scores > THRESHOLD
+    each = pd.DataFrame(
+        {name: predictions[name].to_numpy().repeat(classes) for name in ("key", "seed", "group")}
+    )
+    numbers = np.tile(np.arange(classes), n)
+    tallies = count(
+        each.assign(label=numbers),
+        hits=(truths & guesses).ravel(),
+        samples=np.ones(n * classes),
+        labelled=truths.ravel(),
+        taken=guesses.ravel(),
+        guesses=numbers,
+        parts=np.zeros(n * classes, dtype=np.int64),
+        classes=classes,
+    )
+    keys, seeds = predictions["key"].to_numpy(), predictions["seed"].to_numpy()
+    people = {name: number for number, name in enumerate(next(iter(tallies.values())).people)}
+    codes = np.array([people[str(name)] for name in predictions["group"]])
+
+    def of(key: str, seed: int) -> Ranking | None:
+        own = (keys == key) & (seeds == seed)
+        return Ranking(codes[own], truths[own], scores[own]) if own.any() else None
+
+    return {
+        key: replace(tally, rankings=tuple(of(key, seed) for seed in tally.seeds))
+        for key, tally in tallies.items()
+    }
+
+
 def count_classes(predictions: pd.DataFrame) -> int:
     """Number of classes, told by the largest label or prediction; 0 without a row."""
     if predictions.empty:
@@ -85,5 +125,10 @@ def _segmented(predictions: pd.DataFrame) -> ItemLevel:
     return ItemLevel(overlaps(predictions))
 
 
-ITEM_LEVELS = {CLASSIFICATION: _classified, SEGMENTATION: _segmented}
+def _ranked(predictions: pd.DataFrame) -> ItemLevel:
+    """No chance level: what a guess ranks depends on how often each class occurs."""
+    return ItemLevel(ranked(predictions))
+
+
+ITEM_LEVELS = {CLASSIFICATION: _classified, SEGMENTATION: _segmented, MULTILABEL: _ranked}
 """Task -> what it makes of the rows of `predictions/`."""

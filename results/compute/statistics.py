@@ -176,7 +176,7 @@ def paired_bootstrap(
     size = max(1, AT_ONCE // max(columns.shape))
     differences = np.empty((DRAWS, rows))
     for start in range(0, DRAWS, size):
-        sums = _draw_people(min(size, DRAWS - start), people, generator) @ columns
+        sums = draw_people(min(size, DRAWS - start), people, generator) @ columns
         right, asked, theirs_right, theirs_asked = np.moveaxis(
             sums.reshape(-1, 4, rows, parts), 1, 0
         )
@@ -261,7 +261,7 @@ def _reached(signs: Vector, differences: Vector) -> NDArray[np.int64]:
     return hits
 
 
-def _draw_people(draws: int, people: int, generator: np.random.Generator) -> Vector:
+def draw_people(draws: int, people: int, generator: np.random.Generator) -> Vector:
     """How often each of `people` is taken, in each of `draws`: [draws, people]."""
     taken = generator.integers(people, size=(draws, people)) + people * np.arange(draws)[:, None]
     times = np.bincount(taken.ravel(), minlength=draws * people)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from fdsweep.results.compute.ranked import Ranking, nan_mean, ranked_scores
 from fdsweep.results.compute.statistics import MIN_PEOPLE, mean_share, paired_bootstrap
 
 Counts = NDArray[np.int64]
@@ -24,6 +25,9 @@ class Tally:
     pixels of the union and whose hits are those of the intersection. `class_samples` and
     `class_hits` [seeds, classes] count the same by label, whichever the parts; `class_labelled`
     is how many samples have that label, `class_taken` how many are taken for that class.
+
+    Where samples have sets of labels, a sample stands in the counts once for each class, `rankings`
+    has each seed's samples as they are (None where it tested none), and these alone give the score.
     """
 
     seeds: tuple[int, ...]
@@ -34,6 +38,22 @@ class Tally:
     class_hits: Counts
     class_labelled: Counts
     class_taken: Counts
+    rankings: tuple[Ranking | None, ...] = ()
+
+    def class_scores(self, seeds: Collection[int]) -> Shares:
+        """The score of each class in percent, [classes], over `seeds`; NaN where it has none."""
+        if self.rankings:
+            found = [one.precisions() for one in self.ranked(seeds).values()]
+            return 100 * nan_mean(np.stack(found, 1)) if found else np.zeros(0)
+        done = self.tested(seeds)
+        samples, hits = (each[done].sum(axis=0) for each in (self.class_samples, self.class_hits))
+        nothing = np.full(hits.shape, np.nan)
+        return np.asarray(np.divide(100 * hits, samples, out=nothing, where=samples > 0))
+
+    def ranked(self, seeds: Collection[int]) -> dict[int, Ranking]:
+        """The rankings of those of `seeds` that have one."""
+        pairs = zip(self.seeds, self.rankings, strict=True)
+        return {seed: one for seed, one in pairs if one is not None and seed in seeds}
 
     def macro_recall(self, seeds: Collection[int]) -> Shares:
         """The mean over the labels that occur of the share that is right, of each tested seed.
@@ -143,28 +163,68 @@ def people_differences(
     and all rows that were tested on the same people. It is fixed by their names, so the same rows
     give the same numbers. None without predictions, and where fewer than 10 people were tested: a
     percentile interval over fewer covers less than 90 %.
+
+    Where samples have sets of labels it is the mean over seeds of the difference: there is no score
+    of the samples of several seeds together, whose scores come from several networks.
     """
     alike: dict[tuple[str, ...], list[tuple[int, Counts]]] = {}
+    found: list[PeopleDifference | None] = [None] * len(pairs)
+    scored: dict[tuple[object, ...], Shares | None] = {}
     for index, (key, baseline, seeds) in enumerate(pairs):
         sides = [tallies.get(key), tallies.get(baseline)]
         if sides[0] is None or sides[1] is None:
             continue
+        if sides[0].rankings and sides[1].rankings:
+            found[index] = _ranked(sides[0], sides[1], seeds, scored)
+            continue
         people, counts = _paired_counts(sides[0], sides[1], seeds)
         if len(people) >= MIN_PEOPLE:
             alike.setdefault(people, []).append((index, counts))
-    found: list[PeopleDifference | None] = [None] * len(pairs)
     for people, rows in alike.items():
-        digest = hashlib.sha256("\n".join(people).encode()).digest()
         samples, hits, their_samples, their_hits = np.stack([counts for _, counts in rows], axis=1)
-        intervals = paired_bootstrap(
-            samples, hits, their_samples, their_hits, np.random.default_rng(list(digest))
-        )
+        intervals = paired_bootstrap(samples, hits, their_samples, their_hits, _generator(people))
         deltas = mean_share(hits.sum(1), samples.sum(1)) - mean_share(
             their_hits.sum(1), their_samples.sum(1)
         )
         for (index, _), delta, (low, high) in zip(rows, deltas, intervals, strict=True):
             found[index] = PeopleDifference(float(delta), (float(low), float(high)))
     return found
+
+
+def _generator(people: Sequence[str]) -> np.random.Generator:
+    """The draws of so named `people`: the same whenever they are asked for."""
+    return np.random.default_rng(list(hashlib.sha256("\n".join(people).encode()).digest()))
+
+
+def _ranked(
+    row: Tally,
+    baseline: Tally,
+    seeds: Collection[int],
+    scored: dict[tuple[object, ...], Shares | None],
+) -> PeopleDifference | None:
+    """Of rows whose samples are ranked; people have the same numbers on both sides.
+
+    `scored` has what was found of a row, as baselines are asked for again.
+    """
+    both = sorted(row.ranked(seeds).keys() & baseline.ranked(seeds).keys())
+    sides = [list(one.ranked(both).values()) for one in (row, baseline)]
+    there = [{number for one in side for number in one.people.tolist()} for side in sides]
+    people = np.array(sorted(there[0] & there[1]), dtype=np.int64)
+    if len(people) < MIN_PEOPLE:
+        return None
+    names = tuple(row.people[number] for number in people)
+    scores = []
+    for tally, side in zip((row, baseline), sides, strict=True):
+        asked = (id(tally), *both, names)
+        if asked not in scored:
+            scored[asked] = ranked_scores(side, len(row.people), people, _generator(names))
+        scores.append(scored[asked])
+    ours, theirs = scores
+    if ours is None or theirs is None or len(ours) != len(theirs):
+        return None
+    differences = ours - theirs
+    low, high = np.nanquantile(differences[1:], [0.025, 0.975])
+    return PeopleDifference(float(differences[0]), (float(low), float(high)))
 
 
 def _paired_counts(

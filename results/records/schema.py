@@ -89,7 +89,14 @@ above 0) and as label (`labelled`). `picture` is a PNG file in base64 in the fir
 that are shown, null in all others: input, truth and prediction side by side.
 """
 
-KEPT = {CLASSIFICATION: PREDICTIONS, SEGMENTATION: REGIONS}
+MULTILABEL = "multilabel"
+LABEL_SETS = pa.schema(
+    [*SAMPLES, ("labels", pa.list_(pa.int32())), ("scores", pa.list_(pa.float32()))]
+)
+"""`predictions/` where samples have any number of labels: those of each test sample (`labels`), and
+the probability of every class (`scores`) at the selected epoch."""
+
+KEPT = {CLASSIFICATION: PREDICTIONS, SEGMENTATION: REGIONS, MULTILABEL: LABEL_SETS}
 """Task -> columns of `predictions/`; other tasks keep what they like beside `SAMPLES`."""
 
 Fraction = Annotated[float, Field(ge=0, le=1)]

@@ -131,6 +131,16 @@ def test_keys_of_results_with_one_teacher_or_none_are_those_of_before_there_coul
     assert json.loads(spell(several))["teachers"] == [json.loads(spell(NETWORK))] * 2
 
 
+@pytest.mark.parametrize("change", [{"class_weights": "balanced"}, {"sampling": "balanced"}])
+def test_what_is_done_about_rare_classes_stands_in_a_key_only_if_it_is_something(change):
+    (name,) = change
+    assert name not in json.loads(spell(NETWORK))
+    other = replace(NETWORK, **change)
+    assert other.teacher_key != NETWORK.teacher_key
+    with pytest.raises(ConfigError, match=f"unknown {name} 'twice'"):
+        replace(NETWORK, **{name: "twice"})
+
+
 def test_a_task_stands_in_a_key_only_if_it_is_not_the_first_there_was():
     assert "task" not in json.loads(spell(NETWORK))
     other = replace(NETWORK, task="segmentation")

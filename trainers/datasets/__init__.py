@@ -45,7 +45,8 @@ class DatasetInfo:
     `fingerprint` names the content and its preparation: other numbers, other fingerprint. `notes`
     are sentences that a report should not leave out, `task` is what its labels are for. `classes`
     are those of the samples or, where the task predicts every pixel, those of the pixels; then
-    `scenes` are the samples' own.
+    `scenes` are the samples' own. Where a sample may have several of the classes, or none, `scenes`
+    are the sets of them that occur.
 
     What a paper's numbers may differ in: `split` says in a few words which samples train and test
     (empty where unknown), `labelling` which of several labels they have, `variant` how they are
@@ -117,6 +118,8 @@ class Fold:
     in `scaling` by modality. Where a task
     predicts every pixel, `label_maps` hold the pixels' classes, in batches [B, H, W] of int64 with
     `pixels.IGNORE` where there is none, and `labels` are the scenes, which nothing is trained on.
+    Where a sample has any number of labels, `label_sets` [N, C] are 1 for those it has and 0 for
+    others, and `labels` number the sets that occur.
     """
 
     num_classes: int
@@ -128,7 +131,13 @@ class Fold:
     val: Tensor
     test: Tensor
     label_maps: Inputs | None = None
+    label_sets: Tensor | None = None
     scaling: Mapping[str, Scaling] = field(default_factory=dict)
+
+    @property
+    def known(self) -> Tensor:
+        """What is known of every sample, [N] or [N, C]; pixels' classes stand in `label_maps`."""
+        return self.labels if self.label_sets is None else self.label_sets
 
     def stream(self, modality: str) -> str:
         """Name of the stream of `modality`'s augmentation: label maps move with their pictures."""
@@ -146,6 +155,7 @@ class Fold:
             val=self.val.to(device),
             test=self.test.to(device),
             label_maps=self.label_maps and self.label_maps.to(device),
+            label_sets=None if self.label_sets is None else self.label_sets.to(device),
             scaling=self.scaling,
         )
 

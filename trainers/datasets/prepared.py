@@ -43,6 +43,28 @@ FRAMES = Payload("frames", (FRAME_SIDE,))
 """Pictures, unless `--frame-side` asks for others."""
 
 
+SEPARATOR = ";"
+"""Between the labels of a sample that has several."""
+
+NO_LABEL = "(none)"
+"""What the set is called of a sample that has none of the classes."""
+
+
+def spell_set(labels: Sequence[str]) -> str:
+    """The name of a set of labels."""
+    return SEPARATOR.join(labels) or NO_LABEL
+
+
+def members(name: str) -> tuple[str, ...]:
+    """The labels in the set of that `name`.
+
+    Example:
+        >>> members("rain;wind"), members("(none)")
+        (('rain', 'wind'), ())
+    """
+    return () if name == NO_LABEL else tuple(name.split(SEPARATOR))
+
+
 class Prepared(Dataset):
     """A data set with an importer.
 
@@ -51,6 +73,8 @@ class Prepared(Dataset):
         payloads: how each modality lies in a shard, by its name, and LABEL_MAP where pixels have
             classes.
         pixel_classes: of the pixels, where they have any; a sample's own is then its scene.
+        set_classes: those a sample may have several of, if it may; its own is then the name of
+            their set (`spell_set`), in the order of the classes.
         optim: how its networks are trained by default.
         lists: what `--split-dir` must hold for the published split, where the tree lacks it.
         read_with: names of the assets without which a raw sample cannot be read.
@@ -62,6 +86,7 @@ class Prepared(Dataset):
     name: ClassVar[str]
     payloads: ClassVar[dict[str, Payload]]
     pixel_classes: ClassVar[tuple[str, ...]] = ()
+    set_classes: ClassVar[tuple[str, ...]] = ()
     optim: ClassVar[OptimConfig] = OptimConfig()
     lists: ClassVar[str] = ""
     read_with: ClassVar[tuple[str, ...]] = ()
@@ -86,16 +111,16 @@ class Prepared(Dataset):
                 replace(modality, payload=self.manifest.payloads[modality.name])
                 for modality in self.modalities
             ),
-            classes=self.pixel_classes or self.manifest.classes,
+            classes=self.pixel_classes or self.set_classes or self.manifest.classes,
             fingerprint=self.manifest.fingerprint,
             optim=self.optim,
             source=self.source,
             notes=tuple(self._facts()),
-            task="segmentation" if self.pixel_classes else "classification",
+            task=self._task,
             split=self.manifest.split,
             labelling=self.labelling,
             variant=self.manifest.variant,
-            scenes=self.manifest.classes if self.pixel_classes else (),
+            scenes=self.manifest.classes if self.pixel_classes or self.set_classes else (),
             licence=self.licence,
             assets={k: v for k, v in self.manifest.assets.items() if k in self.read_with},
         )
@@ -116,16 +141,18 @@ class Prepared(Dataset):
         read = [*names, LABEL_MAP] if self.pixel_classes else names
         streams = self._streams(read)
         inputs = {name: self._inputs(name, streams) for name in read}
+        labels = torch.tensor(known["label"])
         fold = Fold(
             num_classes=len(self.info.classes),
             inputs={name: inputs[name] for name in names},
-            labels=torch.tensor(known["label"]),
+            labels=labels,
             groups=tuple(known["group"]),
             sample_ids=tuple(known["sample_id"]),
             train=parts["train"],
             val=parts["val"],
             test=parts["test"],
             label_maps=inputs.get(LABEL_MAP),
+            label_sets=self._members()[labels] if self.set_classes else None,
         )
         return lambda _seed: fold  # the manifest's splits for every seed
 
@@ -154,6 +181,17 @@ class Prepared(Dataset):
     def labelling(self) -> str:
         """The labels that were asked for; empty where there is but one kind."""
         return self.manifest.options.get("task") or self.default_task
+
+    @property
+    def _task(self) -> str:
+        if self.pixel_classes:
+            return "segmentation"
+        return "multilabel" if self.set_classes else "classification"
+
+    def _members(self) -> Tensor:
+        """[sets, classes], 1 for the classes of each set and 0 for others."""
+        sets = [members(name) for name in self.manifest.classes]
+        return torch.tensor([[float(one in own) for one in self.set_classes] for own in sets])
 
     def _facts(self) -> Iterator[str]:
         if self.labelling:

@@ -52,6 +52,7 @@ class AFD(Distiller):
     group = "Feature"
     level = "maps"
     look = 7
+    one_label = ""
     student_maps = True
     teacher_maps = True
     on_maps = "maps"

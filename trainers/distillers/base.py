@@ -80,6 +80,7 @@ class Distiller(nn.Module, ABC):
             of a batch, or the outputs as "maps", features [N, D, h, w] and logits [N, C, h, w]
             with labels [N, H, W]; empty if it cannot be used there.
         dense_only: it can be used there alone.
+        one_label: why each sample must have one label; empty if it may have any number of them.
         clip_norm: largest norm of the gradient of all that is trained; None leaves it as it is.
         epoch: the running epoch, from 0; the training loop sets it.
         epochs: how many there are in all; the training loop sets it before the first one.
@@ -107,6 +108,7 @@ class Distiller(nn.Module, ABC):
     teacher_maps: bool = False
     on_maps: OnMaps = "pixels"
     dense_only: bool = False
+    one_label: str = "it does not say that a sample may have several labels"
     clip_norm: float | None = None
     epoch: int = 0
     epochs: int = 1
@@ -122,7 +124,8 @@ class Distiller(nn.Module, ABC):
             student: features [N, D_s], logits [N, C], maps if `student_maps`.
             teacher: features [N, D_t], logits [N, C], maps if `teacher_maps`; no gradient flows
                 into them unless `moves_teacher`.
-            labels: [N], classes as int64.
+            labels: [N], classes as int64; unless `one_label` says why not, also sets of them,
+                [N, C] of 0 and 1, where each logit is of its class alone.
         """
 
     def distil(
@@ -148,7 +151,7 @@ class Distiller(nn.Module, ABC):
         self, student: Outputs, teachers: tuple[Outputs, ...], labels: Tensor
     ) -> tuple[Outputs, tuple[Outputs, ...], Tensor]:
         """What `distil` is given of a batch: of dense outputs what `on_maps` says."""
-        if labels.ndim == 1 or self.on_maps == "maps":
+        if labels.ndim < 3 or self.on_maps == "maps":
             return student, teachers, labels
         return samples(student, teachers, labels)
 
@@ -238,6 +241,43 @@ def soft_divergence(guess: Tensor, target: Tensor, temperature: float) -> Tensor
     Gradients flow into both (Hinton, Vinyals, Dean 2015, arXiv 1503.02531, section 2).
     """
     return temperature**2 * divergence(guess / temperature, target / temperature).mean()
+
+
+def label_error(logits: Tensor, labels: Tensor) -> Tensor:
+    """Of logits [N, C] the mean cross-entropy: with classes [N], or of each class with sets [N, C].
+
+    The latter is binary, and its mean is over N and C.
+    """
+    if _are_sets(labels):
+        return F.binary_cross_entropy_with_logits(logits, labels)
+    return F.cross_entropy(logits, labels)
+
+
+def probabilities(logits: Tensor, labels: Tensor) -> Tensor:
+    """Those of logits [N, C]: of classes that exclude each other, or of each where labels are sets.
+
+    `labels` are classes [N] or sets [N, C].
+    """
+    return logits.sigmoid() if _are_sets(labels) else F.softmax(logits, dim=-1)
+
+
+def logit_divergence(guess: Tensor, target: Tensor, temperature: float, labels: Tensor) -> Tensor:
+    """`soft_divergence`; where labels are sets [N, C], of each class by itself.
+
+    With p = σ(target / T) and q = σ(guess / T) that is T² KL(p || q) of two Bernoulli variables,
+    the mean over N and C.
+    """
+    if not _are_sets(labels):
+        return soft_divergence(guess, target, temperature)
+    guess, target = guess / temperature, target / temperature
+    shares = target.sigmoid()
+    there = shares * (F.logsigmoid(target) - F.logsigmoid(guess))
+    absent = (1 - shares) * (F.logsigmoid(-target) - F.logsigmoid(-guess))
+    return temperature**2 * (there + absent).mean()
+
+
+def _are_sets(labels: Tensor) -> bool:
+    return labels.ndim == 2
 
 
 def divergence(guess: Tensor, target: Tensor) -> Tensor:

@@ -89,6 +89,7 @@ class C2KD(Distiller):
     moves_teacher = True
     trains = ("student_proxy", "teacher_proxy")
     on_maps = "maps"
+    one_label = "it leaves the label's class out and ranks the others"
     look = 3
     sources: ClassVar[dict[str, str]] = {
         "threshold": "huofushuo/C2KD",

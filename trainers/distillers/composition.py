@@ -33,6 +33,7 @@ class Composition(Distiller):
         self.on_maps = "maps" if all(part.on_maps for part in methods) else ""
         self.couples_samples = any(part.couples_samples for part in methods)
         self.dense_only = any(part.dense_only for part in methods)
+        self.one_label = next((part.one_label for part in methods if part.one_label), "")
         norms = [part.clip_norm for part in methods if part.clip_norm is not None]
         self.clip_norm = min(norms, default=None)
         drawn = [f"{n}.{part.response_option}" for n, part in parts.items() if part.response_option]

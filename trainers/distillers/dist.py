@@ -3,12 +3,11 @@
 from typing import ClassVar
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from typing_extensions import override
 
 from fdsweep.trainers.distillers import Distiller, Outputs, registry
-from fdsweep.trainers.distillers.base import check_positive, check_weight
+from fdsweep.trainers.distillers.base import check_positive, check_weight, probabilities
 
 
 @registry.register("dist", version=2)
@@ -24,7 +23,7 @@ class DIST(Distiller):
     T² stands in the terms, as in the published code. The teacher is detached. A vector that is
     constant counts as uncorrelated and gives no gradient. Where networks predict every pixel, the
     samples are those of the whole batch, as in the published code for segmentation, in which void
-    pixels count too.
+    pixels count too. Where samples have sets of labels, p = σ(z / T), each class by itself.
 
     Args:
         beta: weight of the relations between classes, within a sample.
@@ -45,6 +44,7 @@ class DIST(Distiller):
     group = "Logit"
     level = "logits"
     look = 4
+    one_label = ""
     sources: ClassVar[dict[str, str]] = {
         "beta": "hunto/DIST_KD, segmentation; huofushuo/C2KD",
         "gamma": "hunto/DIST_KD, segmentation; huofushuo/C2KD",
@@ -62,7 +62,7 @@ class DIST(Distiller):
     @override
     def forward(self, student: Outputs, teacher: Outputs, labels: Tensor) -> dict[str, Tensor]:
         guess, target = (
-            F.softmax(logits / self.temperature, dim=-1)
+            probabilities(logits / self.temperature, labels)
             for logits in (student.logits, teacher.logits.detach())
         )
         inter = self.temperature**2 * (1 - pearson(guess, target)).mean()

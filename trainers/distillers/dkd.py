@@ -47,6 +47,7 @@ class DKD(Distiller):
     group = "Logit"
     level = "logits"
     look = 6
+    one_label = "it sets the label apart from all other classes"
     sources: ClassVar[dict[str, str]] = {
         "alpha": "megvii-research/mdistiller, CIFAR-100; huofushuo/C2KD",
         "beta": "megvii-research/mdistiller, CIFAR-100; huofushuo/C2KD",

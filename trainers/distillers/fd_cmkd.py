@@ -15,6 +15,7 @@ from fdsweep.trainers.distillers.base import (
     TaskLoss,
     check_choice,
     check_weight,
+    label_error,
     mean_squares,
     project,
 )
@@ -59,7 +60,8 @@ class FDCMKD(Distiller):
 
     std(x) = (x - mean x) / max(|x - mean x|, 1e-8) and σ(x) = sign(x) log(1 + |x|). A term that is
     switched off is zero; there is no `heads` without band heads. Classifiers Φ and band heads start
-    as torch initialises a linear layer, as those of the published code do.
+    as torch initialises a linear layer, as those of the published code do. Where samples have sets
+    of labels, CE is binary, of each class by itself, as the task's loss is.
 
     Where networks predict every pixel, x is that of each labelled one, and all is as above with
     these as the samples. With axes="positions" the bands are those of each channel's map over its
@@ -108,6 +110,7 @@ class FDCMKD(Distiller):
     paper = "FD-CMKD, AAAI 2026, arXiv 2511.19887"
     published = "FD-CMKD"
     look = 0
+    one_label = ""
     variants = (
         *("Freq+Align+Scale+LogMSE", "Freq", "Feat", "Align", "Freq+Align", "Freq+Scale"),
         *("Freq+Align+Scale", "+Heads"),
@@ -237,7 +240,7 @@ class FDCMKD(Distiller):
             guess = self._bands(mapped, self.teacher_basis)
         target = self._bands(teacher.features.detach(), self.teacher_basis)
 
-        where = labelled(labels) if labels.ndim > 1 else None
+        where = labelled(labels) if labels.ndim == 3 else None
         known = labels if where is None else labels[where]
         heads = [
             _cross_entropy(logits, known, where)
@@ -318,7 +321,7 @@ def _classify(classifiers: nn.ModuleDict, bands: Bands) -> dict[str, Tensor]:
 
 def _cross_entropy(logits: Tensor, labels: Tensor, where: Places | None) -> Tensor:
     """Of samples [N, C], or of the pixels `where` of [N, C, h, w]: the mean, a scalar."""
-    return F.cross_entropy(logits if where is None else rows(logits, where), labels)
+    return label_error(logits if where is None else rows(logits, where), labels)
 
 
 def _at_logits(

@@ -34,6 +34,7 @@ class Feat(Distiller):
     published = "Feat"
     group = "Feature"
     look = 2
+    one_label = ""
     trains_if_widths_differ = ("project",)
     sources: ClassVar[dict[str, str]] = {
         "weight": "ours (megvii-research/mdistiller and huofushuo/C2KD, on maps: 100)",

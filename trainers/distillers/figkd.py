@@ -7,7 +7,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from fdsweep.trainers.distillers import Distiller, Outputs, registry
-from fdsweep.trainers.distillers.base import check_positive, check_weight, soft_divergence
+from fdsweep.trainers.distillers.base import check_positive, check_weight, logit_divergence
 from fdsweep.trainers.features.haar import content_and_detail
 
 
@@ -21,7 +21,7 @@ class FiGKD(Distiller):
         detail = |detail(z_s) - detail(z_t)|², the mean over N and the coefficients
         total  = task + weight_kd * kd + weight_detail * detail
 
-    The teacher is detached.
+    The teacher is detached. Where samples have sets of labels, `kd` is that of the method `kd`.
 
     This is made from the abstract alone: the paper's formulas could not be found, nor any code of
     its author. Certain is that a discrete wavelet transform cuts the logits into content (low
@@ -39,6 +39,7 @@ class FiGKD(Distiller):
     group = "Logit"
     level = "logits"
     look = 9
+    one_label = ""
     sources: ClassVar[dict[str, str]] = {
         "weight_kd": "ours, from the abstract alone",
         "weight_detail": "ours, from the abstract alone",
@@ -58,7 +59,7 @@ class FiGKD(Distiller):
     @override
     def forward(self, student: Outputs, teacher: Outputs, labels: Tensor) -> dict[str, Tensor]:
         target = teacher.logits.detach()
-        kd = soft_divergence(student.logits, target, self.temperature)
+        kd = logit_divergence(student.logits, target, self.temperature, labels)
         _, guess_detail = content_and_detail(student.logits)
         _, target_detail = content_and_detail(target)
         detail = F.mse_loss(guess_detail, target_detail)

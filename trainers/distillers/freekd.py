@@ -16,6 +16,7 @@ from fdsweep.trainers.distillers.base import (
     check_count,
     check_positive,
     check_weight,
+    label_error,
     project,
 )
 from fdsweep.trainers.features.haar import from_haar_bands, haar_bands
@@ -93,6 +94,7 @@ class FreeKD(WithClassifier):
     group = "Feature"
     level = "maps"
     look = 10
+    one_label = ""
     student_maps = True
     teacher_maps = True
     on_maps = "maps"
@@ -174,13 +176,13 @@ class FreeKD(WithClassifier):
         kept = [mask.sum(dim=1, keepdim=True) for mask in masks]
         high = [band * mask for band, mask in zip(taught[1], kept[1:], strict=True)]
         last = F.relu(from_haar_bands(taught[0] * kept[0], high, positions))
-        if labels.ndim == 1:
+        if labels.ndim < 3:
             seen = last.flatten(2).mean(dim=-1)
         else:
             labels = labels_at(labels, *positions)
             where = labelled(labels)
             seen, labels = rows(last, where), labels[where]
-        return sum(map(_overlap, masks), F.cross_entropy(self.taught(seen), labels))
+        return sum(map(_overlap, masks), label_error(self.taught(seen), labels))
 
 
 class Prompts(nn.Module):

@@ -42,6 +42,7 @@ class FreeKDPooled(Distiller):
     paper = "after Zhang et al., CVPR 2024, arXiv 2311.12079"
     group = "Feature"
     look = 11
+    one_label = ""
     trains_if_widths_differ = ("project",)
     sources: ClassVar[dict[str, str]] = {
         "weight_low": "ours",

@@ -6,7 +6,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from fdsweep.trainers.distillers import Distiller, Outputs, registry
-from fdsweep.trainers.distillers.base import check_positive, check_weight, soft_divergence
+from fdsweep.trainers.distillers.base import check_positive, check_weight, logit_divergence
 
 
 @registry.register("kd", version=1)
@@ -18,7 +18,8 @@ class KD(Distiller):
         kd    = T² KL(softmax(z_t / T) || softmax(z_s / T)), the mean over N
         total = task + weight * kd
 
-    The teacher is detached.
+    The teacher is detached. Where samples have sets of labels, every class counts by itself: KL is
+    that of two Bernoulli variables, σ(z_t / T) and σ(z_s / T), and the mean is over N and C.
 
     Args:
         weight: of `kd`, beside a cross-entropy of 1. The public code megvii-research/mdistiller
@@ -35,6 +36,7 @@ class KD(Distiller):
     group = "Logit"
     level = "logits"
     look = 1
+    one_label = ""
     sources: ClassVar[dict[str, str]] = {
         "weight": "ours (megvii-research/mdistiller: 0.9 beside a cross-entropy of 0.1)",
         "temperature": "megvii-research/mdistiller, CIFAR-100",
@@ -49,5 +51,6 @@ class KD(Distiller):
 
     @override
     def forward(self, student: Outputs, teacher: Outputs, labels: Tensor) -> dict[str, Tensor]:
-        kd = soft_divergence(student.logits, teacher.logits.detach(), self.temperature)
+        target = teacher.logits.detach()
+        kd = logit_divergence(student.logits, target, self.temperature, labels)
         return {"kd": kd}

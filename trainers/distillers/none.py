@@ -13,6 +13,7 @@ class NoDistillation(Distiller):
     published = "w/o KD"
     group = "Uni"
     level = "none"
+    one_label = ""
     needs_teacher = False
     needs_pairs = False
     couples_samples = False

@@ -37,6 +37,7 @@ class PKD(Distiller):
     published = "PKD"
     group = "Feature"
     look = 5
+    one_label = ""
     trains_if_widths_differ = ("project",)
     sources: ClassVar[dict[str, str]] = {
         "weight": "open-mmlab/mmrazor, the loss's own (its detectors: 6 or 10)"

@@ -45,6 +45,7 @@ class PKDMaps(Distiller):
     group = "Feature"
     level = "maps"
     look = 12
+    one_label = ""
     student_maps = True
     teacher_maps = True
     on_maps = "maps"

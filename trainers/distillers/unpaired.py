@@ -68,6 +68,7 @@ class Unpaired(WithClassifier):
     needs_pairs = False
     student_maps = True
     on_maps = ""
+    one_label = "its alignment of labels weighs with the probability of the label"
     trains_if_widths_differ = ("project",)
     sources: ClassVar[dict[str, str]] = {
         "bilevel": "the paper",

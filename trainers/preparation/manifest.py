@@ -31,6 +31,7 @@ class Declared(Record):
         licence: of the data.
         parts: of each group, where splits rotate with the seed (`splits.turn`).
         url: where it can be had; may be empty, as it may be nowhere.
+        set_classes: those a sample may have several of, if it may.
     """
 
     columns: dict[str, dict[str, Option]]
@@ -42,6 +43,7 @@ class Declared(Record):
     licence: str
     url: str
     parts: dict[str, int]
+    set_classes: tuple[str, ...] = ()
 
 
 class Manifest(Record):
@@ -145,6 +147,7 @@ def make_manifest(
             assets,
             variant,
             parts=declared.parts if declared else None,
+            set_classes=declared.set_classes if declared else (),
         ),
         version=version,
         decoders=decoders,
@@ -167,6 +170,7 @@ def fingerprint(
     assets: Mapping[str, str],
     variant: str,
     parts: Mapping[str, int] | None = None,
+    set_classes: Sequence[str] = (),
 ) -> str:
     """Key of what is in the shards and what it means."""
     return content_key(
@@ -177,6 +181,7 @@ def fingerprint(
         assets=dict(assets),
         variant=variant,
         **({"parts": dict(parts)} if parts else {}),
+        **({"set_classes": tuple(set_classes)} if set_classes else {}),
     )
 
 

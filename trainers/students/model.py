@@ -15,10 +15,12 @@ from torch import Tensor, nn
 
 from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.errors import DataError
+from fdsweep.search_spaces.ranking import THRESHOLD
 from fdsweep.search_spaces.records import UnreadableRecord
 from fdsweep.search_spaces.storage import Storage, tell_once
 from fdsweep.trainers import backbones, datasets, distillers, modalities, tasks
 from fdsweep.trainers.datasets import Scaling
+from fdsweep.trainers.datasets.prepared import spell_set
 from fdsweep.trainers.distillers import Distiller
 from fdsweep.trainers.distributed import Placed, Runtime
 from fdsweep.trainers.features.pixels import resized
@@ -48,7 +50,8 @@ class Prediction:
 
     Attributes:
         name: the file, with the number of the sample in it where it holds several.
-        label: the class; where every pixel is predicted, that of the most pixels.
+        label: the class; where every pixel is predicted, that of the most pixels; where there may
+            be several, their set.
         shares: the probability of every class, or the share of the pixels that have it.
         mask: [H, W] numbers of the pixels' classes, where every pixel is predicted.
     """
@@ -130,8 +133,13 @@ class Student:
         classes = self.record.classes
         views = torch.stack([view for _, view in batch])
         logits = self.logits(views)
-        guesses = logits.argmax(dim=1)
-        if not tasks.find(self.record.task).dense:
+        guesses, task = logits.argmax(dim=1), tasks.find(self.record.task)
+        if task.sets:
+            for (name, _), own in zip(batch, logits.sigmoid().tolist(), strict=True):
+                found = [one for one, share in zip(classes, own, strict=True) if share > THRESHOLD]
+                yield Prediction(name, spell_set(found), dict(zip(classes, own, strict=True)))
+            return
+        if not task.dense:
             shares = logits.softmax(dim=1).tolist()
             for (name, _), guess, own in zip(batch, guesses.tolist(), shares, strict=True):
                 yield Prediction(name, classes[guess], dict(zip(classes, own, strict=True)))

@@ -4,9 +4,9 @@ A task says what a network learns and how its predictions are judged; see `Task`
 """
 
 from fdsweep.trainers.registry import Registry
-from fdsweep.trainers.tasks.base import Task
+from fdsweep.trainers.tasks.base import Task, class_weights
 
-__all__ = ["Task", "find", "metric", "registry", "version"]
+__all__ = ["Task", "class_weights", "find", "metric", "registry", "version"]
 
 registry: Registry[Task] = Registry("task", "fdsweep.trainers.tasks", "fdsweep.tasks")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from fdsweep.trainers.datasets import DatasetInfo, Fold
@@ -19,12 +20,17 @@ class Task(ABC):
         metric: the score's name among the metrics: a fraction, the higher the better. On validation
             it chooses the epoch and the head.
         dense: every pixel has a label: labels are maps [N, H, W] and logits [N, C, h, w].
+        sets: a sample has any number of labels: labels are sets [N, C] of 0 and 1, and each logit
+            is of its class alone.
+        balances: there is a `balanced_loss`.
         examples: of how many test samples `illustrate` is asked for a picture.
         couples_samples: the loss of a batch is not the mean of that of its parts.
     """
 
     metric: ClassVar[str]
     dense: ClassVar[bool] = False
+    sets: ClassVar[bool] = False
+    balances: ClassVar[bool] = False
     examples: ClassVar[int] = 0
     couples_samples: ClassVar[bool] = True
 
@@ -35,6 +41,14 @@ class Task(ABC):
     @abstractmethod
     def loss(self, student: Outputs, labels: Tensor) -> Tensor:
         """The scalar that is trained beside the distillation terms: outputs and labels [N, ...]."""
+
+    def balanced_loss(self, fold: Fold) -> Callable[[Outputs, Tensor], Tensor]:
+        """The same with weights for which every class weighs the same in the training split.
+
+        It is a mean over the samples of a batch like `loss`, of which weights are part, so that a
+        batch of rare classes alone moves a network more than others do.
+        """
+        raise NotImplementedError(f"{type(self).__name__} says that it does not balance")
 
     @abstractmethod
     def predict(self, logits: Tensor, labels: Tensor) -> Tensor:
@@ -48,7 +62,8 @@ class Task(ABC):
     def measure(self, predictions: Tensor, labels: Tensor) -> dict[str, float]:
         """Metrics by name over a split, `metric` and any others; each becomes a curve.
 
-        `labels` [N] are those of `Fold.labels`; a dense task's predictions hold all it needs.
+        `labels` [N] are those of `Fold.labels`; where these are not what a network learns, the
+        predictions hold all that is needed.
         """
 
     @abstractmethod
@@ -70,3 +85,13 @@ class Task(ABC):
         """
         del inputs, labels, logits
         return []
+
+
+def class_weights(counts: Tensor) -> Tensor:
+    """[C], n / (k n_c) of classes that n_c > 0 of n have, k of them, and 0 of others.
+
+    That is scikit-learn's class_weight="balanced".
+    """
+    there = counts > 0
+    weights = counts.sum() / (there.sum() * counts.clamp(min=1))
+    return weights.float() * there

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +18,7 @@ from fdsweep.trainers.datasets import DatasetInfo, Fold
 from fdsweep.trainers.features.outputs import Outputs
 from fdsweep.trainers.features.pixels import IGNORE, resized
 from fdsweep.trainers.imports.lazy import torch
-from fdsweep.trainers.tasks import Task, registry
+from fdsweep.trainers.tasks import Task, class_weights, registry
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -46,6 +48,7 @@ class Segmentation(Task):
 
     metric = "miou"
     dense = True
+    balances = True
     examples = 4
 
     @override
@@ -54,13 +57,19 @@ class Segmentation(Task):
 
     @override
     def loss(self, student: Outputs, labels: Tensor) -> Tensor:
-        logits = resized(student.logits, *labels.shape[1:])
-        cross_entropy = torch.nn.functional.cross_entropy
-        if logits.is_cuda:  # where torch's own sum adds up in another order each time
-            total = cross_entropy(logits, labels, ignore_index=IGNORE, reduction="none").sum()
-        else:
-            total = cross_entropy(logits, labels, ignore_index=IGNORE, reduction="sum")
-        return total / (labels != IGNORE).sum().clamp(min=1)
+        return _mean_error(student.logits, labels, None)
+
+    @override
+    def balanced_loss(self, fold: Fold) -> Callable[[Outputs, Tensor], Tensor]:
+        """As of a classification, with the labelled pixels of the training split as samples."""
+        from fdsweep.trainers.loaders import evaluated_views  # brings torch
+
+        assert fold.label_maps is not None
+        counts = torch.zeros(IGNORE + 1, dtype=torch.int64, device=fold.labels.device)
+        for maps in evaluated_views(fold.label_maps, fold.train):
+            counts += torch.bincount(maps.flatten(), minlength=IGNORE + 1)
+        weights = class_weights(counts[: fold.num_classes])
+        return lambda student, labels: _mean_error(student.logits, labels, weights)
 
     @override
     def predict(self, logits: Tensor, labels: Tensor) -> Tensor:
@@ -114,6 +123,19 @@ class Segmentation(Task):
             parts = [_picture(view), *(colours[x.numpy()] for x in maps)]
             pictures.append(_strip([part[::step, ::step] for part in parts]))
         return pictures
+
+
+def _mean_error(logits: Tensor, labels: Tensor, weights: Tensor | None) -> Tensor:
+    """The sum of the labelled pixels' cross-entropies, times `weights` [C], by their number."""
+    logits = resized(logits, *labels.shape[1:])
+    cross_entropy = partial(
+        torch.nn.functional.cross_entropy, logits, labels, weight=weights, ignore_index=IGNORE
+    )
+    if logits.is_cuda:  # where torch's own sum adds up in another order each time
+        total = cross_entropy(reduction="none").sum()
+    else:
+        total = cross_entropy(reduction="sum")
+    return total / (labels != IGNORE).sum().clamp(min=1)
 
 
 def _picture(view: Tensor) -> NDArray[np.uint8]:

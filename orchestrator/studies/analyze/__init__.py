@@ -215,7 +215,7 @@ def analysis(study: Study, seeds: Sequence[int]) -> analyses.Analysis:
         cutoff=cutoff,
         orders=ORDERS,
         draws=DRAWS,
-        classes=info.classes,
+        classes=info.classes if tasks.find(info.task).dense else info.sample_classes,
         positions=ROWS * COLUMNS if tasks.find(info.task).dense else 0,
         teachers=tuple(
             _teacher(study.store, config, seed) for config in configs.values() for seed in seeds

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from fdsweep.results.compute.cells import Cell
-from fdsweep.results.compute.tables.model import TO_PERCENT, ClassRow
+from fdsweep.results.compute.tables.model import ClassRow
 from fdsweep.results.compute.tallies import Tally
 
 
@@ -15,16 +15,14 @@ def per_class(cell: Cell, tallies: Mapping[str, Tally]) -> Iterator[ClassRow]:
     if counted is None:
         return
     done = counted.tested(cell.done.index)
-    samples, hits, labelled = (
-        each[done].sum(axis=0)
-        for each in (counted.class_samples, counted.class_hits, counted.class_labelled)
-    )
-    for label in np.flatnonzero(samples):
+    labelled = counted.class_labelled[done].sum(axis=0)
+    scores = counted.class_scores(cell.done.index)
+    for label in np.flatnonzero(~np.isnan(scores)):
         yield ClassRow(
             row=cell.row.row,
             teacher_modality=cell.row.teacher_modality,
             student_modality=cell.row.student_modality,
             label=int(label),
             n=int(labelled[label]),
-            score=float(TO_PERCENT * hits[label] / samples[label]),
+            score=float(scores[label]),
         )

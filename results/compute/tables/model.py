@@ -105,7 +105,8 @@ class TableRow:
 class ClassRow:
     """Score in percent on one class, of which `n` test samples are, all done seeds of a row pooled.
 
-    A class's accuracy, or the overlap (IoU) of its pixels, which are the samples then.
+    A class's accuracy, or the overlap (IoU) of its pixels, which are the samples then. Where there
+    are sets of labels it is the mean over seeds of its average precision.
     """
 
     row: str

@@ -10,6 +10,7 @@ from fdsweep.results.records import older
 from fdsweep.results.records.schema import (
     CURVES,
     KEPT,
+    LABEL_SETS,
     PREDICTIONS,
     REGIONS,
     REPLICATES,
@@ -81,6 +82,8 @@ def _samples(table: pa.Table) -> pa.Table:
         return table
     if {"label", "intersection", "union"} <= {*table.column_names}:
         schema = REGIONS
+    elif {"labels", "scores"} <= {*table.column_names}:
+        schema = LABEL_SETS
     else:
         schema = PREDICTIONS if "label" in table.column_names else SAMPLES
     return _appended(_conform(table, schema), table)

@@ -39,6 +39,8 @@ COMMON = {
     "--teacher",
     "--features",
     "--protocol",
+    "--class-weights",
+    "--sampling",
     "--address",
     "--dry-run",
     "--json",

@@ -4,6 +4,8 @@ import pytest
 
 from fdsweep.orchestrator.execution.devices.sharing import split
 from fdsweep.orchestrator.execution.trial import train_name
+from fdsweep.orchestrator.studies.compare import comparison
+from fdsweep.orchestrator.studies.manifest import make_manifest
 from fdsweep.orchestrator.studies.plan import make_cells, make_plan, sweep_name
 from fdsweep.search_spaces.errors import ConfigError
 from fdsweep.search_spaces.presets import load_preset
@@ -248,3 +250,51 @@ def test_the_protocol_and_the_feature_point_are_of_student_and_teacher(component
         assert other.sweep != plain.sweep
         keys = {trial.key for trial in (*other.students, *other.teachers)}
         assert keys.isdisjoint(trial.key for trial in (*plain.students, *plain.teachers))
+
+
+def test_what_is_done_about_rare_classes_is_for_teachers_too_and_in_the_name():
+    plain = override(load_preset("components"), seeds=(0,))
+    names = set()
+    for change in ({}, {"class_weights": "balanced"}, {"sampling": "balanced"}):
+        sweep = override(plain, **change)
+        plan = plan_of(sweep)
+        names.add(plan.sweep)
+        for config in (trial.config for trial in (*plan.teachers, *plan.students)):
+            for network in (config.network, *config.teachers):
+                assert {name: getattr(network, name) for name in change} == change
+        notes = make_manifest(sweep, plan.cells, INFO).data_notes
+        assert len(notes) == len(INFO.notes) + len(change)
+    assert len(names) == 3
+
+
+SETS = replace(INFO, task="multilabel", scenes=("(none)", "PEN;ROW"))
+
+
+@pytest.mark.parametrize(
+    ("dataset", "method", "changes", "message"),
+    [
+        ("rooms", "none", {"sampling": "balanced"}, "on rooms pixels have a class each"),
+        ("sets", "none", {"sampling": "balanced"}, "samples have several labels"),
+        ("sets", "kd+dkd", {}, r"kd\+dkd is for samples of one label: it sets the label apart"),
+    ],
+)
+def test_what_needs_one_label_is_refused_where_there_are_several(dataset, method, changes, message):
+    info = SETS if dataset == "sets" else datasets.find(dataset).info
+    sweep = validated({"study": "s", "title": "S", "rows": [{"name": "r", "method": method}]}, "s")
+    with pytest.raises(ConfigError, match=message):
+        make_cells(override(sweep, **changes), info)
+
+
+def test_a_task_that_knows_no_weights_is_refused(monkeypatch):
+    monkeypatch.setattr("fdsweep.trainers.tasks.classification.Classification.balances", False)
+    sweep = override(load_preset("components"), class_weights="balanced")
+    with pytest.raises(ConfigError, match="the loss of classification knows no weights"):
+        make_cells(sweep, INFO)
+
+
+def test_sets_of_labels_are_compared_by_methods_that_take_them():
+    sweep = comparison(task="multilabel")
+    methods = {row.method for row in sweep.rows}
+    assert {"kd", "dist", "fd-cmkd", "unpaired"} - methods == {"unpaired"}
+    cells = make_cells(sweep, SETS)
+    assert make_manifest(sweep, cells, SETS).class_names == INFO.classes

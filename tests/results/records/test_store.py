@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,6 +13,7 @@ from pyarrow import fs
 
 from fdsweep.results.records.schema import (
     CURVES,
+    LABEL_SETS,
     PREDICTIONS,
     REGIONS,
     REPLICATES,
@@ -334,6 +336,21 @@ def test_another_task_keeps_other_columns_of_its_samples(store: Store, replicate
     plain = {"key": "aa", "seed": 0, **PREDICTED[0]}
     assert store.predictions(["aa"]).to_dict("records") == [plain]
     assert len(store.predictions()) == 4
+
+
+def test_sets_of_labels_are_kept_with_the_score_of_each_class(
+    store: Store, replicate: Make
+) -> None:
+    one = replicate(key="sets", task="multilabel", metric="map")
+    kept = {"sample_id": ["a", "b"], "group": ["g", "g"], "labels": [[0, 2], []]}
+    scores = [[0.1, 0.2, 0.7], [0.0, 1.0, 0.5]]
+    store.put(one, [], pa.table({**kept, "scores": scores}))
+    stored = pq.read_table(store.uri("predictions/sets-0.parquet"))
+    assert stored.schema.equals(LABEL_SETS)
+    assert stored["scores"].to_pylist() == np.float32(scores).tolist()
+    rows = store.predictions(["sets"])
+    assert list(rows.columns) == LABEL_SETS.names
+    assert [list(own) for own in rows["labels"]] == kept["labels"]
 
 
 def test_a_segmentation_keeps_what_each_class_of_an_image_has(

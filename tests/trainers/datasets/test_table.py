@@ -1,7 +1,6 @@
 """A user's own table: what is read, how it is split, and how it comes back by its name."""
 
 import json
-import pickle
 
 import numpy as np
 import pyarrow as pa
@@ -10,41 +9,21 @@ import pytest
 import torch
 from miniature import own_table
 from miniature.media_files import numbered, write_jpeg, write_wav
+from miniature.own_table import prepare
 from PIL import Image
 
 from fdsweep.orchestrator.data.overview import overview, to_text
-from fdsweep.orchestrator.data.plan import make_plan
 from fdsweep.search_spaces.errors import ConfigError, DataError
 from fdsweep.trainers import datasets
 from fdsweep.trainers.datasets.table import read_table
 from fdsweep.trainers.datasets.table.columns import make_column
 from fdsweep.trainers.datasets.table.rows import read_rows
 from fdsweep.trainers.preparation.catalog import Damaged, Options
-from fdsweep.trainers.preparation.decoding import find_outcome, make_shard
-from fdsweep.trainers.preparation.manifest import make_manifest, save_manifest
-from fdsweep.trainers.preparation.shards import write_assets
 
 
 @pytest.fixture(scope="module")
 def described(tmp_path_factory):
     return own_table.build(tmp_path_factory.mktemp("own"))
-
-
-def prepare(described, storage):
-    """What `fdsweep prepare` does, in this process."""
-    table, raw = read_table(described, None, str(storage))
-    catalog = table.catalog(raw, Options())
-    job, parts = make_plan(table, raw, str(storage), Options(), catalog, 128)
-    write_assets(str(storage), table.name, job.folder, catalog.assets)
-    for part in parts:
-        make_shard(pickle.loads(pickle.dumps(job)), part)
-    outcomes = [find_outcome(job, part) for part in parts]
-    manifest = make_manifest(
-        table.name, catalog, job.payloads, outcomes,
-        folder=job.folder, version=table.version, decoders={}, options={}, declared=table.declared,
-    )  # fmt: skip
-    save_manifest(str(storage), manifest)
-    return manifest
 
 
 @pytest.fixture(scope="module")

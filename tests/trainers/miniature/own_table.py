@@ -1,10 +1,18 @@
 """A table of one's own: rows by people, a text and a signal each, with a class they tell."""
 
 import csv
+import pickle
 from pathlib import Path
 
 import numpy as np
 import yaml
+
+from fdsweep.orchestrator.data.plan import make_plan
+from fdsweep.trainers.datasets.table import read_table
+from fdsweep.trainers.preparation.catalog import Options
+from fdsweep.trainers.preparation.decoding import find_outcome, make_shard
+from fdsweep.trainers.preparation.manifest import Manifest, make_manifest, save_manifest
+from fdsweep.trainers.preparation.shards import write_assets
 
 HEADER = ("sample_id", "label", "person", "note", "motion")
 WORDS = {"walk": "steps on a long road", "rest": "a quiet evening at home"}
@@ -61,3 +69,34 @@ def build(folder: Path) -> Path:
         np.save(folder / f"{i}.npy", signal(i))
     write_csv(folder / "table.csv", HEADER, cells)
     return write_yaml(folder / "steps.yaml", description())
+
+
+def label_sets(i: int) -> list[str]:
+    """Labels of row `i`, of any number: "walk" where it is one, "late" for each third, or none."""
+    return ["walk"] * (i % 2 == 0) + ["late"] * (i % 3 == 0)
+
+
+def build_with_sets(folder: Path, **changes: object) -> Path:
+    """The same table with sets of labels in place of labels."""
+    cells = [[row[0], ";".join(label_sets(i)), *row[2:]] for i, row in enumerate(rows())]
+    for i in range(len(cells)):
+        np.save(folder / f"{i}.npy", signal(i))
+    write_csv(folder / "table.csv", ("sample_id", "labels", *HEADER[2:]), cells)
+    return write_yaml(folder / "steps.yaml", description(labels="labels", **changes))
+
+
+def prepare(described: Path, storage: Path) -> Manifest:
+    """What `fdsweep prepare` does, in this process."""
+    table, raw = read_table(described, None, str(storage))
+    catalog = table.catalog(raw, Options())
+    job, parts = make_plan(table, raw, str(storage), Options(), catalog, 128)
+    write_assets(str(storage), table.name, job.folder, catalog.assets)
+    for part in parts:
+        make_shard(pickle.loads(pickle.dumps(job)), part)
+    outcomes = [find_outcome(job, part) for part in parts]
+    manifest = make_manifest(
+        table.name, catalog, job.payloads, outcomes,
+        folder=job.folder, version=table.version, decoders={}, options={}, declared=table.declared,
+    )  # fmt: skip
+    save_manifest(str(storage), manifest)
+    return manifest

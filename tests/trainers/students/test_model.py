@@ -10,6 +10,7 @@ import pytest
 import torch
 from conftest import DENSE, dense_trial, small_trial
 
+from fdsweep.orchestrator.models.predict import to_text
 from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.errors import DataError
 from fdsweep.search_spaces.storage import Storage
@@ -91,6 +92,27 @@ def test_a_file_of_no_use_is_a_sentence(student, tmp_path, name):
         (tmp_path / text).write_text("x,y\nno,numbers\n")
     with pytest.raises(DataError, match=f"{name}: cannot be used: {BAD[name]}"):
         student.predict([tmp_path / name])
+
+
+def test_of_several_labels_all_that_are_likely_are_named(tmp_path):
+    info = replace(Watch.info, task="multilabel")
+    trial = watch_trial(str(tmp_path))
+    network = replace(trial.config.network, task="multilabel")
+    record = kept(
+        str(tmp_path), info, replace(trial, config=replace(trial.config, network=network))
+    )
+    student = load_kept(str(tmp_path), record)
+    np.save(tmp_path / "x.npy", 9 * SIGNAL)
+    found = student.predict([tmp_path / "x.npy"])
+    windows = np.stack([9 * SIGNAL[i : i + 100, 3:].T for i in (0, 50, 100)]).astype(np.float32)
+    shares = student.logits(torch.from_numpy(windows)).sigmoid()
+    assert [list(one.shares.values()) for one in found] == shares.tolist()
+    for one, own in zip(found, shares, strict=True):
+        names = [Watch.info.classes[i] for i in np.flatnonzero(own > 0.5)]
+        assert one.label == (";".join(names) or "(none)")
+        line = to_text([one]).removeprefix(one.name).strip()
+        parts = (f"{name}  {100 * one.shares[name]:.1f} %" for name in names)
+        assert line == (", ".join(parts) or "(none)")
 
 
 def test_pixels_become_masks(tmp_path):

@@ -50,6 +50,8 @@ def above(labels, logits):
 
 @pytest.fixture
 def ordinal(install, monkeypatch):
+    for name in tasks.registry.names():  # ours are registered once, when they are imported
+        tasks.find(name)
     monkeypatch.setattr(tasks.registry, "_entries", dict(tasks.registry._entries))
     install("ordinal-task", "ordinal_task", "ordinal", CODE, "fdsweep.tasks")
     return "ordinal"

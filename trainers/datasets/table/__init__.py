@@ -1,7 +1,7 @@
 """A user's own data set: a table with a row per sample, described in a YAML file.
 
-takes   a CSV or Parquet file with columns for sample_id, label (or mask), perhaps group and split,
-        and one per modality: a path, or a text itself
+takes   a CSV or Parquet file with columns for sample_id, label (or labels, or mask), perhaps group
+        and split, and one per modality: a path, or a text itself
 yields  what the kind of each column makes of it (`columns`)
 splits  those of the table, else groups apart, 65 / 15 / 20 %, or folds that rotate with the seed
 
@@ -72,6 +72,7 @@ class Table(Prepared):
             payloads=payloads,
             read_with=(COLUMNS, *map(asset_name, self.columns)),
             pixel_classes=declared.pixel_classes,
+            set_classes=declared.set_classes,
             optim=declared.optim,
             about=declared.about,
             source=declared.source,
@@ -264,4 +265,5 @@ def _declared(described: Described, listed: Listed) -> Declared:
         licence=said.licence or "none stated",
         url=said.url,
         parts=listed.parts,
+        set_classes=listed.set_classes,
     )

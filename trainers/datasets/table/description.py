@@ -44,18 +44,19 @@ class Training(Fields):
 class Description(Fields):
     """A data set as a person describes it.
 
-    `table` is a CSV or Parquet file, its path relative to the description. The next five name
-    columns of it: `mask` a picture with a class for each pixel, in place of a `label` for each
-    sample; a table need not have those for `sample_id`, `group` and `split`. With `folds` each seed
-    tests another part of so many, and validates on the next. `classes` gives the
-    order of the labels, and what the numbers in a mask mean, from 0. `modalities` are columns by
-    the name of what they become, as `make_column` takes them.
+    `table` is a CSV or Parquet file, its path relative to the description. The next six name
+    columns of it: in place of a `label` for each sample `labels` may hold several, and `mask` a
+    picture with a class for each pixel; a table need not have those for `sample_id`, `group` and
+    `split`. With `folds` each seed tests another part of so many, and validates on the next.
+    `classes` gives the order of the labels, and what the numbers in a mask mean, from 0.
+    `modalities` are columns by the name of what they become, as `make_column` takes them.
     """
 
     name: Annotated[str, Field(pattern=NAME, max_length=60)]
     table: Words
     sample_id: str | None = "sample_id"
     label: str | None = "label"
+    labels: str | None = None
     mask: str | None = None
     group: str | None = "group"
     split: str | None = "split"
@@ -139,6 +140,11 @@ def _check_names(said: Description, path: Path) -> None:
             raise ConfigError(f"{name!r} cannot be a modality's name", f"{path}, modalities", fix)
     if said.folds is not None and "split" in said.model_fields_set and said.split is not None:
         raise ConfigError("both are given", f"{path}, split and folds", "Give one of them")
+    if said.labels is not None:
+        for role in ("label", "mask"):
+            if role in said.model_fields_set and getattr(said, role) is not None:
+                fix = "Give one of them"
+                raise ConfigError("both are given", f"{path}, {role} and labels", fix)
     if len(set(said.classes)) < len(said.classes):
         raise ConfigError("a class stands twice", f"{path}, classes", "Name each once")
 

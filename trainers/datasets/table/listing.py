@@ -5,19 +5,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fdsweep.search_spaces.errors import ConfigError, DataError, clipped
+from fdsweep.search_spaces.errors import DataError, clipped
 from fdsweep.trainers.datasets.prepared import LABEL_MAP
 from fdsweep.trainers.datasets.table.columns import Column
 from fdsweep.trainers.datasets.table.description import Described
+from fdsweep.trainers.datasets.table.labels import Labelling, read_labels
 from fdsweep.trainers.datasets.table.rows import Rows
 from fdsweep.trainers.datasets.table.splitting import Sample, split_samples
 from fdsweep.trainers.preparation.catalog import Catalog, Item, Skipped
 
 COLUMNS = "columns.json"
 """The file beside the shards that says how raw files become samples."""
-
-ALL = "all"
-"""The one label of samples whose pixels have classes, where they have none of their own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,11 +26,13 @@ class Listed:
         catalog: of its samples.
         columns: by modality, with what the training samples' files say of them.
         parts: of each group, where splits rotate with the seed.
+        set_classes: those a sample may have several of, if it may.
     """
 
     catalog: Catalog
     columns: dict[str, Column]
     parts: dict[str, int]
+    set_classes: tuple[str, ...] = ()
 
 
 def list_samples(described: Described, rows: Rows, raw: Path) -> Listed:
@@ -42,8 +42,8 @@ def list_samples(described: Described, rows: Rows, raw: Path) -> Listed:
         DataError: ids, labels, groups or splits are not what they should be.
         ConfigError: the description does not fit the table or its files.
     """
-    samples, classes, notes = _samples(described, rows)
-    splitting = split_samples(described, rows, samples, classes)
+    samples, labelling, notes = _samples(described, rows)
+    splitting = split_samples(described, rows, samples, labelling.classes)
     items, missing = [], []
     for sample, own in zip(samples, splitting.splits, strict=True):
         lacking = _lacking(described, sample.cells, raw)
@@ -70,12 +70,17 @@ def list_samples(described: Described, rows: Rows, raw: Path) -> Listed:
     catalog = Catalog(
         items=tuple(items),
         missing=tuple(missing),
-        classes=classes,
+        classes=labelling.names,
         notes=(*notes, *splitting.notes),
         assets=assets,
         split=splitting.said,
     )
-    return Listed(catalog=catalog, columns=columns, parts=splitting.parts)
+    return Listed(
+        catalog=catalog,
+        columns=columns,
+        parts=splitting.parts,
+        set_classes=labelling.classes if described.said.labels is not None else (),
+    )
 
 
 def asset_name(modality: str) -> str:
@@ -83,8 +88,8 @@ def asset_name(modality: str) -> str:
     return f"{modality}.learnt.json"
 
 
-def _samples(described: Described, rows: Rows) -> tuple[list[Sample], tuple[str, ...], list[str]]:
-    """The samples by their ids, the classes, and what is to be said of either."""
+def _samples(described: Described, rows: Rows) -> tuple[list[Sample], Labelling, list[str]]:
+    """The samples by their ids, their labels, and what is to be said of either."""
     notes = []
     ids = described.cells(rows, "sample_id")
     if ids is None:
@@ -92,7 +97,8 @@ def _samples(described: Described, rows: Rows) -> tuple[list[Sample], tuple[str,
         ids = [f"{number:0{width}d}" for number in range(1, len(rows) + 1)]
         notes.append("The table has no sample ids: samples are numbered in its order.")
     _check_ids(ids, rows)
-    labels, classes = _labels(described, rows)
+    labelling = read_labels(described, rows)
+    notes += labelling.notes
     groups = described.cells(rows, "group")
     if groups is None:
         groups = ids
@@ -109,12 +115,14 @@ def _samples(described: Described, rows: Rows) -> tuple[list[Sample], tuple[str,
             row=row,
             sample_id=ids[row],
             group=groups[row],
-            label=labels[row],
+            label=labelling.labels[row],
+            classes=labelling.of_samples[row],
+            stratum=labelling.strata[row],
             cells={name: own[row] for name, own in cells.items()},
         )
         for row in range(len(rows))
     ]
-    return sorted(samples, key=lambda sample: sample.sample_id), classes, notes
+    return sorted(samples, key=lambda sample: sample.sample_id), labelling, notes
 
 
 def _check_ids(ids: Sequence[str], rows: Rows) -> None:
@@ -129,37 +137,6 @@ def _check_ids(ids: Sequence[str], rows: Rows) -> None:
                 "Give each sample a name of its own",
             )
         first[name] = row
-
-
-def _labels(described: Described, rows: Rows) -> tuple[list[int], tuple[str, ...]]:
-    """The class of each sample, and the classes: of whole numbers by size, else by name."""
-    said = described.said
-    if said.mask is not None and not described.asked_for("label"):
-        return [0] * len(rows), (ALL,)
-    if said.label is None:
-        raise ConfigError("neither a label nor a mask is named", str(described.path), "Name one")
-    cells = rows.column(said.label, "label")
-    if "" in cells:
-        fix = "Give each sample one, or leave the row out"
-        raise DataError("has no label", rows.place(cells.index("")), fix)
-    found = set(cells)
-    if said.mask is None and said.classes:
-        if strange := sorted(found.difference(said.classes)):
-            row = cells.index(strange[0])
-            what = f"has the label {clipped(strange[0])!r}, which is none of the classes"
-            raise DataError(what, rows.place(row), f"Add it to them in {described.path}")
-        if unused := [name for name in said.classes if name not in found]:
-            what = f"no sample is of the class {clipped(unused[0])!r}"
-            raise DataError(what, str(rows.path), f"Take it out of {described.path}")
-        classes = said.classes
-    else:
-        whole = all(name.removeprefix("-").isdecimal() for name in found)
-        classes = tuple(sorted(found, key=lambda name: (int(name) if whole else 0, name)))
-    if said.mask is None and len(classes) < 2:
-        what = f"all samples have the label {clipped(classes[0])!r}"
-        raise DataError(what, str(rows.path), "Two classes or more are needed")
-    numbers = {name: number for number, name in enumerate(classes)}
-    return [numbers[cell] for cell in cells], classes
 
 
 def _lacking(described: Described, cells: Mapping[str, str], raw: Path) -> list[str]:

@@ -12,6 +12,9 @@ import pyarrow.parquet as pq
 from fdsweep.search_spaces.errors import DataError, clipped, first_line
 
 DELIMITERS = ",;\t|"
+SEPARATOR = ";"
+"""Between the texts of a cell that holds several."""
+
 PARQUET = (".parquet", ".pq")
 FIX = "Give a CSV file with a header, or a Parquet file"
 MAX_CELL = 1_000_000
@@ -102,12 +105,33 @@ def _parquet(path: Path) -> Rows:
     columns = {}
     for name in table.column_names:
         kind = table.schema.field(name).type
+        if _is_list_of_names(kind):
+            columns[name] = [_names(cell, f"{path}, column {name}") for cell in table[name]]
+            continue
         if pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
             raise DataError(f"holds {kind} in column {name!r}", str(path), "Give texts or numbers")
         columns[name] = [_cell(value) for value in table[name].to_pylist()]
     return Rows(
         path=path, columns=columns, numbers=list(range(1, len(table) + 1)), called="row"
     )  # fmt: skip
+
+
+def _is_list_of_names(kind: pa.DataType) -> bool:
+    if not (pa.types.is_list(kind) or pa.types.is_large_list(kind)):
+        return False
+    one = kind.value_type
+    kinds = (pa.types.is_string, pa.types.is_large_string, pa.types.is_integer)
+    return any(is_kind(one) for is_kind in kinds)
+
+
+def _names(cell: pa.Scalar, where: str) -> str:
+    """The names in a list as the text of a cell; DataError where one has the separator in it."""
+    names = [_cell(value) for value in cell.as_py() or ()]
+    for name in names:
+        if SEPARATOR in name:
+            what = f"has {clipped(name)!r} in a list, in which {SEPARATOR!r} sets labels apart"
+            raise DataError(what, where, "Write it without")
+    return SEPARATOR.join(names)
 
 
 def _check_header(names: list[str], path: Path) -> None:

@@ -23,12 +23,18 @@ VAL, TEST = 0.15, 0.2
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sample:
-    """A row: `row` counts from 0, `cells` are by modality."""
+    """A row: `row` counts from 0, `cells` are by modality.
+
+    `label` is what stands in the shard, `classes` are those that it has, often one, and `stratum`
+    the one whose share every split should have: of several the rarest, of none another number.
+    """
 
     row: int
     sample_id: str
     group: str
     label: int
+    classes: tuple[int, ...]
+    stratum: int
     cells: dict[str, str]
 
 
@@ -60,11 +66,10 @@ def split_samples(
         splitting = _folds(described.said.folds, described, rows, samples, classes)
     else:
         splitting = _ours(described, rows, samples, classes)
-    labels = [sample.label for sample in samples]
-    _check_trained(splitting.splits, labels, classes, rows)
+    _check_trained(splitting.splits, samples, classes, rows)
     notes = list(splitting.notes)
     for name in SPLITS[1:]:
-        have = {label for label, own in zip(labels, splitting.splits, strict=True) if own == name}
+        have = _classes_in(name, splitting.splits, samples)
         if lacking := [classes[label] for label in set(range(len(classes))) - have]:
             notes.append(f"No sample of {name} is of {', '.join(sorted(lacking))}.")
     return replace(splitting, notes=tuple(notes))
@@ -82,7 +87,7 @@ def _of_table(cells: Sequence[str], rows: Rows, samples: Sequence[Sample]) -> Sp
     _check_groups(splits, groups, rows)
     notes = ["Splits are those of the table."]
     if "val" not in count:
-        splits = carve_val(splits, groups, [sample.label for sample in samples], VAL)
+        splits = carve_val(splits, groups, [sample.stratum for sample in samples], VAL)
         notes.append("Validation is carved from train.")
     return Splitting(splits=splits, said=of_lists(count, "samples"), notes=tuple(notes))
 
@@ -97,13 +102,13 @@ def _folds(
     """Parts of which each seed tests another; the splits are those of seed 0."""
     _check_enough(described, rows, samples, classes)
     groups = [sample.group for sample in samples]
-    labels = [sample.label for sample in samples]
+    strata = [sample.stratum for sample in samples]
     if len(set(groups)) < folds:
         what = f"{len(set(groups))} groups cannot fill {folds} folds"
         raise DataError(what, str(rows.path), "Ask for fewer `folds`")
-    parts = deal(groups, labels, folds)
+    parts = deal(groups, strata, folds)
     for seed in range(folds):
-        _check_trained([turn(parts[g], seed, folds) for g in groups], labels, classes, rows)
+        _check_trained([turn(parts[g], seed, folds) for g in groups], samples, classes, rows)
     of = f"groups (column {described.said.group})" if len(set(groups)) < len(samples) else "samples"
     notes = (
         f"The {of} are dealt into {folds} parts of like classes: each of {folds} seeds in a row "
@@ -125,10 +130,10 @@ def _ours(
     """Whole groups test, then validate, so that each class keeps its share as far as that goes."""
     _check_enough(described, rows, samples, classes)
     groups = [sample.group for sample in samples]
-    labels = [sample.label for sample in samples]
-    held = carve_val(["train"] * len(samples), groups, labels, TEST)
+    strata = [sample.stratum for sample in samples]
+    held = carve_val(["train"] * len(samples), groups, strata, TEST)
     splits = carve_val(
-        ["test" if where == "val" else where for where in held], groups, labels, VAL / (1 - TEST)
+        ["test" if where == "val" else where for where in held], groups, strata, VAL / (1 - TEST)
     )
     count = Counter(splits)
     shares = " / ".join(f"{100 * count[split] / len(splits):.0f}" for split in SPLITS)
@@ -152,7 +157,8 @@ def _check_enough(
     """DataError where a class has too few groups for every split to have one."""
     members: dict[int, set[str]] = defaultdict(set)
     for sample in samples:
-        members[sample.label].add(sample.group)
+        for label in sample.classes:
+            members[label].add(sample.group)
     is_grouped = len({sample.group for sample in samples}) < len(samples)
     for label, own in members.items():
         if len(own) < len(SPLITS) and described.said.mask is None:
@@ -190,10 +196,16 @@ def _check_groups(splits: Sequence[Split], groups: Sequence[str], rows: Rows) ->
             )
 
 
+def _classes_in(name: Split, splits: Sequence[Split], samples: Sequence[Sample]) -> set[int]:
+    """The classes that samples of a split have."""
+    pairs = zip(samples, splits, strict=True)
+    return {label for sample, split in pairs if split == name for label in sample.classes}
+
+
 def _check_trained(
-    splits: Sequence[Split], labels: Sequence[int], classes: Sequence[str], rows: Rows
+    splits: Sequence[Split], samples: Sequence[Sample], classes: Sequence[str], rows: Rows
 ) -> None:
-    trained = {label for label, split in zip(labels, splits, strict=True) if split == "train"}
+    trained = _classes_in("train", splits, samples)
     for label, name in enumerate(classes):
         if label not in trained:
             what = f"no training sample is of the class {clipped(name)!r}"
