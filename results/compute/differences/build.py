@@ -18,7 +18,8 @@ OTHER_QUESTION = ("dataset", "data_fingerprint", "protocol")
 def differences(first: Side, second: Side) -> Differences:
     """What `first` and `second` differ in."""
     ours, theirs = lines_of(first.manifest), lines_of(second.manifest)
-    shared = tuple(line for line in ours if line in theirs)
+    both = {*ours} & {*theirs}
+    shared = tuple(line for line in ours if line in both)
     of_sweeps = sweep_differences(first.manifest, second.manifest)
     metrics = first.table.metric, second.table.metric
     came_out = tuple(outcomes(first, second, shared)) if len({*metrics}) == 1 else ()
@@ -31,8 +32,8 @@ def differences(first: Side, second: Side) -> Differences:
             *row_differences(first, second, shared, of_sweeps),
             *environment_differences(first, second),
         ),
-        only_first=tuple(line for line in ours if line not in theirs),
-        only_second=tuple(line for line in theirs if line not in ours),
+        only_first=tuple(line for line in ours if line not in both),
+        only_second=tuple(line for line in theirs if line not in both),
         shared=shared,
         untried=tuple(line for line in shared if came_out and line not in tried),
         outcomes=came_out,

@@ -149,6 +149,7 @@ def _headings(column: Column) -> tuple[str, ...]:
         column.dataset,
         f"{column.dataset}: {column.student_modality}",
         f"{column.dataset}: {direction}",
+        f"{column.sweep}: {column.student_modality}",
         f"{column.sweep}: {direction}",
     )
 
@@ -168,10 +169,9 @@ def _runs(name: str, sources: Sequence[Source]) -> list[Beside]:
 
 
 def _spans(found: Sequence[Beside], datasets: Sequence[str]) -> bool:
-    """Whether a row can be pooled across all data sets."""
-    return all(
-        {*datasets} == {*by_dataset(found, each)} for each in (Beside.normalised, Beside.deltas)
-    )
+    """Whether a row has enough runs on every data set to be pooled across them."""
+    counts = {dataset: len(values) for dataset, values in by_dataset(found, Beside.deltas).items()}
+    return all(counts.get(dataset, 0) >= notes.MIN_SEEDS for dataset in datasets)
 
 
 def _over(name: str, found: Sequence[Beside], *, is_baseline: bool) -> PooledRow:

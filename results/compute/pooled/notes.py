@@ -74,7 +74,8 @@ def _across(why_not: str | None) -> str:
     return (
         "IQM: the mean of the middle half of all runs' normalised scores, where 0 is the mean of "
         "the baseline's seeds on that data set and 1 is all right. P(better): the share of runs "
-        "that beat the baseline's run of the same seed, ties half."
+        "that beat the baseline's run of the same seed, ties half. Both are of rows that have "
+        f"{MIN_SEEDS} seeds or more on every data set."
     )
 
 

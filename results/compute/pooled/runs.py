@@ -54,12 +54,16 @@ def by_dataset(
 ) -> dict[str, Vector]:
     """Data set -> `measure` of each run there; a data set without any is left out.
 
-    A run is a seed of a sweep: the mean over the directions, of the seeds that all of them have.
+    A run is a seed: the mean over the directions of a sweep, of the seeds that all of them have,
+    and over the sweeps that have the seed, which may be the very same replicates.
     """
-    runs: dict[str, list[float]] = {}
+    runs: dict[str, dict[int, list[float]]] = {}
     for sweep, dataset in dict.fromkeys((one.sweep, one.dataset) for one in found):
         each = [measure(one) for one in found if (one.sweep, one.dataset) == (sweep, dataset)]
-        seeds = sorted(set.intersection(*({*one} for one in each)))
-        means = [float(np.mean([one[seed] for one in each])) for seed in seeds]
-        runs.setdefault(dataset, []).extend(means)
-    return {dataset: np.array(values) for dataset, values in runs.items() if values}
+        for seed in sorted(set.intersection(*({*one} for one in each))):
+            mean = float(np.mean([one[seed] for one in each]))
+            runs.setdefault(dataset, {}).setdefault(seed, []).append(mean)
+    return {
+        dataset: np.array([np.mean(means) for means in seeds.values()])
+        for dataset, seeds in runs.items()
+    }

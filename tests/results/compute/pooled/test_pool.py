@@ -68,6 +68,21 @@ def test_directions_of_a_data_set_are_one_run_of_a_seed(source, sources):
     assert pooled.rows[1] == pool(sources[:2]).rows[1]  # both directions have the same scores
 
 
+def test_a_seed_that_two_sweeps_have_counts_once(sources):
+    copied = replace(sources[0], name="copy")
+    twice = pool([sources[0], copied])
+    assert [one.heading for one in twice.columns] == ["compare-a: gyroscope", "copy: gyroscope"]
+    assert twice.rows[1] == pool(sources[:1]).rows[1]
+    more = [cell.done.set_axis(cell.done.index + 9) for cell in copied.cells.values()]
+    cells = {
+        place: replace(cell, done=done)
+        for (place, cell), done in zip(copied.cells.items(), more, strict=True)
+    }
+    union = pool([sources[0], replace(copied, cells=cells)]).rows[1]
+    deltas = np.tile(100 * (SCORES["a"]["kd"] - SCORES["a"]["none"]), 2)
+    assert union.delta_ci == pytest.approx(mean_interval(deltas))
+
+
 def test_what_cannot_be_pooled_is_said(source, sources):
     lacking = source("f", {"none": [0.5] * 4, "dkd": [0.6, None, 0.6, 0.6]})
     pooled = pool([*sources, lacking])
@@ -106,3 +121,11 @@ def test_sweeps_that_cannot_be_compared_are_refused(sources):
     ):
         with pytest.raises(ConfigError, match=f"differ in their {told}"):
             pool([sources[0], replace(sources[1], table=changed)])
+
+
+def test_a_row_with_few_seeds_on_a_data_set_is_not_pooled_across(source, sources):
+    kd = [*SCORES["e"]["kd"][:4], *([None] * 4)]
+    few = source("e", {"none": SCORES["e"]["none"], "kd": kd[: len(SCORES["e"]["none"])]})
+    none, row = pool([*sources[:4], few]).rows
+    assert none.iqm is not None
+    assert (row.iqm, row.p_better, row.datasets) == (None, None, 5)
