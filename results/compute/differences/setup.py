@@ -90,7 +90,8 @@ def flat(value: object, place: str = "") -> dict[str, Any]:
 def configurations(replicates: pd.DataFrame) -> dict[str, dict[str, Any]]:
     """Key -> the configuration that its replicates were trained with."""
     once = replicates.drop_duplicates("key")
-    return {key: json.loads(text) for key, text in zip(once["key"], once["config"], strict=True)}
+    pairs = zip(once["key"], once["config"], strict=True)
+    return {key: json.loads(text or "{}") for key, text in pairs}
 
 
 def _rows(manifest: Manifest) -> dict[Line, ManifestRow]:

@@ -224,8 +224,8 @@ def _grid(title: str, names: Sequence[str], columns: Sequence[Column], spell: Ce
 
 
 def _score(row: TableRow) -> str:
-    half = None if row.ci_low is None or row.ci_high is None else (row.ci_low, row.ci_high)
-    spread = half_width(half)
+    low, high = row.ci_low, row.ci_high
+    spread = half_width(None if low is None or high is None else (low, high))
     return spell_number(row.mean) + ("" if spread is None else f" ± {spell_number(spread)}")
 
 
