@@ -10,7 +10,7 @@ At the end of a cell, `sweep` shows its report and a picture shows itself.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,6 +80,12 @@ class StudiedSweep:
     def table(self) -> pd.DataFrame:
         """A line per row and direction, as `fdsweep report --format csv` has them; in percent."""
         return pd.DataFrame(lines(self.report))
+
+    @cached_property
+    def networks(self) -> pd.DataFrame:
+        """A line per network whose cost is known, with its scores as a teacher, in percent."""
+        told = [asdict(network) for network in self.report.networks]
+        return pd.json_normalize([{k: v for k, v in x.items() if k != "as_student"} for x in told])
 
     @cached_property
     def rows(self) -> pd.DataFrame:

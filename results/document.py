@@ -9,8 +9,9 @@ import pandas as pd
 from fdsweep.results.compute import responses
 from fdsweep.results.compute.cells import Cell, chosen_seeds, collect
 from fdsweep.results.compute.effects import Effects, effects_of
-from fdsweep.results.compute.tables import Table, build_table
-from fdsweep.results.records import searches, teachers
+from fdsweep.results.compute.tables import NetworkRow, Table, build_table, network_rows
+from fdsweep.results.records import costs, searches, teachers
+from fdsweep.results.records.costs import Costs
 from fdsweep.results.records.manifest import Manifest
 from fdsweep.results.records.searches import Search
 from fdsweep.results.records.store import Store
@@ -54,6 +55,11 @@ class StoredSweep:
     def searches(self) -> tuple[Search, ...]:
         """The searches whose choices the sweep evaluates."""
         return searches.load(self.store, self.manifest.sweep)
+
+    @cached_property
+    def costs(self) -> Costs:
+        """What predictions of its networks cost."""
+        return costs.look_up(self.store, self.manifest.sweep)
 
     @cached_property
     def teachers(self) -> Mapping[str, Mapping[int, float]]:
@@ -107,20 +113,29 @@ class SweepData:
         return responses.learnt(options, self.replicates, lambda: self.stored.curves)
 
     @cached_property
-    def table(self) -> Table:
-        """The sweep's table."""
-        teachers = {
+    def teachers(self) -> dict[str, list[float]]:
+        """Modality -> test scores of its teachers, fractions."""
+        return {
             modality: [score for seed, score in scores.items() if seed in self.seeds]
             for modality, scores in self.stored.teachers.items()
         }
+
+    @cached_property
+    def table(self) -> Table:
+        """The sweep's table."""
         return build_table(
             self.manifest,
             self.replicates,
             self.seeds,
-            teachers=teachers,
+            teachers=self.teachers,
             learnt=self.learnt,
             predictions=self.stored.predictions,
         )
+
+    @cached_property
+    def networks(self) -> tuple[NetworkRow, ...]:
+        """Its networks, those whose cost is known."""
+        return network_rows(self.manifest, self.stored.costs, self.table.rows, self.teachers)
 
     @cached_property
     def effects(self) -> Effects | None:
@@ -130,9 +145,13 @@ class SweepData:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The tables of one sweep, the searches that it evaluates, the effects of crossed switches."""
+    """The tables of one sweep, the searches that it evaluates, the effects of crossed switches.
+
+    `networks` are those of the sweep whose cost is known.
+    """
 
     sweep: str
     tables: tuple[Table, ...]
     searches: tuple[Search, ...] = ()
     effects: Effects | None = None
+    networks: tuple[NetworkRow, ...] = ()

@@ -56,7 +56,9 @@ def report_of(data: SweepData) -> Report:
     Raises:
         StorageError: the storage cannot be read.
     """
-    return Report(data.manifest.sweep, (data.table,), data.stored.searches, data.effects)
+    return Report(
+        data.manifest.sweep, (data.table,), data.stored.searches, data.effects, data.networks
+    )
 
 
 def report(store: Store, sweep: str | None = None, seeds: Sequence[int] | None = None) -> Report:

@@ -167,11 +167,16 @@ class GivenTeacher:
 class StudentConfig:
     """One point of the space in one direction: all that decides a replicate but its seed.
 
-    `teachers` is empty for a method that needs none. `pairing` says which teacher sample stands
+    `teachers` is empty for a method that needs none. `teacher_weights` are theirs, adding up to 1;
+    empty where all weigh the same. `pairing` says which teacher sample stands
     beside a student sample: its own, one shuffled within the batch, one drawn from its class,
-    or one drawn at random. `teacher_channels="permuted"` permutes the channels of a teacher's
+    or one drawn at random; `pairings` says it for each teacher where they differ, and is empty
+    where they do not. `teacher_channels="permuted"` permutes the channels of a teacher's
     features once, `teacher_state="random"` leaves teachers untrained (both are controls).
     `perturbation` changes the student's initial weights by so much, relative to each.
+
+    Raises:
+        ConfigError: a word that does not exist, or weights or pairings that are not the teachers'.
     """
 
     network: NetworkConfig
@@ -183,6 +188,8 @@ class StudentConfig:
     teacher_channels: TeacherChannels = "ordered"
     pairing: Pairing = "paired"
     perturbation: float = field(default=0.0, metadata={ABSENT_IF_UNSET: True})
+    teacher_weights: tuple[float, ...] = field(default=(), metadata={ABSENT_IF_UNSET: True})
+    pairings: tuple[Pairing, ...] = field(default=(), metadata={ABSENT_IF_UNSET: True})
 
     def __post_init__(self) -> None:
         for name, kind in [
@@ -192,6 +199,11 @@ class StudentConfig:
         ]:
             if getattr(self, name) not in get_args(kind):
                 raise unknown(name, getattr(self, name), get_args(kind), "row")
+        for name in ("teacher_weights", "pairings"):
+            count = len(getattr(self, name))
+            if count not in (0, len(self.teachers)):
+                what = f"{count} {name} for {len(self.teachers)} teachers"
+                raise ConfigError(what, "row", "Give one for each, or none")
 
     def key_fields(self) -> dict[str, object]:
         """How the configuration is spelt in a key.
@@ -214,6 +226,17 @@ class StudentConfig:
     def modalities(self) -> tuple[str, ...]:
         """The student's modality, and those of its teachers."""
         return tuple(network.modality for network in (self.network, *self.teachers))
+
+    @property
+    def weight_of_each(self) -> tuple[float, ...]:
+        """Each teacher's share in what they teach together; 1 in all."""
+        count = len(self.teachers)
+        return self.teacher_weights or (1 / count,) * count
+
+    @property
+    def pairing_of_each(self) -> tuple[Pairing, ...]:
+        """Which sample of each teacher stands beside a student sample."""
+        return self.pairings or (self.pairing,) * len(self.teachers)
 
     @property
     def trained_teachers(self) -> dict[str, NetworkConfig]:

@@ -53,6 +53,10 @@ Count = Annotated[int, Field(ge=1, lt=2**31)]
 """Of epochs, or of samples in a batch."""
 
 
+EVERY = "*"
+"""In a direction: of students each modality in turn, of teachers all others together."""
+
+
 class Direction(NamedTuple):
     """The modalities that teach, and the one that learns from them.
 
@@ -76,6 +80,8 @@ class Direction(NamedTuple):
     def parse(cls, text: str) -> "Direction":
         """The direction that `text` spells: `a->b`, or `a+c->b` with several teachers.
 
+        EVERY may stand for either side: `among` says what it stands for.
+
         Raises:
             ConfigError: it is no direction, or names a modality twice.
         """
@@ -84,9 +90,26 @@ class Direction(NamedTuple):
         if not (arrow and student and all(names)):
             fix = "Write teacher->student, such as 'audio->visual'"
             raise ConfigError(f"{text!r} is no direction", "--direction", fix)
-        if len({*names, student}) <= len(names):
+        named = [name for name in (*names, student) if name != EVERY]
+        if len(set(named)) < len(named):
             raise ConfigError(f"{text!r} names a modality twice", "--direction", "Name each once")
         return cls(names, student)
+
+    def among(self, modalities: Sequence[str]) -> "tuple[Direction, ...]":
+        """The directions that this one stands for where there are these `modalities`.
+
+        Example:
+            >>> [str(one) for one in Direction.parse("*->*").among("abc")]
+            ['b+c->a', 'a+c->b', 'a+b->c']
+        """
+        students = modalities if self.student == EVERY else (self.student,)
+        found = []
+        for student in students:
+            others = tuple(name for name in modalities if name != student)
+            teachers = others if self.teachers == (EVERY,) else self.teachers
+            if student not in teachers:
+                found.append(Direction(teachers, student))
+        return tuple(found)
 
 
 OWN = "own"

@@ -13,8 +13,8 @@ students/<key>/<seed>.safetensors   a student that is kept for the user, with it
                                     beside it; may be deleted
 checkpoints/<digest>.safetensors    pretrained weights that networks start from
 data/<name>/manifest.json           a prepared data set, its shards in a folder beside it
-reports/<sweep>/                    sweep.json, searches.json, analysis.json, study.yaml, reports,
-                                    pictures
+reports/<sweep>/                    sweep.json, costs.json, searches.json, analysis.json,
+                                    study.yaml, reports, pictures
 reports/<sweep>/errors/             the log of everything that failed
 runs/<sweep>/<key>-<seed>.json      what trackers were told that results/ does not hold: a teacher's
                                     run, or that of a search's trial (without a seed)

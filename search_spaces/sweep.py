@@ -28,6 +28,8 @@ from fdsweep.search_spaces.fields import (
 )
 
 Control = Literal["", "aa"]
+TaughtBy = Literal["all", "each"]
+Weight = Annotated[float, Field(ge=0, le=1e9)]
 DATASET = "watch"
 """What is studied unless another data set is named."""
 
@@ -61,7 +63,12 @@ class Row(Fields):
     """One line of a table: a method with its options, and what is done to its teacher.
 
     `lr` is the student's learning rate, the sweep's by default; its teacher keeps that of the
-    sweep. A row stands in all directions of the sweep, or only in `directions`. `paper` names the
+    sweep. A row stands in all directions of the sweep, or only in `directions`. Where a direction
+    has several teachers, `teacher_weights` gives those that the row learns from by modality, and
+    what their terms weigh, as parts of their sum; all weigh the same unless some are named here or
+    in the sweep. `pairings` are those of single teachers that differ from `pairing`. With
+    `taught_by: each` there is a row for each of the several teachers alone, whose name follows the
+    row's: "only" makes "only rgb". `paper` names the
     same line in the paper's published table, as columns of that table; `group` is a heading that it
     shares with its neighbours. Neither changes a result. A row with `control: aa` repeats the first
     row of the sweep, whatever it says of a method, from weights changed by a relative 1e-7: its
@@ -74,6 +81,9 @@ class Row(Fields):
     pairing: Pairing = "paired"
     teacher: TeacherState = "trained"
     teacher_channels: TeacherChannels = "ordered"
+    taught_by: TaughtBy = "all"
+    teacher_weights: dict[str, Weight] = Field(default_factory=dict)
+    pairings: dict[str, Pairing] = Field(default_factory=dict)
     lr: Annotated[float, Field(gt=0)] | None = None
     directions: Annotated[tuple[str, ...], Field(strict=False)] = ()
     paper: dict[str, str | int] | None = None
@@ -87,7 +97,8 @@ class Sweep(Fields):
     The first row is the one that the others are compared with. What is None is the data set's
     own default; empty `directions` are all ordered pairs of its modalities. `pretrained` names a
     checkpoint (folder, or name on the hub) to start a modality's network from, `teachers` the
-    folder of an exported student that teaches as it is in a modality. Of a network `hf:NAME` the
+    folder of an exported student that teaches as it is in a modality, `teacher_weights` what each
+    of several teachers weighs in rows that do not say so themselves. Of a network `hf:NAME` the
     share `freeze` of its blocks, from the input on, stays as it starts, and `adapters` of that rank
     train in place of its weights: one number for all modalities, or one by modality. The fields
     from `epochs` to `accumulate` are as in `OptimConfig`, for students and teachers; `features`,
@@ -114,6 +125,7 @@ class Sweep(Fields):
     adapters: Ranks = 0
     gradient_checkpointing: bool = False
     teachers: dict[str, str] = Field(default_factory=dict)
+    teacher_weights: dict[str, Weight] = Field(default_factory=dict)
     epochs: Count | None = None
     batch_size: Count | None = None
     lr: Annotated[float, Field(gt=0)] | None = None

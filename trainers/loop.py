@@ -70,12 +70,20 @@ class Roles:
                 roles[f"teacher{number or ''}"] = teacher.moving.network
         return roles
 
-    def teach(self, batches: Sequence[Tensor], epoch: int) -> Iterator[tuple[Outputs, ...]]:
-        """Every teacher's outputs for each of the epoch's `batches`, samples [B] each."""
+    def teach(
+        self,
+        batches: Sequence[Tensor],
+        epoch: int,
+        partners: Sequence[Sequence[Tensor]] = (),
+    ) -> Iterator[tuple[Outputs, ...]]:
+        """Every teacher's outputs for each of the epoch's `batches`, samples [B] each.
+
+        `partners` are batches for each teacher that stand beside those, if they are others.
+        """
         if not self.teachers:
             return itertools.repeat((), len(batches))
-        taught = (teacher.teach(batches, epoch) for teacher in self.teachers)
-        return zip(*taught, strict=True)
+        given = zip(self.teachers, partners or [batches] * len(self.teachers), strict=True)
+        return zip(*(teacher.teach(own, epoch) for teacher, own in given), strict=True)
 
 
 class Part(NamedTuple):
@@ -242,16 +250,18 @@ def train_epoch(
     if config.network.sampling == "balanced":
         train = balanced(train, fold.labels.cpu(), rng.generator(seed, "class-turns", epoch))
     batches = epoch_batches(train, config.network.optim.batch_size, seed, epoch)
-    pairing_stream = rng.generator(seed, "pairing", epoch)
-    partners = teacher_batches(batches, fold.labels.cpu(), config.pairing, pairing_stream)
+    partners = [
+        teacher_batches(batches, fold.labels.cpu(), one, rng.generator(seed, "pairing", epoch))
+        for one in config.pairing_of_each
+    ]
     count, modality = config.network.optim.accumulate, config.network.modality
-    parts, taught_parts = in_parts(batches, count), in_parts(partners, count)
+    parts, taught_parts = in_parts(batches, count), [in_parts(own, count) for own in partners]
     views = training_views(fold.inputs[modality], parts, seed, fold.stream(modality), epoch)
     roles.trained().train()
     roles.distiller.epoch, roles.distiller.epochs = epoch, config.network.optim.epochs
     sums: dict[str, Tensor] = {}
     known = training_labels(fold, parts, seed, epoch)
-    given = zip(views, roles.teach(taught_parts, epoch), known, strict=True)
+    given = zip(views, roles.teach(parts, epoch, taught_parts), known, strict=True)
     for step, batch in enumerate(batches):
         if rate is not None:
             _set_rate(optimizer, rate(step, len(batches)))

@@ -104,10 +104,9 @@ def make_roles(
     if config.perturbation:
         perturb(student, config.perturbation, rng.generator(seed, "perturbation"))
     networks = [teachers.load(one, config, info, seed, storage) for one in config.teachers]
-    sizes = _sizes(networks or [student])
+    sizes = _sizes(config, networks) if networks else _size(student)
     distiller = _distiller(config, task.num_outputs(info), seed, student, sizes)
-    for network in networks:
-        distiller.attach(network)
+    distiller.attach_each(networks)
     distiller = distiller.to(runtime.device)
     taught_by = tuple(
         _teacher(network, one, distiller, fold, seed, runtime)
@@ -176,12 +175,26 @@ def _teacher(
     return Teacher(modality, teach)
 
 
-def _sizes(networks: Sequence[Backbone]) -> dict[str, Any]:
-    """What `distillers.build` is told of the teachers' `networks`."""
+def _sizes(config: StudentConfig, networks: Sequence[Backbone]) -> dict[str, Any]:
+    """What `distillers.build` is told of the teachers of `config`, which are `networks`."""
+    first = _size(networks[0]) | {"teacher_dims": tuple(network.dim for network in networks)}
+    count = len(networks)
+    if count == 1 or count <= distillers.specimen(config.method, config.options).max_teachers:
+        return first
+    shares = config.weight_of_each
+    one_each = {
+        one.modality: _size(network) | {"share": share}
+        for one, network, share in zip(config.teachers, networks, shares, strict=True)
+    }
+    return first | {"one_each": one_each}
+
+
+def _size(network: Backbone) -> dict[str, Any]:
+    """What `distillers.build` is told of one teacher, which is `network`."""
     return {
-        "teacher_dim": networks[0].dim,
-        "teacher_dims": tuple(network.dim for network in networks),
-        "teacher_map_dims": networks[0].map_dims,
+        "teacher_dim": network.dim,
+        "teacher_dims": (network.dim,),
+        "teacher_map_dims": network.map_dims,
     }
 
 

@@ -99,7 +99,10 @@ def _to_prepare(
 @init.command("data", cls=Command, epilog=epilog("init data"))
 @spoken
 def init_data(
-    table: Annotated[Path, typer.Argument(help="A CSV or Parquet file, a row for each sample.")],
+    table: Annotated[
+        Path,
+        typer.Argument(help="CSV or Parquet, a row for each sample; or a folder of Arrow files."),
+    ],
     out: Annotated[Path | None, typer.Option(help="(default: TABLE.yaml, beside it)")] = None,
     label: Annotated[str | None, typer.Option(help="Column of the labels. (default: guessed)")] = (
         None

@@ -51,7 +51,8 @@ class Common:
     direction: Annotated[
         list[str] | None,
         typer.Option(
-            help="teacher->student, such as 'audio->visual'; repeatable. (default: all)",
+            help="teacher->student, such as 'audio->visual', 'a+b->c' or '*->c'; repeatable. "
+            "(default: all of one teacher)",
             autocompletion=completion.directions,
         ),
     ] = None
@@ -113,6 +114,10 @@ class Common:
         list[str] | None,
         typer.Option(help="modality=FOLDER: an exported student to learn from; repeatable."),
     ] = None
+    teacher_weight: Annotated[
+        list[str] | None,
+        typer.Option(help="modality=NUMBER: of each of several teachers; others teach not."),
+    ] = None
     features: Annotated[
         str | None,
         typer.Option(help="Pooled post-relu or pre-relu. (default: post-relu)"),
@@ -171,11 +176,18 @@ class Common:
             accumulate=self.accumulate,
             pretrained=parse_pairs(self.pretrained, "--pretrained") if self.pretrained else None,
             teachers=parse_pairs(self.teacher, "--teacher") if self.teacher else None,
+            teacher_weights=self._weights(),
             features=self.features,
             protocol=self.protocol,
             class_weights=self.class_weights,
             sampling=self.sampling,
         )
+
+    def _weights(self) -> dict[str, float | str] | None:
+        from fdsweep.search_spaces.fields import parse_pairs
+
+        given = parse_pairs(self.teacher_weight or (), "--teacher-weight")
+        return {name: number_or_word(text) for name, text in given.items()} or None
 
     def study_options(self) -> "StudyOptions":
         """Where and how the study runs."""

@@ -69,7 +69,8 @@ def ablation(
     study: Annotated[
         str,
         typer.Option(
-            help="components, losses, cutoffs or controls.", autocompletion=completion.studies
+            help="components, losses, cutoffs, controls or teachers.",
+            autocompletion=completion.studies,
         ),
     ] = "components",
     full: Annotated[
@@ -135,7 +136,9 @@ def compare(
         sweep, common = papers_table(dataset, location), replace(common, dataset=None)
     else:
         info = info_of(dataset, location)
-        sweep = comparison(methods, pairing, info.task, align=align, suited=info.suited)
+        several = any(len(d.teachers) > 1 for d in info.directions(tuple(common.direction or ())))
+        asked = {"align": align, "several": several}
+        sweep = comparison(methods, pairing, info.task, suited=info.suited, **asked)
         sweep = _with_options(sweep, option, over=True)
     _train(sweep, common, aa=aa)
 

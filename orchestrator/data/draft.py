@@ -9,9 +9,10 @@ from typing import Any
 import yaml
 
 from fdsweep.search_spaces.errors import ConfigError, DataError, clipped
+from fdsweep.trainers.datasets.table.arrow import SEPARATOR, file_of, is_there
 from fdsweep.trainers.datasets.table.columns import KINDS, Column
 from fdsweep.trainers.datasets.table.description import MODALITY, TAKEN
-from fdsweep.trainers.datasets.table.rows import SEPARATOR, Rows, read_rows
+from fdsweep.trainers.datasets.table.rows import Rows, read_rows
 from fdsweep.trainers.datasets.table.splitting import WORDS
 from fdsweep.trainers.preparation import media
 from fdsweep.trainers.preparation.catalog import Damaged
@@ -65,7 +66,7 @@ def write_draft(table: Path, out: Path | None, label: str | None) -> tuple[Path,
     """Look at `table` and write its description, beside it by default; where, and what was found.
 
     Args:
-        table: a CSV or Parquet file.
+        table: a CSV or Parquet file, or a folder of Arrow files.
         out: the YAML file to write.
         label: the column of the labels, where its name does not tell.
 
@@ -191,7 +192,8 @@ def _add(draft: Draft, name: str) -> None:
 def _has_sound(draft: Draft, cells: Sequence[str]) -> bool:
     """Whether the first video has sound."""
     try:
-        media.sound(draft.rows.path.parent / next(filter(None, cells)))
+        with file_of(draft.rows.folder, next(filter(None, cells))) as path:
+            media.sound(path)
     except Damaged:
         return False
     return True
@@ -211,9 +213,9 @@ def _looked_at(draft: Draft, modality: str, name: str, kind: type[Column]) -> di
     if len(rows) < FEW:
         said |= kind.if_few
     cells = {str(i): cell for i, cell in enumerate(rows.columns[name][:LOOKED_AT]) if cell}
-    raw = rows.path.parent
+    raw = rows.folder
     if kind.endings:
-        gone = sum(not (raw / cell).is_file() for cell in cells.values())
+        gone = sum(not is_there(raw, cell) for cell in cells.values())
         if gone:
             draft.remarks.append(
                 f"{gone} of the first {len(cells)} files of {name!r} are not below {raw}; "

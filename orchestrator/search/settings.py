@@ -20,6 +20,7 @@ from fdsweep.search_spaces.errors import ConfigError, unknown
 from fdsweep.search_spaces.keys import content_key
 from fdsweep.search_spaces.spaces import (
     LR,
+    TEACHER_WEIGHT,
     Dimension,
     Space,
     check_names,
@@ -107,13 +108,19 @@ class PlannedSearch:
 
     def row(self, point: Point, name: str) -> Row:
         """A row of a study that trains `point`."""
-        options = {option: value for option, value in point.items() if option != LR}
+        weights = _weights(point)
+        options = {
+            option: value
+            for option, value in point.items()
+            if option != LR and not option.startswith(TEACHER_WEIGHT)
+        }
         lr = point.get(LR)
         return Row(
             name=name,
             method=self.method,
             options={**self.options, **options},
             lr=lr if isinstance(lr, float) else None,
+            teacher_weights={**_weights(self.defaults), **weights} if weights else {},
             directions=self.directions,
         )
 
@@ -202,8 +209,9 @@ def prepare(settings: SearchSettings, sweep: Sweep, options: StudyOptions) -> Se
         for method in {*distillers.names(), *settings.methods}
         for option in distillers.resolve_options(method, {})
     }
-    check_names(settings.space, {LR, *known})
     study = studies.prepare(sweep, options)
+    teachers = {f"{TEACHER_WEIGHT}{modality.name}" for modality in study.info.modalities}
+    check_names(settings.space, {LR, *known, *teachers})
     if for_pixels(sweep, study.info) != sweep:
         study = studies.prepare(for_pixels(sweep, study.info), options)
     settings = replace(settings, objective=_named(settings.objective, study))
@@ -211,7 +219,7 @@ def prepare(settings: SearchSettings, sweep: Sweep, options: StudyOptions) -> Se
     for method in dict.fromkeys(settings.methods):
         cells = tuple(cell for cell in study.plan.cells if cell.row.method == method)
         groups = [cells] if DIRECTIONS in settings.objective else [(cell,) for cell in cells]
-        found += [_search(settings, method, group) for group in groups]
+        found += [_search(settings, method, group, sweep.teacher_weights) for group in groups]
     return SearchStudy(settings=settings, searches=tuple(found), defaults=study)
 
 
@@ -284,12 +292,17 @@ def _named(objective: str, study: Study) -> str:
     return found
 
 
-def _search(settings: SearchSettings, method: str, cells: tuple[Cell, ...]) -> PlannedSearch:
+def _search(
+    settings: SearchSettings,
+    method: str,
+    cells: tuple[Cell, ...],
+    teacher_weights: Mapping[str, float],
+) -> PlannedSearch:
     options = {**cells[0].row.options, **_own(method, settings.options)}
     resolved = distillers.resolve_options(method, options)
     distillers.specimen(method, resolved)  # refuses values out of range before Ray starts
     lr = cells[0].config.network.optim.lr
-    defaults = {**resolved, LR: lr}
+    defaults = {**resolved, **_of_teachers(cells, teacher_weights), LR: lr}
     dims = dimensions(settings.space, method, defaults)
     digits = content_key(
         dimensions=dims,
@@ -319,4 +332,25 @@ def _own(method: str, options: Mapping[str, Option]) -> dict[str, Option]:
         option: options[short]
         for option in distillers.resolve_options(method, {})
         if (short := option.rpartition(".")[2]) in options
+    }
+
+
+def _of_teachers(cells: tuple[Cell, ...], given: Mapping[str, float]) -> dict[str, Option]:
+    """The weight of each teacher where several teach in a direction of `cells`; 1 unless `given`.
+
+    A method that takes them all at once weighs them by options of its own.
+    """
+    method = distillers.specimen(cells[0].config.method, cells[0].config.options)
+    if all(len(cell.config.teachers) <= method.max_teachers for cell in cells):
+        return {}
+    names = dict.fromkeys(teacher.modality for cell in cells for teacher in cell.config.teachers)
+    return {f"{TEACHER_WEIGHT}{name}": given.get(name, 1.0) for name in names}
+
+
+def _weights(values: Mapping[str, Option]) -> dict[str, float]:
+    """The weights of teachers among `values`, by modality."""
+    return {
+        name.removeprefix(TEACHER_WEIGHT): value
+        for name, value in values.items()
+        if name.startswith(TEACHER_WEIGHT) and isinstance(value, float)
     }

@@ -15,6 +15,7 @@ from fdsweep.results.compute.provenance import published, setting
 from fdsweep.results.records.schema import CLASSIFICATION
 from fdsweep.search_spaces.errors import ConfigError, DataError
 from fdsweep.search_spaces.fields import parse_names, parse_variant
+from fdsweep.search_spaces.storage import tell_once
 from fdsweep.search_spaces.sweep import Sweep, validated
 from fdsweep.trainers import datasets, tasks
 from fdsweep.trainers.datasets import DataLocation, DatasetInfo
@@ -62,6 +63,7 @@ def comparison(
     *,
     align: bool = False,
     suited: Suited = NONE_SUITED,
+    several: bool = False,
 ) -> Sweep:
     """The study of `methods` against `none`, each with its default options.
 
@@ -74,6 +76,8 @@ def comparison(
         align: where every pixel has a label, fd-cmkd aligns the classes of its bands, which it
             does not in Table 3.
         suited: options of methods that suit the data set there, by method.
+        several: a direction has several teachers; methods that move theirs learn from one, and are
+            left out unless they are named.
 
     Raises:
         ConfigError: a method or pairing that does not exist, a method that is named twice, or
@@ -83,7 +87,10 @@ def comparison(
     if align and not is_dense:
         what = "is for data sets whose pixels have labels; on others fd-cmkd aligns unasked"
         raise ConfigError(what, "--align", "Leave it out")
-    names = _all(tasks.find(task)) if methods is None else parse_names(methods, "--methods")
+    if methods is None:
+        names = _all(tasks.find(task), several=several)
+    else:
+        names = parse_names(methods, "--methods")
     names = tuple(dict.fromkeys((BASELINE, *names)))
     if is_dense:
         rows = [_row_of_pixels(name, pairing, suited, align=align) for name in names]
@@ -135,16 +142,18 @@ def papers_table(dataset: str, location: DataLocation) -> Sweep:
     return validated(content, "--paper")
 
 
-def _all(task: tasks.Task) -> tuple[str, ...]:
+def _all(task: tasks.Task, *, several: bool) -> tuple[str, ...]:
     """What is compared unless methods are named."""
-    if task.dense:
-        return tuple(LINES_OF_TABLE_3)
-    known = {name: describe(name) for name in all_methods()}
-    return tuple(
+    known = {name: describe(name) for name in (LINES_OF_TABLE_3 if task.dense else all_methods())}
+    found = [
         name
         for name, told in known.items()
-        if not (told["dense_only"] or (task.sets and told["one_label"]))
-    )
+        if task.dense or not (told["dense_only"] or (task.sets and told["one_label"]))
+    ]
+    moving = [name for name in found if several and known[name]["moves_teacher"]]
+    if moving:
+        tell_once(f"Left out, as it moves its teacher and so learns from one: {', '.join(moving)}.")
+    return tuple(name for name in found if name not in moving)
 
 
 def _table_with(dataset: str) -> PaperTable:

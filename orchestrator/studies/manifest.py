@@ -177,7 +177,25 @@ def _row(cell: Cell) -> ManifestRow:
         teacher_keys=cell.config.teacher_keys,
         paper=cell.row.paper,
         group=cell.row.group,
-        pairing=cell.config.pairing if cell.config.teachers else "",
+        pairing=_pairing(cell.config),
+        taught_by=_taught_by(cell.config) if len(cell.direction.teachers) > 1 else "",
         options=cell.config.options,
         control=cell.row.control,
     )
+
+
+def _pairing(config: StudentConfig) -> str:
+    """Which teacher sample stands beside a student sample, in a word or in one for each teacher."""
+    if not config.pairings:
+        return config.pairing if config.teachers else ""
+    given = zip(config.teachers, config.pairings, strict=True)
+    return ", ".join(f"{teacher.modality} {pairing}" for teacher, pairing in given)
+
+
+def _taught_by(config: StudentConfig) -> str:
+    """The teachers in a word, with their shares where they differ: "rgb 0.67 + normals 0.33"."""
+    names = [teacher.modality for teacher in config.teachers]
+    if config.teacher_weights:
+        given = zip(names, config.teacher_weights, strict=True)
+        names = [f"{name} {share:.2g}" for name, share in given]
+    return " + ".join(names)

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from fdsweep.orchestrator.execution.devices.sharing import group_name
+from fdsweep.orchestrator.studies import several
 from fdsweep.search_spaces.configs import (
     AA_PERTURBATION,
     GivenTeacher,
@@ -26,6 +27,10 @@ from fdsweep.search_spaces.trials import AUTO, Cell, Keep, Loading, Plan, TrialC
 from fdsweep.trainers import tasks
 from fdsweep.trainers.datasets import DatasetInfo
 
+LATER = ("lr", "directions", "control", "taught_by", "teacher_weights", "pairings")
+"""Fields of rows that came later than names of sweeps; `BARE` has what they are if unset."""
+
+BARE = Row(name="bare")
 NONE: Mapping[str, str] = MappingProxyType({})
 NOBODY: Mapping[str, GivenTeacher] = MappingProxyType({})
 PLAIN = {"class_weights": "none", "sampling": "shuffled"}
@@ -59,13 +64,17 @@ def make_cells(
     cells = []
     for direction in info.directions(sweep.directions):
         rows = [
-            row
+            one
             for row in sweep.rows
             if not row.directions or direction in info.directions(row.directions)
+            for one in several.rows(row, direction)
         ]
+        several.check_names(rows, direction)
         for row in rows:
             is_aa = row.control == "aa"
-            config = _student(rows[0] if is_aa else row, direction, networks, teachers)
+            asked = rows[0] if is_aa else row
+            learnt = several.of_row(asked, sweep, direction, info)
+            config = _student(asked, direction, networks, teachers, learnt)
             if config.network.optim.accumulate > 1:
                 _check_parts(config, info, row.name)
             if is_aa:
@@ -105,6 +114,7 @@ def sweep_name(sweep: Sweep, cells: Sequence[Cell]) -> str:
         **{name: value for name, value in _balance(sweep).items() if value != PLAIN[name]},
         **({"checkpoints": checkpoints} if checkpoints else {}),
         **({"teachers": given} if given else {}),
+        **({"teacher_weights": sweep.teacher_weights} if sweep.teacher_weights else {}),
         **({"options": options} if options else {}),
     )[:6]
     return f"{sweep.study}-{sweep.dataset}-{digits}"
@@ -189,8 +199,12 @@ def _student(
     direction: Direction,
     networks: Mapping[str, NetworkConfig],
     teachers: Mapping[str, NetworkConfig],
+    learnt: several.Learnt,
 ) -> StudentConfig:
-    """What `row` trains in `direction`, of `networks` by modality, from `teachers` by theirs."""
+    """What `row` trains in `direction`, of `networks` by modality, from `teachers` by theirs.
+
+    `learnt` says which of them, and how they stand to one another.
+    """
     from fdsweep.trainers import distillers
 
     options = distillers.told_options(row.method, row.options)
@@ -203,9 +217,6 @@ def _student(
     if task.sets and method.one_label:
         what = f"{row.method} is for samples of one label: {method.one_label}"
         raise ConfigError(what, f"row {row.name}", "Leave it out, or name another method")
-    if method.needs_teacher and len(direction.teachers) > method.max_teachers:
-        what = f"{row.method} learns from {method.max_teachers} teacher"
-        raise ConfigError(what, f"--direction {direction}", "Name one teaching modality")
     config = StudentConfig(
         network=_at_rate(networks[direction.student], row.lr),
         method=row.method,
@@ -214,15 +225,16 @@ def _student(
     )
     if not method.needs_teacher:
         return config
+    several.check(method, learnt, f"row {row.name}, {direction}")
+    known = teachers if row.teacher == "trained" else networks
     return replace(
         config,
-        teachers=tuple(
-            (teachers if row.teacher == "trained" else networks)[name]
-            for name in direction.teachers
-        ),
+        teachers=tuple(known[name] for name in learnt.teachers),
         teacher_state=row.teacher,
         teacher_channels=row.teacher_channels,
-        pairing=row.pairing,
+        pairing=learnt.pairing,
+        teacher_weights=learnt.weights,
+        pairings=learnt.pairings,
     )
 
 
@@ -250,7 +262,7 @@ def _at_rate(network: NetworkConfig, lr: float | None) -> NetworkConfig:
 
 def _content(row: Row) -> dict[str, Any]:
     """What of `row` decides results; what it leaves unset is left out, so that names last."""
-    unset = {name for name in ("lr", "directions", "control") if not getattr(row, name)}
+    unset = {name for name in LATER if getattr(row, name) == getattr(BARE, name)}
     return row.model_dump(exclude={"paper", "group", *unset})
 
 

@@ -15,6 +15,7 @@ from fdsweep.orchestrator.execution.cluster import (
 from fdsweep.orchestrator.execution.devices import starts
 from fdsweep.orchestrator.execution.devices.sharing import shared_out
 from fdsweep.orchestrator.execution.leases import may_be_trained
+from fdsweep.orchestrator.models.costs import keep_costs
 from fdsweep.orchestrator.models.size import keeping
 from fdsweep.orchestrator.models.teaching import given_teachers, place
 from fdsweep.orchestrator.studies.options import StudyOptions
@@ -240,6 +241,8 @@ def run(study: Study) -> Outcome:
                 tracker.log(stored)
         lasted = train(study, recorder) if plan.left else True
         trained = time.monotonic()
+        if lasted:
+            keep_costs(store, plan.sweep, plan.cells, study.dataset, study.options.request)
         data = load(store, plan.sweep)
         result = report_of(data)
         pictures = _keep_report(study, data, result, tracker) if lasted else {}

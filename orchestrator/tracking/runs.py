@@ -223,11 +223,13 @@ def summaries(report: "Report") -> list[Summary]:
 
 
 def _flat(config: Mapping[str, object], prefix: str = "") -> dict[str, object]:
-    """`config` with dotted names; the teacher's network is known by its key."""
+    """`config` with dotted names; several teachers stand under their modalities."""
     found: dict[str, object] = {}
     for name, value in config.items():
         if isinstance(value, dict):
             found |= _flat(value, f"{prefix}{name}.")
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            found |= _flat({one["modality"]: one for one in value}, f"{prefix}{name}.")
         else:
             found[prefix + name] = value
     return found

@@ -20,7 +20,7 @@ from typing import Any
 from fdsweep.orchestrator.upkeep import definition
 from fdsweep.results import plots
 from fdsweep.results.document import SweepData
-from fdsweep.results.records import analyses, manifest, searches
+from fdsweep.results.records import analyses, costs, manifest, searches
 from fdsweep.results.records.manifest import Manifest
 from fdsweep.results.records.store import Store
 from fdsweep.results.report import load, report_of, to_text
@@ -29,7 +29,7 @@ from fdsweep.search_spaces.errors import ConfigError, StorageError, first_line
 
 STORAGE = "storage"
 RECORDS = (
-    *(manifest.FILE.name, searches.FILE.name, analyses.FILE.name),
+    *(manifest.FILE.name, costs.FILE.name, searches.FILE.name, analyses.FILE.name),
     definition.FILE,
 )
 """What a sweep's folder of reports holds that is not made of the rows."""

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from fdsweep.orchestrator.bulletins.hearing import hear
+from fdsweep.results.records import costs
 from fdsweep.results.records.manifest import list_sweeps
 from fdsweep.results.records.store import Store
 from fdsweep.search_spaces import layout
@@ -107,8 +108,9 @@ def delete(store: Store, waste: Waste) -> None:
 
 
 def _named(store: Store) -> set[str]:
-    """Every key that stands in a record of a sweep, or of an analysis."""
-    records = (x for x in store.listing(layout.REPORTS) if x.endswith(".json"))
+    """Every key that stands in a record of a sweep, or of an analysis: costs may be of old keys."""
+    files = store.listing(layout.REPORTS)
+    records = (x for x in files if x.endswith(".json") and not x.endswith(f"/{costs.FILE.name}"))
     return {key for place in records for key in KEY.findall(store.read_text(place))}
 
 

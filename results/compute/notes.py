@@ -40,6 +40,11 @@ PAIRINGS = {
     "unpaired": "unpaired, each student sample beside one drawn from all",
 }
 
+SEVERAL = (
+    "Several teachers: each has an instance of the method of its own unless the method takes "
+    "several at once, and what they teach is averaged, by weight where weights are named."
+)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Facts:
@@ -96,7 +101,10 @@ def _reading(manifest: Manifest, facts: Facts) -> Iterator[str]:
     yield PUBLISHED if is_published else OURS
     pairings = {cell.row.pairing for cell in facts.cells if cell.row.pairing}
     if len(pairings) == 1:
-        yield f"Teacher samples: {PAIRINGS[pairings.pop()]}."
+        pairing = pairings.pop()
+        yield f"Teacher samples: {PAIRINGS.get(pairing, pairing)}."
+    if any(cell.row.taught_by for cell in facts.cells):
+        yield SEVERAL
     if facts.deviations is not None:
         column = words.heading if is_published else "test-sel."
         other = "as here" if is_published else f"so compare it with {column}, not {words.heading}"

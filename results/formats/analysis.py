@@ -12,6 +12,7 @@ from fdsweep.results.records.analyses import Analysis, Embedding
 CAPTIONS = {
     "similarity-spectrum": "Cosine similarity of the features bin by bin, beside its controls.",
     "similarity-bands": "Cosine similarity of the features by part, beside its controls.",
+    "similarity-networks": "Centred kernel alignment of all networks, every two of them.",
 }
 """What pictures show, by the beginning of their name."""
 

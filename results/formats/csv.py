@@ -13,17 +13,20 @@ from fdsweep.results.document import Report
 SPANS = ("delta_ci", "people_ci")
 """Intervals: two columns, `<name>_low` and `<name>_high`."""
 
+COSTS = ("parameters", "flops", "latency_ms", "batch", "batch_latency_ms")
+"""Columns of a row's student: fields of `NetworkRow`."""
+
 
 def to_csv(report: Report) -> str:
     """Every field of every row of the tables, as RFC 4180 has it; empty where there is none.
 
     Names are those of `TableRow`, in percent like there, with the `sweep`, the title of the
-    `table`, and the number of `missing` seeds (neither done nor failed). Effects of switches are
-    lines of a table of their own: the kind is the `group`, the switches are the `row`, the estimate
-    is the `delta`.
+    `table`, the number of `missing` seeds (neither done nor failed), and COSTS. Effects of switches
+    are lines of a table of their own: the kind is the `group`, the switches are the `row`, the
+    estimate is the `delta`.
     """
     text = io.StringIO()
-    writer = csv.DictWriter(text, ("sweep", "table", *_names()))
+    writer = csv.DictWriter(text, ("sweep", "table", *_names(), *COSTS))
     writer.writeheader()
     writer.writerows(lines(report))
     return text.getvalue()
@@ -31,9 +34,18 @@ def to_csv(report: Report) -> str:
 
 def lines(report: Report) -> Iterator[dict[str, Any]]:
     """The lines of `to_csv`, by the names of its columns; what is empty is None or left out."""
+    costs = {
+        (told.row, (told.teacher_modality, network.modality)): {
+            name: getattr(network, name) for name in COSTS
+        }
+        for network in report.networks
+        for told in network.as_student
+    }
     for table in report.tables:
         own = {"sweep": report.sweep, "table": table.title}
-        yield from (own | dict(zip(_names(), _values(row), strict=True)) for row in table.rows)
+        for row in table.rows:
+            values = dict(zip(_names(), _values(row), strict=True))
+            yield own | values | costs.get((row.row, row.direction), {})
     if report.effects:
         own = {"sweep": report.sweep, "table": report.effects.title}
         yield from (own | _of_effect(effect) for effect in report.effects.effects)

@@ -16,13 +16,14 @@ from markupsafe import Markup
 
 from fdsweep.results.compute.words import of_metric
 from fdsweep.results.document import Report
+from fdsweep.results.formats.sections.costs import NETWORK, costs_sections
 from fdsweep.results.formats.sections.effects import NAMES, effects_section
 from fdsweep.results.formats.sections.grid import Section
 from fdsweep.results.formats.sections.search import search_section
 from fdsweep.results.formats.sections.table import class_section, table_section
 
 TEMPLATE, SCRIPT = "report.html.j2", "sort.js"
-ROW_NAMES = ("Row", "Parameter", "Class", "Part", "Direction", *NAMES)
+ROW_NAMES = ("Row", "Parameter", "Class", "Part", "Direction", NETWORK, *NAMES)
 """Headings of columns whose cells name their line."""
 
 KINDS = {".svg": "image/svg+xml", ".png": "image/png"}
@@ -43,6 +44,7 @@ CAPTIONS = {
     "importance": "How much each parameter matters for the validation {score}.",
     "slice": "Validation {score} of the trials against one parameter.",
     "contour": "Validation {score} over the two weights.",
+    "cost": "Test {score} against what a prediction costs: rows and teachers, with 95 % intervals.",
     "pareto": "{Score} against its cost: the trials and their Pareto front.",
 }
 """What pictures show, by a part of their name."""
@@ -66,7 +68,10 @@ def to_html(report: Report, pictures: Mapping[str, bytes]) -> str:
         sweep=report.sweep,
         leads=[sentence for section, _ in sections for sentence in section.lead],
         tables=sections,
-        effects=[effects_section(effects) for effects in (report.effects,) if effects],
+        effects=[
+            *(effects_section(effects) for effects in (report.effects,) if effects),
+            *costs_sections(report),
+        ],
         searches=[search_section(search) for search in report.searches],
         pictures=list(_pictures(pictures, caption)),
     )

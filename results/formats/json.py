@@ -19,7 +19,7 @@ def to_json(report: Report) -> dict[str, Any]:
     """`report` in JSON types, as architecture.md has it; null for none.
 
     Searches, where there are any, are as they were stored: their scores are fractions. Effects are
-    there where the sweep crosses switches.
+    there where the sweep crosses switches, networks where their cost is known.
     """
     document: dict[str, Any] = {
         "schema": SCHEMA,
@@ -28,6 +28,8 @@ def to_json(report: Report) -> dict[str, Any]:
     }
     if report.effects:
         document["effects"] = _plain(report.effects)
+    if report.networks:
+        document["networks"] = [_plain(one) for one in report.networks]
     if report.searches:
         document["searches"] = [searches.plain(search) for search in report.searches]
     return document

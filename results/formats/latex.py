@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from fdsweep.results.compute.tables import Table
 from fdsweep.results.document import Report
+from fdsweep.results.formats.sections.costs import costs_sections
 from fdsweep.results.formats.sections.effects import effects_section
 from fdsweep.results.formats.sections.grid import Grid, Section
 from fdsweep.results.formats.sections.search import search_section
@@ -57,6 +58,7 @@ def to_latex(report: Report) -> str:
     sections = [
         *map(_section, report.tables),
         *map(effects_section, effects),
+        *costs_sections(report),
         *map(search_section, report.searches),
     ]
     return to_tables(report.sweep, sections)

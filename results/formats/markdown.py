@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from fdsweep.results.compute.tables import Table
 from fdsweep.results.document import Report
+from fdsweep.results.formats.sections.costs import costs_sections
 from fdsweep.results.formats.sections.effects import effects_section
 from fdsweep.results.formats.sections.grid import Grid, Section
 from fdsweep.results.formats.sections.search import search_section
@@ -31,6 +32,7 @@ def to_markdown(report: Report) -> str:
     sections = [
         *map(_fitting, report.tables),
         *map(effects_section, effects),
+        *costs_sections(report),
         *map(search_section, report.searches),
     ]
     return "\n".join(itertools.chain.from_iterable(map(lines, sections)))

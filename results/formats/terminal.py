@@ -12,6 +12,7 @@ from dataclasses import replace
 from fdsweep.results.compute.tables import Table
 from fdsweep.results.document import Report
 from fdsweep.results.formats.markdown import ALWAYS_LEFT_OUT, LEFT_OUT_TO_FIT
+from fdsweep.results.formats.sections.costs import costs_sections
 from fdsweep.results.formats.sections.effects import effects_section
 from fdsweep.results.formats.sections.grid import Grid, Section
 from fdsweep.results.formats.sections.search import search_section
@@ -39,6 +40,7 @@ def to_terminal(report: Report, width: float) -> str:
     sections = [
         *(_fitting(table, room) for table in report.tables),
         *map(effects_section, effects),
+        *costs_sections(report),
         *map(search_section, report.searches),
     ]
     return sections_to_terminal(sections, room)

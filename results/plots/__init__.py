@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from fdsweep.results.document import SweepData
 from fdsweep.results.plots.confusion import confusions
+from fdsweep.results.plots.costs import cost
 from fdsweep.results.plots.curves import learning_curves
 from fdsweep.results.plots.effects import effects
 from fdsweep.results.plots.examples import examples
@@ -20,6 +21,7 @@ from fdsweep.results.plots.search import drawn, search_pictures
 
 __all__ = [
     "confusions",
+    "cost",
     "drawn",
     "effects",
     "examples",
@@ -40,8 +42,9 @@ def pictures(data: SweepData) -> dict[str, Figure]:
     """Everything that can be drawn of a sweep, by name, in the order in which people look at it.
 
     `forest`, `effects` where the sweep crosses switches, the learning curves of each direction,
-    `matrix` where it compares methods, the pictures of its searches, `<option>-response`, `paper`,
-    `gap` and `confusion`, and of each direction the `examples` where the task draws some.
+    `matrix` where it compares methods, `cost` where that is known, the pictures of its searches,
+    `<option>-response`, `paper`, `gap` and `confusion`, and of each direction the `examples` where
+    the task draws some.
 
     Raises:
         StorageError: the storage cannot be read.
@@ -51,6 +54,7 @@ def pictures(data: SweepData) -> dict[str, Figure]:
         "effects": effects(data),
         **learning_curves(data),
         "matrix": matrix(data),
+        "cost": cost(data),
         **drawn(data.stored.searches),
         **option_responses(data),
         "paper": paper(data),

@@ -151,6 +151,19 @@ class Embedding(Record):
         return f"tsne-{self.teacher}-to-{self.student}"
 
 
+class Matrix(Record):
+    """How alike every two of all networks of one seed are, on `samples` test samples.
+
+    `values` are linear centred kernel alignments, a line for each of `networks`; None beside one
+    whose features do not tell samples apart.
+    """
+
+    seed: int
+    samples: int
+    networks: tuple[str, ...]
+    values: tuple[tuple[float | None, ...], ...]
+
+
 class Analysis(Record):
     """What `fdsweep analyze` found: teachers of `seeds`, each on the test split of its seed's fold.
 
@@ -158,7 +171,7 @@ class Analysis(Record):
     works on. Scores are of `metric`. `orders` of the channels were drawn for each seed, and `draws`
     for the bootstrap. `classes` are named by number. `positions` are the places of each test
     picture that are the samples, at most; 0 where a network has one feature of an input. `notes`
-    are sentences that a reader must not miss.
+    are sentences that a reader must not miss. `matrix` is None where two networks are not there.
     """
 
     name: str
@@ -178,6 +191,7 @@ class Analysis(Record):
     comparisons: tuple[Comparison, ...]
     embeddings: tuple[Embedding, ...]
     notes: tuple[str, ...]
+    matrix: Matrix | None = None
 
 
 FILE = RecordFile(
@@ -223,10 +237,27 @@ def numbers(analysis: Analysis) -> dict[str, float]:
         for name in SILHOUETTES
         if (value := getattr(panel, name)) is not None
     }
-    return silhouettes | {
-        f"{one.first}-{one.second}/{one.stage}/{part.name}/{kind}": estimate.mean
-        for one in analysis.comparisons
-        for part in one.quantities
-        for kind in ("paired", *CONTROLS, "excess")
-        if (estimate := getattr(part, kind)) is not None
+    return (
+        silhouettes
+        | _alignments(analysis.matrix)
+        | {
+            f"{one.first}-{one.second}/{one.stage}/{part.name}/{kind}": estimate.mean
+            for one in analysis.comparisons
+            for part in one.quantities
+            for kind in ("paired", *CONTROLS, "excess")
+            if (estimate := getattr(part, kind)) is not None
+        }
+    )
+
+
+def _alignments(matrix: Matrix | None) -> dict[str, float]:
+    """Each two networks of `matrix` once."""
+    if matrix is None:
+        return {}
+    names = matrix.networks
+    return {
+        f"alignment/{first} - {names[place]}": value
+        for line, first in enumerate(names)
+        for place in range(line + 1, len(names))
+        if (value := matrix.values[line][place]) is not None
     }

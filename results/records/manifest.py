@@ -23,8 +23,9 @@ class ManifestRow(Record):
 
     `teacher_modality` joins several by "+". `group` is a heading that the row shares with its
     neighbours, `pairing` says which teacher sample stands beside a student sample; both may be
-    empty. `control` "aa" repeats the first row of the sweep from weights changed by rounding alone.
-    `options` are all those of the method, its defaults included.
+    empty. Where the direction has several teachers, `taught_by` tells which of them the row learns
+    from and their shares, if they differ. `control` "aa" repeats the first row of the sweep from
+    weights changed by rounding alone. `options` are all those of the method, its defaults included.
     """
 
     row: str
@@ -38,6 +39,7 @@ class ManifestRow(Record):
     pairing: str = ""
     control: Control = ""
     options: dict[str, Any] = Field(default_factory=dict)
+    taught_by: str = ""
 
     @property
     def direction(self) -> tuple[str, str]:

@@ -8,11 +8,12 @@ from fdsweep.search_spaces.spaces.dimensions import (
     dimensions,
     sample,
 )
-from fdsweep.search_spaces.spaces.options import LR
+from fdsweep.search_spaces.spaces.options import LR, TEACHER_WEIGHT
 from fdsweep.search_spaces.spaces.space import Parameter, Space, check_names, load_space, spaces
 
 __all__ = [
     "LR",
+    "TEACHER_WEIGHT",
     "Constraint",
     "Dimension",
     "Parameter",

@@ -14,9 +14,13 @@ LR = "lr"
 """The student's learning rate, which stands among a method's options; no pattern fits it."""
 
 
+TEACHER_WEIGHT = "teacher_weight."
+"""How the weight of one of several teachers is called there: this and its modality."""
+
+
 def short_name(option: str) -> str:
     """An option's name without its method's."""
-    return option.rpartition(".")[2]
+    return option if option.startswith(TEACHER_WEIGHT) else option.rpartition(".")[2]
 
 
 def fits(pattern: str, option: str) -> bool:

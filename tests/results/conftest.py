@@ -115,6 +115,7 @@ def manifest() -> Callable[..., Manifest]:
         paper: Mapping[str, dict[str, Any]] | None = None,
         groups: Mapping[str, str] | None = None,
         pairings: Mapping[str, str] | None = None,
+        taught_by: Mapping[str, str] | None = None,
         controls: Mapping[str, str] | None = None,
         method: str = "fd-cmkd",
         **changes: Any,
@@ -130,6 +131,7 @@ def manifest() -> Callable[..., Manifest]:
                 paper=(paper or {}).get(name),
                 group=(groups or {}).get(name, ""),
                 pairing=(pairings or {}).get(name, ""),
+                taught_by=(taught_by or {}).get(name, ""),
                 control=(controls or {}).get(name, ""),
             )
             for name in names

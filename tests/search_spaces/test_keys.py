@@ -72,6 +72,8 @@ def test_every_field_that_decides_a_result_changes_the_key():
         "teacher_channels": "permuted",
         "pairing": "shuffled",
         "perturbation": 1e-7,
+        "teacher_weights": (0.5,),
+        "pairings": ("shuffled",),
     }
     assert set(changed) == {field.name for field in fields(student)}
     keys = {replace(student, **{name: value}).key for name, value in changed.items()}

@@ -4,8 +4,8 @@ from fdsweep.search_spaces.presets import SWITCHES, every_component, load_preset
 from fdsweep.search_spaces.sweep import AA
 
 
-def test_the_presets_are_the_four_studies():
-    assert presets() == ("components", "controls", "cutoffs", "losses")
+def test_the_presets_are_the_five_studies():
+    assert presets() == ("components", "controls", "cutoffs", "losses", "teachers")
     for name in presets():
         assert load_preset(name).study == name
 
@@ -28,7 +28,7 @@ def test_components_are_the_seven_rows_of_table_2_and_the_band_heads():
     assert rows[-1].name == "+Heads"
 
 
-@pytest.mark.parametrize("study", ["losses", "cutoffs", "controls"])
+@pytest.mark.parametrize("study", ["losses", "cutoffs", "controls", "teachers"])
 def test_band_heads_come_along_with_nothing_but_the_published_method(study):
     rows = [row for row in load_preset(study).rows if row.method == "fd-cmkd" and not row.control]
     with_heads = [row.name for row in rows if row.options.get("band_heads", True)]

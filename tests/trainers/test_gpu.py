@@ -11,8 +11,10 @@ import torch
 from conftest import DENSE, INFO, dense_fold, dense_trial, small_fold, small_trial
 
 from fdsweep.trainers import distillers, distributed, environment
+from fdsweep.trainers.datasets import Dataset
 from fdsweep.trainers.loop import train_epoch
 from fdsweep.trainers.replicate import make_roles, run_replicate
+from fdsweep.trainers.trials import costs
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 
@@ -120,3 +122,24 @@ def test_the_host_waits_for_the_gpu_a_few_times_an_epoch(method, tmp_path):
         return sum("synchroniz" in str(one.message) for one in caught)
 
     assert waits(16) == waits(4) <= 5
+
+
+class Small:
+    info = INFO
+    view = Dataset.view
+
+    def folds(self, modalities=None):
+        return small_fold
+
+
+def test_a_prediction_takes_the_flops_that_it_takes_on_a_cpu(tmp_path):
+    """In whole batches of the training, whatever they take."""
+    config = small_trial(str(tmp_path), method="none").config.network
+    gpu, cpu = (
+        costs._measure(config, Small(), str(tmp_path), device)
+        for device in (GPU, torch.device("cpu"))
+    )
+    assert (gpu.parameters, gpu.flops) == (cpu.parameters, cpu.flops)
+    assert gpu.batch == config.optim.batch_size
+    assert gpu.device == torch.cuda.get_device_name()
+    assert 0 < gpu.latency < 1

@@ -90,12 +90,15 @@ class DatasetInfo:
     def directions(self, asked: tuple[str, ...] = ()) -> tuple[Direction, ...]:
         """The directions `asked`, such as "audio->visual"; all ordered pairs if none is.
 
+        "*" stands for modalities as `Direction.among` says.
+
         Raises:
             ConfigError: a direction that is not of different modalities of this data set.
         """
         names = [modality.name for modality in self.modalities]
         pairs = [Direction((t,), s) for t in names for s in names if t != s]
-        found = tuple(Direction.parse(text) for text in dict.fromkeys(asked))
+        spelt = (one for text in asked for one in Direction.parse(text).among(names))
+        found = tuple(dict.fromkeys(spelt))
         for direction in found:
             if not {*direction.teachers, direction.student} <= set(names):
                 raise unknown("direction", direction, pairs, "--direction")
@@ -199,6 +202,12 @@ class Dataset(ABC):
         Raises:
             DataError: it cannot be read.
         """
+
+    def view(self, modality: str) -> Tensor:
+        """The evaluated view [1, ...] of a sample of `modality`; DataError if none can be read."""
+        fold = self.folds((modality,))(0)
+        (view,) = fold.inputs[modality].batches([fold.test[:1]])
+        return view
 
     def fetch(self) -> None:
         """Bring near what a training reads again and again, if it lies far away."""

@@ -138,6 +138,11 @@ class _Rooms(Dataset):
         """The classes of the pixels, where they are to be learnt."""
 
     @override
+    def view(self, modality: str) -> Tensor:
+        # of every room's size, so that none must be rendered
+        return torch.zeros(1, *self.info.modality(modality).payload.shape)
+
+    @override
     def folds(self, modalities: Collection[str] | None = None) -> Callable[[int], Fold]:
         from fdsweep.trainers.loaders import Plain  # brings torch
 

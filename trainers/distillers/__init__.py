@@ -12,7 +12,7 @@ import torch
 
 from fdsweep.search_spaces.errors import ConfigError
 from fdsweep.trainers.distillers.base import OWN_HEAD, Distiller, InnerStep
-from fdsweep.trainers.distillers.composition import Composition
+from fdsweep.trainers.distillers.composition import Composition, OneEach
 from fdsweep.trainers.features.outputs import Outputs
 from fdsweep.trainers.registry import JOIN, Registry
 from fdsweep.trainers.registry import resolve_options as _resolve
@@ -33,7 +33,7 @@ __all__ = [
 
 SIZES = {
     *("num_classes", "student_dim", "teacher_dim", "teacher_dims"),
-    *("student_map_dims", "teacher_map_dims"),
+    *("student_map_dims", "teacher_map_dims", "one_each"),
 }
 
 registry: Registry[Distiller] = Registry(
@@ -50,6 +50,7 @@ def build(
     teacher_dims: tuple[int, ...] = (),
     student_map_dims: tuple[int, ...] = (),
     teacher_map_dims: tuple[int, ...] = (),
+    one_each: Mapping[str, Mapping[str, Any]] | None = None,
     **options: object,
 ) -> Distiller:
     """The method `name`, freshly initialised from torch's global generator.
@@ -64,6 +65,8 @@ def build(
         teacher_dims: of every teacher; one by default.
         student_map_dims: channels of each of the student's maps; none by default.
         teacher_map_dims: channels of each of the (first) teacher's maps; none by default.
+        one_each: teachers by name that each have an instance of the method, which starts as it
+            would with that teacher alone: what is told of it beside the student, with its `share`.
         options: of the method; its signature has the defaults. Those of several methods are
             called "<method>.<option>".
 
@@ -75,6 +78,9 @@ def build(
         >>> distiller.weights
         {'feat': 10.0}
     """
+    if one_each:
+        own: dict[str, Any] = {"num_classes": num_classes, "student_dim": student_dim, **options}
+        return _one_each(name, one_each, {"student_map_dims": student_map_dims, **own})
     sizes = {
         "num_classes": num_classes,
         "student_dim": student_dim,
@@ -148,6 +154,18 @@ def version(name: str) -> int:
 def names() -> tuple[str, ...]:
     """Names of all methods."""
     return registry.names()
+
+
+def _one_each(
+    name: str, teachers: Mapping[str, Mapping[str, Any]], own: Mapping[str, Any]
+) -> OneEach:
+    """An instance of the method `name` for each of `teachers`, all from the same random numbers."""
+    start, parts = torch.get_rng_state(), {}
+    for teacher, told in teachers.items():
+        torch.set_rng_state(start)
+        sizes = {size: value for size, value in told.items() if size != "share"}
+        parts[teacher] = build(name, **sizes, **own)
+    return OneEach(parts, {teacher: told["share"] for teacher, told in teachers.items()})
 
 
 def _parts(name: str, options: Mapping[str, object]) -> dict[str, dict[str, object]]:

@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import ClassVar, Literal, NamedTuple
 
@@ -30,10 +30,11 @@ class InnerStep(NamedTuple):
 
     Attributes:
         name: of the loss, among the terms.
-        loss: from student, first teacher and labels to a scalar.
+        loss: from student, teacher and labels to a scalar.
         weight: of the loss, in the step alone.
         rate: of the plain SGD step, as a multiple of the optimiser's learning rate.
         head_only: move the student's classifier alone.
+        teacher: number of the one whose outputs the loss is given.
     """
 
     name: str
@@ -41,6 +42,7 @@ class InnerStep(NamedTuple):
     weight: float = 1.0
     rate: float = 1.0
     head_only: bool = False
+    teacher: int = 0
 
 
 class Distiller(nn.Module, ABC):
@@ -69,7 +71,8 @@ class Distiller(nn.Module, ABC):
             for people.
         trains_if_widths_differ: those that come on top where the widths differ.
         needs_teacher: False if `forward` takes None in the teacher's place.
-        max_teachers: how many teachers `distil` takes.
+        max_teachers: how many teachers `distil` takes. Where there are more, each has an instance
+            of the method of its own (`composition.OneEach`), unless it moves its teacher.
         needs_pairs: False if the method is made for teacher samples that belong to other samples.
         moves_teacher: the teacher trains along; gradients then flow into its outputs.
         couples_samples: the terms of a batch are not the mean of those of its parts, so that it
@@ -180,6 +183,11 @@ class Distiller(nn.Module, ABC):
     def attach(self, teacher: Backbone) -> None:
         """Take from a teacher, before training, what its outputs do not show."""
         del teacher
+
+    def attach_each(self, teachers: Sequence[Backbone]) -> None:
+        """`attach` for all teachers, one after the other."""
+        for teacher in teachers:
+            self.attach(teacher)
 
 
 class WithClassifier(Distiller):

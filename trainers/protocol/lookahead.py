@@ -30,7 +30,7 @@ def ahead(
         steps: in their order; without any, nothing happens.
         student: the network itself.
         outputs: runs the student on the whole batch.
-        teachers: their outputs for the batch; the steps see the first.
+        teachers: their outputs for the batch; a step sees one of them.
         labels: [N].
         lr: learning rate that the steps' rates multiply.
 
@@ -45,7 +45,7 @@ def ahead(
     for step in steps:
         seen = outputs()
         statistics = statistics or [x.clone() for x in student.buffers()]
-        loss = step.loss(seen, teachers[0], labels)
+        loss = step.loss(seen, teachers[step.teacher], labels)
         losses.setdefault(step.name, loss.detach())
         # every parameter takes part, as workers that average gradients expect
         (step.weight * loss + 0 * (seen.features.sum() + seen.logits.sum())).backward()

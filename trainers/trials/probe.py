@@ -2,9 +2,7 @@
 
 import math
 import time
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
-from multiprocessing import get_context
 
 import torch
 
@@ -14,6 +12,7 @@ from fdsweep.trainers.datasets import Dataset
 from fdsweep.trainers.distributed import Runtime
 from fdsweep.trainers.loop import evaluate, train_epoch
 from fdsweep.trainers.replicate import make_roles
+from fdsweep.trainers.trials.alone import alone
 
 STEPS, SECONDS = 8, 2.0
 """After one step to warm up so many are taken, or fewer where they take longer than that.
@@ -29,8 +28,7 @@ def seconds_per_epoch(
 ) -> float:
     """Seconds of an epoch of `config` with its evaluations on `device`, one thread of a CPU.
 
-    Its teachers need not be trained yet. A GPU is used by a process of its own, whose end gives
-    back all that it took.
+    Its teachers need not be trained yet.
 
     Args:
         config: what would be trained.
@@ -42,19 +40,7 @@ def seconds_per_epoch(
         DataError: pretrained weights are not in the storage, or the data cannot be read.
     """
     config = replace(config, teacher_state="random")
-    if device.type != "cpu":
-        return _apart(config, dataset, storage, device)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        return _measure(config, dataset, storage, device)
-    finally:
-        torch.set_num_threads(threads)
-
-
-def _apart(config: StudentConfig, dataset: Dataset, storage: str, device: torch.device) -> float:
-    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-        return pool.submit(_measure, config, dataset, storage, device).result()
+    return alone(device, _measure, config, dataset, storage, device)
 
 
 def _measure(config: StudentConfig, dataset: Dataset, storage: str, device: torch.device) -> float:

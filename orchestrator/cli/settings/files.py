@@ -28,7 +28,7 @@ OWN_OF_A_SWEEP = {
     "run": {
         *("dataset", "seeds", "epochs", "direction", "pretrained", "teacher"),
         *("features", "protocol", "backbone", "freeze", "adapters", "gradient-checkpointing"),
-        *("accumulate", "class-weights", "sampling"),
+        *("accumulate", "class-weights", "sampling", "teacher-weight"),
     }
 }
 """What a sweep's own file says: for that command a key at the top of a TOML does not count."""

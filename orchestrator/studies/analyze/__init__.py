@@ -12,12 +12,13 @@ from typing import Any
 from fdsweep.orchestrator.bulletins.board import Board
 from fdsweep.orchestrator.models.size import keeping
 from fdsweep.orchestrator.studies import study as studies
+from fdsweep.orchestrator.studies.analyze.alignment import all_networks
 from fdsweep.orchestrator.studies.analyze.networks import (
     ALONE,
     DISTILLED,
     looked_at,
-    pair,
     pairs,
+    pairs_in,
 )
 from fdsweep.orchestrator.studies.analyze.similarities import comparisons, fresh
 from fdsweep.orchestrator.studies.analyze.tsne import embeddings, missing_students
@@ -31,6 +32,7 @@ from fdsweep.orchestrator.tracking.tracker import Tracker, open_tracker
 from fdsweep.results import plots
 from fdsweep.results.compute.notes import spell_seeds
 from fdsweep.results.formats import analysis as analysis_text
+from fdsweep.results.plots.alignment import alignment
 from fdsweep.results.plots.similarity import spectrum
 from fdsweep.results.plots.tsne import planes
 from fdsweep.results.records import analyses
@@ -92,7 +94,7 @@ def base_sweep(cutoff: float = 0.5) -> Sweep:
 def prepare(sweep: Sweep, options: StudyOptions) -> Study:
     """Check everything that can be checked before Ray starts, and plan the missing networks.
 
-    Both modalities of a direction are looked at, whichever way it points. Where every pixel is
+    Every two modalities of a direction are looked at, whichever way it points. Where every pixel is
     predicted, the student distils as the paper's does there.
 
     Args:
@@ -105,10 +107,16 @@ def prepare(sweep: Sweep, options: StudyOptions) -> Study:
     if sweep.teachers:
         what = "an analysis compares teachers of the same seeds"
         raise ConfigError(what, "--teacher", "Leave it out")
+    if sweep.teacher_weights:
+        what = "an analysis also compares students that one teacher taught"
+        raise ConfigError(what, "--teacher-weight", "Leave it out")
     study = studies.prepare(sweep, options)
     sweep = for_pixels(sweep, study.info)
-    asked = {pair(direction) for direction in study.info.directions(sweep.directions)}
-    both = tuple(str(one) for one in study.info.directions() if pair(one) in asked)
+    directions = study.info.directions(sweep.directions)
+    asked = {two for direction in directions for two in pairs_in(direction)}
+    singles = [one for one in study.info.directions() if pairs_in(one) <= asked]
+    several = [one for one in directions if len(one.teachers) > 1]
+    both = tuple(str(one) for one in (*singles, *several))
     if set(both) != set(sweep.directions or both):
         sweep = sweep.model_copy(update={"directions": both})
     if sweep != study.sweep:
@@ -168,7 +176,7 @@ def _keep(store: Store, found: analyses.Analysis, tracker: Tracker) -> dict[str,
     """Write the record and its pictures, unless they would be those that are there."""
     if is_kept(store, found):
         return {}
-    pictures = plots.render({**spectrum(found), **planes(found)})
+    pictures = plots.render({**spectrum(found), **alignment(found), **planes(found)})
     texts = {
         "analysis.md": analysis_text.to_markdown(found),
         "analysis.html": analysis_text.to_html(found, pictures),
@@ -223,6 +231,7 @@ def analysis(study: Study, seeds: Sequence[int]) -> analyses.Analysis:
         comparisons=comparisons(study, fold_of, seeds, cutoff),
         embeddings=tuple(found for found in planes.values() if found is not None),
         notes=tuple(_notes(study, seeds, lost)),
+        matrix=all_networks(study, fold_of),
     )
 
 

@@ -26,21 +26,27 @@ DISTILLED, ALONE = "fd-cmkd", "none"
 
 
 def looked_at(cells: Sequence[Cell]) -> dict[str, StudentConfig]:
-    """Each teaching modality -> the configuration of one of its students."""
-    taught = [cell for cell in cells if cell.config.method == DISTILLED]
+    """Each teaching modality -> the configuration of a student that it alone taught."""
+    taught = [cell for cell in of_one(cells) if cell.config.method == DISTILLED]
     return {cell.direction.teacher: cell.config for cell in taught}
+
+
+def of_one(cells: Sequence[Cell]) -> list[Cell]:
+    """Those of `cells` in whose direction one modality teaches."""
+    return [cell for cell in cells if len(cell.direction.teachers) == 1]
 
 
 def pairs(cells: Sequence[Cell]) -> list[tuple[str, str]]:
     """Modalities that stand in a cell together, each pair once."""
-    asked = {pair(cell.direction) for cell in cells}
+    asked = {two for cell in cells for two in pairs_in(cell.direction)}
     found = itertools.combinations(looked_at(cells), 2)
     return [two for two in found if frozenset(two) in asked]
 
 
-def pair(direction: Direction) -> frozenset[str]:
-    """The modalities of `direction`, whichever way it points."""
-    return frozenset((*direction.teachers, direction.student))
+def pairs_in(direction: Direction) -> set[frozenset[str]]:
+    """Every two modalities of `direction`, whichever way it points."""
+    found = itertools.combinations((*direction.teachers, direction.student), 2)
+    return {frozenset(two) for two in found}
 
 
 def features_of(

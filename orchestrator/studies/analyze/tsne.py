@@ -10,7 +10,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from fdsweep.orchestrator.studies.analyze.networks import ALONE, DISTILLED, features_of
+from fdsweep.orchestrator.studies.analyze.networks import ALONE, DISTILLED, features_of, of_one
 from fdsweep.orchestrator.studies.analyze.samples import samples_of
 from fdsweep.orchestrator.studies.study import Study
 from fdsweep.results.records import analyses
@@ -53,7 +53,7 @@ def embeddings(
     seed, root = study.plan.seeds[0], study.store.root
     fold = fold_of(seed)
     directions: dict[Direction, dict[str, Cell]] = {}
-    for cell in study.plan.cells:
+    for cell in of_one(study.plan.cells):
         directions.setdefault(cell.direction, {})[cell.config.method] = cell
     for direction, cells in directions.items():
         keys = [*(cell.key for cell in cells.values()), *cells[DISTILLED].config.teacher_keys]

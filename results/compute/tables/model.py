@@ -20,7 +20,8 @@ class TableRow:
     """One line of the table in one direction, in percent; None where there is no number.
 
     `group` is a heading shared with its neighbours, `pairing` which teacher sample stands beside
-    a student sample (None without a teacher). `control` "aa" repeats the first row but for
+    a student sample (None without a teacher), `taught_by` which of the direction's several teachers
+    it learns from (None where there is one). `control` "aa" repeats the first row but for
     rounding. Over the `n` done of the `asked` seeds: `mean`, `std` (ddof = 1) and 95 % t interval
     `ci_low`, `ci_high` of the test score at the epoch and head chosen on validation; the
     means `last` (last epoch) and `test_selected` (chosen on test), and `gap`, how much the
@@ -83,6 +84,7 @@ class TableRow:
     control: str | None = None
     noise_floor: float | None = None
     within_noise: bool | None = None
+    taught_by: str | None = None
 
     @property
     def direction(self) -> tuple[str, str]:

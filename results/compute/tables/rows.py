@@ -96,6 +96,7 @@ def _row(shared: Shared, scores: Scores) -> TableRow:
         paper_note=paper.doubt if paper else None,
         paper_verdict=_paper_verdict(shared, paper, best) if paper else None,
         seconds=mean(scores.seconds),
+        taught_by=cell.row.taught_by or None,
     )
     return _with_classes(row, shared.tallies.get(cell.row.key), cell)
 

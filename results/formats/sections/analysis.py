@@ -30,15 +30,47 @@ def analysis_sections(analysis: Analysis) -> tuple[Section, ...]:
         grids=tuple(_grid(one, analysis) for one in analysis.comparisons),
         notes=(*_reading(analysis), *analysis.notes),
     )
+    alike = (_alignment_section(analysis),) if analysis.matrix else ()
     if not analysis.embeddings:
-        return (similarities,)
+        return similarities, *alike
     silhouettes = Section(
         title=f"Teacher and student before and after distillation, {analysis.dataset}",
         level=2,
         grids=(_silhouettes(analysis),),
         notes=tuple(_reading_planes(analysis)),
     )
-    return similarities, silhouettes
+    return similarities, *alike, silhouettes
+
+
+def _alignment_section(analysis: Analysis) -> Section:
+    """A line and a numbered column for each network."""
+    found, words = analysis.matrix, of_samples(analysis.positions)
+    assert found is not None
+    numbers = tuple(str(number) for number in range(1, len(found.networks) + 1))
+    return Section(
+        title=f"Similarity of all networks, {analysis.dataset}",
+        level=2,
+        grids=(
+            Grid(
+                title="Linear centred kernel alignment",
+                headings=("Network", "", *numbers),
+                words=(True, *(False for _ in range(len(numbers) + 1))),
+                lines=tuple(
+                    (name, number, *(NOTHING if x is None else f"{x:.2f}" for x in values))
+                    for name, number, values in zip(
+                        found.networks, numbers, found.values, strict=True
+                    )
+                ),
+            ),
+        ),
+        notes=(
+            f"Seed {found.seed}, {found.samples:,} test {words.samples}; features "
+            f"{STAGES[analysis.features]}. 1: both networks hold the same {words.samples} to be "
+            "alike, whatever their channels; 0: they have nothing in common.",
+            "Networks that tell the classes apart have that in common: compare what a student "
+            "shares with its teachers with what the one that learnt alone shares with them.",
+        ),
+    )
 
 
 def _reading(analysis: Analysis) -> Iterator[str]:

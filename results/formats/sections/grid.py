@@ -56,6 +56,23 @@ def spell_p(p: float | None, n: int) -> str | None:
     return f"{p:.3f}" if p >= 0.001 else "<0.001"
 
 
+def spell_amount(count: int) -> str:
+    """`count` in three digits: 342, 11.2 M, 3.63 G."""
+    for unit, size in (("T", 10**12), ("G", 10**9), ("M", 10**6), ("k", 10**3)):
+        if count >= size:
+            return f"{_in_three(count / size)} {unit}"
+    return str(count)
+
+
+def spell_latency(milliseconds: float) -> str:
+    """`milliseconds` in three digits."""
+    return f"{_in_three(milliseconds)} ms"
+
+
+def _in_three(value: float) -> str:
+    return f"{value:.{2 if value < 10 else 1 if value < 100 else 0}f}"
+
+
 def spell_time(seconds: float) -> str:
     """`seconds` for people, in the largest unit that leaves two or more."""
     for unit, length in (("h", 3600), ("min", 60)):

@@ -27,6 +27,9 @@ STRONG = ("mean", "verdict")
 ON_VALIDATION = ("test_selected", "gap")
 """Columns that say something only where validation chooses."""
 
+OF_SOME = ("pairing", "taught_by")
+"""Columns that say something only where rows differ in it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Column:
@@ -80,9 +83,8 @@ def _shown(table: Table, without: Collection[str]) -> list[Column]:
         and not (column.name in ON_VALIDATION and table.protocol == "published")
         and (column.always or any(column.spell(row) is not None for row in table.rows))
     ]
-    if len({row.pairing for row in table.rows if row.pairing}) < 2:
-        shown = [column for column in shown if column.name != "pairing"]
-    return shown
+    values = {name: {getattr(row, name) for row in table.rows} - {None} for name in OF_SOME}
+    return [column for column in shown if len(values.get(column.name, "ab")) > 1]
 
 
 def _grid(direction: tuple[str, str], rows: Sequence[TableRow], columns: Sequence[Column]) -> Grid:
@@ -190,6 +192,7 @@ def _columns(words: MetricWords) -> tuple[Column, ...]:
         Column("group", "Group", lambda row: row.group, words=True),
         Column("row", "Row", lambda row: row.row, words=True, always=True),
         Column("pairing", "Pairing", lambda row: row.pairing, words=True),
+        Column("taught_by", "Teachers", lambda row: row.taught_by, words=True),
         Column("n", "n", _count, always=True),
         Column("mean", f"{words.heading} ± SD", _mean, always=True),
         Column("delta", "Δ [95 % CI]", _delta, always=True),

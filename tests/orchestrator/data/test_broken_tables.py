@@ -91,6 +91,17 @@ def nested(cells, said, folder):
     said["table"] = "table.parquet"
 
 
+def another_folder(cells, said, folder):
+    (folder / "saved").mkdir()
+    said["table"] = "saved"
+
+
+def without_arrow_files(cells, said, folder):
+    another_folder(cells, said, folder)
+    (folder / "saved/state.json").write_text('{"_data_files": [{"filename": "data.arrow"}]}')
+    (folder / "saved/dataset_info.json").write_text("{}")
+
+
 BROKEN = {
     "no table": (say(table="other.csv"), r"other.csv: cannot be read as a table \(No such file"),
     "no rows": (text(b"sample_id,label,person,note,motion\n"), "has no rows"),
@@ -101,6 +112,8 @@ BROKEN = {
     "a comma too many": (text(b"id,note\na,b, c\n"), "line 2: has 3 cells, while the header has 2"),
     "a column twice": (text(b"label,label\na,b\n"), "has two columns 'label'"),
     "lists in Parquet": (nested, r"holds list<element: double> in column 'motion'"),
+    "a folder of something else": (another_folder, "saved: is a folder without state.json"),
+    "an Arrow file missing": (without_arrow_files, r"data.arrow: cannot be read as an Arrow file"),
     "no such column": (modality("motion", kind="signal", column="mtion"), "no column 'mtion'"),
     "no such label": (say(label="labels"), "no column 'labels' for the label"),
     "no such group": (say(group="persons"), "no column 'persons' for the group"),

@@ -10,6 +10,11 @@ from fdsweep.search_spaces.errors import ConfigError
 from fdsweep.search_spaces.spaces import load_space
 from fdsweep.search_spaces.sweep import override
 
+WAYS = {
+    "watch": "accelerometer->gyroscope",
+    "tiles": "left->right",
+    "room-kinds": "rgb+normals->depth",
+}
 WATCH = "loss-weights-fd-cmkd-watch-accelerometer-gyroscope-6687ca03"
 
 
@@ -17,8 +22,7 @@ def planned(storage, dataset, objective="score", **given):
     settings = planning.SearchSettings(
         space=load_space("loss-weights"), objective=objective, **{"options": {}, **given}
     )
-    direction = {"watch": "accelerometer->gyroscope", "tiles": "left->right"}[dataset]
-    sweep = override(planning.base_sweep(settings), dataset=dataset, directions=(direction,))
+    sweep = override(planning.base_sweep(settings), dataset=dataset, directions=(WAYS[dataset],))
     options = StudyOptions(storage=str(storage), request=ResourceRequest(gpus=0))
     return planning.prepare(settings, sweep, options)
 
@@ -55,3 +59,18 @@ def test_on_pixels_the_default_is_the_papers_there(tmp_path):
     (other,) = planned(tmp_path, "tiles", options={"cutoff": 0.25}).searches
     assert not other.starts_at_default
     assert other.options == {"align": False, "band_heads": False, "cutoff": 0.25}
+
+
+def test_weights_of_several_teachers_are_searched_beside_the_methods_own(tmp_path):
+    study = planned(tmp_path, "room-kinds", methods=("kd",))
+    (search,) = study.searches
+    names = ["weight", "teacher_weight.rgb", "teacher_weight.normals"]
+    assert [dimension.name for dimension in search.dimensions] == names
+    assert search.starts_at_default
+    assert search.name.startswith("loss-weights-kd-room-kinds-normals-rgb-depth-")
+    row = search.row({"weight": 2.0, "teacher_weight.rgb": 3.0}, "tuned")
+    assert (row.options, row.teacher_weights) == ({"weight": 2.0}, {"rgb": 3.0, "normals": 1.0})
+    (config,) = study.configs(search, {"weight": 2.0, "teacher_weight.rgb": 3.0})
+    assert config.teacher_weights == (0.75, 0.25)
+    default, cell = study.configs(search, dict.fromkeys(names, 1.0)), search.cells[0]
+    assert [one.key for one in default] == [cell.key]

@@ -172,6 +172,17 @@ def test_mlflow_shows_the_sweep_its_replicates_and_their_curves(study):
     assert line.data.tags["fdsweep.verdict"] == "inconclusive"
 
 
+def test_what_the_networks_cost_is_measured_once(study):
+    """Both rows have the same student."""
+    folder, _, result = study
+    assert "What a prediction costs" in result.stdout
+    (file,) = (folder / "runs/reports").glob("*/costs.json")
+    stored = json.loads(file.read_text())
+    networks = {key: cost["modality"] for key, cost in stored["networks"].items()}
+    assert sorted(networks.values()) == ["accelerometer", "gyroscope"]
+    assert [networks[key] for key in stored["students"].values()] == ["gyroscope"] * 2
+
+
 def test_run_again_trains_nothing_and_prints_the_same(study, monkeypatch):
     folder, path, first = study
     monkeypatch.setattr(

@@ -1,5 +1,6 @@
 """What trackers are told of replicates and of the lines of a table."""
 
+import json
 import math
 
 import pytest
@@ -67,15 +68,25 @@ def test_a_run_goes_on_if_what_is_held_is_its_beginning(done, params, metrics, f
     assert HELD.fits(run, params) == fits
 
 
-@pytest.mark.parametrize("protocol", ["ours", "published"])
-def test_a_line_of_a_table_says_by_which_protocol_it_was_chosen(protocol):
-    row = TableRow(
+def line_of(teacher, student):
+    return TableRow(
         **{"row": "Feat", "group": None, "pairing": None, "n": 1, "asked": 1, "failed": 0},
-        **{"teacher_modality": "a", "student_modality": "b", "mean": 60.0, "std": None},
+        **{"teacher_modality": teacher, "student_modality": student, "mean": 60.0, "std": None},
         **dict.fromkeys(("ci_low", "ci_high", "last", "test_selected", "gap", "paper")),
         paper_note=None,
     )
-    table = Table("t", (), (row,), (), protocol=protocol)
+
+
+def test_of_several_teachers_each_stands_under_its_modality():
+    config = {"teachers": [{"modality": m, "backbone": "cnn1d"} for m in "ac"], "options": {}}
+    run = replicate_run({**ROW, "config": json.dumps(config)}, [], "x")
+    assert run.params["teachers.c.backbone"] == "cnn1d"
+    assert "teachers" not in run.params
+
+
+@pytest.mark.parametrize("protocol", ["ours", "published"])
+def test_a_line_of_a_table_says_by_which_protocol_it_was_chosen(protocol):
+    table = Table("t", (), (line_of("a", "b"),), (), protocol=protocol)
     (line,) = summaries(Report("s", (table,)))
     assert line.tags == {"fdsweep.protocol": protocol}
     assert line.metrics == {"n": 1.0, "mean": 60.0}

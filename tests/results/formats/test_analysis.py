@@ -2,6 +2,8 @@ import re
 from html import unescape
 
 from fdsweep.results.formats.analysis import to_html, to_markdown
+from fdsweep.results.plots.alignment import alignment
+from fdsweep.results.records.analyses import Matrix, numbers
 
 
 def test_markdown_shows_every_part_with_its_controls_and_what_to_compare(analysis):
@@ -105,3 +107,23 @@ def test_the_page_holds_the_same_cells_and_captions_with_the_perplexity(analysis
 
 
 PICTURES = ("similarity-spectrum", "similarity-bands", "tsne-accelerometer-to-gyroscope")
+
+
+def test_all_networks_stand_beside_one_another(analysis):
+    names = ("rgb teacher", "depth alone", "depth of rgb and normals")
+    values = ((1.0, 0.25, None), (0.25, 1.0, 0.5), (None, 0.5, 1.0))
+    with_all = analysis.replace(matrix=Matrix(seed=0, samples=20, networks=names, values=values))
+    lines = [line for line in to_markdown(with_all).splitlines() if line.startswith("| ")]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    assert ["rgb teacher", "1", "1.00", "0.25", "–"] in cells
+    assert ["depth of rgb and normals", "3", "–", "0.50", "1.00"] in cells
+    found = {name: x for name, x in numbers(with_all).items() if name.startswith("alignment/")}
+    assert found == {
+        "alignment/rgb teacher - depth alone": 0.25,
+        "alignment/depth alone - depth of rgb and normals": 0.5,
+    }
+    (figure,) = alignment(with_all).values()
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    assert texts == ["1.00", "0.25", "0.25", "1.00", "0.50", "0.50", "1.00"]
+    assert alignment(analysis) == {}
+    assert "Similarity of all networks" not in to_markdown(analysis)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from fdsweep.results.compute.tables import Table, TableRow
 from fdsweep.results.document import Report
-from fdsweep.results.formats.csv import to_csv
+from fdsweep.results.formats.csv import COSTS, to_csv
 
 
 def read(report: Report) -> list[dict[str, str]]:
@@ -21,7 +21,7 @@ def test_every_field_of_every_row_is_there(full: Report) -> None:
         for name in ("delta_ci", "people_ci"):
             content[f"{name}_low"], content[f"{name}_high"] = content.pop(name) or (None, None)
         content["missing"] = row.asked - row.n - row.failed
-        content |= {"sweep": "components_crema-d", "table": table.title}
+        content |= {"sweep": "components_crema-d", "table": table.title, **dict.fromkeys(COSTS)}
         assert line == {name: "" if v is None else str(v) for name, v in content.items()}
 
 

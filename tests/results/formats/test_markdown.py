@@ -120,6 +120,19 @@ def test_groups_and_different_pairings_have_columns(store: Store, fill: Fill) ->
     ]  # fmt: skip
 
 
+def test_who_of_several_teaches_has_a_column_where_rows_differ(store: Store, fill: Fill) -> None:
+    names = ["none", "rgb", "all"]
+    together = {"rgb": "rgb 0.75 + normals 0.25", "all": "rgb 0.75 + normals 0.25"}
+    for taught_by in ({**together, "rgb": "rgb"}, together, {}):
+        fill({f"{n}.gyroscope": BASE for n in names}, names=names, taught_by=taught_by)
+        made = report(store)
+        text, (table, *_) = to_markdown(made), to_json(made)["tables"]
+        assert ("Several teachers: each has an instance" in text) == bool(taught_by)
+        assert ("Teachers" in text) == (len(set(taught_by.values())) > 1)
+        assert ("taught_by" in table["columns"]) == bool(taught_by)
+        assert [row["taught_by"] for row in table["rows"][:2]] == [None, taught_by.get("rgb")]
+
+
 def test_lines_of_a_table_have_one_length(store: Store, fill: Fill) -> None:
     fill({"Feat.gyroscope": BASE, "Freq.gyroscope": [*BETTER[:3], None]}, names=["Feat", "F|eq"])
     for table in tables(to_markdown(report(store))):

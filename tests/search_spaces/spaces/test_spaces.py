@@ -87,7 +87,7 @@ def test_the_presets_are_three_spaces_that_name_known_options():
     }
     for name in spaces():
         assert load_space(name).space == name
-        check_names(load_space(name), {*known, "lr"})
+        check_names(load_space(name), {*known, "lr", "teacher_weight.audio"})
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from conftest import INFO, small_fold, small_trial
 from fdsweep.trainers.backbones import pretrained
 from fdsweep.trainers.backbones.cnn import CNN1d
 from fdsweep.trainers.trials import probe
+from fdsweep.trainers.trials.alone import apart
 from fdsweep.trainers.trials.probe import seconds_per_epoch
 
 CPU = torch.device("cpu")
@@ -67,4 +68,4 @@ def test_pretrained_weights_come_from_the_storage_given(tmp_path, monkeypatch):
 def test_a_process_of_its_own_measures_too(tmp_path):
     """As a GPU is measured: the driver leaves it alone."""
     config = small_trial(str(tmp_path), method="none").config
-    assert 0 < probe._apart(config, Small(), str(tmp_path), CPU) < 60
+    assert 0 < apart(probe._measure, config, Small(), str(tmp_path), CPU) < 60

@@ -1,7 +1,8 @@
 """A user's own data set: a table with a row per sample, described in a YAML file.
 
-takes   a CSV or Parquet file with columns for sample_id, label (or labels, or mask), perhaps group
-        and split, and one per modality: a path, or a text itself
+takes   a CSV or Parquet file, or a saved data set of Hugging Face's (`arrow`), with columns for
+        sample_id, label (or labels, or mask), perhaps group and split, and one per modality: a
+        path, or a text itself
 yields  what the kind of each column makes of it (`columns`)
 splits  those of the table, else groups apart, 65 / 15 / 20 %, or folds that rotate with the seed
 
@@ -25,6 +26,7 @@ from fdsweep.search_spaces.errors import ConfigError, DataError, unknown
 from fdsweep.search_spaces.storage import Storage
 from fdsweep.trainers.datasets import HERE, DataLocation, Fold, Modality, registry
 from fdsweep.trainers.datasets.prepared import LABEL_MAP, Payload, Prepared
+from fdsweep.trainers.datasets.table.arrow import file_of
 from fdsweep.trainers.datasets.table.columns import Text, make_column
 from fdsweep.trainers.datasets.table.description import NAME, Described, read_description
 from fdsweep.trainers.datasets.table.listing import COLUMNS, Listed, asset_name, list_samples
@@ -136,7 +138,8 @@ class Table(Prepared):
 
             decoded[TEXT] = " / ".join(words)
         if self.pixel_classes:
-            decoded[LABEL_MAP] = self._mask(raw / str(item.parts[LABEL_MAP]), decoded)
+            with file_of(raw, str(item.parts[LABEL_MAP])) as path:
+                decoded[LABEL_MAP] = self._mask(path, decoded)
         return decoded
 
     @override
@@ -172,8 +175,12 @@ def read_table(path: Path, raw: Path | None, storage: str) -> tuple[Table, Path]
     if described.said.name in registry:
         what = f"{described.said.name} is the name of another data set"
         raise ConfigError(what, f"{path}, name", "Take another")
-    folder = described.table.parent if raw is None else raw
-    listed = list_samples(described, read_rows(described.table), folder)
+    rows = read_rows(described.table)
+    if raw is not None and described.table.is_dir():
+        what = f"the files of {described.table} lie in it, or where it says"
+        raise ConfigError(what, str(raw), "Leave this folder out")
+    folder = rows.folder if raw is None else raw
+    listed = list_samples(described, rows, folder)
     declared = _declared(described, listed)
     return Table(DataLocation(storage), described.said.name, declared, listed.catalog), folder
 

@@ -44,12 +44,13 @@ class Training(Fields):
 class Description(Fields):
     """A data set as a person describes it.
 
-    `table` is a CSV or Parquet file, its path relative to the description. The next six name
-    columns of it: in place of a `label` for each sample `labels` may hold several, and `mask` a
-    picture with a class for each pixel; a table need not have those for `sample_id`, `group` and
-    `split`. With `folds` each seed tests another part of so many, and validates on the next.
-    `classes` gives the order of the labels, and what the numbers in a mask mean, from 0.
-    `modalities` are columns by the name of what they become, as `make_column` takes them.
+    `table` is a CSV or Parquet file, or a saved data set's folder, its path relative to the
+    description. The next six name columns of it: in place of a `label` for each sample `labels`
+    may hold several, and `mask` a picture with a class for each pixel; a table need not have those
+    for `sample_id`, `group` and `split`. With `folds` each seed tests another part of so many, and
+    validates on the next. `classes` gives the order of the labels, and what the numbers in a mask
+    mean, from 0. `modalities` are columns by the name of what they become, as `make_column` takes
+    them.
     """
 
     name: Annotated[str, Field(pattern=NAME, max_length=60)]

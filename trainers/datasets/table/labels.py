@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from fdsweep.search_spaces.errors import ConfigError, DataError, clipped
 from fdsweep.trainers.datasets.prepared import NO_LABEL, spell_set
+from fdsweep.trainers.datasets.table.arrow import SEPARATOR
 from fdsweep.trainers.datasets.table.description import Described
-from fdsweep.trainers.datasets.table.rows import SEPARATOR, Rows
+from fdsweep.trainers.datasets.table.rows import Rows
 
 ALL = "all"
 """The one label of samples whose pixels have classes, where they have none of their own."""

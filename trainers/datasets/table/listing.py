@@ -7,6 +7,7 @@ from pathlib import Path
 
 from fdsweep.search_spaces.errors import DataError, clipped
 from fdsweep.trainers.datasets.prepared import LABEL_MAP
+from fdsweep.trainers.datasets.table.arrow import is_there
 from fdsweep.trainers.datasets.table.columns import Column
 from fdsweep.trainers.datasets.table.description import Described
 from fdsweep.trainers.datasets.table.labels import Labelling, read_labels
@@ -145,16 +146,9 @@ def _lacking(described: Described, cells: Mapping[str, str], raw: Path) -> list[
     for name, cell in cells.items():
         if not cell:
             lacking.append(name)
-        elif (name == LABEL_MAP or described.columns[name].in_files) and not _is_file(raw, cell):
+        elif (name == LABEL_MAP or described.columns[name].in_files) and not is_there(raw, cell):
             lacking.append(clipped(cell))
     return lacking
-
-
-def _is_file(raw: Path, cell: str) -> bool:
-    try:
-        return (raw / cell).is_file()
-    except (OSError, ValueError):  # no name that a file can have
-        return False
 
 
 def _settled(

@@ -1,4 +1,4 @@
-"""A table's cells as texts, from a CSV or a Parquet file."""
+"""A table's cells as texts, from a CSV or a Parquet file, or a folder of Arrow files."""
 
 import csv
 from collections.abc import Iterator
@@ -10,11 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fdsweep.search_spaces.errors import DataError, clipped, first_line
+from fdsweep.trainers.datasets.table.arrow import joined, read_columns
 
 DELIMITERS = ",;\t|"
-SEPARATOR = ";"
-"""Between the texts of a cell that holds several."""
-
 PARQUET = (".parquet", ".pq")
 FIX = "Give a CSV file with a header, or a Parquet file"
 MAX_CELL = 1_000_000
@@ -38,6 +36,11 @@ class Rows:
     def __len__(self) -> int:
         return len(self.numbers)
 
+    @property
+    def folder(self) -> Path:
+        """What paths in the table are relative to, unless another folder is given."""
+        return self.path if self.path.is_dir() else self.path.parent
+
     def place(self, row: int) -> str:
         """Where `row` (from 0) stands, for errors."""
         return f"{self.path}, {self.called} {self.numbers[row]}"
@@ -58,11 +61,13 @@ class Rows:
 
 
 def read_rows(path: Path) -> Rows:
-    """The table in `path`.
+    """The table in `path`, a file or a folder that `datasets` of Hugging Face saved.
 
     Raises:
         DataError: it cannot be read, has no rows, or its rows and columns do not fit.
     """
+    if path.is_dir():
+        return _arrow(path)
     try:
         rows = _parquet(path) if path.suffix.lower() in PARQUET else _csv(path)
     except (OSError, UnicodeError, csv.Error, pa.ArrowException) as error:
@@ -116,6 +121,15 @@ def _parquet(path: Path) -> Rows:
     )  # fmt: skip
 
 
+def _arrow(path: Path) -> Rows:
+    columns = read_columns(path, _cell)
+    _check_header(list(columns), path)
+    count = len(next(iter(columns.values())))
+    if not count:
+        raise DataError("has no rows", str(path), FIX)
+    return Rows(path=path, columns=columns, numbers=list(range(1, count + 1)), called="row")
+
+
 def _is_list_of_names(kind: pa.DataType) -> bool:
     if not (pa.types.is_list(kind) or pa.types.is_large_list(kind)):
         return False
@@ -126,12 +140,7 @@ def _is_list_of_names(kind: pa.DataType) -> bool:
 
 def _names(cell: pa.Scalar, where: str) -> str:
     """The names in a list as the text of a cell; DataError where one has the separator in it."""
-    names = [_cell(value) for value in cell.as_py() or ()]
-    for name in names:
-        if SEPARATOR in name:
-            what = f"has {clipped(name)!r} in a list, in which {SEPARATOR!r} sets labels apart"
-            raise DataError(what, where, "Write it without")
-    return SEPARATOR.join(names)
+    return joined(map(_cell, cell.as_py() or ()), where)
 
 
 def _check_header(names: list[str], path: Path) -> None:

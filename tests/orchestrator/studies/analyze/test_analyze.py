@@ -25,6 +25,7 @@ from fdsweep.trainers import backbones, rng, teachers
 from fdsweep.trainers.backbones.cnn import CNN1d
 from fdsweep.trainers.datasets import Dataset, DatasetInfo
 from fdsweep.trainers.features.analysis import embedding
+from fdsweep.trainers.features.analysis.kernels import alignments
 from fdsweep.trainers.features.outputs import Outputs
 from fdsweep.trainers.frequency import split
 
@@ -278,6 +279,32 @@ def test_features_before_the_relu_are_another_analysis(found):
     other = prepared(keep, features="pre-relu")
     assert other.plan.sweep != study.plan.sweep
     assert not {cell.key for cell in other.plan.cells} & {cell.key for cell in study.plan.cells}
+
+
+def test_all_networks_of_the_first_seed_are_compared_at_the_distilled_stage(found):
+    """Two teachers here, by the definition in `test_kernels`; a teacher is at 1 with itself."""
+    study, outcome = found
+    matrix = outcome.analysis.matrix
+    assert matrix.networks == (
+        *("accelerometer teacher", "gyroscope teacher", "gyroscope alone", "accelerometer alone"),
+        *("gyroscope of accelerometer", "accelerometer of gyroscope"),
+    )
+    fold = study.dataset.folds()(0)
+    features = [maps.relu().mean(-1) for maps in last_maps(study, 0)]
+    assert matrix.samples == len(fold.test)
+    expected = alignments(features)[0, 1].item()
+    assert matrix.values[0][1] == pytest.approx(expected, abs=1e-6)
+    assert [line[place] for place, line in enumerate(matrix.values)] == pytest.approx([1] * 6)
+
+
+def test_of_several_teachers_every_two_modalities_are_compared(tmp_path):
+    sweep = override(analyze.base_sweep(), dataset="room-kinds", directions=("*->depth",))
+    options = StudyOptions(storage=str(tmp_path), request=ResourceRequest(gpus=0))
+    plan = analyze.prepare(sweep, options).plan
+    assert len(networks.pairs(plan.cells)) == 3
+    directions = list(dict.fromkeys(str(cell.direction) for cell in plan.cells))
+    assert (len(directions), directions[-1]) == (7, "rgb+normals->depth")
+    assert len(plan.students) == 3 + 7  # alone, and taught
 
 
 def test_record_and_pictures_are_kept(found, told):

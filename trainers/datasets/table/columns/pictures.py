@@ -12,6 +12,7 @@ from pydantic import Field
 from typing_extensions import override
 
 from fdsweep.trainers.datasets.prepared import FRAMES
+from fdsweep.trainers.datasets.table.arrow import file_of
 from fdsweep.trainers.datasets.table.columns.base import Column, known
 from fdsweep.trainers.modalities import Payload
 from fdsweep.trainers.preparation import media
@@ -53,7 +54,8 @@ class Picture(Column):
 
     @override
     def decode(self, raw: Path, cell: str, learnt: bytes | None) -> Any:
-        return self.seen([media.image(raw / cell)])
+        with file_of(raw, cell) as path:
+            return self.seen([media.image(path)])
 
     def seen(self, pictures: list[Image.Image]) -> Any:  # noqa: ANN401
         """What is kept of a sample's pictures: all, or the middle one made small."""
@@ -75,9 +77,8 @@ class Video(Picture):
 
     @override
     def decode(self, raw: Path, cell: str, learnt: bytes | None) -> Any:
-        return self.seen(
-            media.frames(raw / cell, per_second=self.per_second, at_least=self.at_least)
-        )
+        with file_of(raw, cell) as path:
+            return self.seen(media.frames(path, per_second=self.per_second, at_least=self.at_least))
 
 
 class Dense(Column):
@@ -106,7 +107,8 @@ class Dense(Column):
         height, width = VIEW
         for cell in cells.values():
             try:
-                height, width = self.pixels(raw / cell).shape[:2]
+                with file_of(raw, cell) as path:
+                    height, width = self.pixels(path).shape[:2]
             except Damaged:
                 continue
             break
@@ -115,7 +117,8 @@ class Dense(Column):
 
     @override
     def decode(self, raw: Path, cell: str, learnt: bytes | None) -> Any:
-        pixels = self.pixels(raw / cell)
+        with file_of(raw, cell) as path:
+            pixels = self.pixels(path)
         if pixels.shape[:2] != (self.height, self.width):
             size = " x ".join(map(str, pixels.shape[:2]))
             raise Damaged(f"{cell} of {size} pixels, not {self.height} x {self.width}")

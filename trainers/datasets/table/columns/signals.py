@@ -13,6 +13,7 @@ from pydantic import Field
 from typing_extensions import override
 
 from fdsweep.search_spaces.errors import DataError
+from fdsweep.trainers.datasets.table.arrow import file_of
 from fdsweep.trainers.datasets.table.columns.base import Column, known
 from fdsweep.trainers.modalities import Payload
 from fdsweep.trainers.preparation.catalog import Damaged
@@ -56,7 +57,7 @@ class Signal(Column):
         scales: dict[int, _Scale] = {}
         for name, cell in cells.items():
             try:
-                values = self._read(raw / cell)
+                values = self._read(raw, cell)
             except Damaged:
                 continue
             shapes[name] = (len(values), values.shape[1])
@@ -70,7 +71,7 @@ class Signal(Column):
     @override
     def decode(self, raw: Path, cell: str, learnt: bytes | None) -> Any:
         scale, length = json.loads(known(learnt)), known(self.length)
-        values = self._read(raw / cell)
+        values = self._read(raw, cell)
         if values.shape[1] != self.channels:
             raise Damaged(f"{values.shape[1]} channels, not {self.channels}")
         if not np.isfinite(values).all():
@@ -101,10 +102,11 @@ class Signal(Column):
             )
         return usual
 
-    def _read(self, path: Path) -> NDArray[Any]:
-        """The array [times, channels] in `path`, its numbers still in the file."""
+    def _read(self, raw: Path, cell: str) -> NDArray[Any]:
+        """The array [times, channels] that `cell` names, its numbers still in the file."""
         try:
-            values = np.load(path, mmap_mode="r", allow_pickle=False)
+            with file_of(raw, cell) as path:
+                values = np.load(path, mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
             text = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise Damaged(f"cannot be read as a NumPy array ({text})") from None

@@ -12,6 +12,7 @@ from pydantic import Field
 from typing_extensions import override
 
 from fdsweep.search_spaces.errors import ConfigError, DataError
+from fdsweep.trainers.datasets.table.arrow import file_of
 from fdsweep.trainers.datasets.table.columns.base import Column, known
 from fdsweep.trainers.modalities import Payload
 from fdsweep.trainers.preparation import media
@@ -52,7 +53,7 @@ class Sound(Column):
     def settled(self, cells: Mapping[str, str], raw: Path, where: str) -> tuple[Self, bytes | None]:
         settled = self
         if self.rate is None or self.seconds is None:
-            sounds = list(filter(None, (_sound(raw / cell) for cell in cells.values())))
+            sounds = list(filter(None, (_sound(raw, cell) for cell in cells.values())))
             settled = self.model_copy(
                 update={
                     "rate": self.rate or min(RATE, _rate(sounds, where)),
@@ -64,7 +65,8 @@ class Sound(Column):
     def heard(self, raw: Path, cell: str) -> NDArray[np.float32]:
         """What is heard [T], as long as all samples are; Damaged if it is nothing."""
         rate = known(self.rate)
-        signal = media.audio(raw / cell, rate=rate)
+        with file_of(raw, cell) as path:
+            signal = media.audio(path, rate=rate)
         if signal.size < LEAST_SOUND_S * rate or not signal.any():
             raise Damaged(f"{signal.size / rate:.2f} s of sound, or silence")
         return fit(signal, self._samples)
@@ -136,10 +138,11 @@ class Audio(Sound):
         )
 
 
-def _sound(path: Path) -> tuple[int, float] | None:
+def _sound(raw: Path, cell: str) -> tuple[int, float] | None:
     """Rate and seconds of a file; None where it has no sound that can be read."""
     try:
-        return media.sound(path)
+        with file_of(raw, cell) as path:
+            return media.sound(path)
     except Damaged:
         return None
 

@@ -8,6 +8,7 @@ from pydantic import Field
 from typing_extensions import override
 
 from fdsweep.search_spaces.errors import DataError
+from fdsweep.trainers.datasets.table.arrow import file_of
 from fdsweep.trainers.datasets.table.columns.base import Column, known
 from fdsweep.trainers.modalities import Payload
 from fdsweep.trainers.preparation.catalog import Damaged
@@ -88,7 +89,8 @@ class TextFile(Text):
 
     @override
     def words(self, raw: Path, cell: str) -> str:
-        return _one_line(_content(raw / cell))
+        with file_of(raw, cell) as path:
+            return _one_line(_content(path))
 
     @override
     def read(self, file: Path, learnt: bytes | None) -> Any:
