@@ -15,7 +15,7 @@ NOT_ASKED = (
 )
 """Fields of a manifest that name or describe it, or whose content rows tell."""
 
-OF_ROW = ("method", "pairing", "control", "options")
+OF_ROW = ("method", "pairing", "taught_by", "control", "options")
 """What a manifest says of a row that no replicate has told of yet."""
 
 
