@@ -20,7 +20,8 @@ from fdsweep.orchestrator.cli import app
 
 ROOT = Path(__file__).parent.parent
 DEPLOY = ROOT / "deploy"
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted(DEPLOY.iterdir())]
+ROOT_PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
+PAGES = [*ROOT_PAGES, *sorted((ROOT / "docs").rglob("*.md")), *sorted(DEPLOY.iterdir())]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 PINNED = dict(re.findall(r"^(\S+)==(\S+)$", (ROOT / "constraints.txt").read_text(), re.M))
 
@@ -100,7 +101,7 @@ def test_files_of_deploy_that_are_named_are_there():
     named = {name for page in PAGES for name in re.findall(r"deploy/[\w.]+\w", page.read_text())}
     assert {name for name in named if not (ROOT / name).is_file()} == set()
     own = {f"deploy/{path.name}" for path in DEPLOY.iterdir() if path.suffix != ".dockerignore"}
-    assert own <= set(re.findall(r"deploy/[\w.]+\w", (ROOT / "docs/cluster.md").read_text()))
+    assert own <= set(re.findall(r"deploy/[\w.]+\w", (ROOT / "docs/how-to/cluster.md").read_text()))
 
 
 CLUSTER = {

@@ -23,7 +23,7 @@ FLOORS = {
         *("cli", "notebook", "search", "drafts", "studies", "models", "data", "upkeep"),
         *("jobs", "execution", "tracking", "bulletins", "writer", "owner", "voice"),
     ),
-    "results": ("check", "plots", "report", "formats", "document", "compute", "records"),
+    "results": ("check", "plots", "several", "report", "formats", "document", "compute", "records"),
     "trainers": (
         *(
             "worker",

@@ -14,12 +14,17 @@ from fdsweep.results.report import load
 
 ROOT = Path(__file__).parent.parent
 STUDIES = ROOT / "docs" / "studies"
-PAGES = sorted(STUDIES.glob("*.md"))
+PAGES = {
+    **{page: page.with_suffix("") for page in sorted(STUDIES.glob("*.md"))},
+    ROOT / "docs" / "index.md": STUDIES / "demo",
+    ROOT / "docs" / "tutorial.md": STUDIES / "tutorial",
+}
+"""Pages with tables, and the storages that these are made from."""
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_page_regenerates_from_its_rows(page: Path) -> None:
-    words = ["report", "--storage", str(page.with_suffix("")), "--check", str(page)]
+    words = ["report", "--storage", str(PAGES[page]), "--check", str(page)]
     result = CliRunner().invoke(app, words)
     assert (result.exit_code, "matches the data" in result.stdout) == (0, True), result.output
 
@@ -36,7 +41,7 @@ def test_a_report_fits_80_columns_of_a_terminal(monkeypatch: pytest.MonkeyPatch)
 def test_what_is_not_committed_does_not_count_as_lost(
     page: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    store = Store.open(str(page.with_suffix("")))
+    store = Store.open(str(PAGES[page]))
     rows = store.replicates()
     assert store.finished() == {*zip(rows["key"], rows["seed"], strict=True)}
     assert capsys.readouterr().err == ""
@@ -48,7 +53,7 @@ def test_a_number_that_is_not_in_the_rows_is_found(page: Path, tmp_path: Path) -
     mean = re.search(r"\d+\.\d(?= ± )", text)
     assert mean is not None
     wrong.write_text(text.replace(f"{mean[0]} ±", f"{float(mean[0]) + 1:.1f} ±"))
-    words = ["report", "--storage", str(page.with_suffix("")), "--check", str(wrong)]
+    words = ["report", "--storage", str(PAGES[page]), "--check", str(wrong)]
     assert CliRunner().invoke(app, words).exit_code == 1
 
 
@@ -106,3 +111,14 @@ def test_what_the_page_of_rooms_decides_is_so() -> None:
         ("fd-cmkd", "equivalent"), ("dist", "equivalent"),
         *((row, "worse") for row in ("dist", "dkd", "c2kd", "cirkd-v2", "cirkd-v2+fd-cmkd")),
     }  # fmt: skip
+
+
+def test_what_the_tutorial_decides_is_so() -> None:
+    rows = load(Store.open(str(STUDIES / "tutorial"))).table.rows
+    verdicts = {row.row: row.verdict for row in rows if row.verdict}
+    assert verdicts == {"kd": "improves", "feat": "inconclusive", "fd-cmkd": "inconclusive"}
+    assert {row.row: round(row.detectable, 1) for row in rows if row.verdict == "inconclusive"} == {
+        "feat": 8.2, "fd-cmkd": 5.7,
+    }  # fmt: skip
+    gaps = [row.gap for row in rows if row.gap is not None]
+    assert (round(min(gaps)), round(max(gaps))) == (6, 9)

@@ -24,7 +24,10 @@ app = typer.Typer(
 
 COMMANDS = {
     "Study": (train.ablation, train.compare, train.search, train.run, train.analyze),
-    "Results": (report.report, report.status, models.models, models.export_model, models.predict),
+    "Results": (
+        *(report.report, report.diff, report.status),
+        *(models.models, models.export_model, models.predict),
+    ),
     "Data": (data.prepare, services.methods, services.schema),
     "Upkeep": (archives.export, gc, config, services.ui, services.sync, services.doctor),
 }

@@ -35,7 +35,8 @@ def prepare(
     ] = None,
     task: Annotated[str | None, typer.Option(help="One of several labellings.")] = None,
     variant: Annotated[
-        str | None, typer.Option(help="Read as another code does, such as c2kd; docs/datasets.md.")
+        str | None,
+        typer.Option(help="Read as another code does, such as c2kd; docs/reference/datasets.md."),
     ] = None,
     tokenizer: Annotated[
         str | None, typer.Option(help="A checkpoint's. (default: a vocabulary of the data)")

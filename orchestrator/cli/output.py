@@ -1,6 +1,7 @@
 """What commands print and how they end: results on stdout, the rest on stderr, exit codes."""
 
 import contextlib
+import itertools
 import json
 import math
 import os
@@ -8,7 +9,7 @@ import shlex
 import shutil
 import sys
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import typer
@@ -19,6 +20,7 @@ from fdsweep.search_spaces.errors import FdsweepError, public
 
 if TYPE_CHECKING:
     from fdsweep.orchestrator.tracking.recorder import Failure
+    from fdsweep.results.formats.sections.grid import Section
     from fdsweep.results.report import Report
 
 TYPED = "FDSWEEP_TYPED"
@@ -95,6 +97,18 @@ def report_text(report: "Report") -> str:
 
     width = terminal_width()
     return to_markdown(report) if math.isinf(width) else to_terminal(report, width)
+
+
+def sections_text(sections: Callable[[float], "Sequence[Section]"]) -> str:
+    """What `sections` gives for the columns of a terminal; as markdown where stdout is none."""
+    from fdsweep.results.formats.markdown import lines
+    from fdsweep.results.formats.terminal import sections_to_terminal
+
+    width = terminal_width()
+    found = sections(width)
+    if math.isinf(width):
+        return "\n".join(itertools.chain.from_iterable(map(lines, found)))
+    return sections_to_terminal(found, width)
 
 
 def show_plan(text: str, document: Mapping[str, object], *, dry_run: bool, as_json: bool) -> None:

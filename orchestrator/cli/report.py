@@ -1,5 +1,6 @@
-"""Commands that read what is stored: report, status."""
+"""Commands that read what is stored: report, diff, status."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -12,16 +13,18 @@ from fdsweep.orchestrator.cli.output import (
     print_json,
     print_text,
     report_text,
+    sections_text,
     show,
     terminal_width,
 )
 
 
 def report(
-    sweep: Annotated[
-        str | None,
+    sweeps: Annotated[
+        list[str] | None,
         typer.Argument(
-            help="Name or the start of it; last: the newest. (default: last)",
+            help="Name or the start of it, or STORAGE#NAME; last: the newest; several are "
+            "compared by data sets. (default: last)",
             autocompletion=completion.sweeps,
         ),
     ] = None,
@@ -38,17 +41,20 @@ def report(
     storage: Storage = DEFAULT_STORAGE,
     as_json: AsJson = False,
 ) -> None:
-    """Print a sweep's report from what is stored; neither Ray nor MLflow is needed."""
+    """Print the report of a sweep, or of several together, from what is stored."""
     with for_people():
         from fdsweep.results.check import check as check_file
         from fdsweep.results.records.store import Store
         from fdsweep.results.report import FORMATS, load, report_of, to_text
+        from fdsweep.results.several import load_several
         from fdsweep.search_spaces.errors import unknown
 
         if form not in (None, *FORMATS):
             raise unknown("format", form, FORMATS, "--format")
-        store = Store.open(storage)
-        data = load(store, sweep)
+        if sweeps and len(sweeps) > 1:
+            _report_several(sweeps, storage, "json" if as_json else form, check)
+            return
+        (data,) = load_several(sweeps, storage).values() if sweeps else (load(Store.open(storage)),)
         result = report_of(data)
         if check:
             differences = check_file(result, check, form)
@@ -61,6 +67,48 @@ def report(
             pictures = plots.render(plots.pictures(data))
         chosen = "json" if as_json else form
         print_text(to_text(result, chosen, pictures) if chosen else report_text(result))
+
+
+def _report_several(places: list[str], storage: str, form: str | None, check: Path | None) -> None:
+    from fdsweep.results import several
+    from fdsweep.results.formats.several.pooled import pooled_sections
+    from fdsweep.search_spaces.errors import ConfigError
+
+    if check:
+        raise ConfigError("a file is of one sweep", "--check", "Name that sweep alone")
+    sweeps = several.load_several(places, storage)
+    pooled = several.compare(sweeps)
+    pictures = None
+    if form == "html":
+        from fdsweep.results import plots
+        from fdsweep.results.plots.pooled import pooled_pictures
+
+        pictures = plots.render(pooled_pictures(pooled, several.looks(sweeps)))
+    text = several.to_text(pooled, form, pictures) if form else None
+    print_text(text or sections_text(partial(pooled_sections, pooled)))
+
+
+def diff(
+    first: Annotated[
+        str,
+        typer.Argument(
+            help="A sweep: name, start of it, or STORAGE#NAME.", autocompletion=completion.sweeps
+        ),
+    ],
+    second: Annotated[
+        str,
+        typer.Argument(help="The one that is held against it.", autocompletion=completion.sweeps),
+    ],
+    storage: Storage = DEFAULT_STORAGE,
+    as_json: AsJson = False,
+) -> None:
+    """Say in what two sweeps differ: how they were set up, and what came out."""
+    with for_people():
+        from fdsweep.results.formats.several.diff import diff_sections, to_json
+        from fdsweep.results.several import difference, load_several
+
+        found = difference(load_several([first, second], storage))
+        print_text(to_json(found) if as_json else sections_text(lambda _: diff_sections(found)))
 
 
 def _tell_differences(differences: list[str], path: str, sweep: str, as_json: bool) -> None:

@@ -166,7 +166,9 @@ def analyze(
 
 @trains
 def run(
-    file: Annotated[Path, typer.Argument(help="A sweep in YAML; the README shows one.")],
+    file: Annotated[
+        Path, typer.Argument(help="A sweep in YAML; docs/how-to/studies.md shows one.")
+    ],
 ) -> "Sweep":
     """Train the study that a YAML file describes; options given here win over the file."""
     from fdsweep.search_spaces.sweep import load_sweep

@@ -238,7 +238,7 @@ def _lines(draft: Draft, folder: Path) -> Iterator[str]:
     except ValueError:
         table = rows.path.resolve()
     yield f"# A data set of your own, guessed from {rows.path.name}: look it over."
-    yield "# docs/your-data.md explains every field; what is left out has a default."
+    yield "# docs/how-to/your-data.md explains every field; what is left out has a default."
     yield f"table: {_spell(str(table))}"
     for role in ROLES:
         yield from _role(draft, role)

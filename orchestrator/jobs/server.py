@@ -229,7 +229,7 @@ def _checked(address: str) -> tuple[str, str]:
     Ray itself may wait for minutes.
     """
     full = address if "://" in address else f"http://{address}"
-    fix = "Give --address http://HEAD:8265, where Ray's dashboard is; docs/cluster.md"
+    fix = "Give --address http://HEAD:8265, where Ray's dashboard is; docs/how-to/cluster.md"
     try:
         parts = urlsplit(full)
         usual = {"http": 80, "https": 443}[parts.scheme]

@@ -202,8 +202,11 @@ class Experiment:
             self.live.pop(run.identity, None)
 
     def _known(self, run: Run) -> "list[mlflow.entities.Run]":
-        key, _ = run.identity
-        found = self._runs(f"tags.`fdsweep.key` = '{key}'")
+        key, seed = run.identity
+        condition = f"tags.`fdsweep.key` = '{key}'"
+        if seed:  # else all seeds of a cell would be read for each of them
+            condition += f" AND tags.`fdsweep.seed` = '{seed}'"
+        found = self._runs(condition)
         return [one for one in found if _identity(one) == run.identity]
 
     def _taken(self, run: Run, known: "Sequence[mlflow.entities.Run]") -> _Open:

@@ -86,7 +86,7 @@ def to_page(
     """`sections` and `pictures` as a page; `caption` says what the picture of a name shows."""
     return _template().render(
         sweep=title,
-        leads=(),
+        leads=[sentence for section in sections for sentence in section.lead],
         tables=[(section, None) for section in sections],
         effects=(),
         searches=(),

@@ -6,7 +6,7 @@ They need the packages booktabs and graphicx, and any encoding will do.
 import itertools
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from fdsweep.results.compute.tables import Table
 from fdsweep.results.document import Report
@@ -61,11 +61,16 @@ def to_latex(report: Report) -> str:
         *costs_sections(report),
         *map(search_section, report.searches),
     ]
+    return to_tables(report.sweep, sections)
+
+
+def to_tables(name: str, sections: Sequence[Section]) -> str:
+    """`sections` of the report called `name`, in the same way."""
     lines = itertools.chain.from_iterable(
-        _lines(section, f"{_label(report.sweep)}-{number}")
+        _lines(section, f"{_label(name)}-{number}")
         for number, section in enumerate(sections, start=1)
     )
-    opening = f"{OPENING} {_text(report.sweep)}: needs \\usepackage{{booktabs,graphicx}}"
+    opening = f"{OPENING} {_text(name)}: needs \\usepackage{{booktabs,graphicx}}"
     return "\n".join([opening, *lines, ""])
 
 

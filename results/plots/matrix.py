@@ -49,7 +49,7 @@ def matrix(data: SweepData) -> Figure | None:
     columns = _columns(data)
     if len({column.dataset for column in columns}) < MIN_DATASETS:
         return None
-    return _picture(columns, score_name(data.table), TITLES[data.manifest.protocol])
+    return heat_map(columns, score_name(data.table), TITLES[data.manifest.protocol])
 
 
 def _columns(data: SweepData) -> list[Column]:
@@ -80,7 +80,11 @@ def _columns(data: SweepData) -> list[Column]:
     ]
 
 
-def _picture(columns: Sequence[Column], score: str, protocol: str) -> Figure:
+def heat_map(columns: Sequence[Column], score: str, protocol: str) -> Figure:
+    """The mean paired differences of `columns`, in points of a `score`, by row and column.
+
+    `protocol` is what the title says of it.
+    """
     methods = list(dict.fromkeys(name for column in columns for name in column.rows))
     gains = np.array(
         [[_delta(column.rows.get(name)) for column in columns] for name in methods], dtype=float

@@ -6,6 +6,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from fdsweep.results.compute.cells import collect
+from fdsweep.results.compute.pooled import Source
 from fdsweep.results.compute.tables import ClassRow, Table, TableRow, build_table
 from fdsweep.results.document import Report
 from fdsweep.results.records.analyses import (
@@ -57,7 +59,7 @@ def store(tmp_path: Path) -> Store:
     return Store.create(str(tmp_path / "runs"))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def replicate() -> Callable[..., Replicate]:
     plain = Replicate(
         sweep="components-watch",
@@ -102,7 +104,7 @@ def as_published() -> Setting:
     return AS_PUBLISHED
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def manifest() -> Callable[..., Manifest]:
     """A sweep of `names` in `directions`; the key of a row is `<name>-<student modality>`."""
 
@@ -155,7 +157,7 @@ def manifest() -> Callable[..., Manifest]:
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def outcomes(replicate: Callable[..., Replicate]) -> Callable[..., list[Replicate]]:
     """Replicates with the test scores `scores`: key -> one per seed, None for a failure."""
 
@@ -177,7 +179,7 @@ def outcomes(replicate: Callable[..., Replicate]) -> Callable[..., list[Replicat
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def frame() -> Callable[[Sequence[Replicate]], pd.DataFrame]:
     def make(replicates: Sequence[Replicate]) -> pd.DataFrame:
         rows = [one.model_dump() for one in replicates]
@@ -218,6 +220,31 @@ def fill(
         save(store, manifest(**{"names": ["Feat", "Freq"], **sweep}))
         for one in outcomes(scores):
             store.put(one, [], [])
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def source(
+    manifest: Callable[..., Manifest],
+    outcomes: Callable[..., list[Replicate]],
+    frame: Callable[[Sequence[Replicate]], pd.DataFrame],
+) -> Callable[..., Source]:
+    """A sweep on `dataset` with the test scores `scores`: row -> one per seed, its first way."""
+
+    def make(
+        dataset: str,
+        scores: Mapping[str, Sequence[float | None]],
+        ways: Sequence[tuple[str, str]] = DIRECTIONS[:1],
+        **sweep: Any,
+    ) -> Source:
+        seeds = range(max(map(len, scores.values())))
+        told = {"dataset": dataset, "sweep": f"compare-{dataset}", "paper_table": None, **sweep}
+        made = manifest(names=list(scores), directions=ways, seeds=seeds, **told)
+        rows = frame(outcomes({row.key: scores[row.row] for row in made.rows}))
+        cells = {(one.row.row, one.row.direction): one for one in collect(made, rows, made.seeds)}
+        table = build_table(made, rows)
+        return Source(name=made.sweep, manifest=made, table=table, cells=cells)
 
     return make
 

@@ -208,6 +208,7 @@ def test_keys_that_google_cannot_use_are_one_sentence(keys, said, monkeypatch, t
         assert len(str(caught.value).splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_google_cloud_storage_that_does_not_answer_is_one_sentence():
     with pytest.raises(StorageError, match="it does not answer: .*connect to server"):
         Storage(f"{NOWHERE}&retry_limit_seconds=0.1").exists()

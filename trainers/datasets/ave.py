@@ -12,7 +12,7 @@ splits  published
 `ave@c2kd` differs as the code of C2KD (Huo et al., CVPR 2024, github.com/huofushuo/C2KD) does: a
 sample is a video; its spectrogram is standardised and brought to 257x1024 by `np.resize`, which
 refills row by row, so that its frequencies drift by 20 columns a row; frames reach the event's last
-second. What is our reading of it stands in docs/datasets.md.
+second. What is our reading of it stands in docs/reference/datasets.md.
 """
 
 from collections import Counter

@@ -12,7 +12,7 @@ splits  published; a tenth of the training clips validates, chosen from the whol
 `vggsound@c2kd` takes sound as the code of C2KD (Huo et al., CVPR 2024, github.com/huofushuo/C2KD)
 does: the log of a short-time Fourier transform (segments of 256 samples, 128 apart), of which 5 s
 from anywhere train. Its 50 classes are lists for `--split-dir`. What is our reading of it stands in
-docs/datasets.md.
+docs/reference/datasets.md.
 """
 
 import csv

@@ -37,6 +37,11 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("fdsweep report", "of the sweep that ran last"),
         ("fdsweep report compare-rooms --format html > report.html", "a name, or its beginning"),
         ("fdsweep report last --format latex > table.tex", "for a paper"),
+        ("fdsweep report compare-rooms compare-watch", "methods by data sets, and pooled"),
+    ),
+    "diff": (
+        ("fdsweep diff compare-watch last", "what differs in setup and result"),
+        ("fdsweep diff last /shared/runs#last --json", "between two storages"),
     ),
     "status": (
         ("fdsweep status", "every sweep of the storage"),

@@ -372,6 +372,7 @@ def test_a_study_that_cannot_be_written_ends_the_run_in_a_sentence(tmp_path):
         search()
 
 
+@pytest.mark.slow
 def test_a_search_whose_driver_died_ends_with_its_trials_and_leaves_none_running(sqlite):
     """With three points in nine trials some that the dead driver left are equal."""
     dims = (Dimension(name="x", default=0.5, choices=(0.1, 0.5, 0.9)),)

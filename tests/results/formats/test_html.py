@@ -206,6 +206,7 @@ in_a_browser = pytest.mark.skipif(
 
 
 @in_a_browser
+@pytest.mark.slow
 def test_a_browser_shows_tables_and_pictures(full: Report, tmp_path: Path) -> None:
     file = tmp_path / "report.html"
     file.write_text(to_html(full, PICTURES))

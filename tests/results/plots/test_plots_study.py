@@ -640,6 +640,7 @@ def test_pictures_come_in_the_order_in_which_people_look_at_them(
     assert "matrix" not in pictures(load(store, "components"))
 
 
+@pytest.mark.slow
 def test_the_same_study_gives_the_same_bytes(
     store: Store, study: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from matplotlib.colors import to_rgba
 
 from fdsweep.results import plots
@@ -59,6 +60,7 @@ def test_what_is_not_known_is_a_dash_and_a_direction_a_picture(analysis, embeddi
     assert "by class –" in figures["tsne-gyroscope-to-accelerometer"].axes[0].get_title(loc="left")
 
 
+@pytest.mark.slow
 def test_pictures_are_the_same_bytes_each_time(analysis):
     first, second = (plots.render(planes(analysis)) for _ in range(2))
     assert first == second

@@ -321,6 +321,7 @@ def config_of(chosen):
     return student(options=options, lr=chosen["lr"])
 
 
+@pytest.mark.slow
 def test_a_whole_search_chooses_the_same_with_poisoned_test_data():
     """Proposer and Tuning together: points, curves, what was pruned, values and the choice."""
     clean, spoilt = (search(Part(poisoned=poison)) for poison in (False, True))

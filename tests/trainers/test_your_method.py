@@ -1,4 +1,4 @@
-"""The method of the README's example, installed as a reader would install it."""
+"""The method of the book's example, installed as a reader would install it."""
 
 import re
 import tomllib
@@ -10,12 +10,12 @@ from conftest import INFO, small_trial
 from fdsweep.orchestrator.studies.methods import overview
 from fdsweep.trainers.replicate import run_replicate
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "your-method.md"
 
 
 def block(language: str, start: str) -> str:
-    """The code block of the README in `language` that begins with `start`."""
-    blocks = re.findall(rf"```{language}\n(.*?)```", README.read_text(), re.DOTALL)
+    """The code block of the page in `language` that begins with `start`."""
+    blocks = re.findall(rf"```{language}\n(.*?)```", PAGE.read_text(), re.DOTALL)
     (found,) = [text for text in blocks if text.startswith(start)]
     return found
 
@@ -29,7 +29,7 @@ def cosine(install, methods_kept):
     return name
 
 
-def test_the_readmes_method_is_listed_and_trains(cosine, fold, tmp_path):
+def test_the_pages_method_is_listed_and_trains(cosine, fold, tmp_path):
     assert cosine in {one["method"] for one in overview() if "error" not in one}
     trial = small_trial(str(tmp_path), method=cosine, options={"weight": 2})
     outcome = run_replicate(trial, INFO, fold, 0)

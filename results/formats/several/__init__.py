@@ -1,0 +1,1 @@
+"""Several sweeps as text: pooled over data sets, or one against another."""
