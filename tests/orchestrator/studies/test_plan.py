@@ -7,6 +7,7 @@ from fdsweep.orchestrator.execution.trial import train_name
 from fdsweep.orchestrator.studies.compare import comparison
 from fdsweep.orchestrator.studies.manifest import make_manifest
 from fdsweep.orchestrator.studies.plan import make_cells, make_plan, sweep_name
+from fdsweep.search_spaces.configs import GivenTeacher
 from fdsweep.search_spaces.errors import ConfigError
 from fdsweep.search_spaces.presets import load_preset
 from fdsweep.search_spaces.presets.changes import with_options
@@ -318,6 +319,9 @@ def test_every_row_of_a_retrieval_has_the_teacher_that_learnt_beside_its_student
         assert teacher.partner.modality == cell.config.network.modality
         assert cell.config.network.partner is None
     assert len({cell.key for cell in cells}) == len(cells)
+    given = {"gyroscope": GivenTeacher("cnn1d", 1, "digest")}
+    taught = {cell.config.teachers[0] for cell in make_cells(sweep, PAIRS, given=given)}
+    assert {(one.weights, one.partner is None) for one in taught} == {("", False), ("digest", True)}
     plan = plan_of(sweep, info=PAIRS)
     assert {trial.config.network.modality for trial in plan.teachers} == {
         modality.name for modality in PAIRS.modalities
