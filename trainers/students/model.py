@@ -111,7 +111,8 @@ class Student:
         """
         samples = (sample for file in files for sample in self._samples(Path(file)))
         batches = (torch.stack([view for _, view in batch]) for batch in _batches(samples))
-        return normalize(torch.cat([self.logits(batch).cpu() for batch in batches]))
+        none = torch.empty(0, self.record.network.outputs)
+        return normalize(torch.cat([none, *(self.logits(batch).cpu() for batch in batches)]))
 
     def _samples(self, file: Path) -> Iterator[Sample]:
         record = self.record

@@ -1,5 +1,6 @@
 """Networks that learn to find each other's samples."""
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -121,6 +122,17 @@ def test_who_moves_and_who_is_as_it_is(tmp_path):
         torch.testing.assert_close(known, network(fold.inputs["left"].values[batch]).logits)
     (trained,) = roles.partner.trained([batch], 1)
     assert torch.equal(trained, known)
+
+
+def test_a_teacher_that_was_stopped_ends_the_same(tmp_path):
+    fold = paired_fold()
+    _, teacher = of_pairs(str(tmp_path), epochs=2)
+    seen = []
+    whole = run_replicate(
+        teacher, INFO, fold, 0, on_epoch=lambda _, take: seen.append(copy.deepcopy(take()))
+    )
+    again = run_replicate(teacher, INFO, fold, 0, resume=seen[0])
+    assert (again["curves"], again["kept"]) == (whole["curves"], whole["kept"])
 
 
 def test_a_partner_is_part_of_a_teachers_name_alone(tmp_path):
