@@ -92,8 +92,9 @@ class NetworkConfig:
     for one that is trained. `backbone_options` are those of the backbone that are not its defaults.
     `features` says whether the last block's output is pooled after its final ReLU or before.
     `protocol` "ours" chooses epoch and head on a validation split, "published" on the test split,
-    and trains on the rest. With `gradient_checkpointing` blocks are computed again in the backward
-    pass, to the bit, so that less is held in memory.
+    and trains on the rest. `partner` is the other modality's network that a teacher learns beside,
+    where the task is to meet it. With `gradient_checkpointing` blocks are computed again in the
+    backward pass, to the bit, so that less is held in memory.
 
     For classes of unequal sizes: `class_weights` "balanced" lets every class weigh the same in the
     task's loss (`Task.balanced_loss`), `sampling` "balanced" shows every class as often as any
@@ -122,6 +123,7 @@ class NetworkConfig:
     protocol: Protocol = "ours"
     class_weights: ClassWeights = field(default="none", metadata={ABSENT_IF_UNSET: True})
     sampling: Sampling = field(default="shuffled", metadata={ABSENT_IF_UNSET: True})
+    partner: "NetworkConfig | None" = field(default=None, metadata={ABSENT_IF_UNSET: True})
 
     def __post_init__(self) -> None:
         for name, kind in [
@@ -224,8 +226,9 @@ class StudentConfig:
 
     @property
     def modalities(self) -> tuple[str, ...]:
-        """The student's modality, and those of its teachers."""
-        return tuple(network.modality for network in (self.network, *self.teachers))
+        """The student's modality, and those of its teachers; a teacher's own, and its partner's."""
+        partners = () if self.network.partner is None else (self.network.partner,)
+        return tuple(one.modality for one in (self.network, *self.teachers, *partners))
 
     @property
     def weight_of_each(self) -> tuple[float, ...]:

@@ -30,6 +30,7 @@ from fdsweep.trainers.protocol.balance import balanced
 from fdsweep.trainers.protocol.history import Evaluation, History
 from fdsweep.trainers.protocol.lookahead import ahead
 from fdsweep.trainers.protocol.pairing import teacher_batches
+from fdsweep.trainers.protocol.partner import Partner
 from fdsweep.trainers.tasks import Task
 from fdsweep.trainers.teachers import Teacher
 
@@ -47,7 +48,8 @@ class Roles:
     """Who takes part: the student and its task, the method, and its teachers, often one.
 
     `sizes` are what the method was built for beside the student, as `distillers.build` names it.
-    `balanced` is the task's loss where classes are weighted, and None where they are not.
+    `balanced` is the task's loss where classes are weighted, and None where they are not. `partner`
+    is there where the task aligns.
     """
 
     task: Task
@@ -56,6 +58,7 @@ class Roles:
     teachers: tuple[Teacher, ...] = ()
     sizes: Mapping[str, Any] = field(default_factory=dict)
     balanced: TaskLoss | None = None
+    partner: Partner | None = None
 
     @property
     def loss(self) -> TaskLoss:
@@ -68,6 +71,8 @@ class Roles:
         for number, teacher in enumerate(self.teachers):
             if teacher.moving is not None:
                 roles[f"teacher{number or ''}"] = teacher.moving.network
+        if self.partner is not None and self.partner.moves:
+            roles["partner"] = self.partner.network.network
         return roles
 
     def teach(
@@ -260,7 +265,10 @@ def train_epoch(
     roles.trained().train()
     roles.distiller.epoch, roles.distiller.epochs = epoch, config.network.optim.epochs
     sums: dict[str, Tensor] = {}
-    known = training_labels(fold, parts, seed, epoch)
+    if roles.partner is None:
+        known = training_labels(fold, parts, seed, epoch)
+    else:
+        known = roles.partner.trained(parts, epoch)
     given = zip(views, roles.teach(parts, epoch, taught_parts), known, strict=True)
     for step, batch in enumerate(batches):
         if rate is not None:
@@ -352,8 +360,10 @@ def evaluate(roles: Roles, fold: Fold, modality: str, part: Tensor) -> Evaluatio
     distiller.eval()
     inputs = fold.inputs[modality]
     batches = evaluation_batches(inputs, student.runtime.shard(part))
+    partner = roles.partner
+    labels = labels_of(fold, batches) if partner is None else partner.evaluated(batches)
     rows: dict[str, list[Tensor]] = {}
-    for own, known in zip(inputs.batches(batches), labels_of(fold, batches), strict=True):
+    for own, known in zip(inputs.batches(batches), labels, strict=True):
         outputs = student(own, maps=distiller.student_maps)
         for head, logits in distiller.heads(outputs).items():
             rows.setdefault(head, []).append(task.predict(logits, known))

@@ -17,6 +17,7 @@ from fdsweep.trainers.distillers import Distiller
 from fdsweep.trainers.distributed import Runtime
 from fdsweep.trainers.loop import OnEpoch, Roles, labels_of, train_replicate
 from fdsweep.trainers.protocol import passes
+from fdsweep.trainers.protocol.partner import Partner, as_it_is, beside
 from fdsweep.trainers.students.keeping import describe, keep
 from fdsweep.trainers.teachers import Teacher
 
@@ -111,10 +112,14 @@ def make_roles(
     taught_by = tuple(
         _teacher(network, one, distiller, fold, seed, runtime)
         for one, network in zip(config.teachers, networks, strict=True)
+        if distiller.needs_teacher
     )
     weighs = config.network.class_weights == "balanced"
     loss = task.balanced_loss(fold) if weighs else None
-    return Roles(task, runtime.place(student), distiller, taught_by, sizes, loss)
+    partner = None
+    if task.aligns:
+        partner = _partner(config, networks, info, fold, seed, storage=storage, runtime=runtime)
+    return Roles(task, runtime.place(student), distiller, taught_by, sizes, loss, partner)
 
 
 def as_protocol_says(fold: Fold, protocol: Protocol) -> Fold:
@@ -173,6 +178,26 @@ def _teacher(
     if not maps and fold.label_maps is None:
         teach = passes.kept(teach, placed, config, network.dim, seed, stream)
     return Teacher(modality, teach)
+
+
+def _partner(
+    config: StudentConfig,
+    networks: Sequence[Backbone],
+    info: DatasetInfo,
+    fold: Fold,
+    seed: int,
+    *,
+    storage: str,
+    runtime: Runtime,
+) -> Partner:
+    """The teacher, one of `networks`, as it is; or what a teacher learns beside, freshly made."""
+    if networks:
+        return as_it_is(runtime.place(networks[0]), fold, config.teachers[0].modality)
+    beside_it = config.network.partner
+    assert beside_it is not None, "a teacher that aligns has a partner"
+    stream = f"partner-init/{beside_it.modality}"
+    network = teachers.build(beside_it, info, seed, stream, storage)
+    return beside(runtime.place(network), fold, beside_it.modality, seed)
 
 
 def _sizes(config: StudentConfig, networks: Sequence[Backbone]) -> dict[str, Any]:

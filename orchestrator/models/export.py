@@ -5,6 +5,7 @@ from typing import Any
 
 from fdsweep.orchestrator.models.overview import Model
 from fdsweep.results.compute.statistics import mean_interval
+from fdsweep.results.records.schema import RETRIEVAL
 from fdsweep.results.records.store import Store
 from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.errors import ConfigError
@@ -56,6 +57,8 @@ def card(model: Model, scores: list[float], folder: Path) -> str:
     told = model.record
     network = told.network
     head = "its own" if told.head is None else f"{told.head.name} of {told.head.method}"
+    embeds = told.task == RETRIEVAL
+    gives = f"embeddings of {network.outputs}" if embeds else ", ".join(told.classes)
     licence = told.licence or "not stated; ask who gave you the data"
     shape = " x ".join(map(str, told.payload.shape)) or "as trained"
     val = "none was held out" if told.val_score is None else f"{100 * told.val_score:.1f} %"
@@ -72,7 +75,7 @@ def card(model: Model, scores: list[float], folder: Path) -> str:
         f"| validation {told.metric} of this seed, by which it was chosen | {val} |",
         f"| network | {network.backbone}, {network.channels} input channels |",
         f"| head that predicts | {head} |",
-        f"| classes | {', '.join(told.classes)} |",
+        f"| {'gives' if embeds else 'classes'} | {gives} |",
         f"| input | raw files as in {told.dataset}, read as {told.payload.kind} ({shape}) |",
         f"| data | {told.source} (fingerprint {told.data_fingerprint}) |",
         f"| licence of the data | {licence} |",
@@ -83,12 +86,12 @@ def card(model: Model, scores: list[float], folder: Path) -> str:
         "```python",
         "from fdsweep.trainers.students import load",
         f'student = load("{folder.name}")',
-        'student.predict(["a-raw-file"])',
+        f'student.{"embed" if embeds else "predict"}(["a-raw-file"])',
         "```",
         "",
-        f"Or: `fdsweep predict {folder.name} FILES...`",
-        "",
     ]
+    if not embeds:
+        lines += [f"Or: `fdsweep predict {folder.name} FILES...`", ""]
     return "\n".join(lines)
 
 

@@ -39,6 +39,9 @@ class PaperTable:
     title: str
 
 
+WITHOUT_CLASSES: Suited = {"fd-cmkd": {"align": False, "band_heads": False}}
+"""Options of methods, by method, where samples have no classes."""
+
 TABLE_1 = PaperTable("table1_classification", "table-1", "The paper's Table 1")
 TABLE_3 = PaperTable("table3_segmentation", "table-3", "The paper's Table 3")
 LINES_OF_TABLE_3 = {
@@ -97,6 +100,8 @@ def comparison(
     else:
         order = {group: number for number, group in enumerate(GROUPS)}
         rows = [_row(name, pairing) for name in names]
+        if tasks.find(task).aligns:
+            rows = [row | {"options": WITHOUT_CLASSES.get(str(row["name"]), {})} for row in rows]
         rows.sort(key=lambda row: order.get(str(row["group"]), len(order)))
     said = ["Methods compared", *([pairing] if pairing != "paired" else [])]
     content = {
@@ -149,6 +154,7 @@ def _all(task: tasks.Task, *, several: bool) -> tuple[str, ...]:
         name
         for name, told in known.items()
         if task.dense or not (told["dense_only"] or (task.sets and told["one_label"]))
+        if not task.aligns or not told["needs_classes"] or name in WITHOUT_CLASSES
     ]
     moving = [name for name in found if several and known[name]["moves_teacher"]]
     if moving:

@@ -9,6 +9,7 @@ from fdsweep.results.records.manifest import Manifest, ManifestRow
 from fdsweep.results.records.setting import Setting
 from fdsweep.search_spaces.configs import NetworkConfig, OptimConfig, StudentConfig
 from fdsweep.search_spaces.fields import Direction
+from fdsweep.search_spaces.ranking.retrieval import RECALLS
 from fdsweep.search_spaces.sweep import Sweep
 from fdsweep.search_spaces.trials import Cell
 from fdsweep.trainers import tasks
@@ -95,20 +96,43 @@ def make_manifest(sweep: Sweep, cells: Sequence[Cell], info: DatasetInfo) -> Man
         seed_history=(tuple(sorted(sweep.seeds)),),
         rows=tuple(map(_row, cells)),
         teachers={
-            teacher.modality: key
+            _teacher_name(teacher): key
             for cell in cells
             for key, teacher in cell.config.trained_teachers.items()
         },
         data_fingerprint=info.fingerprint,
-        data_notes=(*info.notes, *_balance(network)),
+        data_notes=(*info.notes, *_balance(network), *_alignment(task)),
         protocol=network.protocol,
         features=network.features,
         setting=_setting(sweep, cells, info),
         looks=facts.looks,
         response_options=facts.response_options,
         factors=crossed_switches(cells),
-        class_names=info.classes if task.dense or task.sets else (),
+        class_names=_class_names(task, info),
     )
+
+
+def _teacher_name(teacher: NetworkConfig) -> str:
+    """Its modality, and what it learnt beside, of which it may have several."""
+    beside = teacher.partner and f" beside {teacher.partner.modality}"
+    return f"{teacher.modality}{beside or ''}"
+
+
+def _alignment(task: tasks.Task) -> Iterator[str]:
+    """Who learns to meet whom, if that is the task."""
+    if task.aligns:
+        yield (
+            "Retrieval: a teacher learnt beside a network of the student's modality, which was "
+            "then left; students, those without distillation included, learn to meet the teacher "
+            "as it is, and all are judged by how they find each other's samples."
+        )
+
+
+def _class_names(task: tasks.Task, info: DatasetInfo) -> tuple[str, ...]:
+    """Names of what the report has a score of, if it names them: of a retrieval its recalls."""
+    if task.aligns:
+        return RECALLS
+    return info.classes if task.dense or task.sets else ()
 
 
 def _balance(network: NetworkConfig) -> Iterator[str]:

@@ -23,7 +23,7 @@ PACKAGE, OTHERS = "fdsweep.trainers.distillers", "fdsweep.distillers"
 
 FACTS = (
     *("group", "level", "moves_teacher", "needs_teacher", "needs_pairs"),
-    *("on_maps", "dense_only", "one_label", "paper", "published"),
+    *("on_maps", "dense_only", "one_label", "needs_classes", "paper", "published"),
 )
 """Attributes of a method that are told under their own names."""
 
@@ -38,8 +38,9 @@ def overview() -> list[dict[str, Any]]:
     the student, `trains_if_widths_differ` what comes on top where the features of student and
     teacher differ in width. `on_maps` says what it sees where every pixel is predicted ("pixels" as
     samples, "maps", or empty if it cannot be used there), `dense_only` that it is for such networks
-    alone, `one_label` why samples must not have several labels (empty if they may). `options` has
-    the `default` and the `source` of each option, None where the method declares none.
+    alone, `one_label` why samples must not have several labels (empty if they may),
+    `needs_classes` why they must have classes (empty if embeddings will do). `options` has the
+    `default` and the `source` of each option, None where the method declares none.
     """
     return [{"method": name, **_or_error(name)} for name in names()]
 

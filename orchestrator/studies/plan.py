@@ -75,6 +75,8 @@ def make_cells(
             asked = rows[0] if is_aa else row
             learnt = several.of_row(asked, sweep, direction, info)
             config = _student(asked, direction, networks, teachers, learnt)
+            if tasks.find(info.task).aligns:
+                config = _aligned(config, row.name, direction, networks, teachers)
             if config.network.optim.accumulate > 1:
                 _check_parts(config, info, row.name)
             if is_aa:
@@ -238,6 +240,39 @@ def _student(
     )
 
 
+def _aligned(
+    config: StudentConfig,
+    row: str,
+    direction: Direction,
+    networks: Mapping[str, NetworkConfig],
+    teachers: Mapping[str, NetworkConfig],
+) -> StudentConfig:
+    """`config` with the teacher that every row is to meet: it learnt beside the student's network.
+
+    Raises:
+        ConfigError: the method, the direction or the control has no such space.
+    """
+    from fdsweep.trainers import distillers
+
+    method = distillers.specimen(config.method, config.options)
+    if method.needs_classes:
+        what = f"{config.method} is for samples with classes: {method.needs_classes}"
+        raise ConfigError(what, f"row {row}", "Leave it out, or name another method")
+    if len(direction.teachers) > 1:
+        what = "a student learns into the space of one teacher"
+        raise ConfigError(what, f"--direction {direction}", "Name one teaching modality")
+    if config.teacher_state == "random" or config.pairing == "same-class":
+        what = "a random teacher has no space to learn into"
+        if config.teacher_state != "random":
+            what = "samples have no classes to pair them by"
+        raise ConfigError(what, f"row {row}", "Leave it out")
+    (name,) = direction.teachers
+    teacher = teachers[name]
+    if not teacher.weights:
+        teacher = replace(teacher, partner=networks[direction.student])
+    return replace(config, teachers=(teacher,))
+
+
 def _check_parts(config: StudentConfig, info: DatasetInfo, row: str) -> None:
     """ConfigError if a batch in parts is not the same as the whole batch to what is trained."""
     from fdsweep.trainers import distillers, teachers
@@ -340,7 +375,8 @@ def _check_balance(sweep: Sweep, info: DatasetInfo) -> None:
     if sweep.class_weights != "none" and not task.balances:
         what = f"the loss of {info.task} knows no weights of classes"
         raise ConfigError(what, "--class-weights", "Leave it out")
-    if sweep.sampling != "shuffled" and (task.dense or task.sets):
+    if sweep.sampling != "shuffled" and (task.dense or task.sets or task.aligns):
         of = "pixels have a class each" if task.dense else "samples have several labels"
+        of = "samples have none" if task.aligns else of
         what = f"samples cannot be drawn by their class, as on {info.name} {of}"
         raise ConfigError(what, "--sampling", "Leave it out, or give --class-weights balanced")

@@ -20,6 +20,7 @@ from fdsweep.results.compute.statistics import (
 from fdsweep.results.compute.verdicts import ALPHA
 from fdsweep.results.compute.words import of_metric, of_option
 from fdsweep.results.records.manifest import Manifest
+from fdsweep.results.records.schema import RETRIEVAL
 
 OURS = (
     "Epoch and head are chosen on validation and test is read once there. last: the last epoch. "
@@ -97,6 +98,8 @@ def _reading(manifest: Manifest, facts: Facts) -> Iterator[str]:
         "Δ: mean difference to the first row over the seeds that both have, with its 95 % "
         "paired-t interval."
     )
+    if manifest.task == RETRIEVAL and facts.chance is not None:
+        yield f"Chance: who guesses scores {facts.chance:.1f}."
     is_published = manifest.protocol == "published"
     yield PUBLISHED if is_published else OURS
     pairings = {cell.row.pairing for cell in facts.cells if cell.row.pairing}

@@ -8,8 +8,9 @@ import pandas as pd
 
 from fdsweep.results.compute.ranked import Ranking
 from fdsweep.results.compute.tallies import Counts, Tally, count
-from fdsweep.results.records.schema import CLASSIFICATION, MULTILABEL, SEGMENTATION
+from fdsweep.results.records.schema import CLASSIFICATION, MULTILABEL, RETRIEVAL, SEGMENTATION
 from fdsweep.search_spaces.ranking import THRESHOLD
+from fdsweep.search_spaces.ranking.retrieval import DEPTHS, found
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,30 @@ def ranked(predictions: pd.DataFrame) -> dict[str, Tally]:
     }
 
 
+def recalled(predictions: pd.DataFrame) -> dict[str, Tally]:
+    """Samples and those that find their own, of `predictions` as in `schema.RANKS`.
+
+    A sample stands in the counts once for each of RECALLS, which are numbered as if they were
+    classes: the score is their mean.
+    """
+    if predictions.empty:
+        return {}
+    hits = np.array(found(predictions["rank"].tolist(), predictions["rank_back"].tolist()))
+    n, kinds = hits.shape
+    numbers, each = np.tile(np.arange(kinds), n), np.ones(n * kinds)
+    rows = {name: predictions[name].to_numpy().repeat(kinds) for name in ("key", "seed", "group")}
+    return count(
+        pd.DataFrame({**rows, "label": numbers}),
+        hits=hits.ravel(),
+        samples=each,
+        labelled=each,
+        taken=each,
+        guesses=numbers,
+        parts=np.zeros(n * kinds, dtype=np.int64),
+        classes=kinds,
+    )
+
+
 def count_classes(predictions: pd.DataFrame) -> int:
     """Number of classes, told by the largest label or prediction; 0 without a row."""
     if predictions.empty:
@@ -130,5 +155,15 @@ def _ranked(predictions: pd.DataFrame) -> ItemLevel:
     return ItemLevel(ranked(predictions))
 
 
-ITEM_LEVELS = {CLASSIFICATION: _classified, SEGMENTATION: _segmented, MULTILABEL: _ranked}
+def _recalled(predictions: pd.DataFrame) -> ItemLevel:
+    """A guess finds its own among the first k of n with the chance k / n, where n is not below."""
+    n = predictions.groupby(["key", "seed"]).size().mean()
+    chance = np.mean([min(k / n, 1.0) for k in DEPTHS])
+    return ItemLevel(recalled(predictions), float(100 * chance))
+
+
+ITEM_LEVELS = {
+    **{CLASSIFICATION: _classified, SEGMENTATION: _segmented},
+    **{MULTILABEL: _ranked, RETRIEVAL: _recalled},
+}
 """Task -> what it makes of the rows of `predictions/`."""

@@ -9,15 +9,17 @@ from fdsweep.search_spaces.presets import SWITCHES
 class MetricWords:
     """`heading` stands above a column, `name` in a sentence, `on_test` opens one.
 
-    `of_class` is what it is of a single class, `balanced` and `f1` what its balanced accuracy
-    and macro-F1 are called. When others are drawn, `drawn` says what they are, `kinds` what they
-    may be, `samples` what they are looked at over, and `draws` how often, if not as always.
+    `of_class` is what it is of a single class, or `per` what else has scores of its own, `balanced`
+    and `f1` what its balanced accuracy and macro-F1 are called. When others are drawn, `drawn` says
+    what they are, `kinds` what they may be, `samples` what they are looked at over, and `draws` how
+    often, if not as always.
     """
 
     heading: str
     name: str
     on_test: str
     of_class: str = "accuracy"
+    per: str = "class"
     balanced: str = "bal. acc."
     f1: str = "macro-F1"
     drawn: str = "people"
@@ -70,6 +72,11 @@ METRICS = {
         balanced="recall",
         samples="test samples, the mean over seeds,",
         draws="200 to 2,000 draws",
+    ),
+    "mean_recall": MetricWords(
+        *("mean R", "mean recall", "Test mean recall at 1, 5 and 10, both ways"),
+        of_class="recall",
+        per="depth and way",
     ),
 }
 OPTIONS = {

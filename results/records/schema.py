@@ -96,7 +96,15 @@ LABEL_SETS = pa.schema(
 """`predictions/` where samples have any number of labels: those of each test sample (`labels`), and
 the probability of every class (`scores`) at the selected epoch."""
 
-KEPT = {CLASSIFICATION: PREDICTIONS, SEGMENTATION: REGIONS, MULTILABEL: LABEL_SETS}
+RETRIEVAL = "retrieval"
+RANKS = pa.schema([*SAMPLES, ("rank", pa.int32()), ("rank_back", pa.int32())])
+"""`predictions/` of a retrieval: at which place each test sample finds its own of the teacher's
+modality, and back, from 1, at the selected epoch."""
+
+KEPT = {
+    **{CLASSIFICATION: PREDICTIONS, SEGMENTATION: REGIONS},
+    **{MULTILABEL: LABEL_SETS, RETRIEVAL: RANKS},
+}
 """Task -> columns of `predictions/`; other tasks keep what they like beside `SAMPLES`."""
 
 Fraction = Annotated[float, Field(ge=0, le=1)]

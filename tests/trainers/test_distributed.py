@@ -26,6 +26,7 @@ from fdsweep.trainers.replicate import run_replicate
 
 METHODS = ("none", "fd-cmkd", "c2kd", "unpaired", "kd+afd")
 IN_PARTS = "feat in parts"
+PAIRS = ("teacher of pairs", "student of pairs")
 ON_PIXELS = ("c2kd", "cirkd-v2+fd-cmkd")
 SMALL = {"cirkd-v2.pixel_entries": 8, "cirkd-v2.stride": 2, "fd-cmkd.band_heads": False}
 CPU = torch.device("cpu")
@@ -40,6 +41,18 @@ place, rank, workers, samples = sys.argv[1], *map(int, sys.argv[2:])
 test_distributed.worker(Path(place), rank, workers, samples)
 os._exit(0)
 """
+
+
+def paired(storage):
+    """Configurations of a retrieval: of a teacher beside its partner, and of a student."""
+    student = small_trial(storage, method="feat", epochs=1, lr=0.05).config
+    right, left = (
+        replace(one, task="retrieval", optim=student.network.optim)
+        for one in (student.network, *student.teachers)
+    )
+    alone = small_trial(storage, method="none").config
+    yield replace(alone, network=replace(left, partner=right))
+    yield replace(student, network=right, teachers=(left,))
 
 
 def outcomes(place, samples=43):
@@ -59,6 +72,8 @@ def outcomes(place, samples=43):
             found[method] = run_replicate(trial, INFO, fold, 0)
         trial = small_trial(str(place), method="feat", epochs=1, lr=0.05, accumulate=3)
         found[IN_PARTS] = run_replicate(trial, INFO, fold, 0)
+        for part, config in zip(PAIRS, paired(str(place)), strict=True):
+            found[part] = run_replicate(replace(trial, config=config), INFO, fold, 0)
         fold = dense_fold()
         doubled = {name: Plain(x.values.double()) for name, x in fold.inputs.items()}
         for method in ON_PIXELS:
@@ -132,7 +147,9 @@ def check_equal(one, two):
 
 
 @pytest.mark.ray
-@pytest.mark.parametrize("method", [*METHODS, IN_PARTS, *(f"pixels/{name}" for name in ON_PIXELS)])
+@pytest.mark.parametrize(
+    "method", [*METHODS, IN_PARTS, *PAIRS, *(f"pixels/{name}" for name in ON_PIXELS)]
+)
 def test_two_workers_give_the_numbers_of_one(both, method):
     one, two = (found[method] for found, _ in both)
     check_equal(one, two)

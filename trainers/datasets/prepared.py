@@ -184,6 +184,8 @@ class Prepared(Dataset):
 
     @property
     def _task(self) -> str:
+        if self.declared and self.declared.task:
+            return self.declared.task
         if self.pixel_classes:
             return "segmentation"
         return "multilabel" if self.set_classes else "classification"

@@ -53,6 +53,7 @@ class AFD(Distiller):
     level = "maps"
     look = 7
     one_label = ""
+    needs_classes = ""
     student_maps = True
     teacher_maps = True
     on_maps = "maps"

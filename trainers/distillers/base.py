@@ -84,6 +84,8 @@ class Distiller(nn.Module, ABC):
             with labels [N, H, W]; empty if it cannot be used there.
         dense_only: it can be used there alone.
         one_label: why each sample must have one label; empty if it may have any number of them.
+        needs_classes: why labels and logits must be those of classes; empty if it reads neither,
+            so that logits may be embeddings.
         clip_norm: largest norm of the gradient of all that is trained; None leaves it as it is.
         epoch: the running epoch, from 0; the training loop sets it.
         epochs: how many there are in all; the training loop sets it before the first one.
@@ -112,6 +114,7 @@ class Distiller(nn.Module, ABC):
     on_maps: OnMaps = "pixels"
     dense_only: bool = False
     one_label: str = "it does not say that a sample may have several labels"
+    needs_classes: str = "it does not say that it can do without classes"
     clip_norm: float | None = None
     epoch: int = 0
     epochs: int = 1

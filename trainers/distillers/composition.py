@@ -84,6 +84,7 @@ class Composition(Several):
         self.couples_samples = any(part.couples_samples for part in methods)
         self.dense_only = any(part.dense_only for part in methods)
         self.one_label = next((part.one_label for part in methods if part.one_label), "")
+        self.needs_classes = next((one.needs_classes for one in methods if one.needs_classes), "")
         norms = [part.clip_norm for part in methods if part.clip_norm is not None]
         self.clip_norm = min(norms, default=None)
         drawn = [f"{n}.{part.response_option}" for n, part in parts.items() if part.response_option]
@@ -159,6 +160,7 @@ class OneEach(Several):
         self.student_maps, self.teacher_maps = one.student_maps, one.teacher_maps
         self.on_maps, self.dense_only = one.on_maps and "maps", one.dense_only
         self.couples_samples, self.one_label = one.couples_samples, one.one_label
+        self.needs_classes = one.needs_classes
 
     @property
     @override

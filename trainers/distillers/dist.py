@@ -45,6 +45,7 @@ class DIST(Distiller):
     level = "logits"
     look = 4
     one_label = ""
+    needs_classes = "its logits are those of classes"
     sources: ClassVar[dict[str, str]] = {
         "beta": "hunto/DIST_KD, segmentation; huofushuo/C2KD",
         "gamma": "hunto/DIST_KD, segmentation; huofushuo/C2KD",

@@ -111,6 +111,7 @@ class FDCMKD(Distiller):
     published = "FD-CMKD"
     look = 0
     one_label = ""
+    needs_classes = "its classifiers learn labels: give align=false, band_heads=false"
     variants = (
         *("Freq+Align+Scale+LogMSE", "Freq", "Feat", "Align", "Freq+Align", "Freq+Scale"),
         *("Freq+Align+Scale", "+Heads"),
@@ -201,6 +202,8 @@ class FDCMKD(Distiller):
         self.band_heads = nn.ModuleDict(
             {part: nn.Linear(student_dim, num_classes) for part in parts if band_heads and freq}
         )
+        if not self.classifiers and not self.band_heads:
+            self.needs_classes = ""
         if self.band_heads:
             self.weights["heads"] = 1.0
         self.widths_differ = student_dim != teacher_dim

@@ -35,6 +35,7 @@ class Feat(Distiller):
     group = "Feature"
     look = 2
     one_label = ""
+    needs_classes = ""
     trains_if_widths_differ = ("project",)
     sources: ClassVar[dict[str, str]] = {
         "weight": "ours (megvii-research/mdistiller and huofushuo/C2KD, on maps: 100)",

@@ -40,6 +40,7 @@ class FiGKD(Distiller):
     level = "logits"
     look = 9
     one_label = ""
+    needs_classes = "its logits are those of classes"
     sources: ClassVar[dict[str, str]] = {
         "weight_kd": "ours, from the abstract alone",
         "weight_detail": "ours, from the abstract alone",

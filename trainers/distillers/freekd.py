@@ -95,6 +95,7 @@ class FreeKD(WithClassifier):
     level = "maps"
     look = 10
     one_label = ""
+    needs_classes = ""
     student_maps = True
     teacher_maps = True
     on_maps = "maps"
@@ -141,6 +142,7 @@ class FreeKD(WithClassifier):
         self.prompts: Prompts | None = None
         if prompts:
             self.weights["prompt"] = 1.0
+            self.needs_classes = "prompts learn from the teacher's classifier: give prompts=0"
             self.prompts = Prompts(levels, prompts, teacher_map_dims[-1])
 
     @override

@@ -43,6 +43,7 @@ class FreeKDPooled(Distiller):
     group = "Feature"
     look = 11
     one_label = ""
+    needs_classes = ""
     trains_if_widths_differ = ("project",)
     sources: ClassVar[dict[str, str]] = {
         "weight_low": "ours",

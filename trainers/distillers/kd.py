@@ -37,6 +37,7 @@ class KD(Distiller):
     level = "logits"
     look = 1
     one_label = ""
+    needs_classes = "its logits are those of classes"
     sources: ClassVar[dict[str, str]] = {
         "weight": "ours (megvii-research/mdistiller: 0.9 beside a cross-entropy of 0.1)",
         "temperature": "megvii-research/mdistiller, CIFAR-100",

@@ -14,6 +14,7 @@ class NoDistillation(Distiller):
     group = "Uni"
     level = "none"
     one_label = ""
+    needs_classes = ""
     needs_teacher = False
     needs_pairs = False
     couples_samples = False

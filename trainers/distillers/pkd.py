@@ -38,6 +38,7 @@ class PKD(Distiller):
     group = "Feature"
     look = 5
     one_label = ""
+    needs_classes = ""
     trains_if_widths_differ = ("project",)
     sources: ClassVar[dict[str, str]] = {
         "weight": "open-mmlab/mmrazor, the loss's own (its detectors: 6 or 10)"

@@ -46,6 +46,7 @@ class PKDMaps(Distiller):
     level = "maps"
     look = 12
     one_label = ""
+    needs_classes = ""
     student_maps = True
     teacher_maps = True
     on_maps = "maps"

@@ -32,6 +32,7 @@ class Declared(Record):
         parts: of each group, where splits rotate with the seed (`splits.turn`).
         url: where it can be had; may be empty, as it may be nowhere.
         set_classes: those a sample may have several of, if it may.
+        task: what it is for, where labels do not tell.
     """
 
     columns: dict[str, dict[str, Option]]
@@ -44,6 +45,7 @@ class Declared(Record):
     url: str
     parts: dict[str, int]
     set_classes: tuple[str, ...] = ()
+    task: str = ""
 
 
 class Manifest(Record):

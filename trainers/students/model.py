@@ -12,6 +12,7 @@ import safetensors.torch
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.functional import normalize
 
 from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.errors import DataError
@@ -100,6 +101,19 @@ class Student:
         samples = (sample for file in files for sample in self._samples(Path(file)))
         return [one for batch in _batches(samples) for one in self._answers(batch)]
 
+    def embed(self, files: Sequence[str | Path]) -> Tensor:
+        """[N, E], the logits of each sample in raw `files`, in their order, on the CPU.
+
+        Of a retrieval these are embeddings, divided by their lengths.
+
+        Raises:
+            DataError: as `predict`.
+        """
+        samples = (sample for file in files for sample in self._samples(Path(file)))
+        batches = (torch.stack([view for _, view in batch]) for batch in _batches(samples))
+        none = torch.empty(0, self.record.network.outputs)
+        return normalize(torch.cat([none, *(self.logits(batch).cpu() for batch in batches)]))
+
     def _samples(self, file: Path) -> Iterator[Sample]:
         record = self.record
         dataset = datasets.find_reader(record.dataset, self.assets)
@@ -134,6 +148,9 @@ class Student:
         views = torch.stack([view for _, view in batch])
         logits = self.logits(views)
         guesses, task = logits.argmax(dim=1), tasks.find(self.record.task)
+        if task.aligns:
+            what = "it gives embeddings and knows no classes"
+            raise DataError(what, f"the student {self.record.name}", "Ask its `embed` in Python")
         if task.sets:
             for (name, _), own in zip(batch, logits.sigmoid().tolist(), strict=True):
                 found = [one for one, share in zip(classes, own, strict=True) if share > THRESHOLD]

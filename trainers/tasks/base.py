@@ -22,6 +22,8 @@ class Task(ABC):
         dense: every pixel has a label: labels are maps [N, H, W] and logits [N, C, h, w].
         sets: a sample has any number of labels: labels are sets [N, C] of 0 and 1, and each logit
             is of its class alone.
+        aligns: what is known of a sample is its embedding by another modality's network, which is
+            the teacher's (`protocol.partner`): labels are embeddings [N, C].
         balances: there is a `balanced_loss`.
         examples: of how many test samples `illustrate` is asked for a picture.
         couples_samples: the loss of a batch is not the mean of that of its parts.
@@ -30,6 +32,7 @@ class Task(ABC):
     metric: ClassVar[str]
     dense: ClassVar[bool] = False
     sets: ClassVar[bool] = False
+    aligns: ClassVar[bool] = False
     balances: ClassVar[bool] = False
     examples: ClassVar[int] = 0
     couples_samples: ClassVar[bool] = True

@@ -23,6 +23,7 @@ from fdsweep.results.compute.tables.scores import Scores, Vector, mean, paired, 
 from fdsweep.results.compute.tallies import PeopleDifference, Tally, people_differences
 from fdsweep.results.compute.verdicts import against_paper, decide
 from fdsweep.results.records.manifest import Manifest
+from fdsweep.results.records.schema import RETRIEVAL
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,12 +99,13 @@ def _row(shared: Shared, scores: Scores) -> TableRow:
         seconds=mean(scores.seconds),
         taught_by=cell.row.taught_by or None,
     )
-    return _with_classes(row, shared.tallies.get(cell.row.key), cell)
+    return _with_classes(shared, row, cell)
 
 
-def _with_classes(row: TableRow, tally: Tally | None, cell: Cell) -> TableRow:
+def _with_classes(shared: Shared, row: TableRow, cell: Cell) -> TableRow:
     """`row` with the scores in which all classes weigh the same, where predictions are there."""
-    if tally is None:
+    tally = shared.tallies.get(cell.row.key)
+    if tally is None or shared.manifest.task == RETRIEVAL:
         return row
     seeds = cell.done.index
     recall, f1 = TO_PERCENT * tally.macro_recall(seeds), TO_PERCENT * tally.macro_f1(seeds)

@@ -69,9 +69,9 @@ def class_section(table: Table) -> Section | None:
     groups = itertools.groupby(
         table.per_class, lambda one: (one.teacher_modality, one.student_modality)
     )
-    of_class = of_metric(table.metric).of_class
-    grids = tuple(_class_grid(way, list(group), table.class_names) for way, group in groups)
-    title = f"{of_class[:1].upper()}{of_class[1:]} per class, in % over all seeds"
+    words = of_metric(table.metric)
+    grids = tuple(_class_grid(way, list(group), table) for way, group in groups)
+    title = f"{words.of_class[:1].upper()}{words.of_class[1:]} per {words.per}, in % over all seeds"
     return Section(title=title, level=2, grids=grids, notes=()) if grids else None
 
 
@@ -109,15 +109,14 @@ def _heading(column: Column, columns: Sequence[Column]) -> str:
     return f"{column.heading}, new seeds?" if both and column.name == "delta" else column.heading
 
 
-def _class_grid(
-    direction: tuple[str, str], found: Sequence[ClassRow], classes: Sequence[str]
-) -> Grid:
+def _class_grid(direction: tuple[str, str], found: Sequence[ClassRow], table: Table) -> Grid:
+    classes, per = table.class_names, of_metric(table.metric).per
     names = list(dict.fromkeys(one.row for one in found))
     labels = sorted({one.label for one in found})
     scores = {(one.label, one.row): one.score for one in found}
     return Grid(
         title=" -> ".join(direction),
-        headings=("Class", *names),
+        headings=(f"{per[:1].upper()}{per[1:]}", *names),
         words=(bool(classes), *(False for _ in names)),
         lines=tuple(
             (

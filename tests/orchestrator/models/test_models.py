@@ -8,7 +8,7 @@ import torch
 from conftest import INFO, small_trial
 from PIL import Image
 
-from fdsweep.orchestrator.models.export import export
+from fdsweep.orchestrator.models.export import card, export
 from fdsweep.orchestrator.models.overview import find, overview, to_text
 from fdsweep.orchestrator.models.predict import save_masks
 from fdsweep.orchestrator.models.size import keeping
@@ -47,6 +47,15 @@ def test_the_list_is_by_direction_and_score(storage):
     assert [cell.strip() for cell in lines[2].split("|")[3:8]] == [
         "small", "1", "accuracy", "75.0", "75.0",
     ]  # fmt: skip
+
+
+def test_the_card_of_a_student_of_pairs_asks_for_embeddings(storage, tmp_path):
+    model = overview(storage)[0]
+    assert "predict" in card(model, [], tmp_path)
+    text = card(replace(model, record=model.record.replace(task="retrieval")), [], tmp_path)
+    assert "| gives | embeddings of 3 |" in text
+    assert 'student.embed(["a-raw-file"])' in text
+    assert "predict" not in text.replace("head that predicts", "")
 
 
 def test_a_model_is_found_by_its_row_or_the_beginning_of_its_name(storage):

@@ -7,18 +7,21 @@ from fdsweep.orchestrator.execution.trial import train_name
 from fdsweep.orchestrator.studies.compare import comparison
 from fdsweep.orchestrator.studies.manifest import make_manifest
 from fdsweep.orchestrator.studies.plan import make_cells, make_plan, sweep_name
+from fdsweep.search_spaces.configs import GivenTeacher
 from fdsweep.search_spaces.errors import ConfigError
 from fdsweep.search_spaces.presets import load_preset
+from fdsweep.search_spaces.presets.changes import with_options
+from fdsweep.search_spaces.ranking.retrieval import RECALLS
 from fdsweep.search_spaces.sweep import override, validated, with_aa
 from fdsweep.trainers import datasets, optimisation
 
 INFO = datasets.find("watch").info
 
 
-def plan_of(sweep, finished=(), teachers_there=(), **options):
+def plan_of(sweep, finished=(), teachers_there=(), info=INFO, **options):
     return make_plan(
         sweep,
-        make_cells(sweep, INFO),
+        make_cells(sweep, info),
         finished=set(finished),
         missing_teachers=lambda key, seeds: tuple(
             seed for seed in seeds if (key, seed) not in teachers_there
@@ -298,3 +301,60 @@ def test_sets_of_labels_are_compared_by_methods_that_take_them():
     assert {"kd", "dist", "fd-cmkd", "unpaired"} - methods == {"unpaired"}
     cells = make_cells(sweep, SETS)
     assert make_manifest(sweep, cells, SETS).class_names == INFO.classes
+
+
+PAIRS = replace(INFO, task="retrieval", classes=("all",))
+
+
+def test_every_row_of_a_retrieval_has_the_teacher_that_learnt_beside_its_student():
+    sweep = override(comparison(task="retrieval"), directions=(), seeds=(0,))
+    methods = {row.method: row.options for row in sweep.rows}
+    assert {"none", "feat", "pkd", "freekd", "fd-cmkd"} <= methods.keys()
+    assert not {"kd", "dkd", "c2kd", "unpaired"} & methods.keys()
+    assert methods["fd-cmkd"] == {"align": False, "band_heads": False}
+    cells = make_cells(sweep, PAIRS)
+    for cell in cells:
+        (teacher,) = cell.config.teachers
+        assert (teacher.modality,) == cell.direction.teachers
+        assert teacher.partner.modality == cell.config.network.modality
+        assert cell.config.network.partner is None
+    assert len({cell.key for cell in cells}) == len(cells)
+    given = {"gyroscope": GivenTeacher("cnn1d", 1, "digest")}
+    taught = [cell.config.teachers[0] for cell in make_cells(sweep, PAIRS, given=given)]
+    assert {(one.weights, one.partner is None) for one in taught} == {("", False), ("digest", True)}
+    plan = plan_of(sweep, info=PAIRS)
+    assert {trial.config.network.modality for trial in plan.teachers} == {
+        modality.name for modality in PAIRS.modalities
+    }
+    manifest = make_manifest(sweep, cells, PAIRS)
+    assert set(manifest.teachers) == {
+        "accelerometer beside gyroscope", "gyroscope beside accelerometer",
+    }  # fmt: skip
+    assert manifest.class_names == RECALLS
+    assert "learn to meet the teacher as it is" in manifest.data_notes[-1]
+
+
+@pytest.mark.parametrize(
+    ("row", "changes", "message"),
+    [
+        ({"method": "kd"}, {}, "kd is for samples with classes: its logits are those of classes"),
+        ({"method": "feat+kd"}, {}, r"feat\+kd is for samples with classes"),
+        ({"method": "fd-cmkd"}, {}, "learn labels: give align=false, band_heads=false"),
+        ({"method": "freekd", "options": {"prompts": 2}}, {}, "give prompts=0"),
+        ({"method": "feat", "teacher": "random"}, {}, "a random teacher has no space"),
+        ({"method": "feat", "pairing": "same-class"}, {}, "no classes to pair them by"),
+        ({"method": "none"}, {"accumulate": 2}, "the loss of retrieval is not the mean"),
+        ({"method": "none"}, {"sampling": "balanced"}, "samples have none"),
+        ({"method": "none"}, {"class_weights": "balanced"}, "knows no weights of classes"),
+    ],
+)
+def test_what_a_retrieval_cannot_do_is_refused(row, changes, message):
+    sweep = validated({"study": "s", "title": "S", "rows": [{"name": "r", **row}]}, "s")
+    with pytest.raises(ConfigError, match=message):
+        make_cells(override(sweep, **changes), PAIRS)
+
+
+def test_presets_without_classes_suit_a_retrieval():
+    for name in ("losses", "cutoffs"):
+        sweep = with_options(load_preset(name), ["align=false"], lambda _: ["align"])
+        assert len(make_cells(sweep, PAIRS)) == 2 * len(sweep.rows)

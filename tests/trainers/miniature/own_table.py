@@ -85,6 +85,15 @@ def build_with_sets(folder: Path, **changes: object) -> Path:
     return write_yaml(folder / "steps.yaml", description(labels="labels", **changes))
 
 
+def build_pairs(folder: Path, **changes: object) -> Path:
+    """The same table without labels, for a retrieval."""
+    cells = [[row[0], *row[2:]] for row in rows()]
+    for i in range(len(cells)):
+        np.save(folder / f"{i}.npy", signal(i))
+    write_csv(folder / "table.csv", ("sample_id", *HEADER[2:]), cells)
+    return write_yaml(folder / "steps.yaml", description(task="retrieval", **changes))
+
+
 def prepare(described: Path, storage: Path) -> Manifest:
     """What `fdsweep prepare` does, in this process."""
     table, raw = read_table(described, None, str(storage))

@@ -14,7 +14,7 @@ from fdsweep.orchestrator.models.predict import to_text
 from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.errors import DataError
 from fdsweep.search_spaces.storage import Storage
-from fdsweep.trainers import backbones
+from fdsweep.trainers import backbones, tasks
 from fdsweep.trainers.datasets import DatasetInfo, Scaling
 from fdsweep.trainers.datasets.watch import Watch
 from fdsweep.trainers.loop import Chosen
@@ -31,7 +31,8 @@ def kept(storage, info: DatasetInfo, trial, scaling=None):
     """The record of a student of `info` that was never trained."""
     network = trial.config.network
     channels = info.modality(network.modality).channels
-    fresh = backbones.build(network.backbone, channels=channels, num_classes=len(info.classes))
+    outputs = tasks.find(network.task).num_outputs(info)
+    fresh = backbones.build(network.backbone, channels=channels, num_classes=outputs)
     history = History("accuracy", best_epoch=0, best_head="logits", best_score=0.5)
     record = describe(replace(trial, keep="best"), 0, info, history, {})
     keep(storage, record, Chosen(fresh.state_dict(), {}), scaling)
@@ -113,6 +114,22 @@ def test_of_several_labels_all_that_are_likely_are_named(tmp_path):
         line = to_text([one]).removeprefix(one.name).strip()
         parts = (f"{name}  {100 * one.shares[name]:.1f} %" for name in names)
         assert line == (", ".join(parts) or "(none)")
+
+
+def test_a_student_of_pairs_gives_embeddings_alone(tmp_path):
+    trial = watch_trial(str(tmp_path))
+    network = replace(trial.config.network, task="retrieval")
+    of_pairs = replace(trial, config=replace(trial.config, network=network))
+    info = replace(Watch.info, task="retrieval", classes=("all",))
+    student = load_kept(str(tmp_path), kept(str(tmp_path), info, of_pairs))
+    np.save(tmp_path / "x.npy", SIGNAL)
+    found = student.embed([tmp_path / "x.npy"])
+    windows = np.stack([SIGNAL[i : i + 100, 3:].T for i in (0, 50, 100)]).astype(np.float32)
+    logits = student.logits(torch.from_numpy(windows))
+    torch.testing.assert_close(found, logits / logits.norm(dim=1, keepdim=True))
+    assert student.embed([]).shape == (0, 128)
+    with pytest.raises(DataError, match="it gives embeddings and knows no classes"):
+        student.predict([tmp_path / "x.npy"])
 
 
 def test_pixels_become_masks(tmp_path):

@@ -43,7 +43,7 @@ def test_it_has_an_output_for_each_class_and_keeps_who_was_predicted():
 
 def test_an_unknown_task_is_answered_in_a_sentence():
     assert (tasks.registry.names(), tasks.version("classification")) == (
-        ("classification", "multilabel", "segmentation"),
+        ("classification", "multilabel", "retrieval", "segmentation"),
         1,
     )
     with pytest.raises(ConfigError, match="unknown task 'regression'"):

@@ -1,8 +1,8 @@
 """A user's own data set: a table with a row per sample, described in a YAML file.
 
 takes   a CSV or Parquet file, or a saved data set of Hugging Face's (`arrow`), with columns for
-        sample_id, label (or labels, or mask), perhaps group and split, and one per modality: a
-        path, or a text itself
+        sample_id, label (or labels, mask, or none for a retrieval), perhaps group and split, and
+        one per modality: a path, or a text itself
 yields  what the kind of each column makes of it (`columns`)
 splits  those of the table, else groups apart, 65 / 15 / 20 %, or folds that rotate with the seed
 
@@ -273,4 +273,5 @@ def _declared(described: Described, listed: Listed) -> Declared:
         url=said.url,
         parts=listed.parts,
         set_classes=listed.set_classes,
+        task=said.task or "",
     )

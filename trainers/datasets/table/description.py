@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
@@ -45,12 +45,12 @@ class Description(Fields):
     """A data set as a person describes it.
 
     `table` is a CSV or Parquet file, or a saved data set's folder, its path relative to the
-    description. The next six name columns of it: in place of a `label` for each sample `labels`
-    may hold several, and `mask` a picture with a class for each pixel; a table need not have those
-    for `sample_id`, `group` and `split`. With `folds` each seed tests another part of so many, and
-    validates on the next. `classes` gives the order of the labels, and what the numbers in a mask
-    mean, from 0. `modalities` are columns by the name of what they become, as `make_column` takes
-    them.
+    description. `label`, `labels`, `mask`, `sample_id`, `group` and `split` name columns of it: in
+    place of a `label` for each sample `labels` may hold several, and `mask` a picture with a class
+    for each pixel; samples need none of these where the `task` is retrieval, and a table need not
+    have the other three. With `folds` each seed tests another part of so many, and validates on the
+    next. `classes` gives the order of the labels, and what the numbers in a mask mean, from 0.
+    `modalities` are columns by the name of what they become, as `make_column` takes them.
     """
 
     name: Annotated[str, Field(pattern=NAME, max_length=60)]
@@ -59,6 +59,7 @@ class Description(Fields):
     label: str | None = "label"
     labels: str | None = None
     mask: str | None = None
+    task: Literal["retrieval"] | None = None
     group: str | None = "group"
     split: str | None = "split"
     folds: Annotated[int, Field(ge=3, le=100)] | None = None
@@ -146,6 +147,11 @@ def _check_names(said: Description, path: Path) -> None:
             if role in said.model_fields_set and getattr(said, role) is not None:
                 fix = "Give one of them"
                 raise ConfigError("both are given", f"{path}, {role} and labels", fix)
+    if said.task is not None:
+        for role in ("label", "labels", "mask"):
+            if role in said.model_fields_set and getattr(said, role) is not None:
+                what = "pairs are told by the row alone, and both are given"
+                raise ConfigError(what, f"{path}, {role} and task", f"Leave {role} or task out")
     if len(set(said.classes)) < len(said.classes):
         raise ConfigError("a class stands twice", f"{path}, classes", "Name each once")
 

@@ -11,7 +11,7 @@ from fdsweep.trainers.datasets.table.description import Described
 from fdsweep.trainers.datasets.table.rows import Rows
 
 ALL = "all"
-"""The one label of samples whose pixels have classes, where they have none of their own."""
+"""The one label of samples that have none of their own: pixels have, or it is a retrieval."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,10 +46,11 @@ def read_labels(described: Described, rows: Rows) -> Labelling:
     said = described.said
     if said.labels is not None:
         return _sets(said.labels, described, rows)
-    if said.mask is not None and not described.asked_for("label"):
+    if said.task or (said.mask is not None and not described.asked_for("label")):
         return _single([0] * len(rows), (ALL,))
     if said.label is None:
-        raise ConfigError("neither a label nor a mask is named", str(described.path), "Name one")
+        fix = "Name one, or give `task: retrieval` for pairs without labels"
+        raise ConfigError("neither a label nor a mask is named", str(described.path), fix)
     cells = rows.column(said.label, "label")
     if "" in cells:
         fix = "Give each sample one, or leave the row out"
