@@ -32,6 +32,7 @@ def test_every_data_set_says_where_it_is_to_be_had(tmp_path):
     assert "  scenes: bedroom" in text
 
 
+@pytest.mark.slow
 def test_a_contact_sheet_shows_every_class_and_modality(tmp_path):
     path = preview.draw(datasets.find("watch"), tmp_path / "watch.png")
     with Image.open(path) as sheet:
@@ -48,6 +49,7 @@ def test_samples_go_round_the_classes():
     assert len(set(chosen.tolist())) == 8
 
 
+@pytest.mark.slow
 def test_label_maps_are_shown_in_the_colours_of_their_classes(tmp_path):
     path = preview.draw(tiles.Tiles(), tmp_path / "tiles.png")
     with Image.open(path) as sheet:

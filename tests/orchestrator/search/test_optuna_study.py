@@ -94,6 +94,7 @@ def test_every_sampler_stays_in_the_space_and_repeats_itself(sampler):
     assert sampler == "gp" or points == searched()  # fitting a process takes seconds
 
 
+@pytest.mark.slow
 def test_what_a_dead_driver_left_is_proposed_again_before_anything_new(storage):
     first = Proposer(storage, "killed", problem(), 6)
     lost = [first.ask(), first.ask(), first.ask()]

@@ -617,6 +617,7 @@ def test_a_declared_place_decides_the_look_and_else_the_name(
     assert len({look_of(row.name) for row in components.rows}) == len(components.rows)
 
 
+@pytest.mark.slow
 def test_pictures_come_in_the_order_in_which_people_look_at_them(
     store: Store, study: Study
 ) -> None:
@@ -667,6 +668,7 @@ def some_pictures(data: SweepData) -> dict[str, Figure]:
     return {"curves": curves, **{name: drawn(figure) for name, figure in others.items()}}
 
 
+@pytest.mark.slow
 def test_seeds_that_are_not_the_sweeps_are_not_drawn(store: Store, study: Study) -> None:
     sweep = {"directions": ONE_WAY, "names": ["Feat", "Freq"], "curved": True, "predicted": True}
     made = study(**sweep)

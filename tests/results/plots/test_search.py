@@ -278,6 +278,7 @@ def bytes_of(store: Store, sweep: str, figures: Mapping[str, Figure]) -> dict[st
     return {Path(path).name: Path(store.uri(path)).read_bytes() for path in paths}
 
 
+@pytest.mark.slow
 def test_the_same_search_gives_the_same_bytes_whatever_the_settings(store: Store) -> None:
     made = search([], importances={"cutoff": 1.0})
     first = bytes_of(store, "mine", search_pictures(made))

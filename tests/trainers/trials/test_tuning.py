@@ -179,6 +179,7 @@ def test_replicates_that_take_turns_are_those_that_a_study_trains(clean, studied
     }
 
 
+@pytest.mark.slow
 def test_methods_that_draw_or_carry_something_along_may_take_turns_too(methods_kept):
     @distillers.registry.register("noisy")
     class Noisy(Distiller):

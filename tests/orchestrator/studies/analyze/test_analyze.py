@@ -335,6 +335,7 @@ def test_record_and_pictures_are_kept(found, told):
     assert max(map(len, outcome.to_text(80).splitlines())) <= 80
 
 
+@pytest.mark.slow
 def test_the_same_networks_give_the_same_record(found):
     study, outcome = found
     assert analyze.analysis(study, (0, 1)) == outcome.analysis
