@@ -90,6 +90,7 @@ def _picture(
     last = max(one.index.max() for one in shown)
     low = min(one["min"][one.index >= int(EARLY * last)].min() for one in shown)
     high = max(one["max"].max() for one in shown)
+    margin = PAD * ((high - low) or 1)
     for place, row in enumerate(rows):
         epoch, count = selected[row.key]
         for (split, name), axes in zip(splits.items(), panels[place], strict=True):
@@ -98,7 +99,7 @@ def _picture(
                           linestyle="--", label="_baseline")  # fmt: skip
             if (row.key, split) in bands:
                 _draw(axes, bands[row.key, split], look(row.row, manifest.looks), epoch)
-            axes.set_ylim(low - PAD * (high - low), high + PAD * (high - low))
+            axes.set_ylim(low - margin, high + margin)
             axes.set_xlim(-PAD * max(last, 1), max(last, 1) * (1 + PAD))
             if place % COLUMNS == 0:
                 axes.set_ylabel(f"{name} [%]")
