@@ -77,6 +77,11 @@ def paired_difference(
     return PairedDifference(len(x), float(differences.mean()), low, high, spread, rho)
 
 
+def interval_of(low: float | None, high: float | None) -> tuple[float, float] | None:
+    """The interval with these ends; None where they are unknown."""
+    return None if low is None or high is None else (low, high)
+
+
 def half_width(interval: tuple[float, float] | None) -> float | None:
     """How far the ends of a symmetric `interval` lie from its middle; None for none."""
     return None if interval is None else (interval[1] - interval[0]) / 2

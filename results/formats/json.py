@@ -27,9 +27,9 @@ def to_json(report: Report) -> dict[str, Any]:
         "tables": [_table(table) for table in report.tables],
     }
     if report.effects:
-        document["effects"] = _plain(report.effects)
+        document["effects"] = plain(report.effects)
     if report.networks:
-        document["networks"] = [_plain(one) for one in report.networks]
+        document["networks"] = [plain(one) for one in report.networks]
     if report.searches:
         document["searches"] = [searches.plain(search) for search in report.searches]
     return document
@@ -37,12 +37,17 @@ def to_json(report: Report) -> dict[str, Any]:
 
 def to_json_text(report: Report) -> str:
     """`report` as the text of its document."""
-    return json.dumps(to_json(report), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return to_document(to_json(report))
+
+
+def to_document(document: Mapping[str, object]) -> str:
+    """The text of a JSON `document`."""
+    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _table(table: Table) -> dict[str, Any]:
     """`table` with lists for tuples; what a class scores goes by its own name, such as `iou`."""
-    content: dict[str, Any] = _plain(table)
+    content: dict[str, Any] = plain(table)
     of_class = of_metric(table.metric).of_class.lower()
     content["per_class"] = [
         {of_class if name == "score" else name: value for name, value in row.items()}
@@ -55,12 +60,12 @@ def _table(table: Table) -> dict[str, Any]:
     return content
 
 
-def _plain(value: object) -> Any:  # noqa: ANN401 - JSON
+def plain(value: object) -> Any:  # noqa: ANN401 - JSON
     """`value` with dictionaries for dataclasses and lists for tuples, all the way down."""
     if is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Mapping):
-        return {str(key): _plain(each) for key, each in value.items()}
+        return {str(key): plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
+        return [plain(each) for each in value]
     return value

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
+from fdsweep.results.compute.statistics import interval_of
 from fdsweep.results.compute.tables import NetworkRow, TableRow
 from fdsweep.results.document import SweepData
 from fdsweep.results.formats.sections.grid import spell_amount
@@ -98,7 +99,7 @@ def _points(data: SweepData, rows: Sequence[TableRow], by_flops: bool) -> list[P
             name=row.row,
             cost=costs[row.row],
             mean=row.mean,
-            ci=_interval(row.ci_low, row.ci_high),
+            ci=interval_of(row.ci_low, row.ci_high),
             own=look(row.row, data.manifest.looks),
         )
         for row in rows
@@ -112,7 +113,7 @@ def _points(data: SweepData, rows: Sequence[TableRow], by_flops: bool) -> list[P
                     name=f"teacher, {network.modality}",
                     cost=_cost(network, by_flops),
                     mean=score.mean,
-                    ci=_interval(score.ci_low, score.ci_high),
+                    ci=interval_of(score.ci_low, score.ci_high),
                     own=TEACHER,
                 )
             )
@@ -121,10 +122,6 @@ def _points(data: SweepData, rows: Sequence[TableRow], by_flops: bool) -> list[P
 
 def _cost(network: NetworkRow, by_flops: bool) -> int:
     return network.flops if by_flops else network.parameters
-
-
-def _interval(low: float | None, high: float | None) -> tuple[float, float] | None:
-    return None if low is None or high is None else (low, high)
 
 
 def _panel(axes: Axes, points: Sequence[Point]) -> None:

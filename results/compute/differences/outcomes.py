@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from fdsweep.results.compute.cells import SCORES, Cell
 from fdsweep.results.compute.differences.model import Line, Outcome, Side, Word
 from fdsweep.results.compute.pooled.resampling import fixed_interval
-from fdsweep.results.compute.statistics import paired_difference
+from fdsweep.results.compute.statistics import interval_of, paired_difference
 from fdsweep.results.compute.tables.scores import Scores
 
 COMPARED = [name for name in SCORES if name != "wall_seconds"]
@@ -39,8 +39,7 @@ def _outcome(first: Cell, second: Cell, floor: float | None) -> Outcome:
     if seeds:
         pairs = paired_difference(y, x)
         delta = pairs.delta
-        low, high = pairs.ci_low, pairs.ci_high
-        interval = None if low is None or high is None else (low, high)
+        interval = interval_of(pairs.ci_low, pairs.ci_high)
     return Outcome(
         row=first.row.row,
         teacher_modality=first.row.teacher_modality,

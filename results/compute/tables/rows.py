@@ -13,6 +13,7 @@ from fdsweep.results.compute.statistics import (
     effect_size,
     half_width,
     holm,
+    interval_of,
     mean_interval,
     paired_difference,
     share_better,
@@ -139,11 +140,10 @@ def _described(row: TableRow, ours: Vector, theirs: Vector, worst: float | None)
     if not len(ours):
         return row
     against = paired_difference(ours, theirs)
-    low, high = against.ci_low, against.ci_high
     return replace(
         row,
         delta=against.delta,
-        delta_ci=None if low is None or high is None else (low, high),
+        delta_ci=interval_of(against.ci_low, against.ci_high),
         rho=against.rho,
     )
 

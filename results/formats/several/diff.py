@@ -4,11 +4,11 @@ import itertools
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from fdsweep.results.compute.differences import Difference, Differences, Line
 from fdsweep.results.compute.words import of_metric
+from fdsweep.results.formats.json import plain, to_document
 from fdsweep.results.formats.sections.grid import (
     NOTHING,
     Grid,
@@ -26,8 +26,7 @@ LONGEST = 32
 
 def to_json(found: Differences) -> str:
     """`found` as the text of a JSON document: every field by its name, null for none."""
-    document = {"schema": SCHEMA, **asdict(found)}
-    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return to_document({"schema": SCHEMA, **plain(found)})
 
 
 def diff_sections(found: Differences) -> list[Section]:

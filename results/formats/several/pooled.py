@@ -3,15 +3,15 @@
 import csv
 import io
 import itertools
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from fdsweep.results.compute.pooled import Column, Pooled
-from fdsweep.results.compute.statistics import half_width
+from fdsweep.results.compute.statistics import half_width, interval_of
 from fdsweep.results.compute.tables import TITLES, TableRow
 from fdsweep.results.compute.words import of_metric
 from fdsweep.results.formats.html import to_page
+from fdsweep.results.formats.json import plain, to_document
 from fdsweep.results.formats.latex import to_tables
 from fdsweep.results.formats.markdown import WIDTH, aligned, lines
 from fdsweep.results.formats.sections.grid import (
@@ -55,8 +55,7 @@ def _title(pooled: Pooled) -> str:
 
 def to_json(pooled: Pooled) -> str:
     """`pooled` as the text of a JSON document: every field by its name, null for none."""
-    document = {"schema": SCHEMA, **asdict(pooled)}
-    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return to_document({"schema": SCHEMA, **plain(pooled)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,8 +223,7 @@ def _grid(title: str, names: Sequence[str], columns: Sequence[Column], spell: Ce
 
 
 def _score(row: TableRow) -> str:
-    low, high = row.ci_low, row.ci_high
-    spread = half_width(None if low is None or high is None else (low, high))
+    spread = half_width(interval_of(row.ci_low, row.ci_high))
     return spell_number(row.mean) + ("" if spread is None else f" ± {spell_number(spread)}")
 
 
