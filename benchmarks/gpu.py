@@ -63,7 +63,8 @@ from fdsweep.trainers.datasets import DatasetInfo, Fold, Modality
 from fdsweep.trainers.distributed import Runtime
 from fdsweep.trainers.environment import environment, repeat
 from fdsweep.trainers.loaders import Plain
-from fdsweep.trainers.loop import Roles, train_epoch
+from fdsweep.trainers.loop import Roles, make_recorder, train_epoch
+from fdsweep.trainers.optimisation import make_optimizer
 from fdsweep.trainers.replicate import make_roles
 
 BATCH, STEPS, ROUNDS, CLASSES = 64, 16, 3, 6
@@ -132,30 +133,34 @@ def configs(setup: Setup, methods: list[str]) -> dict[str, StudentConfig]:
 
 
 class Stepper:
-    """Passes of STEPS steps of one method."""
+    """Passes of STEPS steps of one method; `recorded` ones where they can be."""
 
-    def __init__(self, config: StudentConfig, setup: Setup) -> None:
+    def __init__(self, config: StudentConfig, setup: Setup, *, recorded: bool = True) -> None:
         self.config, self.setup = config, setup
         self.roles: Roles = make_roles(
             config, setup.info, setup.fold, 0, storage=".", runtime=Runtime.here(setup.device)
         )
-        self.optimizer = torch.optim.SGD(self.roles.trained().parameters(), lr=1e-3)
+        parameters = self.roles.trained().parameters()
+        self.optimizer = make_optimizer(config.network.optim, parameters)
+        self.recorder = make_recorder(config, self.roles) if recorded else None
+
+    def epoch(self, number: int) -> list[float]:
+        """The losses of an epoch, term by term."""
+        fold, config = self.setup.fold, self.config
+        losses = train_epoch(
+            config, 0, number, fold, self.roles, self.optimizer, recorder=self.recorder
+        )
+        return list(losses.values())
 
     def run(self) -> float:
         """Milliseconds of a step; the pass ends with a read of the losses."""
         start = time.perf_counter()
-        train_epoch(self.config, 0, 0, self.setup.fold, self.roles, self.optimizer)
+        self.epoch(0)
         return (time.perf_counter() - start) / STEPS * 1000
 
     def losses(self) -> list[float]:
         """Of two epochs, term by term."""
-        return [
-            loss
-            for epoch in range(2)
-            for loss in train_epoch(
-                self.config, 0, epoch, self.setup.fold, self.roles, self.optimizer
-            ).values()
-        ]
+        return [loss for epoch in range(2) for loss in self.epoch(epoch)]
 
 
 def bare(setup: Setup) -> Callable[[], float]:

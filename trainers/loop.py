@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from fdsweep.search_spaces.configs import StudentConfig
 from fdsweep.search_spaces.errors import ReplicateError
 from fdsweep.trainers import rng
+from fdsweep.trainers.backbones import Backbone
 from fdsweep.trainers.datasets import SCENE, Fold
 from fdsweep.trainers.distillers import OWN_HEAD, Distiller
 from fdsweep.trainers.distillers.base import TaskLoss
@@ -31,11 +32,15 @@ from fdsweep.trainers.protocol.history import Evaluation, History
 from fdsweep.trainers.protocol.lookahead import ahead
 from fdsweep.trainers.protocol.pairing import teacher_batches
 from fdsweep.trainers.protocol.partner import Partner
+from fdsweep.trainers.protocol.recording import MIN_STEPS, Recorder
 from fdsweep.trainers.tasks import Task
 from fdsweep.trainers.teachers import Teacher
 
 LOOP_VERSION = 2
 """Raised when the numbers that this module gives change; part of every content key."""
+
+RECORDS_STEPS = True
+"""Whether a GPU is given recorded steps, where they can be; the bits are the same without."""
 
 Snapshot = Callable[[], dict[str, Any]]
 OnEpoch = Callable[[History, Snapshot], None]
@@ -97,6 +102,21 @@ class Part(NamedTuple):
     inputs: Tensor
     taught: tuple[Outputs, ...]
     labels: Tensor
+
+    def tensors(self) -> list[Tensor]:
+        """All that it is made of."""
+        taught = (x for one in self.taught for x in (*one[:2], *(one.maps or ())))
+        return [self.inputs, self.labels, *taught]
+
+    def like(self, tensors: Sequence[Tensor]) -> "Part":
+        """A part of the same kind, made of other `tensors`."""
+        inputs, labels, *rest = tensors
+        left, taught = iter(rest), []
+        for one in self.taught:
+            features, logits = next(left), next(left)
+            maps = one.maps and tuple(next(left) for _ in one.maps)
+            taught.append(Outputs(features, logits, maps))
+        return Part(inputs, tuple(taught), labels)
 
 
 class Chosen(NamedTuple):
@@ -173,6 +193,7 @@ class Training:
         self.config, self.seed, self.fold, self.roles = config, seed, fold, roles
         self.trained = roles.trained()
         self.optimizer = make_optimizer(config.network.optim, self.trained.parameters())
+        self.recorder = make_recorder(config, roles)
         self.history = History(roles.task.metric)
         self.best_weights = _copy(roles.student.network)
         self.best_method: dict[str, Tensor] = {}
@@ -214,7 +235,9 @@ class Training:
         epoch = self.history.epochs
         rate = partial(learning_rate, config.network.optim, epoch)
         with rng.seeded(self.seed, "noise", epoch, roles.student.runtime.rank):
-            losses = train_epoch(config, self.seed, epoch, fold, roles, self.optimizer, rate)
+            losses = train_epoch(
+                config, self.seed, epoch, fold, roles, self.optimizer, rate, self.recorder
+            )
         if not all(torch.tensor(list(losses.values())).isfinite()):
             raise ReplicateError(
                 f"the loss is no longer finite in epoch {epoch} ({losses})",
@@ -245,11 +268,12 @@ def train_epoch(
     roles: Roles,
     optimizer: torch.optim.Optimizer,
     rate: Rate | None = None,
+    recorder: Recorder | None = None,
 ) -> dict[str, float]:
     """One pass over the training split; the mean over its samples of every loss term.
 
     The order of the batches depends on (seed, epoch) alone. Without `rate` the learning rate is
-    what the optimiser has.
+    what the optimiser has. Full batches go through the `recorder`, if there is one.
     """
     train = fold.train.cpu()
     if config.network.sampling == "balanced":
@@ -270,11 +294,17 @@ def train_epoch(
     else:
         known = roles.partner.trained(parts, epoch)
     given = zip(views, roles.teach(parts, epoch, taught_parts), known, strict=True)
+    rates = [rate(step, len(batches)) for step in range(len(batches))] if rate else []
+    moves_ahead = len({*rates}) > 1 and roles.distiller.inner_steps()
+    recorded = recorder if len(batches) >= MIN_STEPS and not moves_ahead else None
+    if recorded is not None:
+        recorded.begin()
     for step, batch in enumerate(batches):
-        if rate is not None:
-            _set_rate(optimizer, rate(step, len(batches)))
+        if rates:
+            _set_rate(optimizer, rates[step])
         own = itertools.starmap(Part, itertools.islice(given, len(in_parts([batch], count))))
-        for name, value in train_step(own, len(batch), roles, optimizer).items():
+        through = recorded if len(batch) == len(batches[0]) else None
+        for name, value in train_step(own, len(batch), roles, optimizer, through).items():
             sums[name] = sums.get(name, 0) + value
     next(given, None)  # whoever gives comes to its end, and keeps what it gave
     means = torch.stack(list(sums.values())) / len(fold.train)
@@ -282,7 +312,11 @@ def train_epoch(
 
 
 def train_step(
-    parts: Iterable[Part], size: int, roles: Roles, optimizer: torch.optim.Optimizer
+    parts: Iterable[Part],
+    size: int,
+    roles: Roles,
+    optimizer: torch.optim.Optimizer,
+    recorder: Recorder | None = None,
 ) -> dict[str, Tensor]:
     """One step on a batch of `size` samples in its `parts`; its detached losses times `size`.
 
@@ -293,7 +327,9 @@ def train_step(
     sums: dict[str, Tensor] = {}
     for part in parts:
         count = len(part.labels)
-        for name, value in _add_gradient(part, count / size, roles, lr).items():
+        add = partial(_add_gradient, kind=part, share=count / size, roles=roles, lr=lr)
+        losses = recorder(add, part.tensors()) if recorder else add(part.tensors())
+        for name, value in losses.items():
             sums[name] = sums.get(name, 0) + value * count
     if roles.distiller.clip_norm is not None:
         nn.utils.clip_grad_norm_(roles.trained().parameters(), roles.distiller.clip_norm)
@@ -301,10 +337,15 @@ def train_step(
     return sums
 
 
-def _add_gradient(part: Part, share: float, roles: Roles, lr: float) -> dict[str, Tensor]:
-    """Add that of the losses of `part`, times its `share` of the batch; the detached losses."""
+def _add_gradient(
+    tensors: Sequence[Tensor], kind: Part, share: float, roles: Roles, lr: float
+) -> dict[str, Tensor]:
+    """Add that of the losses of a part, times its `share` of the batch; the detached losses.
+
+    The part is of the same `kind` as another, and made of these `tensors`.
+    """
     student, distiller = roles.student, roles.distiller
-    inputs, taught, labels = part
+    inputs, taught, labels = kind.like(tensors)
 
     def outputs() -> Outputs:
         return student.on_batch(inputs, len(labels), maps=distiller.student_maps)
@@ -313,6 +354,22 @@ def _add_gradient(part: Part, share: float, roles: Roles, lr: float) -> dict[str
         losses = distiller.losses(outputs(), taught, labels, roles.loss)
         (share * losses["total"]).backward()
     return inner | {name: value.detach() for name, value in losses.items()}
+
+
+def make_recorder(config: StudentConfig, roles: Roles) -> Recorder | None:
+    """What records steps of `config`; None where a step is to be asked for as it comes.
+
+    That is on a CPU and with several workers, in parts, where networks compute blocks twice, and
+    where network, method or partner do not say that all steps are the same.
+    """
+    runtime, network = roles.student.runtime, roles.student.network
+    is_whole = runtime.world_size == config.network.optim.accumulate == 1
+    is_plain = not config.network.gradient_checkpointing and roles.partner is None
+    is_same = isinstance(network, Backbone) and network.same_steps and roles.distiller.same_steps
+    on_gpu = runtime.device.type == "cuda" and not roles.distiller.moves_teacher
+    if not (RECORDS_STEPS and on_gpu and is_whole and is_plain and is_same):
+        return None
+    return Recorder(list(roles.trained().parameters()))
 
 
 def in_parts(batches: Sequence[Tensor], count: int) -> Sequence[Tensor]:

@@ -10,9 +10,10 @@ import pytest
 import torch
 from conftest import DENSE, INFO, dense_fold, dense_trial, small_fold, small_trial
 
-from fdsweep.trainers import distillers, distributed, environment
+from fdsweep.trainers import distillers, distributed, environment, loop
 from fdsweep.trainers.datasets import Dataset
-from fdsweep.trainers.loop import train_epoch
+from fdsweep.trainers.loop import make_recorder, train_epoch
+from fdsweep.trainers.protocol.recording import Recording
 from fdsweep.trainers.replicate import make_roles, run_replicate
 from fdsweep.trainers.trials import costs
 
@@ -43,9 +44,9 @@ def exact():
     torch.use_deterministic_algorithms(False)
 
 
-def trained(setup, method, storage, device=GPU, **given):
+def trained(setup, method, storage, device=GPU, optim=None, **given):
     make_fold, make_trial, info = SETUPS[setup]
-    trial = make_trial(str(storage), method=method)
+    trial = make_trial(str(storage), method=method, **optim or {})
     outcome = run_replicate(trial, info, make_fold().to(device), 0, **given)
     outcome.pop("seconds", None)
     return outcome
@@ -65,6 +66,20 @@ def test_going_on_from_a_checkpoint_changes_no_bit(setup, method, tmp_path):
     assert trained(setup, method, tmp_path) == whole
     for stop in (1, 2):
         assert trained(setup, method, tmp_path, resume=taken[stop]) == whole
+
+
+@pytest.mark.parametrize("method", [name for setup, name in usable() if setup == "samples"])
+def test_recorded_steps_give_the_bits_of_those_asked_for_one_by_one(method, tmp_path, monkeypatch):
+    """17 batches of 4 and one of 2, with a rate of its own at each step but in inner steps."""
+    played = []
+    play = Recording.play
+    monkeypatch.setattr(Recording, "play", lambda *args: played.append(1) or play(*args))
+    schedule = "polynomial" if method == "unpaired" else "cosine"
+    optim = {"batch_size": 4, "schedule": schedule}
+    recorded = trained("samples", method, tmp_path, optim=optim)
+    assert bool(played) == distillers.specimen(method, {}).same_steps
+    monkeypatch.setattr(loop, "RECORDS_STEPS", False)
+    assert trained("samples", method, tmp_path, optim=optim) == recorded
 
 
 @pytest.mark.parametrize(("setup", "method"), list(usable()))
@@ -113,11 +128,12 @@ def test_the_host_waits_for_the_gpu_a_few_times_an_epoch(method, tmp_path):
         runtime = distributed.Runtime.here(GPU)
         roles = make_roles(config, INFO, fold, 0, storage=str(tmp_path), runtime=runtime)
         optimizer = torch.optim.SGD(roles.trained().parameters(), lr=0.01)
-        train_epoch(config, 0, 0, fold, roles, optimizer)
+        recorder = make_recorder(config, roles)
+        train_epoch(config, 0, 0, fold, roles, optimizer, recorder=recorder)
         torch.cuda.set_sync_debug_mode("warn")
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            train_epoch(config, 0, 1, fold, roles, optimizer)
+            train_epoch(config, 0, 1, fold, roles, optimizer, recorder=recorder)
             torch.cuda.set_sync_debug_mode("default")
         return sum("synchroniz" in str(one.message) for one in caught)
 

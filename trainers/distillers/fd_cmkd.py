@@ -107,6 +107,7 @@ class FDCMKD(Distiller):
     """
 
     couples_samples = False
+    same_steps = True
     paper = "FD-CMKD, AAAI 2026, arXiv 2511.19887"
     published = "FD-CMKD"
     look = 0

@@ -1,0 +1,110 @@
+"""What says that all its steps are the same is taken at its word by a GPU."""
+
+from itertools import pairwise
+from typing import Any
+
+import pytest
+import torch
+from conftest import small_fold, small_trial
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from fdsweep.trainers import backbones, distillers
+from fdsweep.trainers.loop import make_recorder, train_epoch
+
+SAME = [name for name in distillers.names() if distillers.specimen(name, {}).same_steps]
+NETWORKS = {
+    "cnn1d": (4, 3, 40),
+    "cnn2d": (4, 3, 20, 20),
+    "resnet18": (4, 3, 40, 40),
+    "mobilenet-v2": (4, 3, 40, 40),
+    "bert-small": (4, 9),
+}
+
+
+class Asked(TorchDispatchMode):
+    """The operations that are asked for, with the shapes of tensors and all that is none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.operations: list[tuple[Any, ...]] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.operations.append((str(func), spelt(args), spelt(kwargs or {})))
+        return func(*args, **(kwargs or {}))
+
+
+def spelt(x: Any) -> str:
+    if isinstance(x, Tensor):
+        return f"{x.dtype} {tuple(x.shape)}"
+    if isinstance(x, list | tuple):
+        return f"[{', '.join(map(spelt, x))}]"
+    return repr({name: spelt(one) for name, one in x.items()}) if isinstance(x, dict) else repr(x)
+
+
+def test_most_methods_say_so():
+    assert {*distillers.names()} - {*SAME} == {"c2kd", "cirkd-v2"}
+
+
+@pytest.mark.parametrize("method", [*SAME, "kd+fd-cmkd", "fd-cmkd:learn"])
+def test_all_steps_of_an_epoch_are_the_same_operations(method, tmp_path, monkeypatch):
+    """Of three, each with numbers of its own."""
+    method, _, option = method.partition(":")
+    options = {"cutoff": "learn"} if option else {}
+    trial = small_trial(str(tmp_path), method=method, options=options, batch_size=22)
+    fold = small_fold()
+    roles = make_roles(
+        trial.config,
+        INFO,
+        fold,
+        0,
+        storage=str(tmp_path),
+        runtime=Runtime.here(torch.device("cpu")),
+    )
+    seen = []
+    once = roles.distiller.losses
+
+    def losses(*given):
+        with Asked() as asked:
+            found = once(*given)
+            found["total"].backward(retain_graph=True)
+        seen.append(asked.operations)
+        return found
+
+    monkeypatch.setattr(roles.distiller, "losses", losses)
+    optimizer = torch.optim.SGD(roles.trained().parameters(), lr=0.01)
+    train_epoch(trial.config, 0, 1, fold, roles, optimizer)
+    assert len(seen) == 4
+    assert all(len(operations) > 10 for operations in seen)
+    assert seen[0] == seen[1] == seen[2]
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network_is_the_same_operations_for_all_inputs(name):
+    shape, is_text = NETWORKS[name], name.startswith("bert")
+    with torch.random.fork_rng():
+        network = backbones.build(name, channels=50 if is_text else 3, num_classes=3).train()
+    assert network.same_steps
+    seen = []
+    for number in range(3):
+        draw = torch.Generator().manual_seed(number)
+        inputs = torch.randint(number, 50, shape, generator=draw)
+        with Asked() as asked, torch.random.fork_rng():
+            network(inputs if is_text else inputs.float()).logits.sum().backward()
+        seen.append(asked.operations)
+    assert len(seen[0]) > 10
+    assert all(one == other for one, other in pairwise(seen[1:]))  # the first makes gradients
+
+
+def test_dense_networks_and_cpus_have_none(tmp_path):
+    assert not backbones.build("unet", channels=3, num_classes=2).same_steps
+    trial, fold = small_trial(str(tmp_path)), small_fold()
+    roles = make_roles(
+        trial.config,
+        INFO,
+        fold,
+        0,
+        storage=str(tmp_path),
+        runtime=Runtime.here(torch.device("cpu")),
+    )
+    assert make_recorder(trial.config, roles) is None
