@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import small_fold, small_trial
+from conftest import small_fold, small_roles, small_trial
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -53,14 +53,7 @@ def test_all_steps_of_an_epoch_are_the_same_operations(method, tmp_path, monkeyp
     options = {"cutoff": "learn"} if option else {}
     trial = small_trial(str(tmp_path), method=method, options=options, batch_size=22)
     fold = small_fold()
-    roles = make_roles(
-        trial.config,
-        INFO,
-        fold,
-        0,
-        storage=str(tmp_path),
-        runtime=Runtime.here(torch.device("cpu")),
-    )
+    roles = small_roles(trial, fold)
     seen = []
     once = roles.distiller.losses
 
@@ -99,12 +92,5 @@ def test_a_network_is_the_same_operations_for_all_inputs(name):
 def test_dense_networks_and_cpus_have_none(tmp_path):
     assert not backbones.build("unet", channels=3, num_classes=2).same_steps
     trial, fold = small_trial(str(tmp_path)), small_fold()
-    roles = make_roles(
-        trial.config,
-        INFO,
-        fold,
-        0,
-        storage=str(tmp_path),
-        runtime=Runtime.here(torch.device("cpu")),
-    )
+    roles = small_roles(trial, fold)
     assert make_recorder(trial.config, roles) is None
