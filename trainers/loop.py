@@ -18,11 +18,11 @@ from torch import Tensor, nn
 from fdsweep.search_spaces.configs import StudentConfig
 from fdsweep.search_spaces.errors import ReplicateError
 from fdsweep.trainers import rng
-from fdsweep.trainers.backbones import Backbone
 from fdsweep.trainers.datasets import SCENE, Fold
 from fdsweep.trainers.distillers import OWN_HEAD, Distiller
 from fdsweep.trainers.distillers.base import TaskLoss
 from fdsweep.trainers.distributed import Placed, on_device
+from fdsweep.trainers.distributed.recording import MIN_STEPS, Recorder, recordable
 from fdsweep.trainers.environment import continued, environment
 from fdsweep.trainers.features.outputs import Outputs
 from fdsweep.trainers.loaders import evaluation_batches, training_views
@@ -32,15 +32,11 @@ from fdsweep.trainers.protocol.history import Evaluation, History
 from fdsweep.trainers.protocol.lookahead import ahead
 from fdsweep.trainers.protocol.pairing import teacher_batches
 from fdsweep.trainers.protocol.partner import Partner
-from fdsweep.trainers.protocol.recording import MIN_STEPS, Recorder
 from fdsweep.trainers.tasks import Task
 from fdsweep.trainers.teachers import Teacher
 
 LOOP_VERSION = 2
 """Raised when the numbers that this module gives change; part of every content key."""
-
-RECORDS_STEPS = True
-"""Whether a GPU is given recorded steps, where they can be; the bits are the same without."""
 
 Snapshot = Callable[[], dict[str, Any]]
 OnEpoch = Callable[[History, Snapshot], None]
@@ -273,7 +269,7 @@ def train_epoch(
     """One pass over the training split; the mean over its samples of every loss term.
 
     The order of the batches depends on (seed, epoch) alone. Without `rate` the learning rate is
-    what the optimiser has. Full batches go through the `recorder`, if there is one.
+    what the optimiser has. Steps go through the `recorder`, if there is one.
     """
     train = fold.train.cpu()
     if config.network.sampling == "balanced":
@@ -298,13 +294,12 @@ def train_epoch(
     moves_ahead = len({*rates}) > 1 and roles.distiller.inner_steps()
     recorded = recorder if len(batches) >= MIN_STEPS and not moves_ahead else None
     if recorded is not None:
-        recorded.begin()
+        recorded.forget()
     for step, batch in enumerate(batches):
         if rates:
             _set_rate(optimizer, rates[step])
         own = itertools.starmap(Part, itertools.islice(given, len(in_parts([batch], count))))
-        through = recorded if len(batch) == len(batches[0]) else None
-        for name, value in train_step(own, len(batch), roles, optimizer, through).items():
+        for name, value in train_step(own, len(batch), roles, optimizer, recorded).items():
             sums[name] = sums.get(name, 0) + value
     next(given, None)  # whoever gives comes to its end, and keeps what it gave
     means = torch.stack(list(sums.values())) / len(fold.train)
@@ -357,19 +352,20 @@ def _add_gradient(
 
 
 def make_recorder(config: StudentConfig, roles: Roles) -> Recorder | None:
-    """What records steps of `config`; None where a step is to be asked for as it comes.
+    """What records steps of `config`; None where a step is asked for as it comes.
 
-    That is on a CPU and with several workers, in parts, where networks compute blocks twice, and
-    where network, method or partner do not say that all steps are the same.
+    That is also where a batch is in parts, networks compute blocks twice or predict every pixel,
+    of which the labelled ones are counted, and where two networks train.
     """
-    runtime, network = roles.student.runtime, roles.student.network
-    is_whole = runtime.world_size == config.network.optim.accumulate == 1
-    is_plain = not config.network.gradient_checkpointing and roles.partner is None
-    is_same = isinstance(network, Backbone) and network.same_steps and roles.distiller.same_steps
-    on_gpu = runtime.device.type == "cuda" and not roles.distiller.moves_teacher
-    if not (RECORDS_STEPS and on_gpu and is_whole and is_plain and is_same):
+    runtime, network = roles.student.runtime, config.network
+    is_plain = network.optim.accumulate == 1 and not network.gradient_checkpointing
+    is_alone = roles.partner is None and not roles.distiller.moves_teacher
+    parts = roles.student.network, roles.distiller
+    if not (is_plain and is_alone and not roles.task.dense):
         return None
-    return Recorder(list(roles.trained().parameters()))
+    if not recordable(runtime.device, runtime.world_size, *parts):
+        return None
+    return Recorder(roles.trained().parameters())
 
 
 def in_parts(batches: Sequence[Tensor], count: int) -> Sequence[Tensor]:

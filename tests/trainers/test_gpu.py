@@ -10,10 +10,11 @@ import pytest
 import torch
 from conftest import DENSE, INFO, dense_fold, dense_trial, small_fold, small_trial
 
-from fdsweep.trainers import distillers, distributed, environment, loop
+from fdsweep.trainers import distillers, distributed, environment
 from fdsweep.trainers.datasets import Dataset
+from fdsweep.trainers.distributed import recording
+from fdsweep.trainers.distributed.recording import Recording
 from fdsweep.trainers.loop import make_recorder, train_epoch
-from fdsweep.trainers.protocol.recording import Recording
 from fdsweep.trainers.replicate import make_roles, run_replicate
 from fdsweep.trainers.trials import costs
 
@@ -78,7 +79,7 @@ def test_recorded_steps_give_the_bits_of_those_asked_for_one_by_one(method, tmp_
     optim = {"batch_size": 4, "schedule": schedule}
     recorded = trained("samples", method, tmp_path, optim=optim)
     assert bool(played) == distillers.specimen(method, {}).same_steps
-    monkeypatch.setattr(loop, "RECORDS_STEPS", False)
+    monkeypatch.setattr(recording, "RECORDS", False)
     assert trained("samples", method, tmp_path, optim=optim) == recorded
 
 

@@ -88,7 +88,7 @@ class Distiller(nn.Module, ABC):
             so that logits may be embeddings.
         same_steps: within an epoch all batches of a size are the same operations on other numbers:
             no branch, draw or option of Python's differs, and nothing is read from the device. A
-            GPU can then be given recorded steps (`protocol.recording`).
+            GPU can then be given recorded steps (`distributed.recording`).
         clip_norm: largest norm of the gradient of all that is trained; None leaves it as it is.
         epoch: the running epoch, from 0; the training loop sets it.
         epochs: how many there are in all; the training loop sets it before the first one.

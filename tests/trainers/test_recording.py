@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from fdsweep.trainers import backbones, distillers
-from fdsweep.trainers.loop import make_recorder, train_epoch
+from fdsweep.trainers.distributed.recording import Recorder, recordable
+from fdsweep.trainers.loop import train_epoch
 
 SAME = [name for name in distillers.names() if distillers.specimen(name, {}).same_steps]
 NETWORKS = {
@@ -19,6 +20,8 @@ NETWORKS = {
     "resnet18": (4, 3, 40, 40),
     "mobilenet-v2": (4, 3, 40, 40),
     "bert-small": (4, 9),
+    "unet": (2, 3, 16, 24),
+    "deeplab-mobilenet-v2": (2, 3, 32, 48),
 }
 
 
@@ -89,8 +92,22 @@ def test_a_network_is_the_same_operations_for_all_inputs(name):
     assert all(one == other for one, other in pairwise(seen[1:]))  # the first makes gradients
 
 
-def test_dense_networks_and_cpus_have_none(tmp_path):
-    assert not backbones.build("unet", channels=3, num_classes=2).same_steps
-    trial, fold = small_trial(str(tmp_path)), small_fold()
-    roles = small_roles(trial, fold)
-    assert make_recorder(trial.config, roles) is None
+def test_a_gpu_alone_is_given_recordings_of_what_says_that_it_is_the_same():
+    gpu, cpu = torch.device("cuda"), torch.device("cpu")
+    network, method, other = (
+        backbones.build("cnn1d", channels=3, num_classes=2),
+        distillers.specimen("kd", {}),
+        distillers.specimen("c2kd", {}),
+    )
+    assert recordable(gpu, 1, network, method)
+    assert not recordable(cpu, 1, network, method)
+    assert not recordable(gpu, 2, network, method)
+    assert not recordable(gpu, 1, network, other)
+    assert not recordable(gpu, 1, torch.nn.Linear(2, 2))
+
+
+def test_what_has_other_shapes_than_the_first_is_computed():
+    recorder = Recorder()
+    for rows in (3, 2, 5):
+        assert recorder(lambda given: given[0] + 1, [torch.ones(rows)]).tolist() == [2] * rows
+    assert recorder.recording is None
