@@ -22,7 +22,7 @@ from fdsweep.trainers.datasets import SCENE, Fold
 from fdsweep.trainers.distillers import OWN_HEAD, Distiller
 from fdsweep.trainers.distillers.base import TaskLoss
 from fdsweep.trainers.distributed import Placed, on_device
-from fdsweep.trainers.distributed.recording import MIN_STEPS, Recorder, recordable
+from fdsweep.trainers.distributed.recording import Recorder, recordable
 from fdsweep.trainers.environment import continued, environment
 from fdsweep.trainers.features.outputs import Outputs
 from fdsweep.trainers.loaders import evaluation_batches, training_views
@@ -40,6 +40,9 @@ LOOP_VERSION = 2
 
 Snapshot = Callable[[], dict[str, Any]]
 OnEpoch = Callable[[History, Snapshot], None]
+MIN_RECORDED = 8
+"""Steps: to record one takes longer than to ask for it."""
+
 Rate = Callable[[int, int], float]
 """The learning rate of a step, from its number and that of the epoch's steps."""
 
@@ -290,16 +293,15 @@ def train_epoch(
     else:
         known = roles.partner.trained(parts, epoch)
     given = zip(views, roles.teach(parts, epoch, taught_parts), known, strict=True)
-    rates = [rate(step, len(batches)) for step in range(len(batches))] if rate else []
-    moves_ahead = len({*rates}) > 1 and roles.distiller.inner_steps()
-    recorded = recorder if len(batches) >= MIN_STEPS and not moves_ahead else None
-    if recorded is not None:
-        recorded.forget()
+    rates = [optimizer.param_groups[0]["lr"]] * len(batches)
+    if rate is not None:
+        rates = [rate(step, len(batches)) for step in range(len(batches))]
+    if recorder is not None and not _holds(recorder, rates, roles.distiller):
+        recorder = None
     for step, batch in enumerate(batches):
-        if rates:
-            _set_rate(optimizer, rates[step])
+        _set_rate(optimizer, rates[step])
         own = itertools.starmap(Part, itertools.islice(given, len(in_parts([batch], count))))
-        for name, value in train_step(own, len(batch), roles, optimizer, recorded).items():
+        for name, value in train_step(own, len(batch), roles, optimizer, recorder).items():
             sums[name] = sums.get(name, 0) + value
     next(given, None)  # whoever gives comes to its end, and keeps what it gave
     means = torch.stack(list(sums.values())) / len(fold.train)
@@ -366,6 +368,17 @@ def make_recorder(config: StudentConfig, roles: Roles) -> Recorder | None:
     if not recordable(runtime.device, runtime.world_size, *parts):
         return None
     return Recorder(roles.trained().parameters())
+
+
+def _holds(recorder: Recorder, rates: Sequence[float], distiller: Distiller) -> bool:
+    """Whether one recording holds for the steps of an epoch with these `rates`, and is worth it.
+
+    The recorder is told what it depends on. Inner steps have their rate in it.
+    """
+    inner = {*rates} if distiller.inner_steps() else set()
+    epoch = None if distiller.same_epochs else (distiller.epoch, distiller.epochs)
+    recorder.expect((epoch, inner))
+    return len(inner) <= 1 and (epoch is None or len(rates) >= MIN_RECORDED)
 
 
 def in_parts(batches: Sequence[Tensor], count: int) -> Sequence[Tensor]:

@@ -10,10 +10,12 @@ import pytest
 import torch
 from conftest import DENSE, INFO, dense_fold, dense_trial, small_fold, small_trial
 
+from fdsweep.search_spaces.configs import OptimConfig
 from fdsweep.trainers import distillers, distributed, environment
-from fdsweep.trainers.datasets import Dataset
+from fdsweep.trainers.datasets import Dataset, DatasetInfo, Modality
 from fdsweep.trainers.distributed import recording
 from fdsweep.trainers.distributed.recording import Recording
+from fdsweep.trainers.loaders import Plain
 from fdsweep.trainers.loop import make_recorder, train_epoch
 from fdsweep.trainers.replicate import make_roles, run_replicate
 from fdsweep.trainers.trials import costs
@@ -81,6 +83,41 @@ def test_recorded_steps_give_the_bits_of_those_asked_for_one_by_one(method, tmp_
     assert bool(played) == distillers.specimen(method, {}).same_steps
     monkeypatch.setattr(recording, "RECORDS", False)
     assert trained("samples", method, tmp_path, optim=optim) == recorded
+
+
+TEXTS = DatasetInfo(
+    name="texts",
+    modalities=(Modality("left", 50, "bert-small"), Modality("right", 50, "bert-small")),
+    classes=("a", "b", "c"),
+    fingerprint="texts",
+    optim=OptimConfig(epochs=3, batch_size=4),
+    source="drawn at random",
+)
+
+
+def test_recorded_steps_of_a_network_that_drops_out_give_the_same_bits(tmp_path, monkeypatch):
+    """A BERT, whose dropout draws in every step, in evaluation mode as the teacher."""
+    draw = torch.Generator().manual_seed(0)
+    texts = torch.randint(1, 50, (120, 9), generator=draw)
+    fold = small_fold()
+    fold = replace(fold, inputs=dict.fromkeys(fold.inputs, Plain(texts, augmented=True))).to(GPU)
+    trial = small_trial(str(tmp_path), method="kd", batch_size=4)
+
+    def outcome():
+        def read(one):
+            return replace(one, backbone="bert-small", dataset="texts")
+
+        config = replace(
+            trial.config,
+            network=read(trial.config.network),
+            teachers=tuple(map(read, trial.config.teachers)),
+        )
+        found = run_replicate(replace(trial, config=config, key=config.key), TEXTS, fold, 0)
+        return {name: x for name, x in found.items() if name != "seconds"}
+
+    recorded = outcome()
+    monkeypatch.setattr(recording, "RECORDS", False)
+    assert outcome() == recorded
 
 
 @pytest.mark.parametrize(("setup", "method"), list(usable()))

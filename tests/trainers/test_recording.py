@@ -14,6 +14,11 @@ from fdsweep.trainers.distributed.recording import Recorder, recordable
 from fdsweep.trainers.loop import train_epoch
 
 SAME = [name for name in distillers.names() if distillers.specimen(name, {}).same_steps]
+OPTIONS: dict[str, dict[str, Any]] = {
+    "kd+fd-cmkd": {},
+    "fd-cmkd, cutoff learned": {"cutoff": "learn"},
+    "dkd, warming up": {"warmup_share": 1.0},
+}
 NETWORKS = {
     "cnn1d": (4, 3, 40),
     "cnn2d": (4, 3, 20, 20),
@@ -49,11 +54,10 @@ def test_most_methods_say_so():
     assert {*distillers.names()} - {*SAME} == {"c2kd", "cirkd-v2"}
 
 
-@pytest.mark.parametrize("method", [*SAME, "kd+fd-cmkd", "fd-cmkd:learn"])
+@pytest.mark.parametrize("method", [*SAME, *OPTIONS])
 def test_all_steps_of_an_epoch_are_the_same_operations(method, tmp_path, monkeypatch):
-    """Of three, each with numbers of its own."""
-    method, _, option = method.partition(":")
-    options = {"cutoff": "learn"} if option else {}
+    """Of three, each with numbers of its own; and of all epochs, if it says so."""
+    options, method = OPTIONS.get(method, {}), method.partition(",")[0]
     trial = small_trial(str(tmp_path), method=method, options=options, batch_size=22)
     fold = small_fold()
     roles = small_roles(trial, fold)
@@ -69,10 +73,14 @@ def test_all_steps_of_an_epoch_are_the_same_operations(method, tmp_path, monkeyp
 
     monkeypatch.setattr(roles.distiller, "losses", losses)
     optimizer = torch.optim.SGD(roles.trained().parameters(), lr=0.01)
-    train_epoch(trial.config, 0, 1, fold, roles, optimizer)
-    assert len(seen) == 4
-    assert all(len(operations) > 10 for operations in seen)
-    assert seen[0] == seen[1] == seen[2]
+    for number in (0, 1):
+        train_epoch(trial.config, 0, number, fold, roles, optimizer)
+    first, second, third, last, *later = seen
+    assert len(last) > 10
+    assert first == second == third
+    assert later[0] == later[1] == later[2]
+    assert first == later[0] or not roles.distiller.same_epochs
+    assert first != later[0] or not options
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -21,9 +21,6 @@ Found = TypeVar("Found")
 RECORDS = True
 """Whether anything is recorded; the bits are the same without."""
 
-MIN_STEPS = 8
-"""Of an epoch: to record a step takes longer than to ask for it."""
-
 
 def recordable(device: torch.device, workers: int, *parts: object) -> bool:
     """Whether what `parts`, networks and methods, compute on `device` can be recorded.
@@ -45,11 +42,13 @@ class Recorder:
         self.parameters = [x for x in parameters if x.requires_grad]
         self.recording: Recording[Any] | None = None
         self.shapes: list[torch.Size] = []
-        self.is_current = False
+        self.decided: object = None
+        self.is_true = False
 
-    def forget(self) -> None:
-        """What was recorded is no longer true: an epoch begins, or an option has changed."""
-        self.is_current = False
+    def expect(self, decided: object) -> None:
+        """What is recorded is true as long as this, which Python decides, stays equal."""
+        self.is_true = self.is_true and decided == self.decided
+        self.decided = decided
 
     def __call__(
         self, compute: Callable[[Sequence[Tensor]], Found], given: Sequence[Tensor]
@@ -63,9 +62,9 @@ class Recorder:
         if shapes != self.shapes:
             self.shapes = self.shapes or shapes
             return compute(given)
-        if self.recording is None or not self.is_current:
+        if self.recording is None or not self.is_true:
             self.recording = Recording(compute, given, self.parameters)
-            self.is_current = True
+            self.is_true = True
         found: Found = self.recording.play(given)
         return found
 
