@@ -1,19 +1,21 @@
 """What a training step costs on a GPU, method by method: `python benchmarks/gpu.py`.
 
 A pair of ResNet-18 on made-up samples of CREMA-D's shapes (a spectrogram 1 x 257 x 299, a picture
-3 x 224 x 224), batches of 64, student on pictures, all data on the device. Each method is timed
-twice, in turns: as `fdsweep` trains (kernels that repeat to the bit) and with whatever kernels
-torch finds fastest. `waits` are the times per step that the host waits for the device, as torch's
-sync debug mode counts them, of a pass of 16 steps (its end included). `bf16` is the largest
-relative difference of a loss from float32's in the first two epochs.
+3 x 224 x 224), batches of 64, student on pictures, all data on the device, kernels that repeat to
+the bit. Each method is timed twice: as `fdsweep` trains, with recorded steps where they can be, and
+`asked`, where Python asks for every operation. `busy` is the share of its time in which the device
+computes, and GiB what torch has taken of it at most. `waits` are the times per step that the host
+waits for the device, as torch's sync debug mode counts them, of a pass of 16 steps (its end
+included). `bf16` is the largest relative difference of a loss from float32's in the first two
+epochs.
 
-Three lines stand above them for comparison:
+Some lines stand above them for comparison:
 
   published  a straightforward loop as papers publish it: each sample is unpickled, decoded and
              cropped when its turn comes, in this process; float32; both networks' teachers run in
              every step, and accuracy is counted sample by sample
   bare       the student alone: bfloat16, channels-last, data on the device, fused SGD, no
-             evaluation and no recording
+             evaluation, each operation asked for; then so with whatever kernels torch finds fastest
   roofline   what the bare loop would take if all it multiplies went as fast as large matrices
              multiply here
 
@@ -52,6 +54,7 @@ import torch
 import torch.nn.functional as F
 from data import PerItem
 from PIL import Image
+from torch.profiler import ProfilerActivity, profile
 from torch.utils.data import DataLoader
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -63,7 +66,8 @@ from fdsweep.trainers.datasets import DatasetInfo, Fold, Modality
 from fdsweep.trainers.distributed import Runtime
 from fdsweep.trainers.environment import environment, repeat
 from fdsweep.trainers.loaders import Plain
-from fdsweep.trainers.loop import Roles, train_epoch
+from fdsweep.trainers.loop import Roles, make_recorder, train_epoch
+from fdsweep.trainers.optimisation import make_optimizer
 from fdsweep.trainers.replicate import make_roles
 
 BATCH, STEPS, ROUNDS, CLASSES = 64, 16, 3, 6
@@ -132,30 +136,34 @@ def configs(setup: Setup, methods: list[str]) -> dict[str, StudentConfig]:
 
 
 class Stepper:
-    """Passes of STEPS steps of one method."""
+    """Passes of STEPS steps of one method; `recorded` ones where they can be."""
 
-    def __init__(self, config: StudentConfig, setup: Setup) -> None:
+    def __init__(self, config: StudentConfig, setup: Setup, *, recorded: bool = True) -> None:
         self.config, self.setup = config, setup
         self.roles: Roles = make_roles(
             config, setup.info, setup.fold, 0, storage=".", runtime=Runtime.here(setup.device)
         )
-        self.optimizer = torch.optim.SGD(self.roles.trained().parameters(), lr=1e-3)
+        parameters = self.roles.trained().parameters()
+        self.optimizer = make_optimizer(config.network.optim, parameters)
+        self.recorder = make_recorder(config, self.roles) if recorded else None
+
+    def epoch(self, number: int) -> list[float]:
+        """The losses of an epoch, term by term."""
+        fold, config = self.setup.fold, self.config
+        losses = train_epoch(
+            config, 0, number, fold, self.roles, self.optimizer, recorder=self.recorder
+        )
+        return list(losses.values())
 
     def run(self) -> float:
         """Milliseconds of a step; the pass ends with a read of the losses."""
         start = time.perf_counter()
-        train_epoch(self.config, 0, 0, self.setup.fold, self.roles, self.optimizer)
+        self.epoch(0)
         return (time.perf_counter() - start) / STEPS * 1000
 
     def losses(self) -> list[float]:
         """Of two epochs, term by term."""
-        return [
-            loss
-            for epoch in range(2)
-            for loss in train_epoch(
-                self.config, 0, epoch, self.setup.fold, self.roles, self.optimizer
-            ).values()
-        ]
+        return [loss for epoch in range(2) for loss in self.epoch(epoch)]
 
 
 def bare(setup: Setup) -> Callable[[], float]:
@@ -287,24 +295,31 @@ def deviation(config: StudentConfig, setup: Setup) -> float:
 
 def measured(config: StudentConfig, setup: Setup) -> dict[str, Any]:
     """One line of the table."""
-    on_gpu = setup.device.type == "cuda"
-    if on_gpu:
+    if setup.device.type == "cuda":
+        torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
     stepper = Stepper(config, setup)
     stepper.run()
-    exact, fast = [], []
-    with fastest():
-        stepper.run()
-    for _ in range(ROUNDS):
-        exact.append(stepper.run())
-        with fastest():
-            fast.append(stepper.run())
-    line: dict[str, Any] = {"ms": statistics.median(exact), "fast_ms": statistics.median(fast)}
-    if on_gpu:
-        line["gib"] = torch.cuda.max_memory_allocated() / 2**30
-        line["waits"] = waits(stepper)
-        line["bf16"] = deviation(config, setup)
+    stepper.run()
+    line: dict[str, Any] = {"ms": statistics.median(stepper.run() for _ in range(ROUNDS))}
+    if setup.device.type == "cpu":
+        return line
+    line["gib"] = torch.cuda.max_memory_reserved() / 2**30
+    line["waits"] = waits(stepper)
+    line["busy"] = kernels(stepper) / line["ms"]
+    plain = Stepper(config, setup, recorded=False)
+    plain.run()
+    line["plain_ms"] = statistics.median(plain.run() for _ in range(ROUNDS))
+    line["bf16"] = deviation(config, setup)
     return line
+
+
+def kernels(stepper: Stepper) -> float:
+    """Milliseconds of a step that the device computes, as torch's profiler tells."""
+    with profile(activities=[ProfilerActivity.CUDA]) as seen:
+        stepper.run()
+        torch.cuda.synchronize()
+    return sum(one.self_device_time_total for one in seen.key_averages()) / STEPS / 1000
 
 
 def alone(method: str, start: float, device: torch.device, *, small: bool) -> None:
@@ -353,7 +368,7 @@ def main() -> None:
     results["bare"] = {"ms": statistics.median(loop() for _ in range(ROUNDS))}
     with fastest():
         loop()
-        results["bare"]["fast_ms"] = statistics.median(loop() for _ in range(ROUNDS))
+        results["bare, fastest kernels"] = {"ms": statistics.median(loop() for _ in range(ROUNDS))}
     results["roofline"] = roofline(setup, loop)
     for name, config in configs(setup, given.methods).items():
         try:
@@ -361,16 +376,17 @@ def main() -> None:
         except RuntimeError as error:
             results[name] = {"error": str(error).splitlines()[0]}
     print(f"{Runtime.here(device).device_name}, torch {torch.__version__}, batch {setup.batch}")
-    print("| method | ms per step | samples/s | fastest ms | GiB | waits | bf16 |")
-    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+    print("| method | ms per step | samples/s | asked, ms | busy | GiB | waits | bf16 |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     for name, line in results.items():
         if "error" in line:
             print(f"| {name} | {line['error']} |")
             continue
-        more = " | ".join(f"{line[k]:.2g}" if k in line else "" for k in ("gib", "waits", "bf16"))
-        rate, fast = 1000 * setup.batch / line["ms"], line.get("fast_ms")
-        told = "" if fast is None else f"{fast:.1f}"
-        print(f"| {name} | {line['ms']:.1f} | {rate:,.0f} | {told} | {more} |")
+        plain = f"{line['plain_ms']:.1f}" if "plain_ms" in line else ""
+        figures = ("busy", "gib", "waits", "bf16")
+        more = " | ".join(f"{line[k]:.2g}" if k in line else "" for k in figures)
+        rate = 1000 * setup.batch / line["ms"]
+        print(f"| {name} | {line['ms']:.1f} | {rate:,.0f} | {plain} | {more} |")
     told = results["roofline"]
     print(f"\nBare: {told['bare_tflops']:.3g} TFLOP/s; large matrices: {told['tflops']:.3g}.")
     torch.cuda.empty_cache()

@@ -22,6 +22,7 @@ from fdsweep.trainers.datasets import SCENE, Fold
 from fdsweep.trainers.distillers import OWN_HEAD, Distiller
 from fdsweep.trainers.distillers.base import TaskLoss
 from fdsweep.trainers.distributed import Placed, on_device
+from fdsweep.trainers.distributed.recording import Recorder, recordable
 from fdsweep.trainers.environment import continued, environment
 from fdsweep.trainers.features.outputs import Outputs
 from fdsweep.trainers.loaders import evaluation_batches, training_views
@@ -39,6 +40,9 @@ LOOP_VERSION = 2
 
 Snapshot = Callable[[], dict[str, Any]]
 OnEpoch = Callable[[History, Snapshot], None]
+MIN_RECORDED = 8
+"""Steps: to record one takes longer than to ask for it."""
+
 Rate = Callable[[int, int], float]
 """The learning rate of a step, from its number and that of the epoch's steps."""
 
@@ -97,6 +101,21 @@ class Part(NamedTuple):
     inputs: Tensor
     taught: tuple[Outputs, ...]
     labels: Tensor
+
+    def tensors(self) -> list[Tensor]:
+        """All that it is made of."""
+        taught = (x for one in self.taught for x in (*one[:2], *(one.maps or ())))
+        return [self.inputs, self.labels, *taught]
+
+    def like(self, tensors: Sequence[Tensor]) -> "Part":
+        """A part of the same kind, made of other `tensors`."""
+        inputs, labels, *rest = tensors
+        left, taught = iter(rest), []
+        for one in self.taught:
+            features, logits = next(left), next(left)
+            maps = one.maps and tuple(next(left) for _ in one.maps)
+            taught.append(Outputs(features, logits, maps))
+        return Part(inputs, tuple(taught), labels)
 
 
 class Chosen(NamedTuple):
@@ -173,6 +192,7 @@ class Training:
         self.config, self.seed, self.fold, self.roles = config, seed, fold, roles
         self.trained = roles.trained()
         self.optimizer = make_optimizer(config.network.optim, self.trained.parameters())
+        self.recorder = make_recorder(config, roles)
         self.history = History(roles.task.metric)
         self.best_weights = _copy(roles.student.network)
         self.best_method: dict[str, Tensor] = {}
@@ -214,7 +234,9 @@ class Training:
         epoch = self.history.epochs
         rate = partial(learning_rate, config.network.optim, epoch)
         with rng.seeded(self.seed, "noise", epoch, roles.student.runtime.rank):
-            losses = train_epoch(config, self.seed, epoch, fold, roles, self.optimizer, rate)
+            losses = train_epoch(
+                config, self.seed, epoch, fold, roles, self.optimizer, rate, self.recorder
+            )
         if not all(torch.tensor(list(losses.values())).isfinite()):
             raise ReplicateError(
                 f"the loss is no longer finite in epoch {epoch} ({losses})",
@@ -245,11 +267,12 @@ def train_epoch(
     roles: Roles,
     optimizer: torch.optim.Optimizer,
     rate: Rate | None = None,
+    recorder: Recorder | None = None,
 ) -> dict[str, float]:
     """One pass over the training split; the mean over its samples of every loss term.
 
     The order of the batches depends on (seed, epoch) alone. Without `rate` the learning rate is
-    what the optimiser has.
+    what the optimiser has. Steps go through the `recorder`, if there is one.
     """
     train = fold.train.cpu()
     if config.network.sampling == "balanced":
@@ -270,11 +293,15 @@ def train_epoch(
     else:
         known = roles.partner.trained(parts, epoch)
     given = zip(views, roles.teach(parts, epoch, taught_parts), known, strict=True)
+    rates = [optimizer.param_groups[0]["lr"]] * len(batches)
+    if rate is not None:
+        rates = [rate(step, len(batches)) for step in range(len(batches))]
+    if recorder is not None and not _holds(recorder, rates, roles.distiller):
+        recorder = None
     for step, batch in enumerate(batches):
-        if rate is not None:
-            _set_rate(optimizer, rate(step, len(batches)))
+        _set_rate(optimizer, rates[step])
         own = itertools.starmap(Part, itertools.islice(given, len(in_parts([batch], count))))
-        for name, value in train_step(own, len(batch), roles, optimizer).items():
+        for name, value in train_step(own, len(batch), roles, optimizer, recorder).items():
             sums[name] = sums.get(name, 0) + value
     next(given, None)  # whoever gives comes to its end, and keeps what it gave
     means = torch.stack(list(sums.values())) / len(fold.train)
@@ -282,7 +309,11 @@ def train_epoch(
 
 
 def train_step(
-    parts: Iterable[Part], size: int, roles: Roles, optimizer: torch.optim.Optimizer
+    parts: Iterable[Part],
+    size: int,
+    roles: Roles,
+    optimizer: torch.optim.Optimizer,
+    recorder: Recorder | None = None,
 ) -> dict[str, Tensor]:
     """One step on a batch of `size` samples in its `parts`; its detached losses times `size`.
 
@@ -293,7 +324,9 @@ def train_step(
     sums: dict[str, Tensor] = {}
     for part in parts:
         count = len(part.labels)
-        for name, value in _add_gradient(part, count / size, roles, lr).items():
+        add = partial(_add_gradient, kind=part, share=count / size, roles=roles, lr=lr)
+        losses = recorder(add, part.tensors()) if recorder else add(part.tensors())
+        for name, value in losses.items():
             sums[name] = sums.get(name, 0) + value * count
     if roles.distiller.clip_norm is not None:
         nn.utils.clip_grad_norm_(roles.trained().parameters(), roles.distiller.clip_norm)
@@ -301,10 +334,15 @@ def train_step(
     return sums
 
 
-def _add_gradient(part: Part, share: float, roles: Roles, lr: float) -> dict[str, Tensor]:
-    """Add that of the losses of `part`, times its `share` of the batch; the detached losses."""
+def _add_gradient(
+    tensors: Sequence[Tensor], kind: Part, share: float, roles: Roles, lr: float
+) -> dict[str, Tensor]:
+    """Add that of the losses of a part, times its `share` of the batch; the detached losses.
+
+    The part is of the same `kind` as another, and made of these `tensors`.
+    """
     student, distiller = roles.student, roles.distiller
-    inputs, taught, labels = part
+    inputs, taught, labels = kind.like(tensors)
 
     def outputs() -> Outputs:
         return student.on_batch(inputs, len(labels), maps=distiller.student_maps)
@@ -313,6 +351,34 @@ def _add_gradient(part: Part, share: float, roles: Roles, lr: float) -> dict[str
         losses = distiller.losses(outputs(), taught, labels, roles.loss)
         (share * losses["total"]).backward()
     return inner | {name: value.detach() for name, value in losses.items()}
+
+
+def make_recorder(config: StudentConfig, roles: Roles) -> Recorder | None:
+    """What records steps of `config`; None where a step is asked for as it comes.
+
+    That is also where a batch is in parts, networks compute blocks twice or predict every pixel,
+    of which the labelled ones are counted, and where two networks train.
+    """
+    runtime, network = roles.student.runtime, config.network
+    is_plain = network.optim.accumulate == 1 and not network.gradient_checkpointing
+    is_alone = roles.partner is None and not roles.distiller.moves_teacher
+    parts = roles.student.network, roles.distiller
+    if not (is_plain and is_alone and not roles.task.dense):
+        return None
+    if not recordable(runtime.device, runtime.world_size, *parts):
+        return None
+    return Recorder(roles.trained().parameters())
+
+
+def _holds(recorder: Recorder, rates: Sequence[float], distiller: Distiller) -> bool:
+    """Whether one recording holds for the steps of an epoch with these `rates`, and is worth it.
+
+    The recorder is told what it depends on. Inner steps have their rate in it.
+    """
+    inner = {*rates} if distiller.inner_steps() else set()
+    epoch = None if distiller.same_epochs else (distiller.epoch, distiller.epochs)
+    recorder.expect((epoch, inner))
+    return len(inner) <= 1 and (epoch is None or len(rates) >= MIN_RECORDED)
 
 
 def in_parts(batches: Sequence[Tensor], count: int) -> Sequence[Tensor]:

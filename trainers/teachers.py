@@ -18,6 +18,7 @@ from fdsweep.trainers import backbones, rng, tasks
 from fdsweep.trainers.backbones import pretrained
 from fdsweep.trainers.datasets import DatasetInfo
 from fdsweep.trainers.distributed import Placed, on_device
+from fdsweep.trainers.distributed.recording import Recorder, recordable
 from fdsweep.trainers.features.outputs import Outputs
 from fdsweep.trainers.loaders import Inputs, evaluated_views, training_views
 
@@ -167,11 +168,20 @@ def live(network: Placed, inputs: Inputs, seed: int, stream: str, *, maps: bool)
     Gradients flow where the network's parameters ask for them; `maps` says whether the outputs
     carry the stages' maps, `stream` what the training views are drawn from.
     """
+    is_frozen = not any(x.requires_grad for x in network.network.parameters())
+    runtime, recorder = network.runtime, Recorder()
+    is_recorded = is_frozen and recordable(runtime.device, runtime.world_size, network.network)
+
+    def outputs(own: Tensor, size: int) -> Outputs:
+        def compute(given: Sequence[Tensor]) -> Outputs:
+            return network.on_batch(given[0], size, maps=maps)
+
+        return recorder(compute, [own]).clone() if is_recorded else compute([own])
 
     def teach(batches: Sequence[Tensor], epoch: int) -> Iterator[Outputs]:
         views = training_views(inputs, batches, seed, stream, epoch)
         for own, batch in zip(views, batches, strict=True):
-            yield network.on_batch(own, len(batch), maps=maps)
+            yield outputs(own, len(batch))
 
     return teach
 
@@ -233,6 +243,7 @@ class _Permuted(backbones.Backbone):
         super().__init__()
         self.network = network
         self.dim, self.map_dims = network.dim, network.map_dims
+        self.same_steps = network.same_steps
         self.register_buffer("order", order)
 
     @property

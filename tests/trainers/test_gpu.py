@@ -10,9 +10,13 @@ import pytest
 import torch
 from conftest import DENSE, INFO, dense_fold, dense_trial, small_fold, small_trial
 
+from fdsweep.search_spaces.configs import OptimConfig
 from fdsweep.trainers import distillers, distributed, environment
-from fdsweep.trainers.datasets import Dataset
-from fdsweep.trainers.loop import train_epoch
+from fdsweep.trainers.datasets import Dataset, DatasetInfo, Modality
+from fdsweep.trainers.distributed import recording
+from fdsweep.trainers.distributed.recording import Recording
+from fdsweep.trainers.loaders import Plain
+from fdsweep.trainers.loop import make_recorder, train_epoch
 from fdsweep.trainers.replicate import make_roles, run_replicate
 from fdsweep.trainers.trials import costs
 
@@ -43,9 +47,9 @@ def exact():
     torch.use_deterministic_algorithms(False)
 
 
-def trained(setup, method, storage, device=GPU, **given):
+def trained(setup, method, storage, device=GPU, optim=None, **given):
     make_fold, make_trial, info = SETUPS[setup]
-    trial = make_trial(str(storage), method=method)
+    trial = make_trial(str(storage), method=method, **optim or {})
     outcome = run_replicate(trial, info, make_fold().to(device), 0, **given)
     outcome.pop("seconds", None)
     return outcome
@@ -65,6 +69,55 @@ def test_going_on_from_a_checkpoint_changes_no_bit(setup, method, tmp_path):
     assert trained(setup, method, tmp_path) == whole
     for stop in (1, 2):
         assert trained(setup, method, tmp_path, resume=taken[stop]) == whole
+
+
+@pytest.mark.parametrize("method", [name for setup, name in usable() if setup == "samples"])
+def test_recorded_steps_give_the_bits_of_those_asked_for_one_by_one(method, tmp_path, monkeypatch):
+    """17 batches of 4 and one of 2, with a rate of its own at each step but in inner steps."""
+    played = []
+    play = Recording.play
+    monkeypatch.setattr(Recording, "play", lambda *args: played.append(1) or play(*args))
+    schedule = "polynomial" if method == "unpaired" else "cosine"
+    optim = {"batch_size": 4, "schedule": schedule}
+    recorded = trained("samples", method, tmp_path, optim=optim)
+    assert bool(played) == distillers.specimen(method, {}).same_steps
+    monkeypatch.setattr(recording, "RECORDS", False)
+    assert trained("samples", method, tmp_path, optim=optim) == recorded
+
+
+TEXTS = DatasetInfo(
+    name="texts",
+    modalities=(Modality("left", 50, "bert-small"), Modality("right", 50, "bert-small")),
+    classes=("a", "b", "c"),
+    fingerprint="texts",
+    optim=OptimConfig(epochs=3, batch_size=4),
+    source="drawn at random",
+)
+
+
+def test_recorded_steps_of_a_network_that_drops_out_give_the_same_bits(tmp_path, monkeypatch):
+    """A BERT, whose dropout draws in every step, in evaluation mode as the teacher."""
+    draw = torch.Generator().manual_seed(0)
+    texts = torch.randint(1, 50, (120, 9), generator=draw)
+    fold = small_fold()
+    fold = replace(fold, inputs=dict.fromkeys(fold.inputs, Plain(texts, augmented=True))).to(GPU)
+    trial = small_trial(str(tmp_path), method="kd", batch_size=4)
+
+    def outcome():
+        def read(one):
+            return replace(one, backbone="bert-small", dataset="texts")
+
+        config = replace(
+            trial.config,
+            network=read(trial.config.network),
+            teachers=tuple(map(read, trial.config.teachers)),
+        )
+        found = run_replicate(replace(trial, config=config, key=config.key), TEXTS, fold, 0)
+        return {name: x for name, x in found.items() if name != "seconds"}
+
+    recorded = outcome()
+    monkeypatch.setattr(recording, "RECORDS", False)
+    assert outcome() == recorded
 
 
 @pytest.mark.parametrize(("setup", "method"), list(usable()))
@@ -113,11 +166,12 @@ def test_the_host_waits_for_the_gpu_a_few_times_an_epoch(method, tmp_path):
         runtime = distributed.Runtime.here(GPU)
         roles = make_roles(config, INFO, fold, 0, storage=str(tmp_path), runtime=runtime)
         optimizer = torch.optim.SGD(roles.trained().parameters(), lr=0.01)
-        train_epoch(config, 0, 0, fold, roles, optimizer)
+        recorder = make_recorder(config, roles)
+        train_epoch(config, 0, 0, fold, roles, optimizer, recorder=recorder)
         torch.cuda.set_sync_debug_mode("warn")
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            train_epoch(config, 0, 1, fold, roles, optimizer)
+            train_epoch(config, 0, 1, fold, roles, optimizer, recorder=recorder)
             torch.cuda.set_sync_debug_mode("default")
         return sum("synchroniz" in str(one.message) for one in caught)
 

@@ -207,9 +207,9 @@ def test_every_step_has_the_rate_of_its_schedule(fold, tmp_path, monkeypatch):
     """70 samples in batches of 16 are 5 steps: 7.5 of warm-up, and a cosine over what is left."""
     seen = []
 
-    def spy(*args):
-        seen.append(args[-1].param_groups[0]["lr"])
-        return train_step(*args)
+    def spy(parts, size, roles, optimizer, *rest):
+        seen.append(optimizer.param_groups[0]["lr"])
+        return train_step(parts, size, roles, optimizer, *rest)
 
     monkeypatch.setattr("fdsweep.trainers.loop.train_step", spy)
     trial = small_trial(str(tmp_path), method="none", lr=0.3, **WARM)

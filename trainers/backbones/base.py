@@ -26,12 +26,14 @@ class Backbone(nn.Module, ABC):
         classifier: the layer from the pooled last map after ReLU [N, D] to the logits [N, C]; at
             every position of the map, where it is dense.
         recomputes: `recompute` can be called.
+        same_steps: as of a `Distiller`.
         feature_point: whether the features are pooled after the last block's ReLU, as those of
             FD-CMKD's published code in fact are, or before it, as that code intends.
     """
 
     dense: ClassVar[bool] = False
     recomputes: bool = False
+    same_steps: bool = False
     dim: int
     feature_point: FeaturePoint = "post-relu"
     map_dims: tuple[int, ...] = ()

@@ -25,6 +25,7 @@ class Bert(Backbone):
     """
 
     recomputes = True
+    same_steps = True
 
     def __init__(self, *, channels: int, num_classes: int, layers: int, width: int) -> None:
         from transformers import BertConfig, BertModel  # slow to import

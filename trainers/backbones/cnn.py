@@ -25,6 +25,8 @@ class CNN(Backbone):
         ConfigError: a width below 1.
     """
 
+    same_steps = True
+
     def __init__(
         self,
         name: str,

@@ -47,6 +47,7 @@ class DeepLab(Backbone):
     """
 
     dense: ClassVar = True
+    same_steps = True
 
     def __init__(
         self,

@@ -35,6 +35,8 @@ class MobileNetV2(Backbone):
         num_classes: C.
     """
 
+    same_steps = True
+
     def __init__(self, *, channels: int, num_classes: int) -> None:
         super().__init__()
         self.network = _network(channels)

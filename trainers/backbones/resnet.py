@@ -29,6 +29,8 @@ class ResNet18(Backbone):
         num_classes: C.
     """
 
+    same_steps = True
+
     def __init__(self, *, channels: int, num_classes: int) -> None:
         super().__init__()
         network = _network(channels)

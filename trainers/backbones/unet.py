@@ -33,6 +33,7 @@ class UNet(Backbone):
     """
 
     dense: ClassVar = True
+    same_steps = True
 
     def __init__(self, *, channels: int, num_classes: int, width: int = 16) -> None:
         super().__init__()

@@ -48,6 +48,7 @@ class AFD(Distiller):
         ConfigError: a negative weight, or a `qk_dim` below 1.
     """
 
+    same_steps = same_epochs = True
     paper = "Ji, Heo, Park, AAAI 2021, arXiv 2102.02973"
     group = "Feature"
     level = "maps"

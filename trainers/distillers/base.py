@@ -86,6 +86,10 @@ class Distiller(nn.Module, ABC):
         one_label: why each sample must have one label; empty if it may have any number of them.
         needs_classes: why labels and logits must be those of classes; empty if it reads neither,
             so that logits may be embeddings.
+        same_steps: within an epoch all batches of a size are the same operations on other numbers:
+            no branch, draw or option of Python's differs, and nothing is read from the device. A
+            GPU can then be given recorded steps (`distributed.recording`).
+        same_epochs: neither `epoch` nor `epochs` is read, so that they are the same in all epochs.
         clip_norm: largest norm of the gradient of all that is trained; None leaves it as it is.
         epoch: the running epoch, from 0; the training loop sets it.
         epochs: how many there are in all; the training loop sets it before the first one.
@@ -115,6 +119,8 @@ class Distiller(nn.Module, ABC):
     dense_only: bool = False
     one_label: str = "it does not say that a sample may have several labels"
     needs_classes: str = "it does not say that it can do without classes"
+    same_steps: bool = False
+    same_epochs: bool = False
     clip_norm: float | None = None
     epoch: int = 0
     epochs: int = 1

@@ -82,6 +82,8 @@ class Composition(Several):
         self.teacher_maps = any(part.teacher_maps for part in methods)
         self.on_maps = "maps" if all(part.on_maps for part in methods) else ""
         self.couples_samples = any(part.couples_samples for part in methods)
+        self.same_steps = all(part.same_steps for part in methods)
+        self.same_epochs = all(part.same_epochs for part in methods)
         self.dense_only = any(part.dense_only for part in methods)
         self.one_label = next((part.one_label for part in methods if part.one_label), "")
         self.needs_classes = next((one.needs_classes for one in methods if one.needs_classes), "")
@@ -160,6 +162,7 @@ class OneEach(Several):
         self.student_maps, self.teacher_maps = one.student_maps, one.teacher_maps
         self.on_maps, self.dense_only = one.on_maps and "maps", one.dense_only
         self.couples_samples, self.one_label = one.couples_samples, one.one_label
+        self.same_steps, self.same_epochs = one.same_steps, one.same_epochs
         self.needs_classes = one.needs_classes
 
     @property

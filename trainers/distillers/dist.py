@@ -39,6 +39,7 @@ class DIST(Distiller):
         ConfigError: a negative weight, or a temperature that is not above 0.
     """
 
+    same_steps = same_epochs = True
     paper = "Huang et al., NeurIPS 2022, arXiv 2205.10536"
     published = "DIST"
     group = "Logit"

@@ -42,6 +42,7 @@ class DKD(Distiller):
     """
 
     couples_samples = False
+    same_steps = True
     paper = "Zhao et al., CVPR 2022, arXiv 2203.08679"
     published = "DKD"
     group = "Logit"

@@ -107,6 +107,7 @@ class FDCMKD(Distiller):
     """
 
     couples_samples = False
+    same_steps = True
     paper = "FD-CMKD, AAAI 2026, arXiv 2511.19887"
     published = "FD-CMKD"
     look = 0
@@ -190,6 +191,7 @@ class FDCMKD(Distiller):
         self.over_positions = self.dense_only = axes == "positions"
         self.on_maps = "maps" if self.over_positions else "pixels"
         self.cutoff = edge if freq else None
+        self.same_epochs = not isinstance(self.cutoff, LearnedCutoff)
         self.scale = scale
         self.low_loss, self.high_loss, self.reduction = low_loss, high_loss, reduction
         self.weights = {"low": weight_low, "high": weight_high, "align": weight_align}

@@ -30,6 +30,7 @@ class Feat(Distiller):
     """
 
     couples_samples = False
+    same_steps = same_epochs = True
     paper = "Romero et al., ICLR 2015, arXiv 1412.6550"
     published = "Feat"
     group = "Feature"

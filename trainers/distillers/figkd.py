@@ -35,6 +35,7 @@ class FiGKD(Distiller):
     """
 
     couples_samples = False
+    same_steps = same_epochs = True
     paper = "Kim, 2025, arXiv 2505.11897 (from the abstract alone)"
     group = "Logit"
     level = "logits"

@@ -90,6 +90,7 @@ class FreeKD(WithClassifier):
     """
 
     couples_samples = False
+    same_steps = same_epochs = True
     paper = "Zhang et al., CVPR 2024, arXiv 2311.12079"
     group = "Feature"
     level = "maps"

@@ -39,6 +39,7 @@ class FreeKDPooled(Distiller):
     """
 
     couples_samples = False
+    same_steps = same_epochs = True
     paper = "after Zhang et al., CVPR 2024, arXiv 2311.12079"
     group = "Feature"
     look = 11

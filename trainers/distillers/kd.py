@@ -31,6 +31,7 @@ class KD(Distiller):
     """
 
     couples_samples = False
+    same_steps = same_epochs = True
     paper = "Hinton et al., 2015, arXiv 1503.02531"
     published = "Logit"
     group = "Logit"

@@ -18,6 +18,7 @@ class NoDistillation(Distiller):
     needs_teacher = False
     needs_pairs = False
     couples_samples = False
+    same_steps = same_epochs = True
 
     @override
     def as_seen(

@@ -33,6 +33,7 @@ class PKD(Distiller):
     """
 
     couples_samples = False
+    same_steps = same_epochs = True
     paper = "Cao et al., NeurIPS 2022, arXiv 2207.02039"
     published = "PKD"
     group = "Feature"

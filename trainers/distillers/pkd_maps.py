@@ -41,6 +41,7 @@ class PKDMaps(Distiller):
         ConfigError: a negative weight.
     """
 
+    same_steps = same_epochs = True
     paper = "Cao et al., NeurIPS 2022, arXiv 2207.02039"
     group = "Feature"
     level = "maps"

@@ -61,6 +61,7 @@ class Unpaired(WithClassifier):
         ConfigError: a value out of range; a teacher that is needed and was never attached.
     """
 
+    same_steps = same_epochs = True
     paper = "Tran et al., ICML 2026, arXiv 2606.10504"
     group = "Cross"
     level = "features + logits"

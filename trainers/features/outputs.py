@@ -38,3 +38,8 @@ class Outputs(NamedTuple):
         """The same values, cut off from the graph that made them."""
         maps = None if self.maps is None else tuple(x.detach() for x in self.maps)
         return Outputs(self.features.detach(), self.logits.detach(), maps)
+
+    def clone(self) -> Outputs:
+        """The same values in memory of their own."""
+        maps = None if self.maps is None else tuple(x.clone() for x in self.maps)
+        return Outputs(self.features.clone(), self.logits.clone(), maps)

@@ -10,7 +10,7 @@ from fdsweep.search_spaces.configs import StudentConfig
 from fdsweep.trainers import environment
 from fdsweep.trainers.datasets import Dataset
 from fdsweep.trainers.distributed import Runtime
-from fdsweep.trainers.loop import evaluate, train_epoch
+from fdsweep.trainers.loop import evaluate, make_recorder, train_epoch
 from fdsweep.trainers.replicate import make_roles
 from fdsweep.trainers.trials.alone import alone
 
@@ -50,11 +50,12 @@ def _measure(config: StudentConfig, dataset: Dataset, storage: str, device: torc
     runtime = Runtime.here(device)
     roles = make_roles(config, dataset.info, most, 0, storage=storage, runtime=runtime)
     optimizer = torch.optim.SGD(roles.student.network.parameters(), lr=0.0)
+    recorder = make_recorder(config, roles)
 
     def steps(count: int) -> float:
         part = replace(fold, train=fold.train[: count * size])
         start = time.perf_counter()
-        train_epoch(config, 0, 0, part, roles, optimizer)
+        train_epoch(config, 0, 0, part, roles, optimizer, recorder=recorder)
         return (time.perf_counter() - start) / math.ceil(len(part.train) / size)
 
     if device.type != "cpu":

@@ -41,7 +41,7 @@ def test_an_epoch_is_its_steps_and_its_evaluations(tmp_path, monkeypatch):
     now = [0.0]
     monkeypatch.setattr(probe.time, "perf_counter", lambda: now[0])
 
-    def train(config, seed, epoch, fold, roles, optimizer):
+    def train(config, seed, epoch, fold, *others, recorder):
         now[0] += 3 * math.ceil(len(fold.train) / 16)
 
     def evaluate(roles, fold, modality, part):
