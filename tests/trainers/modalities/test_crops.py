@@ -122,8 +122,8 @@ def test_a_gpu_resizes_all_at_once_as_torch_does_one_alone(
         x, y, w, h = random_resized_crop(*frame.shape[1:], row)
         cut = alone(frame[:, y : y + h, x : x + w])
         cut = cut.flip(-1) if row[-1] < 0.5 else cut
-        assert_close(raw(cropped.inner[i : i + 1]), cut, rtol=0, atol=2e-4)
-        assert_close(raw(stretched.inner[i : i + 1]), alone(frame), rtol=0, atol=2e-4)
+        assert_close(raw(cropped.inner[i : i + 1]), cut, rtol=0, atol=2e-3)
+        assert_close(raw(stretched.inner[i : i + 1]), alone(frame), rtol=0, atol=2e-3)
 
 
 def alone(picture: Tensor) -> Tensor:
