@@ -8,7 +8,7 @@ among those of the device is an error, unless it is a scalar or an index.
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -65,6 +65,7 @@ class _Waits(TorchDispatchMode):
     def __init__(self) -> None:
         super().__init__()
         self.places: list[str] = []
+        self.operations = 0
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -80,6 +81,7 @@ class _Waits(TorchDispatchMode):
         is_held = bool(held) if asked is None else torch.device(asked) == DEVICE
         name = func._schema.name.removeprefix("aten::")
         if held or is_held:
+            self.operations += 1
             self._look(name, func, args, kwargs, given, is_held)
         named = {name: _plain(x) for name, x in kwargs.items()}
         result = func(*map(_plain, args), **named)
@@ -140,6 +142,14 @@ def pretended() -> Iterator[list[str]]:
     waits = _Waits()
     with _Made(waits), waits:
         yield waits.places
+
+
+def operations(compute: Callable[[], object]) -> int:
+    """How many operations `compute` has done on DEVICE, views of tensors among them."""
+    waits = _Waits()
+    with _Made(waits), waits:
+        compute()
+    return waits.operations
 
 
 def _tensors(arguments: list[Any]) -> list[Tensor]:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import DENSE, INFO, dense_fold, dense_trial, small_fold, small_trial
-from device import DEVICE, pretended
+from device import DEVICE, operations, pretended
 from PIL import Image
 
 from fdsweep.trainers import distillers
@@ -113,6 +113,12 @@ def test_no_batch_of_any_kind_is_waited_for(name):
         assert places == []
     for ours, other in zip(found, expected, strict=True):
         torch.testing.assert_close(ours.inner, other, atol=0.02, rtol=0)  # a CPU resizes bytes
+
+    def step(size: int) -> None:
+        list(there.batches([torch.arange(size)], [draws[:size]]))
+        kind.view(kind.decode(cells[:size], draws[:size]), draws[:size], DEVICE)
+
+    assert operations(lambda: step(5)) == operations(lambda: step(2))
 
 
 def test_a_text_is_not_looked_at_on_the_host():

@@ -1,13 +1,15 @@
 """Views of pictures of any size, made on the training device."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from fdsweep.trainers.distributed import sent
+from fdsweep.trainers.modalities.resizing import resized
 
 SIZE = 224
 """Height and width of a view."""
@@ -19,25 +21,42 @@ AREA, ASPECT, ATTEMPTS = (0.08, 1.0), (3 / 4, 4 / 3), 10
 """Of RandomResizedCrop (Szegedy et al., CVPR 2015): shares of the area, width by height."""
 
 
-def crop(frames: Sequence[Tensor], draws: Tensor) -> Tensor:
-    """A random crop [B, 3, SIZE, SIZE] of each frame [3, H, W] uint8, half mirrored, normalised.
+MOST = 2**25
+"""Numbers that a GPU resizes at a time, padding included: those of 64 pictures of 360 x 480."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """B pictures of any sizes.
+
+    Attributes:
+        pixels: uint8, flat, on the device of the views: all [3, H, W] of a picture in a row.
+        starts: [B], where each picture begins in them; on the host.
+        sizes: [B, (H, W)], in pixels; on the host.
+    """
+
+    pixels: Tensor
+    starts: Tensor
+    sizes: Tensor
+
+
+def crop(pictures: Pictures, draws: Tensor) -> Tensor:
+    """A random crop [B, 3, SIZE, SIZE] of each of the pictures, half mirrored, normalised.
 
     `draws` [B, DRAWS] decide, the first of which is for the choice of the frame.
     """
-    sizes = torch.tensor([frame.shape[1:] for frame in frames])
-    cut = (
-        frame[:, y : y + height, x : x + width]
-        for frame, (x, y, width, height) in zip(frames, boxes(sizes, draws).tolist(), strict=True)
-    )
-    return _views(cut, (draws[:, 3 + 2 * ATTEMPTS] < 0.5).tolist(), frames[0].device)
+    mirrored = draws[:, 3 + 2 * ATTEMPTS] < 0.5
+    return _views(pictures, boxes(pictures.sizes, draws), mirrored)
 
 
-def whole(frames: Sequence[Tensor]) -> Tensor:
-    """Whole frames [3, H, W] uint8, stretched to [B, 3, SIZE, SIZE] and normalised.
+def whole(pictures: Pictures) -> Tensor:
+    """Whole pictures, stretched to [B, 3, SIZE, SIZE] and normalised.
 
     That is the published transform of evaluation: a resize to a square, not a crop of the middle.
     """
-    return _views(frames, [False] * len(frames), frames[0].device)
+    sizes = pictures.sizes
+    cuts = torch.cat([torch.zeros_like(sizes), sizes.flip(1)], dim=1)
+    return _views(pictures, cuts, torch.zeros(len(sizes), dtype=torch.bool))
 
 
 def boxes(sizes: Tensor, draws: Tensor) -> Tensor:
@@ -67,18 +86,43 @@ def boxes(sizes: Tensor, draws: Tensor) -> Tensor:
     return torch.stack([left, top, width, height], dim=1)
 
 
-def _views(pictures: Iterable[Tensor], mirrored: Sequence[bool], device: torch.device) -> Tensor:
-    """Pictures [3, H, W] uint8 of any sizes as one batch, one after the other."""
-    mean, std = (sent(torch.tensor(x), device).view(3, 1, 1) for x in (MEAN, STD))
-    scale, shift = 1 / (255 * std), -mean / std
-    views = torch.empty(len(mirrored), 3, SIZE, SIZE, device=device)
-    for view, picture, flipped in zip(views, pictures, mirrored, strict=True):
-        resized = _resize(picture[None])[0]
-        view.copy_(resized.flip(-1) if flipped else resized).mul_(scale).add_(shift)
+def _views(pictures: Pictures, cuts: Tensor, mirrored: Tensor) -> Tensor:
+    """What the boxes `cuts` [B, 4] hold of the pictures, some `mirrored` [B], as one batch."""
+    device = pictures.pixels.device
+    mean, std = (torch.tensor(x).view(3, 1, 1) for x in (MEAN, STD))
+    scale, shift = sent(torch.stack([1 / (255 * std), -mean / std]), device)
+    views = torch.empty(len(cuts), 3, SIZE, SIZE, device=device)
+    squares = _one_by_one if device.type == "cpu" else _together
+    done = 0
+    for some in squares(pictures, cuts, mirrored):
+        views[done : done + len(some)].copy_(some).mul_(scale).add_(shift)
+        done += len(some)
     return views
 
 
-def _resize(pictures: Tensor) -> Tensor:
-    """Smoothed where it makes them smaller; in bytes on a CPU, which has a kernel for them."""
-    values = pictures if pictures.device.type == "cpu" else pictures.float()
-    return F.interpolate(values, [SIZE, SIZE], mode="bilinear", antialias=True, align_corners=False)
+def _one_by_one(pictures: Pictures, cuts: Tensor, mirrored: Tensor) -> Iterator[Tensor]:
+    """Squares [1, 3, SIZE, SIZE] in bytes, for which a CPU has a kernel."""
+    known = (pictures.starts, pictures.sizes, cuts, mirrored)
+    for start, (height, width), (x, y, w, h), flipped in zip(
+        *map(Tensor.tolist, known), strict=True
+    ):
+        picture = pictures.pixels[start : start + 3 * height * width].view(1, 3, height, width)
+        cut = picture[..., y : y + h, x : x + w]
+        square = F.interpolate(
+            cut, [SIZE, SIZE], mode="bilinear", antialias=True, align_corners=False
+        )
+        yield square.flip(-1) if flipped else square
+
+
+def _together(pictures: Pictures, cuts: Tensor, mirrored: Tensor) -> Iterator[Tensor]:
+    """Squares [b, 3, SIZE, SIZE] in float32, of as many pictures at a time as MOST allows."""
+    left, top, width, height = cuts.unbind(1)
+    row = pictures.sizes[:, 1]
+    first = pictures.starts + top * row + left
+    steps = torch.stack([pictures.sizes.prod(1), row], dim=1)
+    sizes = torch.stack([height, width], dim=1)
+    largest = 3 * max(height.tolist(), default=1) * max(width.tolist(), default=1)
+    at_once = max(1, MOST // largest)
+    for begin in range(0, len(cuts), at_once):
+        part = slice(begin, begin + at_once)
+        yield resized(pictures.pixels, first[part], steps[part], sizes[part], mirrored[part], SIZE)

@@ -20,7 +20,7 @@ from fdsweep.trainers.distributed import gpu_memory_left, sent
 from fdsweep.trainers.modalities import registry
 from fdsweep.trainers.modalities.arrays import CPU
 from fdsweep.trainers.modalities.base import Arrays, Extent, Inputs, Kind
-from fdsweep.trainers.modalities.crops import MEAN, SIZE, STD, crop, whole
+from fdsweep.trainers.modalities.crops import MEAN, SIZE, STD, Pictures, crop, whole
 
 QUALITY = 90
 VIEW = (3, SIZE, SIZE)
@@ -83,7 +83,7 @@ class Frames(Kind):
     @override
     def view(self, decoded: Arrays, draws: Tensor | None, device: torch.device) -> Tensor:
         pixels, sizes = map(torch.from_numpy, decoded)
-        frames = _cut(sent(pixels, device), sizes)
+        frames = Pictures(sent(pixels, device), _starts(sizes), sizes)
         return whole(frames) if draws is None else crop(frames, draws.cpu())
 
     @override
@@ -114,21 +114,13 @@ class Clips:
         self, order: Iterable[Tensor], draws: Iterable[Tensor] | None = None
     ) -> Iterator[Tensor]:
         """[B, 3, SIZE, SIZE] for each batch; the evaluated view is the whole middle frame."""
-        ends = _bytes(self.sizes).cumsum(0)
+        starts = _starts(self.sizes)
         drawn_of = repeat(None) if draws is None else draws
         for samples, numbers in zip(order, drawn_of, strict=False):
             indices, drawn = samples.cpu(), None if numbers is None else numbers.cpu()
             first, counts = self.starts[indices], self.starts.diff()[indices]
             chosen = first + choose(counts, drawn)
-            sizes = self.sizes[chosen]
-            parts = [
-                self.pixels[end - length : end]
-                for end, length in zip(ends[chosen].tolist(), _bytes(sizes).tolist(), strict=True)
-            ]
-            if self.pixels.device.type == self.device.type:
-                frames = _shaped(parts, sizes)
-            else:
-                frames = _cut(sent(torch.cat(parts), self.device), sizes)
+            frames = self._there(starts[chosen], self.sizes[chosen])
             yield whole(frames) if drawn is None else crop(frames, drawn)
 
     def to(self, device: torch.device) -> "Clips":
@@ -137,6 +129,14 @@ class Clips:
         if device.type == "cuda" and 2 * pixels.nbytes < gpu_memory_left(device):
             pixels = pixels.to(device)
         return replace(self, pixels=pixels, device=device)
+
+    def _there(self, starts: Tensor, sizes: Tensor) -> Pictures:
+        """The frames of `sizes` [B, 2] that begin at `starts` [B], on the device."""
+        if self.pixels.device.type == self.device.type:
+            return Pictures(self.pixels, starts, sizes)
+        ends = starts + _bytes(sizes)
+        parts = [self.pixels[a:b] for a, b in zip(starts.tolist(), ends.tolist(), strict=True)]
+        return Pictures(sent(torch.cat(parts), self.device), _starts(sizes), sizes)
 
 
 def choose(counts: Tensor, draws: Tensor | None) -> Tensor:
@@ -176,21 +176,18 @@ def _total(sizes: Tensor) -> int:
     return int(_bytes(sizes).sum())
 
 
-def _cut(pixels: Tensor, sizes: Tensor) -> list[Tensor]:
-    """The frames [3, H, W] of `sizes` [n, 2] that lie one after the other in `pixels`."""
-    return _shaped(pixels.split(_bytes(sizes).tolist()), sizes)
-
-
-def _shaped(parts: Sequence[Tensor], sizes: Tensor) -> list[Tensor]:
-    """The frames [3, H, W] that the bytes of each of `parts` are."""
-    return [part.view(3, *size) for part, size in zip(parts, sizes.tolist(), strict=True)]
+def _starts(sizes: Tensor) -> Tensor:
+    """Where each [n] of frames of `sizes` [n, 2] begins, which lie one after the other."""
+    lengths = _bytes(sizes)
+    return lengths.cumsum(0) - lengths
 
 
 def _unpack(
     jpegs: Sequence[bytes], sizes: Tensor, pixels: NDArray[np.uint8], threads: int = 1
 ) -> None:
     """Fill `pixels` with the frames of `sizes` [n, 2], one after the other."""
-    frames = _cut(torch.from_numpy(pixels), sizes)
+    parts = torch.from_numpy(pixels).split(_bytes(sizes).tolist())
+    frames = [part.view(3, *size) for part, size in zip(parts, sizes.tolist(), strict=True)]
 
     def decode(place: int) -> None:
         with Image.open(io.BytesIO(jpegs[place])) as picture:

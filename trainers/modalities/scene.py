@@ -101,12 +101,15 @@ class SceneKind(ArrayKind):
         if draws is None:
             return self.finished(whole)
         height, width = values.shape[2:]
-        grid = sent(places(height, width, self.shape, draws.cpu()), values.device)
+        lines = places(height, width, self.shape, draws.cpu())
+        lengths = [line.shape[1] for line in lines]
+        across, down = sent(torch.cat(lines, dim=1), values.device).split(lengths, dim=1)
+        grid = torch.stack(torch.broadcast_tensors(across[:, None], down[:, :, None]), dim=-1)
         seen = F.grid_sample(
             whole, grid, mode=self.resized, padding_mode="border", align_corners=False
         )
-        outside = (grid.abs() > 1).any(dim=-1)[:, None]
-        return self.finished(seen.masked_fill(outside, self.padding))
+        outside = (across.abs() > 1)[:, None] | (down.abs() > 1)[:, :, None]
+        return self.finished(seen.masked_fill(outside[:, None], self.padding))
 
     def _pixels(self, cell: bytes) -> NDArray[Any]:
         """[channels, H, W] of one PNG file."""
@@ -115,8 +118,8 @@ class SceneKind(ArrayKind):
         return pixels[None] if self.channels == 1 else pixels.transpose(2, 0, 1)
 
 
-def places(height: int, width: int, most: Sequence[int], draws: Tensor) -> Tensor:
-    """Where pixels of training views lie in pictures of `height` x `width`: [B, h, w, (x, y)].
+def places(height: int, width: int, most: Sequence[int], draws: Tensor) -> tuple[Tensor, Tensor]:
+    """Where the columns [B, w] and rows [B, h] of training views lie in pictures of that size.
 
     -1 and 1 are the picture's edges, and what lies beyond is not of it. The first of `draws`
     [B, DRAWS] decides the scale, two the place (across, down), the fourth whether it is mirrored.
@@ -127,8 +130,7 @@ def places(height: int, width: int, most: Sequence[int], draws: Tensor) -> Tenso
     across = _line(width, min(width, most[1]), scale, drawn[:, 1])
     across = torch.where(drawn[:, 3:4] < 0.5, across.flip(1), across)
     down = _line(height, min(height, most[0]), scale, drawn[:, 2])
-    size = (len(drawn), down.shape[1], across.shape[1])
-    return torch.stack([across[:, None].expand(size), down[:, :, None].expand(size)], -1).float()
+    return across.float(), down.float()
 
 
 def _line(length: int, seen: int, scale: Tensor, place: Tensor) -> Tensor:

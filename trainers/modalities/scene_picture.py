@@ -22,8 +22,10 @@ class ScenePicture(SceneKind):
 
     @override
     def ready(self, values: Tensor) -> Tensor:
-        mean, std = (sent(torch.tensor(x), values.device).view(3, 1, 1) for x in (MEAN, STD))
-        return (values * (1 / (255 * std))).sub_(mean / std)
+        mean, std = (torch.tensor(x).view(3, 1, 1) for x in (MEAN, STD))
+        scale, shift = sent(torch.stack([1 / (255 * std), mean / std]), values.device)
+        scaled: Tensor = values * scale
+        return scaled.sub_(shift)
 
     @override
     def show(self, axes: Any, sample: Any) -> None:

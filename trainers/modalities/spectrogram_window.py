@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
+from fdsweep.trainers.distributed import sent
 from fdsweep.trainers.modalities import registry
 from fdsweep.trainers.modalities.arrays import Varied
 from fdsweep.trainers.modalities.base import Arrays, Inputs
@@ -48,6 +49,9 @@ def cut(values: Tensor, window: int, draws: Tensor | None) -> Tensor:
     spare = values.shape[-1] - window
     if draws is None:
         return values[..., spare // 2 : spare // 2 + window]
-    starts = (draws[:, 0] * (spare + 1)).long().tolist()
-    parts = [one[..., start : start + window] for one, start in zip(values, starts, strict=True)]
-    return torch.stack(parts)
+    starts = (draws[:, 0] * (spare + 1)).long()
+    windows = values.unfold(-1, window, 1)
+    if values.device.type == "cpu":  # which copies one after the other twice as fast
+        return torch.stack([windows[i, ..., start, :] for i, start in enumerate(starts.tolist())])
+    every = torch.arange(len(values), device=values.device)
+    return windows[every, ..., sent(starts, values.device), :]

@@ -5,13 +5,16 @@ import math
 import numpy as np
 import pytest
 import torch
-from painted import draws, gradient, raw
+import torch.nn.functional as F
+from device import DEVICE, pretended
+from painted import draws, gradient, pictures, raw
 from PIL import Image, ImageOps
 from torch import Tensor
 from torch.testing import assert_close
 
+from fdsweep.trainers.modalities import crops
 from fdsweep.trainers.modalities.base import DRAWS
-from fdsweep.trainers.modalities.crops import ATTEMPTS, SIZE, boxes, crop, whole
+from fdsweep.trainers.modalities.crops import ATTEMPTS, MOST, SIZE, Pictures, boxes, crop, whole
 
 SIZES = [(360, 480), (480, 360), (256, 256), (90, 400), (400, 90), (7, 5), (1, 1)]
 """Heights and widths."""
@@ -70,7 +73,7 @@ def test_a_view_is_its_box_of_the_frame_as_it_is() -> None:
     stream = torch.Generator().manual_seed(3)
     frames[0] = torch.randint(0, 256, frames[0].shape, generator=stream, dtype=torch.uint8)
     numbers = draws(5)
-    views = raw(crop(frames, numbers))
+    views = raw(crop(pictures(frames), numbers))
     for view, frame, row in zip(views, frames, numbers.tolist(), strict=True):
         box = random_resized_crop(*frame.shape[1:], row)
         expected = by_hand(frame, box, mirrored=row[-1] < 0.5)
@@ -79,7 +82,7 @@ def test_a_view_is_its_box_of_the_frame_as_it_is() -> None:
 
 def test_the_whole_picture_is_resized_as_pillow_does() -> None:
     frames = [gradient(480, 360), gradient(90, 400)]
-    for view, frame in zip(raw(whole(frames)), frames, strict=True):
+    for view, frame in zip(raw(whole(pictures(frames))), frames, strict=True):
         expected = by_hand(frame, (0, 0, frame.shape[2], frame.shape[1]), mirrored=False)
         assert_close(view, torch.tensor(expected), rtol=0, atol=1.01)
 
@@ -89,7 +92,7 @@ def test_a_crop_shows_more_of_a_larger_frame() -> None:
     stripes = (torch.arange(480) // 2 % 2 * 255).byte().expand(3, 360, 480)
     numbers = draws(32)
     numbers[:, 1 : 1 + ATTEMPTS] = 0.05  # small crops
-    assert float(raw(crop([stripes] * 32, numbers)).std()) > 60
+    assert float(raw(crop(pictures([stripes] * 32), numbers)).std()) > 60
 
 
 def test_a_flip_is_as_likely_as_none() -> None:
@@ -98,7 +101,39 @@ def test_a_flip_is_as_likely_as_none() -> None:
     numbers = draws(200)
     numbers[:, 1 : 1 + 2 * ATTEMPTS] = 0.5
     numbers[:, 1 : 1 + ATTEMPTS] = 0.9
-    seen = crop([half] * 200, numbers)
+    seen = crop(pictures([half] * 200), numbers)
     left_is_bright = seen[:, 0, :, 5].mean(1) > seen[:, 0, :, -5].mean(1)
     assert torch.equal(left_is_bright, numbers[:, -1] >= 0.5)
     assert 70 < int(left_is_bright.sum()) < 130
+
+
+@pytest.mark.parametrize("most", [MOST, 300_000])
+def test_a_gpu_resizes_all_at_once_as_torch_does_one_alone(
+    most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crops, "MOST", most)  # the lower, pictures of 400 x 480 in turns
+    stream = torch.Generator().manual_seed(0)
+    frames = [torch.randint(0, 256, (3, *s), generator=stream, dtype=torch.uint8) for s in SIZES]
+    numbers, given = draws(len(SIZES)), pictures(frames)
+    with pretended():
+        there = Pictures(given.pixels.to(DEVICE), given.starts, given.sizes)
+        cropped, stretched = crop(there, numbers), whole(there)
+    for i, (frame, row) in enumerate(zip(frames, numbers.tolist(), strict=True)):
+        x, y, w, h = random_resized_crop(*frame.shape[1:], row)
+        cut = alone(frame[:, y : y + h, x : x + w])
+        cut = cut.flip(-1) if row[-1] < 0.5 else cut
+        assert_close(raw(cropped.inner[i : i + 1]), cut, rtol=0, atol=2e-3)
+        assert_close(raw(stretched.inner[i : i + 1]), alone(frame), rtol=0, atol=2e-3)
+
+
+def alone(picture: Tensor) -> Tensor:
+    """`picture` [3, H, W] resized by torch, in float32."""
+    size = [SIZE, SIZE]
+    return F.interpolate(picture[None].float(), size, mode="bilinear", antialias=True)
+
+
+def test_no_pictures_have_no_views() -> None:
+    none = Pictures(
+        torch.empty(0, dtype=torch.uint8), torch.empty(0).long(), torch.empty(0, 2).long()
+    )
+    assert whole(none).shape == crop(none, draws(0)).shape == (0, 3, SIZE, SIZE)
