@@ -47,11 +47,9 @@ def _keep(
         return
     from fdsweep.trainers.trials.costs import measure  # brings torch
 
-    device = local_device(request)
-    measured = {}
-    for key, network in networks.items():
-        cost = measure(network, dataset, store.root, device)
-        measured[key] = NetworkCost(
+    found = measure(list(networks.values()), dataset, store.root, local_device(request))
+    measured = {
+        key: NetworkCost(
             modality=network.modality,
             backbone=network.backbone,
             parameters=cost.parameters,
@@ -61,4 +59,6 @@ def _keep(
             batch_latency=cost.batch_latency,
             device=cost.device,
         )
+        for (key, network), cost in zip(networks.items(), found, strict=True)
+    }
     costs.add(store, sweep, Costs(networks=measured, students=students))

@@ -2,6 +2,7 @@
 
 import statistics
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -41,19 +42,27 @@ class Cost:
     device: str
 
 
-def measure(config: NetworkConfig, dataset: Dataset, storage: str, device: torch.device) -> Cost:
-    """The cost of the network of `config`, untrained, on `device`; one thread of a CPU.
+def measure(
+    configs: Sequence[NetworkConfig], dataset: Dataset, storage: str, device: torch.device
+) -> list[Cost]:
+    """The costs of the networks of `configs`, untrained, on `device`; one thread of a CPU.
 
     Args:
-        config: the network.
+        configs: the networks.
         dataset: its data; one sample is looked at.
         storage: where pretrained weights lie.
-        device: where it predicts.
+        device: where they predict.
 
     Raises:
         DataError: pretrained weights are not in the storage, or the data cannot be read.
     """
-    return alone(device, _measure, config, dataset, storage, device)
+    return alone(device, _measure_all, configs, dataset, storage, device)
+
+
+def _measure_all(
+    configs: Sequence[NetworkConfig], dataset: Dataset, storage: str, device: torch.device
+) -> list[Cost]:
+    return [_measure(config, dataset, storage, device) for config in configs]
 
 
 def _measure(config: NetworkConfig, dataset: Dataset, storage: str, device: torch.device) -> Cost:

@@ -41,7 +41,7 @@ def test_a_cost_is_of_the_network_alone_and_leaves_no_trace(tmp_path):
     """feat trains a projection beside the student where widths differ; nobody predicts with it."""
     config = small_trial(str(tmp_path), method="feat").config.network
     threads, state = torch.get_num_threads(), torch.get_rng_state()
-    cost = measure(config, Small(), str(tmp_path), CPU)
+    (cost,) = measure([config], Small(), str(tmp_path), CPU)
     assert torch.equal(torch.get_rng_state(), state)
     assert torch.get_num_threads() == threads
     network = backbones.build(config.backbone, channels=3, num_classes=3)
@@ -60,5 +60,5 @@ def test_on_a_cpu_a_batch_is_what_there_is_time_for(patience, batch, tmp_path, m
     monkeypatch.setattr(costs, "PATIENCE_S", patience)
     monkeypatch.setattr(time, "perf_counter", lambda: next(now) / 100)
     config = small_trial(str(tmp_path), method="none").config.network
-    cost = measure(config, Small(), str(tmp_path), CPU)
+    (cost,) = measure([config], Small(), str(tmp_path), CPU)
     assert (cost.latency, cost.batch) == (pytest.approx(0.01), batch)
