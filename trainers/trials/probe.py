@@ -141,8 +141,7 @@ class _Steps:
             for event in trace.events() or ()
             if event.device_type.name == "CUDA" and not event.is_user_annotation
         )
-        taken = replace(self.fold, train=self.fold.train[: count * self.size])
-        return microseconds / 1e6 / self.in_epoch(taken)
+        return microseconds / 1e6 / min(count, self.in_epoch(self.fold))
 
 
 def _measure(config: StudentConfig, dataset: Dataset, storage: str, device: torch.device) -> float:
@@ -159,8 +158,7 @@ def _need(
 ) -> GpuNeed:
     environment.repeat(device)
     room = torch.cuda.mem_get_info(device)[0]  # less the context, which this has made
-    nbytes, busy = 0, 0.0
-    told = True
+    nbytes, busy, told = 0, 0.0, True
     for config in configs:
         fold = dataset.folds(config.modalities)(0).to(device)
         steps = _Steps(config, dataset.info, fold, storage, device)
