@@ -1,6 +1,7 @@
 """What an epoch of a replicate will take here, and what of a GPU, from a few steps of it."""
 
 import math
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -156,6 +157,7 @@ def _measure(config: StudentConfig, dataset: Dataset, storage: str, device: torc
 def _need(
     configs: Sequence[StudentConfig], dataset: Dataset, storage: str, device: torch.device
 ) -> GpuNeed:
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # the profiler talks on stderr
     environment.repeat(device)
     room = torch.cuda.mem_get_info(device)[0]  # less the context, which this has made
     nbytes, busy, told = 0, 0.0, True
