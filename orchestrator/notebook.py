@@ -186,7 +186,7 @@ class OpenStorage:
             seeds_per_trial=seeds_per_trial,
             keep=keep,
         )
-        study = studies.prepare(sweep, options)
+        study = studies.fitted(studies.prepare(sweep, options))
         outcome = studies.run(study)
         data = load(study.store, study.plan.sweep, sweep.seeds)
         return StudiedSweep(data, outcome.failures, outcome.unfinished)

@@ -60,9 +60,9 @@ class Common:
     gpus: Annotated[int | None, typer.Option(help="GPUs to use. (default: all that Ray sees)")] = (
         None
     )
-    gpus_per_trial: Annotated[float | None, typer.Option(help="May be a part, such as 0.25.")] = (
-        None
-    )
+    gpus_per_trial: Annotated[
+        str | None, typer.Option(help="May be a part, such as 0.25; auto: as a probe finds it.")
+    ] = None
     workers_per_trial: Annotated[
         int | None,
         typer.Option(help="Data-parallel workers of each trial. (default: one per GPU of it)"),
@@ -193,7 +193,11 @@ class Common:
         """Where and how the study runs."""
         from fdsweep.orchestrator.execution.cluster import ResourceRequest
         from fdsweep.orchestrator.execution.devices.budget import Budget
-        from fdsweep.orchestrator.studies.options import StudyOptions, parse_seeds_per_trial
+        from fdsweep.orchestrator.studies.options import (
+            StudyOptions,
+            parse_gpus_per_trial,
+            parse_seeds_per_trial,
+        )
         from fdsweep.search_spaces.trials import Keep, Loading, LoadingMode
 
         return StudyOptions(
@@ -201,7 +205,7 @@ class Common:
             request=ResourceRequest(
                 self.address,
                 self.gpus,
-                self.gpus_per_trial,
+                parse_gpus_per_trial(self.gpus_per_trial),
                 self.workers_per_trial,
                 self.hang_timeout,
                 self.spread,

@@ -53,7 +53,7 @@ def _train(sweep: "Sweep", common: Common, *, aa: bool) -> None:
 
     if aa:
         sweep = with_aa(sweep)
-    study = studies.prepare(common.apply_to(sweep), common.study_options())
+    study = studies.fitted(studies.prepare(common.apply_to(sweep), common.study_options()))
     if common.dry_run or study.plan.left:
         cost = studies.estimate_study(study)
         _show_plan(studies.describe(study, cost), studies.plan_json(study, cost), common)
@@ -154,7 +154,7 @@ def analyze(
     from fdsweep.orchestrator.studies import study as studies
 
     sweep = common.apply_to(analyzing.base_sweep(cutoff))
-    study = analyzing.prepare(sweep, common.study_options())
+    study = studies.fitted(analyzing.prepare(sweep, common.study_options()))
     if common.dry_run or study.plan.left:
         cost = studies.estimate_study(study)
         _show_plan(analyzing.describe(study, cost), studies.plan_json(study, cost), common)

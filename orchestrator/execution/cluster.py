@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from fdsweep.orchestrator import voice
 from fdsweep.orchestrator.execution.devices import everywhere, packing, starts, usable
@@ -30,6 +30,9 @@ MANY = 2**31
 
 TOKENS = {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"}
 """Either of these variables gives the token of a cluster."""
+
+GpusPerTrial = float | Literal["auto"] | None
+"""A number; "auto" for the part of one that a probe finds; None for the natural share."""
 
 LEAST_GPU = 0.01
 """The smallest part of a GPU that a trial may take."""
@@ -70,13 +73,14 @@ class ResourceRequest:
     """What the user asks of the cluster; None means all there is, or the natural share.
 
     A trial has as many workers as GPUs unless `workers_per_trial` says otherwise; they stand on one
-    node unless they may `spread`. `hang_minutes` is how long a trial may take no step before it is
-    started again, `budget` the device time of the whole command.
+    node unless they may `spread`. GPUs per trial that are "auto" are as if nothing were said until
+    a probe has chosen them (`parts.choose`). `hang_minutes` is how long a trial may take no step
+    before it is started again, `budget` the device time of the whole command.
     """
 
     address: str | None = None
     gpus: int | None = None
-    gpus_per_trial: float | None = None
+    gpus_per_trial: GpusPerTrial = None
     workers_per_trial: int | None = None
     hang_minutes: float = 10.0
     spread: bool = False
@@ -96,12 +100,17 @@ class ResourceRequest:
     @property
     def workers(self) -> int:
         """How many workers a trial has."""
-        return self.workers_per_trial or max(1, int(self.gpus_per_trial or 1))
+        return self.workers_per_trial or max(1, int(self.given or 1))
 
     @property
     def devices(self) -> float:
         """How many devices a trial takes: GPUs, or cores if it takes none."""
-        return self.gpus_per_trial or float(self.workers)
+        return self.given or float(self.workers)
+
+    @property
+    def given(self) -> float | None:
+        """GPUs of a trial, if they are a number."""
+        return None if self.gpus_per_trial == "auto" else self.gpus_per_trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,11 +154,14 @@ def check(request: ResourceRequest) -> None:
         ConfigError: numbers that make no sense.
         ClusterError: more GPUs than this machine has.
     """
-    workers, per_trial = request.workers_per_trial, request.gpus_per_trial
+    workers, per_trial = request.workers_per_trial, request.given
     if workers is not None and not 1 <= workers < MANY:
         raise ConfigError(f"{workers} workers asked for", "--workers-per-trial", "Give 1 or more")
     if request.gpus is not None and not 0 <= request.gpus < MANY:
         raise ConfigError(f"{request.gpus} GPUs asked for", "--gpus", "Give 0 or more")
+    if request.gpus_per_trial == "auto" and request.workers > 1:
+        what = f"auto looks for a part of a GPU, and {workers} workers take one each"
+        raise ConfigError(what, "--gpus-per-trial, --workers-per-trial", "Give one of them")
     if per_trial is not None:
         _check_share(per_trial, request)
     if not 0 < request.hang_minutes < MANY_MINUTES:
@@ -204,7 +216,7 @@ def check_nodes(request: ResourceRequest, nodes: Sequence[Node], storage: Storag
     """
     if not request.joins:
         return
-    if request.gpus is None and request.gpus_per_trial is None and not any(map(any, nodes)):
+    if request.gpus is None and request.given is None and not any(map(any, nodes)):
         what = "no worker is there yet, and Ray does not tell what those to come have"
         fix = "Give --gpus: how many GPUs the cluster is to have for this command, 0 for cores"
         raise ClusterError(what, request.cluster, fix)
@@ -371,7 +383,7 @@ def share(request: ResourceRequest, nodes: tuple[Node, ...]) -> ResourcePlan:
     if request.gpus is not None and not request.joins:
         _check_gpus(request.gpus, gpus, "Ray sees")
     workers = request.workers
-    per_trial = request.gpus_per_trial
+    per_trial = request.given
     if per_trial is None:
         per_trial = float(workers) if (gpus if request.gpus is None else request.gpus) else 0.0
     shape = Shape(workers, per_trial / workers, request.spread)

@@ -220,7 +220,22 @@ def prepare(settings: SearchSettings, sweep: Sweep, options: StudyOptions) -> Se
         cells = tuple(cell for cell in study.plan.cells if cell.row.method == method)
         groups = [cells] if DIRECTIONS in settings.objective else [(cell,) for cell in cells]
         found += [_search(settings, method, group, sweep.teacher_weights) for group in groups]
-    return SearchStudy(settings=settings, searches=tuple(found), defaults=study)
+    return _fitted(SearchStudy(settings=settings, searches=tuple(found), defaults=study))
+
+
+def _fitted(study: SearchStudy) -> SearchStudy:
+    """`study` with the GPUs of a trial chosen by a probe, where that is asked for.
+
+    A point's replicates, of all directions that it is scored in, take turns in one process.
+    """
+    settings, defaults = study.settings, study.defaults
+    if defaults.options.request.gpus_per_trial != "auto":
+        return study
+    cells = len(defaults.plan.cells) if DIRECTIONS in settings.objective else 1
+    points = settings.trials * len(study.searches)
+    held = cells * len(settings.tuning_seeds)
+    fit = studies.fitted(defaults, tuning_plan(study), trials=points, held=held)
+    return replace(study, defaults=fit)
 
 
 def describe(study: SearchStudy, cost: Estimate) -> str:
@@ -238,6 +253,8 @@ def describe(study: SearchStudy, cost: Estimate) -> str:
     ]
     if cost.seconds is not None:
         lines.append(f"{cost.words('at most')}, less what is pruned or known")
+    if fresh.fit:
+        lines.append(fresh.fit)
     return "\n".join([*lines, studies.power(len(fresh.plan.seeds), cost)])
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import get_args
 
-from fdsweep.orchestrator.execution.cluster import ResourceRequest, check_keys
+from fdsweep.orchestrator.execution.cluster import GpusPerTrial, ResourceRequest, check_keys
 from fdsweep.search_spaces.errors import ConfigError, unknown
 from fdsweep.search_spaces.trials import AUTO, Keep, Loading
 
@@ -19,6 +19,20 @@ def parse_seeds_per_trial(text: str) -> int | None:
     except ValueError:
         what = f"{text!r} is no number of seeds"
         raise ConfigError(what, "--seeds-per-trial", "Give 1 or more, or auto") from None
+
+
+def parse_gpus_per_trial(text: str | None) -> GpusPerTrial:
+    """The number that `text` is, or `auto`.
+
+    Raises:
+        ConfigError: something else.
+    """
+    try:
+        return "auto" if text == "auto" else None if text is None else float(text)
+    except ValueError:
+        what = f"{text!r} is no number of GPUs"
+        fix = "Give a whole number, a part of one such as 0.25, or auto"
+        raise ConfigError(what, "--gpus-per-trial", fix) from None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from fdsweep.orchestrator.bulletins.board import Board
@@ -15,6 +15,7 @@ from fdsweep.orchestrator.execution.cluster import (
 from fdsweep.orchestrator.execution.devices import starts
 from fdsweep.orchestrator.execution.devices.sharing import shared_out
 from fdsweep.orchestrator.execution.leases import may_be_trained
+from fdsweep.orchestrator.execution.parts import choose
 from fdsweep.orchestrator.models.costs import keep_costs
 from fdsweep.orchestrator.models.size import keeping
 from fdsweep.orchestrator.models.teaching import given_teachers, place
@@ -71,7 +72,10 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """A planned study, ready to run; `manifest` is what `sweep` consists of, this time alone."""
+    """A planned study, ready to run; `manifest` is what `sweep` consists of, this time alone.
+
+    `fit` says which part of a GPU a trial takes, and why, if that was left to a probe.
+    """
 
     sweep: Sweep
     dataset: datasets.Dataset
@@ -79,6 +83,7 @@ class Study:
     plan: Plan
     store: Store
     options: StudyOptions
+    fit: str = ""
 
     @property
     def info(self) -> DatasetInfo:
@@ -106,6 +111,35 @@ def prepare(sweep: Sweep, options: StudyOptions) -> Study:
         sweep, cells, store, options, finished=store.finished({cell.key for cell in cells})
     )
     return Study(sweep, dataset, outline.manifest, plan, store, options)
+
+
+def fitted(
+    study: Study, plan: Plan | None = None, *, trials: int | None = None, held: int = 1
+) -> Study:
+    """`study` with the GPUs of a trial chosen by a probe, where that is asked for.
+
+    Args:
+        study: about to be run.
+        plan: what is trained; by default what `study` has left. Where that is nothing, nothing is
+            chosen.
+        trials: how many there are at most at the same time; by default as many as it can be
+            split into.
+        held: replicates that a trial holds at the same time.
+
+    Raises:
+        DataError: pretrained weights are not in the storage, or the data cannot be read.
+    """
+    options, plan = study.options, plan or study.plan
+    if options.request.gpus_per_trial != "auto" or not plan.left:
+        return study
+    stages = (plan.teachers, plan.students)
+    replicates = max(sum(len(trial.seeds) for trial in stage) for stage in stages)
+    most = trials or -(-replicates // (options.seeds_per_trial or 1))
+    gpus, why = choose(
+        options.request, plan, study.dataset, study.store.root, trials=most, held=held
+    )
+    request = replace(options.request, gpus_per_trial=gpus)
+    return replace(study, options=replace(options, request=request), fit=why)
 
 
 def _checkpoints(sweep: Sweep, store: Store) -> dict[str, str]:
@@ -179,6 +213,8 @@ def describe(study: Study, cost: "Estimate") -> str:
     ]
     if plan.left:
         lines.append(cost.words())
+    if study.fit:
+        lines.append(study.fit)
     if plan.students:
         lines.append(str(keeping(plan.students, study.info, study.options.keep)))
     return "\n".join([*lines, power(n, cost)])
@@ -206,6 +242,7 @@ def plan_json(study: Study, cost: "Estimate") -> dict[str, Any]:
             {"kind": trial.kind, "key": trial.key, "seeds": list(trial.seeds)}
             for trial in (*plan.teachers, *plan.students)
         ],
+        "devices": {"gpus_per_trial": study.options.request.given, "why": study.fit},
         "keep": {"which": kept.which, "students": kept.students, "bytes": kept.nbytes},
         "estimate": {
             "training_seconds": cost.seconds,

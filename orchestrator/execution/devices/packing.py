@@ -11,6 +11,12 @@ from typing import NamedTuple
 
 ROUNDING = 1e-9
 
+HEADROOM = 2.0
+"""Of memory that a few steps took: data that a worker keeps on its GPU, and longer evaluations."""
+
+MOST_ON_A_GPU = 16
+"""Trials beyond which nothing was gained."""
+
 WORTH_A_WORD = 0.05
 """Of a GPU: less may stay idle in silence."""
 
@@ -80,6 +86,33 @@ class Shape:
         """How many workers fit on a node."""
         cores = int(node.cpus)
         return min(cores, int(node.gpus) * self.per_gpu) if self.gpus_per_worker else cores
+
+
+def on_a_gpu(*, nbytes: int, room: int, busy: float, cores: int, trials: int) -> tuple[int, str]:
+    """How many trials may share a GPU, 1 at least, and what is the limit.
+
+    Args:
+        nbytes: of a GPU's memory that the largest trial takes.
+        room: bytes of it that there are for all.
+        busy: share of its time, above 0 to 1, in which it computes for the busiest trial: kernels
+            of several processes take turns.
+        cores: for each GPU; a trial takes one.
+        trials: for each GPU; with more places than that, another GPU would stay idle.
+    """
+    limits = {
+        "its memory": int(room / (HEADROOM * nbytes)),
+        "its time": int(1 / busy + ROUNDING),
+        "cores": cores,
+        "trials that are left": trials,
+        "what was found to pay": MOST_ON_A_GPU,
+    }
+    least = min(limits, key=limits.__getitem__)
+    return max(1, limits[least]), least
+
+
+def part(trials: int) -> float:
+    """The part of a GPU of each of so many trials, which Ray rounds to 1/10,000."""
+    return math.floor(10_000 / trials) / 10_000
 
 
 def idle(shape: Shape, nodes: Sequence[Node], most_gpus: float = math.inf) -> str:

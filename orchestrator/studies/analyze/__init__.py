@@ -142,6 +142,8 @@ def describe(study: Study, cost: Estimate) -> str:
     ]
     if plan.left and cost.seconds is not None:
         lines.append(cost.words())
+    if study.fit:
+        lines.append(study.fit)
     if plan.students:
         lines.append(str(keeping(plan.students, study.info, study.options.keep)))
     return "\n".join(lines)

@@ -144,6 +144,7 @@ def test_the_surface_is_this_and_nothing_else():
         (["ablation", "--protocol", "theirs"], ["'theirs'", "'published'"]),
         (["ablation", "--features", "relu"], ["'relu'", "'pre-relu'"]),
         (["search", "--protocol", "published"], ["--protocol", "chooses on validation"]),
+        (["ablation", "--gpus-per-trial", "half"], ["'half' is no number of GPUs", "or auto"]),
         (["ablation", "--seeds-per-trial", "0"], ["0 seeds per trial"]),
         (["ablation", "--hang-timeout", "nan"], ["nan minutes", "--hang-timeout"]),
         (["ablation", "--loading", "fast"], ["'fast'", "resident, streaming"]),
@@ -273,11 +274,12 @@ def test_unwritable_storage_is_one_sentence(fdsweep, tmp_path, place):
 
 
 def test_a_dry_run_prints_the_plan_and_trains_nothing(fdsweep, tmp_path):
-    result = fdsweep("ablation", "--seeds", "5", "--dry-run")
+    result = fdsweep("ablation", "--seeds", "5", "--gpus-per-trial", "auto", "--dry-run")
     assert result.exit_code == 0
     assert "16 cells x 5 seeds = 80 replicates; 0 done, 80 left in 16 trials" in result.stdout
     assert "10 teachers in 2" in result.stdout
     assert "training time about" in result.stdout
+    assert "--gpus-per-trial auto: " in result.stdout
     assert "5 seeds can detect an effect of 1.68 SD" in result.stdout
     assert not list((tmp_path / "runs").rglob("*.parquet"))
 
@@ -291,6 +293,7 @@ def test_a_dry_run_as_json_is_one_document(fdsweep):
     assert [trial["kind"] for trial in plan["trials"]] == ["teacher"] + ["student"] * 8
     assert plan["estimate"]["training_seconds"] > 0
     assert plan["estimate"]["detectable_effect_sd"] is None
+    assert plan["devices"] == {"gpus_per_trial": None, "why": ""}
 
 
 def test_a_dry_run_of_a_search_plans_equal_budgets(fdsweep, tmp_path):

@@ -99,6 +99,7 @@ def test_a_trial_that_fits_nowhere_is_refused_at_once(request_, message):
         ResourceRequest(gpus_per_trial=-0.5),
         ResourceRequest(gpus_per_trial=0.001),
         ResourceRequest(gpus_per_trial=1.5),
+        ResourceRequest(gpus_per_trial="auto", workers_per_trial=2),
         ResourceRequest(gpus_per_trial=1, workers_per_trial=4),
         ResourceRequest(gpus_per_trial=4, workers_per_trial=1),
         ResourceRequest(gpus_per_trial=6, workers_per_trial=4),

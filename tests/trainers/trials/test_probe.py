@@ -9,7 +9,7 @@ from fdsweep.trainers.backbones import pretrained
 from fdsweep.trainers.backbones.cnn import CNN1d
 from fdsweep.trainers.trials import probe
 from fdsweep.trainers.trials.alone import apart
-from fdsweep.trainers.trials.probe import seconds_per_epoch
+from fdsweep.trainers.trials.probe import gpu_need, seconds_per_epoch
 
 CPU = torch.device("cpu")
 
@@ -69,3 +69,11 @@ def test_a_process_of_its_own_measures_too(tmp_path):
     """As a GPU is measured: the driver leaves it alone."""
     config = small_trial(str(tmp_path), method="none").config
     assert 0 < apart(probe._measure, config, Small(), str(tmp_path), CPU) < 60
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+def test_a_gpu_is_asked_what_trainings_need_of_it(tmp_path):
+    configs = [small_trial(str(tmp_path), method=name).config for name in ("none", "fd-cmkd")]
+    need = gpu_need(configs, Small(), str(tmp_path), torch.device("cuda"))
+    assert 0 < need.busy <= 1
+    assert probe.CONTEXT < need.nbytes < need.room

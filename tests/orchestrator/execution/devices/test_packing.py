@@ -2,7 +2,15 @@
 
 import pytest
 
-from fdsweep.orchestrator.execution.devices.packing import Node, Shape, idle, lack
+from fdsweep.orchestrator.execution.devices.packing import (
+    MOST_ON_A_GPU,
+    Node,
+    Shape,
+    idle,
+    lack,
+    on_a_gpu,
+    part,
+)
 
 TWO = (Node(8, 4), Node(8, 4))
 
@@ -91,3 +99,31 @@ def test_what_stays_on_one_node_is_one_bundle():
     assert Shape(4, 1, spread=True).bundles(1) == [{"CPU": 1.0, "GPU": 1.0}] * 4
     assert Shape(4, 1).strategy == "STRICT_PACK"
     assert Shape(4, 1, spread=True).strategy == "SPREAD"
+
+
+ROOMY = {"nbytes": 1, "room": 1000, "busy": 0.001, "cores": 1000, "trials": 1000}
+
+
+@pytest.mark.parametrize(
+    ("given", "count", "limit"),
+    [
+        ({}, MOST_ON_A_GPU, "what was found to pay"),
+        ({"nbytes": 100}, 5, "its memory"),  # half of each part is left for data
+        ({"nbytes": 600}, 1, "its memory"),
+        ({"busy": 0.3}, 3, "its time"),
+        ({"busy": 0.1}, 10, "its time"),
+        ({"busy": 1.0}, 1, "its time"),
+        ({"cores": 8}, 8, "cores"),
+        ({"cores": 0}, 1, "cores"),
+        ({"trials": 2, "busy": 0.3}, 2, "trials that are left"),
+    ],
+)
+def test_what_a_gpu_may_be_shared_by(given, count, limit):
+    assert on_a_gpu(**ROOMY | given) == (count, limit)
+
+
+@pytest.mark.parametrize("count", range(1, MOST_ON_A_GPU + 1))
+def test_parts_fill_a_gpu_and_no_more_as_ray_counts(count):
+    assert Shape(1, part(count)).per_gpu == count
+    assert count * round(part(count) * 10_000) <= 10_000
+    assert not idle(Shape(1, part(count)), (Node(128, 8),))
