@@ -15,7 +15,7 @@ HEADROOM = 2.0
 """Of memory that a few steps took: data that a worker keeps on its GPU, and longer evaluations."""
 
 MOST_ON_A_GPU = 16
-"""Trials beyond which nothing was gained."""
+"""Trials beyond which nothing was measured: on an H200 more of the smallest networks still paid."""
 
 WORTH_A_WORD = 0.05
 """Of a GPU: less may stay idle in silence."""
