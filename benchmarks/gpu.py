@@ -353,7 +353,7 @@ def main() -> None:
     parser.add_argument("--small", action="store_true", help="tiny pictures, batches of 8")
     parser.add_argument("--alone", nargs=2, help=argparse.SUPPRESS)
     parser.add_argument("--device", choices=SIDES, help="by default the GPU, if there is one")
-    parser.add_argument("--together", help="replicates at the same time; 1,2,4,8,16")
+    parser.add_argument("--together", help="replicates at the same time; 1,2,4,8,16; or none")
     parser.add_argument("methods", nargs="*", help="all by default")
     given = parser.parse_args()
     device = torch.device(given.device or ("cuda" if torch.cuda.is_available() else "cpu"))
@@ -391,11 +391,12 @@ def main() -> None:
     print(f"\nBare: {told['bare_tflops']:.3g} TFLOP/s; large matrices: {told['tflops']:.3g}.")
     torch.cuda.empty_cache()
     counts = given.together or ("1,2,4,8,16" if device.type == "cuda" else "1,2")
-    rates = {n: together(n, device, small=given.small) for n in map(int, counts.split(","))}
-    print(f"\n| {SHARED} at once | samples/s in all |\n| ---: | ---: |")
-    for count, rate in rates.items():
-        print(f"| {count} | {rate:,.0f} |")
-    results["together"] = rates
+    if counts != "none":
+        rates = {n: together(n, device, small=given.small) for n in map(int, counts.split(","))}
+        print(f"\n| {SHARED} at once | samples/s in all |\n| ---: | ---: |")
+        for count, rate in rates.items():
+            print(f"| {count} | {rate:,.0f} |")
+        results["together"] = rates
     print(json.dumps({"environment": json.loads(environment(device)), "methods": results}))
 
 
