@@ -45,8 +45,8 @@ def test_all_rows_are_trained_in_both_directions(study):
         (method, student) for student in ("depth", "rgb") for method in LINES_OF_TABLE_3
     ]
     assert all(row["n"] == 1 for row in rows)
-    floor = 100 / 12 / 12  # all pixels taken for one of the twelve classes
-    assert min(row["mean"] for row in rows) > 2 * floor
+    floor = 100 / 12 / 12  # all pixels taken for one of the twelve classes; untrained 1.4 to 2
+    assert min(row["mean"] for row in rows) > 4 * floor
 
 
 def test_the_rows_of_test_images_add_up_to_the_scores(study):
