@@ -46,8 +46,15 @@ def run_lanes(lanes, resources, storage, observer, deadline):
             observer.keep(proposer, proposal, End(report, outcome=tuning.outcome()))
 
 
+def here(put=setattr):
+    """From now on studies and searches train in this process; `put` may undo that later."""
+    put(stages, "run_plan", run_plan)
+    put(searcher, "run_lanes", run_lanes)
+    for asks in (study, search):
+        put(asks, "connect", local_resources)
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    stages.run_plan, searcher.run_lanes = run_plan, run_lanes
-    study.connect = search.connect = local_resources
+    here()
     app()

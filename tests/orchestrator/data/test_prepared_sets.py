@@ -1,9 +1,14 @@
-"""Every data set of the papers: a miniature in its true format, prepared and studied."""
+"""Every data set of the papers: a miniature in its true format, prepared and studied.
+
+Each is prepared through Ray. That Ray's workers train on what was prepared, one data set of clips,
+one of pixels and a table of one's own show; the others train in this process.
+"""
 
 import importlib
 import json
 
 import pytest
+from chaos import calm
 from miniature import own_table
 from typer.testing import CliRunner
 
@@ -27,11 +32,19 @@ NOT_STUDIED = {"ave@c2kd", "crisismmd@c2kd"}
 """Of no other kind than their data sets; and BERT-base does not train here in a test's time."""
 
 
-def one_row(folder):
-    """A sweep of one row with an untrained teacher, so that the tests stay within their time."""
+def one_row(folder, **small):
+    """A sweep of one row with an untrained teacher, and with `small` backbones of modalities, so
+    that the tests stay within their time."""
     path = folder / "one-row.yaml"
-    path.write_text("title: One row\nrows: [{name: FD-CMKD, teacher: random}]\n")
+    rows = [{"name": "FD-CMKD", "teacher": "random"}]
+    path.write_text(json.dumps({"title": "One row", "rows": rows, "backbones": small}))
     return path
+
+
+@pytest.fixture
+def trains_here(monkeypatch):
+    """Studies train in this process; what is prepared is prepared through Ray."""
+    calm.here(monkeypatch.setattr)
 
 
 def module(name):
@@ -64,7 +77,11 @@ def draw(name, sheet, storage):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SETS)
-def test_from_the_raw_tree_to_a_table(cluster, tmp_path, name):
+def test_from_the_raw_tree_to_a_table(cluster, tmp_path, name, request):
+    small = {}
+    if name != "crema-d":
+        request.getfixturevalue("trains_here")
+        small = {end: "cnn2d" for end in SETS[name].split("->") if end != "text"}
     raw, storage = tmp_path / "raw", ["--storage", tmp_path / "runs"]
     raw.mkdir()
     base, variant = parse_variant(name)
@@ -81,7 +98,7 @@ def test_from_the_raw_tree_to_a_table(cluster, tmp_path, name):
     draw(name, tmp_path / "sheet.png", storage)
 
     what = ["--dataset", name, "--seeds", 1, "--epochs", 1, "--direction", SETS[name]]
-    study = fdsweep("run", one_row(tmp_path), *what, *storage)
+    study = fdsweep("run", one_row(tmp_path, **small), *what, *storage)
     assert study.exit_code == 0, study.output
     assert study.stdout.count("|   1 |") == 1
     assert manifest["fingerprint"] in study.stdout
@@ -113,8 +130,10 @@ def test_from_the_raw_tree_to_table_3(cluster, tmp_path, name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("labels", ["label", "labels"])
-def test_from_a_table_to_a_report(cluster, tmp_path, labels):
+def test_from_a_table_to_a_report(cluster, tmp_path, labels, request):
     several = labels == "labels"
+    if several:
+        request.getfixturevalue("trains_here")
     (own_table.build_with_sets if several else own_table.build)(tmp_path)
     (tmp_path / "steps.yaml").unlink()
     storage, described = ["--storage", tmp_path / "runs"], tmp_path / "steps.yaml"

@@ -1,4 +1,8 @@
-"""The paper's Table 3 on embedded data: every row, both directions, one epoch of it."""
+"""The paper's Table 3 on embedded data: every row, both directions, one epoch of it.
+
+In this process and on a third of the images: that a row of it trains through Ray, NYU-Depth V2
+shows in tests/orchestrator/data/.
+"""
 
 import base64
 import io
@@ -7,22 +11,29 @@ import re
 
 import numpy as np
 import pytest
+from chaos import calm
 from PIL import Image
 from typer.testing import CliRunner
 
 from fdsweep.orchestrator.cli import app
 from fdsweep.orchestrator.studies.compare import LINES_OF_TABLE_3
 from fdsweep.results.records.store import Store
+from fdsweep.trainers.datasets import rooms
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def study(cluster, tmp_path_factory):
+def study(tmp_path_factory):
     """The storage, and the table's rows."""
     storage = str(tmp_path_factory.mktemp("rooms"))
     words = ["compare", "--dataset", "rooms", "--seeds", "1", "--epochs", "1", "--json"]
-    made = CliRunner().invoke(app, [*words, "--storage", storage])
+    split = rooms.split_rooms
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rooms, "split_rooms", lambda seed: (split(seed)[0][::3], *split(seed)[1:]))
+        patch.setattr("fdsweep.trainers.trials.probe.STEPS", 1)
+        calm.here(patch.setattr)
+        made = CliRunner().invoke(app, [*words, "--storage", storage])
     assert made.exit_code == 0, made.output
     (table,) = json.loads(made.stdout)["tables"]
     return storage, table["rows"]
@@ -34,8 +45,8 @@ def test_all_rows_are_trained_in_both_directions(study):
         (method, student) for student in ("depth", "rgb") for method in LINES_OF_TABLE_3
     ]
     assert all(row["n"] == 1 for row in rows)
-    floor = 100 / 12 / 12  # all pixels taken for one of the twelve classes
-    assert min(row["mean"] for row in rows) > 2 * floor
+    floor = 100 / 12 / 12  # all pixels taken for one of the twelve classes; untrained 1.4 to 2
+    assert min(row["mean"] for row in rows) > 4 * floor
 
 
 def test_the_rows_of_test_images_add_up_to_the_scores(study):

@@ -12,11 +12,22 @@ from pathlib import Path
 import pytest
 import torch
 import torch.distributed as dist
-from conftest import DENSE, INFO, dense_fold, dense_trial, small_fold, small_roles, small_trial
+from conftest import (
+    DENSE,
+    INFO,
+    dense_fold,
+    dense_trial,
+    network,
+    small_fold,
+    small_roles,
+    small_trial,
+)
 
 from fdsweep.search_spaces.storage import cache
 from fdsweep.trainers import distillers
+from fdsweep.trainers.datasets import Modality
 from fdsweep.trainers.distributed import Runtime
+from fdsweep.trainers.loaders import Plain
 from fdsweep.trainers.loop import epoch_batches
 from fdsweep.trainers.modalities.arrays import Varied
 from fdsweep.trainers.protocol import passes
@@ -42,8 +53,8 @@ def near(tmp_path, monkeypatch):
     return tmp_path / "near"
 
 
-def varied_fold(seen=None):
-    """The small data set, its left modality with training views that differ; `seen` counts them."""
+def varied(plain, seen=None):
+    """`plain` with training views that differ; `seen` counts them."""
 
     def views(values, draws):
         if draws is None:
@@ -52,9 +63,13 @@ def varied_fold(seen=None):
             seen.append(len(draws))
         return values + draws[:, 0, None, None]
 
+    return Varied(plain.values, plain.numbers, views)
+
+
+def varied_fold(seen=None):
+    """The small data set, its left modality with training views that differ; `seen` counts them."""
     fold = small_fold()
-    left = Varied(fold.inputs["left"].values, fold.inputs["left"].numbers, views)
-    return replace(fold, inputs=fold.inputs | {"left": left})
+    return replace(fold, inputs=fold.inputs | {"left": varied(fold.inputs["left"], seen)})
 
 
 def files(near):
@@ -120,6 +135,43 @@ def test_a_row_that_goes_on_reads_the_rest(tmp_path, near):
     assert again == whole
     assert len(seen) - steps in (0, steps // 3)  # the file may have been the first epoch's
     assert run_replicate(trial, INFO, fold, 0) == whole
+
+
+def test_each_of_two_teachers_has_passes_of_its_own(tmp_path, near, monkeypatch):
+    """Their samples are alike in shape, so that a file of the other would be taken too."""
+    seen, trial = [], small_trial(str(tmp_path), method="kd", epochs=2)
+    teachers = (network("left"), network("middle"))
+    trial = replace(trial, config=replace(trial.config, teachers=teachers))
+    info = replace(INFO, modalities=(*INFO.modalities, Modality("middle", 2, "cnn1d")))
+    fold = varied_fold(seen)
+    middle = Plain(fold.inputs["left"].values.flip(1, 2))
+    fold = replace(fold, inputs=fold.inputs | {"middle": varied(middle, seen)})
+    monkeypatch.setenv(cache.GIGABYTES, "0")
+    plain = run_replicate(trial, info, fold, 0)
+    monkeypatch.delenv(cache.GIGABYTES)
+    steps = len(seen)
+    assert [run_replicate(trial, info, fold, 0) for _ in range(2)] == [plain, plain]
+    assert len(seen) == 2 * steps
+    assert len(files(near)) == 2 * 2
+
+
+def test_points_of_a_search_read_what_the_first_point_kept(tmp_path, near, monkeypatch):
+    """They differ in weights and rates, which decide nothing of what a frozen teacher gives."""
+    seen = []
+    fold = varied_fold(seen)
+    points = [
+        small_trial(str(tmp_path), options={"weight_low": low}, lr=lr, epochs=2)
+        for low, lr in [(0.5, 0.01), (20.0, 0.03)]
+    ]
+    monkeypatch.setenv(cache.GIGABYTES, "0")
+    plain = [run_replicate(point, INFO, fold, 0) for point in points]
+    monkeypatch.delenv(cache.GIGABYTES)
+    steps = len(seen) // len(points)
+    assert run_replicate(points[0], INFO, fold, 0) == plain[0]
+    kept = files(near)
+    assert run_replicate(points[1], INFO, fold, 0) == plain[1] != plain[0]
+    assert len(seen) == 3 * steps
+    assert files(near) == kept
 
 
 @pytest.mark.parametrize("method", sorted(LIVE))
