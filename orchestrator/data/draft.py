@@ -98,8 +98,10 @@ def make_draft(rows: Rows, label: str | None = None) -> Draft:
     if "labels" in roles:
         roles.pop("label", None)
     if not {"label", "labels", "mask"} & roles.keys():
-        names = f"Name it: --label COLUMN, one of {clipped(', '.join(rows.columns), 300)}"
-        raise DataError("no column seems to hold a label", str(rows.path), names)
+        names = clipped(", ".join(rows.columns), 300)
+        fix = f"Name it: --label COLUMN, one of {names}; or, for a retrieval of pairs without "
+        fix += "labels, write the YAML file by hand, with `task: retrieval`"
+        raise DataError("no column seems to hold a label", str(rows.path), fix)
     draft = Draft(rows=rows, roles=roles)
     for name in rows.columns:
         if name not in roles.values():
