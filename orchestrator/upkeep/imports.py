@@ -3,6 +3,7 @@
 import re
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,5 +85,8 @@ def _unpack(archive: Path, into: Storage) -> None:
                     into.write(place, opened.read(entry))
     except FileNotFoundError:
         raise DataError("there is no such file", str(archive), FIX) from None
-    except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError) as error:
+    except (
+        *(OSError, EOFError, RuntimeError, NotImplementedError),
+        *(zipfile.BadZipFile, zlib.error),
+    ) as error:
         raise DataError(f"cannot be read ({first_line(error)})", str(archive), FIX) from None
