@@ -46,10 +46,13 @@ TEACHERS, CHECKPOINTS = "teachers", "checkpoints"
 OUTLINES = "cache/outlines"
 RAY = "ray"
 RAY_TRAIN = "ray/train"
-FOLDERS = (
-    *(RESULTS, CURVES, PREDICTIONS, TEACHERS, STUDENTS, CHECKPOINTS, RAY, OUTLINES),
-    "damaged",
-)
+BESIDE = (CURVES, PREDICTIONS)
+"""Where files of replicates may lie beside their rows."""
+
+REPLICATES = (*BESIDE, RESULTS)
+"""Where all of a replicate lies. Its row makes it count: it is written last, and deleted first."""
+
+FOLDERS = (*REPLICATES, TEACHERS, STUDENTS, CHECKPOINTS, RAY, OUTLINES, "damaged")
 """Where there may be files that no sweep needs any more."""
 
 

@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from fdsweep.search_spaces.documents import spell_yaml
 from fdsweep.search_spaces.errors import ConfigError, DataError, clipped
 from fdsweep.trainers.datasets.table.arrow import SEPARATOR, file_of, is_there
 from fdsweep.trainers.datasets.table.columns import KINDS, Column
@@ -98,8 +97,10 @@ def make_draft(rows: Rows, label: str | None = None) -> Draft:
     if "labels" in roles:
         roles.pop("label", None)
     if not {"label", "labels", "mask"} & roles.keys():
-        names = f"Name it: --label COLUMN, one of {clipped(', '.join(rows.columns), 300)}"
-        raise DataError("no column seems to hold a label", str(rows.path), names)
+        names = clipped(", ".join(rows.columns), 300)
+        fix = f"Name it: --label COLUMN, one of {names}; or, for a retrieval of pairs without "
+        fix += "labels, write the YAML file by hand, with `task: retrieval`"
+        raise DataError("no column seems to hold a label", str(rows.path), fix)
     draft = Draft(rows=rows, roles=roles)
     for name in rows.columns:
         if name not in roles.values():
@@ -239,7 +240,7 @@ def _lines(draft: Draft, folder: Path) -> Iterator[str]:
         table = rows.path.resolve()
     yield f"# A data set of your own, guessed from {rows.path.name}: look it over."
     yield "# docs/how-to/your-data.md explains every field; what is left out has a default."
-    yield f"table: {_spell(str(table))}"
+    yield f"table: {spell_yaml(str(table))}"
     for role in ROLES:
         yield from _role(draft, role)
     if "mask" in roles:
@@ -249,14 +250,15 @@ def _lines(draft: Draft, folder: Path) -> Iterator[str]:
         parts = (part.strip() for cell in cells for part in _parts(cell, roles))
         classes = sorted(set(parts) - {""})
         if len(classes) <= MAX_CLASSES:
-            yield f"# classes: {_spell(classes)}  # to set their order, or to find misspelt ones"
+            said = spell_yaml(classes)
+            yield f"# classes: {said}  # to set their order, or to find misspelt ones"
     yield "modalities:"
     for name, said in draft.modalities.items():
         yield f"  {name}:"
         kind = KINDS[said["kind"]]
         for key, value in said.items():
             comment = kind.hints.get(key)
-            yield f"    {key}: {_spell(value)}" + (f"  # {comment}" if comment else "")
+            yield f"    {key}: {spell_yaml(value)}" + (f"  # {comment}" if comment else "")
     if draft.left_out:
         yield f"# Columns that are not used: {', '.join(draft.left_out)}"
     if len(rows) < FEW:
@@ -268,7 +270,7 @@ def _lines(draft: Draft, folder: Path) -> Iterator[str]:
 def _role(draft: Draft, role: str) -> Iterator[str]:
     roles = draft.roles
     if role in roles:
-        yield f"{role}: {_spell(roles[role])}"
+        yield f"{role}: {spell_yaml(roles[role])}"
     elif role == "group":
         yield "# group: speaker  # whom a sample is of: never in two splits; the table names none"
     elif role == "split":
@@ -291,9 +293,3 @@ def _can_rotate(draft: Draft) -> bool:
     for label, group in zip(columns[roles["label"]], groups, strict=True):
         members.setdefault(label, set()).add(group)
     return min(map(len, members.values())) >= FOLDS
-
-
-def _spell(value: object) -> str:
-    """`value` as YAML in one line."""
-    text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10**6)
-    return text.removesuffix("\n").removesuffix("\n...")

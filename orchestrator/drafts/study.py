@@ -4,10 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from fdsweep.orchestrator.drafts import words
 from fdsweep.orchestrator.studies import methods
+from fdsweep.search_spaces.documents import spell_yaml
 from fdsweep.search_spaces.errors import ConfigError
 from fdsweep.search_spaces.sweep import DATASET, Row, Sweep
 from fdsweep.trainers import datasets
@@ -65,38 +64,33 @@ def _lines(
     yield from _field("dataset", dataset)
     yield f"# {words.SWEEP['directions']}"
     yield "directions:"
-    yield from (f"  - {_spell(pair)}" for pair in directions)
+    yield from (f"  - {spell_yaml(pair)}" for pair in directions)
     yield from _field("seeds", list(Sweep.model_fields["seeds"].default))
     yield f"# {words.SWEEP['rows']}"
     yield "rows:"
     for name, method in told.items():
-        yield f"  - name: {_spell(name)}"
-        yield f"    method: {_spell(name)}"
+        yield f"  - name: {spell_yaml(name)}"
+        yield f"    method: {spell_yaml(name)}"
         if method["options"]:
             yield "    # options:"
         for option, known in method["options"].items():
             source = f"  # {known['source']}" if known["source"] else ""
-            yield f"    #   {option}: {_spell(known['default'])}{source}"
+            yield f"    #   {option}: {spell_yaml(known['default'])}{source}"
     yield "    # Any row may have these too:"
     for name, said in words.ROW.items():
         if name in Row.model_fields and name not in ("name", "method", "options"):
-            yield f"    # {name}: {_spell(_default(Row, name))}  # {said}"
+            yield f"    # {name}: {spell_yaml(_default(Row, name))}  # {said}"
     yield "# Other fields of a study, as they are where they are left out:"
     for name, said in words.SWEEP.items():
         if name in Sweep.model_fields and name not in {*SPELT, "study"}:
-            yield f"# {name}: {_spell(_default(Sweep, name))}  # {said}"
+            yield f"# {name}: {spell_yaml(_default(Sweep, name))}  # {said}"
 
 
 def _field(name: str, value: object) -> Iterator[str]:
     yield f"# {words.SWEEP[name]}"
-    yield f"{name}: {_spell(value)}"
+    yield f"{name}: {spell_yaml(value)}"
 
 
 def _default(model: type[Sweep] | type[Row], name: str) -> object:
     field = model.model_fields[name]
     return field.get_default(call_default_factory=True)
-
-
-def _spell(value: object) -> str:
-    text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10**6)
-    return text.removesuffix("\n").removesuffix("\n...")

@@ -63,7 +63,7 @@ PARAMETER = {
 }
 DATA = {
     "name": "of the data set; by default the file's",
-    "table": "a CSV or Parquet file, or what else `fdsweep prepare` takes; a row for each sample",
+    "table": "a CSV or Parquet file, or a folder that `datasets` saved; a row for each sample",
     "sample_id": "column of the samples' names",
     "label": "column of the class",
     "labels": "column of several classes, such as a;b;c, in place of a label",
@@ -73,16 +73,16 @@ DATA = {
     "folds": "each seed tests another part of so many",
     "classes": "order of the labels; what the numbers of a mask mean, from 0",
     "modalities": "columns, by the name of what they become",
-    "task": "what the labels are for; by default what the columns tell",
+    "task": "retrieval, where samples have no label, and their modalities belong together",
     "training": "how networks are trained by default",
     "about": "a sentence on the data",
-    "source": "the paper",
+    "source": "where the data are from, such as a paper",
     "licence": "of the data; reports name it",
     "url": "where it can be had",
 }
 TRAINING = {name: SWEEP[name] for name in (
     *("epochs", "batch_size", "lr", "final_lr", "momentum", "weight_decay", "optimizer"),
-    *("schedule", "warmup_epochs", "class_weights", "sampling", "accumulate"),
+    *("schedule", "warmup_epochs"),
 )}  # fmt: skip
 COLUMN = {
     "kind": "what its cells are",

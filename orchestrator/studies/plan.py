@@ -257,7 +257,8 @@ def _aligned(
     method = distillers.specimen(config.method, config.options)
     if method.needs_classes:
         what = f"{config.method} is for samples with classes: {method.needs_classes}"
-        raise ConfigError(what, f"row {row}", "Leave it out, or name another method")
+        fix = "Leave it out, or name another method or other options"
+        raise ConfigError(what, f"row {row}", fix)
     if len(direction.teachers) > 1:
         what = "a student learns into the space of one teacher"
         raise ConfigError(what, f"--direction {direction}", "Name one teaching modality")

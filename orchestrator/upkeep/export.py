@@ -34,9 +34,6 @@ RECORDS = (
 )
 """What a sweep's folder of reports holds that is not made of the rows."""
 
-FOLDERS = (layout.CURVES, layout.PREDICTIONS, layout.RESULTS)
-"""Of replicates; whoever copies them copies the rows last, which make them count."""
-
 FORMATS = {"markdown": "md", "html": "html", "latex": "tex", "csv": "csv", "json": "json"}
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """The time of every file in an archive: the earliest that there is in one."""
@@ -119,7 +116,7 @@ def _done(store: Store, told: Manifest) -> list[tuple[str, int]]:
 def _places(store: Store, told: Manifest, done: list[tuple[str, int]]) -> Iterator[str]:
     """What of the storage belongs to a sweep: files of `done` replicates, and records."""
     for file in (layout.replicate_file(*who) for who in done):
-        yield from (f"{x}/{file}" for x in FOLDERS if store.exists(f"{x}/{file}"))
+        yield from (f"{x}/{file}" for x in layout.REPLICATES if store.exists(f"{x}/{file}"))
     teachers = {key for row in told.rows for key in row.teacher_keys} | {*told.teachers.values()}
     for key in sorted(teachers):
         yield from (x for x in sorted(store.listing(layout.teachers(key))) if x.endswith(".json"))

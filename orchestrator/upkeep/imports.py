@@ -3,11 +3,12 @@
 import re
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from fdsweep.orchestrator.upkeep.export import FOLDERS, RECORDS, STORAGE
+from fdsweep.orchestrator.upkeep.export import RECORDS, STORAGE
 from fdsweep.results.records import manifest as manifests
 from fdsweep.results.records.store import Store
 from fdsweep.search_spaces import layout
@@ -16,7 +17,7 @@ from fdsweep.search_spaces.storage import Storage
 
 NAME = r"[A-Za-z0-9_@+-][A-Za-z0-9._@+-]*"
 PLACES = re.compile(
-    rf"(?:{'|'.join(FOLDERS)})/{NAME}\.parquet|teachers/{NAME}/\d+\.json"
+    rf"(?:{'|'.join(layout.REPLICATES)})/{NAME}\.parquet|teachers/{NAME}/\d+\.json"
     rf"|{layout.REPORTS}/{NAME}/(?:{'|'.join(map(re.escape, RECORDS))})"
 )
 """What is taken from an archive, and nothing else."""
@@ -54,7 +55,7 @@ def _merge(theirs: Store, manifest: manifests.Manifest, store: Store) -> Importe
     done = {who for who, state in theirs.states().items() if state.status == "done"}
     ours = {who for who, state in store.states().items() if state.status == "done"}
     for who in sorted(done - ours):
-        for folder in FOLDERS:
+        for folder in layout.REPLICATES:
             _copy(f"{folder}/{layout.replicate_file(*who)}", theirs, store)
     for place in _records(theirs, manifest.sweep):
         if not store.exists(place):
@@ -84,5 +85,8 @@ def _unpack(archive: Path, into: Storage) -> None:
                     into.write(place, opened.read(entry))
     except FileNotFoundError:
         raise DataError("there is no such file", str(archive), FIX) from None
-    except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError) as error:
+    except (
+        *(OSError, EOFError, RuntimeError, NotImplementedError),
+        *(zipfile.BadZipFile, zlib.error),
+    ) as error:
         raise DataError(f"cannot be read ({first_line(error)})", str(archive), FIX) from None

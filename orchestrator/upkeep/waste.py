@@ -64,7 +64,7 @@ def find(store: Store) -> Waste:
     kinds = {
         "replicates": {
             place: size
-            for folder in (layout.RESULTS, layout.CURVES, layout.PREDICTIONS)
+            for folder in reversed(layout.REPLICATES)
             for place, size in files[folder].items()
             if not named.issuperset(KEY.findall(place))
         },

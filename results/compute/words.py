@@ -12,7 +12,7 @@ class MetricWords:
     `of_class` is what it is of a single class, or `per` what else has scores of its own, `balanced`
     and `f1` what its balanced accuracy and macro-F1 are called. When others are drawn, `drawn` says
     what they are, `kinds` what they may be, `samples` what they are looked at over, and `draws` how
-    often, if not as always.
+    often, if not as always. `sets` says that a sample's class is the set of its labels.
     """
 
     heading: str
@@ -26,6 +26,7 @@ class MetricWords:
     kinds: str = "subjects, speakers or videos"
     samples: str = "test samples"
     draws: str = ""
+    sets: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,7 @@ METRICS = {
         balanced="recall",
         samples="test samples, the mean over seeds,",
         draws="200 to 2,000 draws",
+        sets=True,
     ),
     "mean_recall": MetricWords(
         *("mean R", "mean recall", "Test mean recall at 1, 5 and 10, both ways"),

@@ -65,7 +65,7 @@ BELOW = 0.24
 """How far below its line something is drawn that says less, in lines."""
 
 LEGEND_COLUMNS = 5
-"""Entries in a line of a legend below the panels."""
+"""The most entries in a line of a legend below the panels."""
 
 Handles: TypeAlias = Sequence[Artist]
 
@@ -179,13 +179,20 @@ def arrows(text: str) -> str:
 
 
 def legend(figure: Figure, handles: Handles = ()) -> None:
-    """One entry for each thing that is drawn, and for each of `handles`, below the panels."""
+    """One entry for each thing that is drawn, and for each of `handles`, below the panels.
+
+    A line has as many of them as `figure` is wide enough for.
+    """
     entries = {
         label: handle
         for axes in figure.axes
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
     }
     entries |= {str(handle.get_label()): handle for handle in handles}
-    figure.legend(
-        entries.values(), entries.keys(), loc="outside lower center", ncols=LEGEND_COLUMNS
-    )
+    for columns in range(LEGEND_COLUMNS, 0, -1):
+        below = figure.legend(
+            entries.values(), entries.keys(), loc="outside lower center", ncols=columns
+        )
+        if columns == 1 or below.get_window_extent().width <= figure.bbox.width:
+            return
+        below.remove()

@@ -118,3 +118,9 @@ def _loaded(text: str) -> Any:  # noqa: ANN401
         return loader.get_single_data()
     finally:
         loader.dispose()
+
+
+def spell_yaml(value: object) -> str:
+    """`value` as YAML in one line."""
+    text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10**6)
+    return text.removesuffix("\n").removesuffix("\n...")

@@ -112,7 +112,7 @@ class FDCMKD(Distiller):
     published = "FD-CMKD"
     look = 0
     one_label = ""
-    needs_classes = "its classifiers learn labels: give align=false, band_heads=false"
+    needs_classes = "its classifiers learn labels unless align=false, band_heads=false"
     variants = (
         *("Freq+Align+Scale+LogMSE", "Freq", "Feat", "Align", "Freq+Align", "Freq+Scale"),
         *("Freq+Align+Scale", "+Heads"),

@@ -143,7 +143,7 @@ class FreeKD(WithClassifier):
         self.prompts: Prompts | None = None
         if prompts:
             self.weights["prompt"] = 1.0
-            self.needs_classes = "prompts learn from the teacher's classifier: give prompts=0"
+            self.needs_classes = "prompts learn from the teacher's classifier unless prompts=0"
             self.prompts = Prompts(levels, prompts, teacher_map_dims[-1])
 
     @override

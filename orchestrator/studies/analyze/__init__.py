@@ -22,6 +22,7 @@ from fdsweep.orchestrator.studies.analyze.networks import (
 )
 from fdsweep.orchestrator.studies.analyze.similarities import comparisons, fresh
 from fdsweep.orchestrator.studies.analyze.tsne import embeddings, missing_students
+from fdsweep.orchestrator.studies.compare import info_of
 from fdsweep.orchestrator.studies.estimate import Estimate
 from fdsweep.orchestrator.studies.options import StudyOptions
 from fdsweep.orchestrator.studies.pixels import for_pixels
@@ -43,6 +44,7 @@ from fdsweep.search_spaces.configs import StudentConfig
 from fdsweep.search_spaces.errors import ConfigError, ReplicateError, StorageError
 from fdsweep.search_spaces.sweep import Sweep, validated
 from fdsweep.trainers import tasks, teachers
+from fdsweep.trainers.datasets import DataLocation
 from fdsweep.trainers.features.analysis import similarity
 from fdsweep.trainers.features.analysis.positions import COLUMNS, ROWS
 from fdsweep.trainers.features.analysis.similarity import DRAWS, ORDERS
@@ -110,6 +112,9 @@ def prepare(sweep: Sweep, options: StudyOptions) -> Study:
     if sweep.teacher_weights:
         what = "an analysis also compares students that one teacher taught"
         raise ConfigError(what, "--teacher-weight", "Leave it out")
+    if tasks.find(info_of(sweep.dataset, DataLocation(options.storage)).task).aligns:
+        what = "an analysis is of samples with classes, and these have none"
+        raise ConfigError(what, f"--dataset {sweep.dataset}", "Name another data set")
     study = studies.prepare(sweep, options)
     sweep = for_pixels(sweep, study.info)
     directions = study.info.directions(sweep.directions)

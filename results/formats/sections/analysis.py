@@ -153,6 +153,11 @@ def _reading_planes(analysis: Analysis) -> Iterator[str]:
         "also where a network's own classes lie far apart. So look at it in a class: each class on "
         "its own, their mean by size."
     )
+    if of_metric(analysis.metric).sets:
+        yield (
+            "A class is here the whole set of a sample's labels: samples that share some of them "
+            "and not all are of two classes."
+        )
     yield (
         "The order of a network's channels is arbitrary, so networks that were trained apart lie "
         "apart whatever they know. A loss that pulls the student's features to the teacher's may "

@@ -39,7 +39,9 @@ def _highest(baseline: TableRow, compared: Sequence[TableRow]) -> str:
     """What can be said where nothing is judged."""
     best = max(compared, key=lambda row: row.delta or 0)
     gain = spell_number(best.delta, "+")
-    return f"of {len(compared)} rows {best.row} gains most over {baseline.row} ({gain} points)"
+    of = f"of {len(compared)} rows " if len(compared) > 1 else ""
+    does = "gains most over" if (best.delta or 0) > 0 else "loses least against"
+    return f"{of}{best.row} {does} {baseline.row} ({gain} points)"
 
 
 def _verdicts(baseline: TableRow, compared: Sequence[TableRow], margin: float) -> Iterator[str]:

@@ -147,14 +147,15 @@ def pooled_sections(pooled: Pooled, width: float = WIDTH) -> list[Section]:
 
 
 def _lead(pooled: Pooled) -> Iterator[str]:
-    """Which row gains most; nothing more, since what is pooled is not judged."""
+    """Which row gains most, or loses least; nothing more, since what is pooled is not judged."""
     count = len(pooled.datasets)
     whole = [row for row in pooled.rows if row.delta is not None and row.datasets == count]
     if whole and count > 1:
         best = max(whole, key=lambda row: row.delta or 0)
+        does = "gains most over" if (best.delta or 0) > 0 else "loses least against"
         yield (
-            f"Of {_count(len(whole), 'row')} that all {count} data sets have, {best.row} gains "
-            f"most over {pooled.baseline}: {spell_difference(best.delta, best.delta_ci)} points."
+            f"Of {_count(len(whole), 'row')} that all {count} data sets have, {best.row} {does} "
+            f"{pooled.baseline}: {spell_difference(best.delta, best.delta_ci)} points."
         )
 
 

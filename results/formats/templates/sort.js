@@ -1,9 +1,9 @@
 "use strict";
-const UNITS = { h: 3600, min: 60, s: 1 };
+const UNITS = { h: 3600, min: 60, s: 1, ms: 1e-3, k: 1e3, M: 1e6, G: 1e9, T: 1e12 };
 
-/** The number that a cell begins with, in seconds where it is a time; null for none. */
+/** The number that a cell begins with, in seconds or ones where it has a unit; null for none. */
 function value(text) {
-  const [, number, unit] = /^<?([+-]?[\d,]*\.?\d+(?:e[+-]?\d+)?)(?: (h|min|s)$)?/.exec(text) || [];
+  const [, number, unit] = /^<?([+-]?[\d,]*\.?\d+(?:e[+-]?\d+)?)(?: (h|min|ms|s|[kMGT])$)?/.exec(text) || [];
   return number === undefined ? null : Number(number.replaceAll(",", "")) * (UNITS[unit] || 1);
 }
 

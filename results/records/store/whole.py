@@ -21,7 +21,7 @@ def gone(storage: Storage, places: Collection[str]) -> set[str]:
     """
     stamps = {
         f"{folder}/{name}": stamp
-        for folder in (layout.CURVES, layout.PREDICTIONS)
+        for folder in layout.BESIDE
         for name, stamp in files.stamps(storage, folder).items()
     }
     known = _seen(storage)

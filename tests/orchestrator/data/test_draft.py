@@ -93,7 +93,9 @@ def test_a_mask_makes_scenes_and_odd_names_become_usable():
 
 
 def test_what_a_table_lacks_is_told():
-    with pytest.raises(DataError, match="no column seems to hold a label. Name it: --label"):
+    with pytest.raises(
+        DataError, match="hold a label. Name it: --label .* by hand, with `task: retrieval`"
+    ):
         guess(a=paths(".wav"), b=paths(".jpg"))
     with pytest.raises(DataError, match=r"holds 1 modalities \(a\), and one learns from another"):
         guess(a=paths(".wav"), kind=["x", "y"] * 3)

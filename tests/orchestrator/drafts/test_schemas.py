@@ -82,6 +82,7 @@ def test_every_field_says_what_it_is():
     assert {m.__name__: [*(m.model_fields.keys() - s.keys())] for m, s in said.items()} == {
         model.__name__: [] for model in said
     }
+    assert words.TRAINING.keys() == Training.model_fields.keys()
     properties = schema("sweep")["$defs"]["Row"]["properties"]
     assert properties["pairing"]["description"] == words.ROW["pairing"]
     assert properties["pairing"]["enum"] == ["paired", "shuffled", "same-class", "unpaired"]

@@ -339,8 +339,8 @@ def test_every_row_of_a_retrieval_has_the_teacher_that_learnt_beside_its_student
     [
         ({"method": "kd"}, {}, "kd is for samples with classes: its logits are those of classes"),
         ({"method": "feat+kd"}, {}, r"feat\+kd is for samples with classes"),
-        ({"method": "fd-cmkd"}, {}, "learn labels: give align=false, band_heads=false"),
-        ({"method": "freekd", "options": {"prompts": 2}}, {}, "give prompts=0"),
+        ({"method": "fd-cmkd"}, {}, "learn labels unless align=false, band_heads=false"),
+        ({"method": "freekd", "options": {"prompts": 2}}, {}, "unless prompts=0"),
         ({"method": "feat", "teacher": "random"}, {}, "a random teacher has no space"),
         ({"method": "feat", "pairing": "same-class"}, {}, "no classes to pair them by"),
         ({"method": "none"}, {"accumulate": 2}, "the loss of retrieval is not the mean"),

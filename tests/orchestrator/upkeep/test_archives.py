@@ -98,9 +98,15 @@ def test_nothing_is_taken_from_an_archive_but_what_belongs_there(archive, tmp_pa
 
 def test_what_is_no_archive_is_refused(archive, tmp_path):
     store = Store.create(str(tmp_path / "runs"))
+    whole = archive.path.read_bytes()
+    with zipfile.ZipFile(archive.path) as opened:
+        first = next(x for x in opened.infolist() if "/storage/results/" in x.filename)
+        at = first.header_offset + 30 + len(first.filename)
+    spoilt = whole[:at] + b"\xff" * first.compress_size + whole[at + first.compress_size :]
     for name, content, needle in (
         ("text.zip", b"text", "cannot be read"),
-        ("half.zip", archive.path.read_bytes()[:1000], "cannot be read"),
+        ("spoilt.zip", spoilt, "cannot be read .*invalid block type"),
+        ("half.zip", whole[:1000], "cannot be read"),
     ):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(DataError, match=needle):

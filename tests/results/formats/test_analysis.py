@@ -80,6 +80,12 @@ def test_silhouettes_stand_beside_the_perplexity(analysis):
         assert words in text
 
 
+def test_of_several_labels_it_says_what_a_class_is(analysis):
+    said = "A class is here the whole set of a sample's labels"
+    assert said not in to_markdown(analysis)
+    assert said in to_markdown(analysis.replace(metric="map"))
+
+
 def test_without_planes_there_is_nothing_on_them(alone):
     text = to_markdown(alone)
     assert "t-SNE" not in text

@@ -259,6 +259,17 @@ def test_aa_is_a_control_and_gives_the_noise_floor_its_band(
     assert "noise floor (A/A)" not in entries(without)
 
 
+def test_a_legend_is_no_wider_than_its_figure(store: Store, study: Study) -> None:
+    names = ["Feat", "Freq", "Aa"]
+    made = study(names=names, controls={"Aa": "aa"}, paper_table=None, directions=ONE_WAY)
+    figure = drawn(forest(data_of(store, made)))
+    assert len(entries(figure)) == 6
+    figure.draw_without_rendering()
+    (legend,) = figure.legends
+    extent = legend.get_window_extent()
+    assert 0 <= extent.x0 < extent.x1 <= figure.bbox.width
+
+
 def test_under_the_published_protocol_no_picture_judges(store: Store, study: Study) -> None:
     made = study(
         curved=True,

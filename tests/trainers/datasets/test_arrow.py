@@ -158,6 +158,18 @@ def test_a_name_with_the_separator_in_it_is_refused(tmp_path):
         read_rows(folder)
 
 
+def test_a_list_is_declared_in_either_way_and_a_class_has_a_name(tmp_path):
+    folder = saved.save(tmp_path / "birds", saved.rows(0, 4, tmp_path))
+    info = folder / "dataset_info.json"
+    for declared in ([saved.CLASSES], {"feature": saved.CLASSES, "_type": "Sequence"}):
+        info.write_text(json.dumps({"features": {"heard": declared}}))
+        assert read_rows(folder).columns["heard"][:2] == ["robin", "wren;robin"]
+    for feature in ({"names": ["wren"]}, [{"names": ["wren"]}]):
+        info.write_text(json.dumps({"features": {"heard": feature, "species": feature}}))
+        with pytest.raises(DataError, match="has the class 1 of 1, from 0"):
+            read_rows(folder)
+
+
 def test_uneven_lists_are_no_array(tmp_path):
     samples = saved.rows(0, 2, tmp_path)
     samples[0]["motion"] = [[1.0], [1.0, 2.0]]

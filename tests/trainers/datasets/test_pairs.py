@@ -18,6 +18,8 @@ def test_it_is_prepared_without_labels(tmp_path):
     assert min(len(part) for part in (fold.train, fold.val, fold.test)) > 0
     assert not {fold.groups[i] for i in fold.train} & {fold.groups[i] for i in fold.test}
     assert manifest.declared.task == "retrieval"
+    assert "Train, validation and test have different groups" in manifest.notes[0]
+    assert "class" not in " ".join(manifest.notes)
 
 
 def test_a_label_beside_it_and_none_without_it_are_refused(tmp_path):

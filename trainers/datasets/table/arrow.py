@@ -124,6 +124,8 @@ def _columns(folder: Path, split: Path, spell: Callable[[Any], str]) -> dict[str
         for name in table.column_names:
             feature = features.get(name) if isinstance(features, dict) else None
             place = f"{file.as_posix()}/{{}}/{quote(name, safe='')}"
+            if isinstance(feature, list) and len(feature) == 1:  # how a list may be declared
+                feature = {"feature": feature[0]}
             said = feature if isinstance(feature, dict) else {}
             cells = _cells(table[name], said, place, spell)
             if cells is not None:
@@ -142,10 +144,10 @@ def _cells(
     if pa.types.is_struct(kind) and {field.name for field in kind} == {"bytes", "path"}:
         return _files(column, ENDINGS.get(str(feature.get("_type")), ""), place)
     if "names" in feature:
-        return [_class(value, feature["names"]) for value in column.to_pylist()]
+        return [_class(value, feature["names"], where) for value in column.to_pylist()]
     if _is_list(kind) and isinstance(inner, dict) and "names" in inner:
-        return [joined(_classes(cell, inner["names"]), where) for cell in column]
-    if _is_list(kind) and pa.types.is_string(kind.value_type):
+        return [joined(_classes(cell, inner["names"], where), where) for cell in column]
+    if _is_list(kind) and _is_text(kind.value_type):
         return [joined(map(spell, cell.as_py() or ()), where) for cell in column]
     if _is_list(kind):
         return _arrays(column, place)
@@ -185,13 +187,21 @@ def _is_list(kind: pa.DataType) -> bool:
     return bool(types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind))
 
 
-def _class(value: int | None, names: Sequence[str]) -> str:
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _class(value: int | None, names: Sequence[str], where: str) -> str:
     """The name of a class; empty for none, which some spell -1."""
-    return "" if value is None or value < 0 else str(names[value])
+    if value is None or value < 0:
+        return ""
+    if value >= len(names):
+        raise DataError(f"has the class {value} of {len(names)}, from 0", where, FIX)
+    return str(names[value])
 
 
-def _classes(cell: pa.Scalar, names: Sequence[str]) -> list[str]:
-    return [_class(value, names) for value in cell.as_py() or ()]
+def _classes(cell: pa.Scalar, names: Sequence[str], where: str) -> list[str]:
+    return [_class(value, names, where) for value in cell.as_py() or ()]
 
 
 def _content(path: Path, row: int, column: str) -> bytes:

@@ -110,8 +110,9 @@ def _folds(
     for seed in range(folds):
         _check_trained([turn(parts[g], seed, folds) for g in groups], samples, classes, rows)
     of = f"groups (column {described.said.group})" if len(set(groups)) < len(samples) else "samples"
+    alike = " of like classes" if len(classes) > 1 else ""
     notes = (
-        f"The {of} are dealt into {folds} parts of like classes: each of {folds} seeds in a row "
+        f"The {of} are dealt into {folds} parts{alike}: each of {folds} seeds in a row "
         "tests another part and validates on the next; counts are those of seed 0.",
         "Vocabularies, scales and lengths, where there are any to learn, are learnt from all "
         "samples, without their labels.",
@@ -141,11 +142,15 @@ def _ours(
         name = described.said.group
         note = (
             f"Train, validation and test have different groups (column {name}), {shares} % of the "
-            "samples; whole groups are placed so that classes keep their shares as far as they can."
+            "samples"
         )
+        if len(classes) > 1:
+            note += "; whole groups are placed so that classes keep their shares as far as they can"
+        note += "."
         return Splitting(splits=splits, said=f"groups apart, {shares} %", notes=(note,))
+    alike = ", of each class alike" if len(classes) > 1 else ""
     note = (
-        f"{shares} % of the samples train, validate and test, of each class alike; the table names "
+        f"{shares} % of the samples train, validate and test{alike}; the table names "
         "no groups, so samples of one person or recording may stand in two splits."
     )
     return Splitting(splits=splits, said=f"samples at random, {shares} %", notes=(note,))
@@ -163,9 +168,9 @@ def _check_enough(
     for label, own in members.items():
         if len(own) < len(SPLITS) and described.said.mask is None:
             of = f"{'group' if is_grouped else 'sample'}{'s' * (len(own) > 1)}"
+            who = f"the class {clipped(classes[label])!r}" if len(classes) > 1 else "the table"
             raise DataError(
-                f"the class {clipped(classes[label])!r} has {len(own)} {of}, too few to train, "
-                "validate and test",
+                f"{who} has {len(own)} {of}, too few to train, validate and test",
                 str(rows.path),
                 "Give three or more, leave the class out, or give a column `split`",
             )

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from miniature import own_table
 from sklearn.metrics import silhouette_score
 
 from fdsweep.orchestrator.execution.cluster import ResourceRequest
@@ -155,6 +156,13 @@ def test_networks_of_different_widths_are_refused_before_training(tmp_path, monk
     backbones.registry.register("wide")(partial(CNN1d, width=512))
     with pytest.raises(ConfigError, match="between 128 and 512 channels is not defined"):
         prepared(tmp_path, backbones={"gyroscope": "wide"})
+
+
+def test_pairs_without_classes_are_refused(tmp_path):
+    storage = tmp_path / "storage"
+    own_table.prepare(own_table.build_pairs(tmp_path), storage)
+    with pytest.raises(ConfigError, match="of samples with classes, and these have none"):
+        prepared(storage, dataset="steps", directions=())
 
 
 def test_the_description_says_what_is_left(tmp_path, found):

@@ -87,6 +87,8 @@ def test_nothing_is_judged_that_was_chosen_on_test(line: Line) -> None:
         "audio -> visual: of 2 rows b gains most over none (+2.0 points).",
         "Epoch and head were chosen on test, so nothing is decided here.",
     )
+    lost = said(line("none"), line("a", delta=-1.0, pairs=8), protocol="published")
+    assert lost[0] == "audio -> visual: a loses least against none (-1.0 points)."
 
 
 def test_a_table_without_comparisons(line: Line) -> None:
