@@ -348,6 +348,33 @@ def together(count: int, device: torch.device, *, small: bool) -> float:
     return sum(float(process.communicate()[0]) for process in processes)
 
 
+def lines(setup: Setup, methods: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What is measured, one after the other."""
+    yield "published", {"ms": published(setup)}
+    loop = bare(setup)
+    loop()
+    yield "bare", {"ms": statistics.median(loop() for _ in range(ROUNDS))}
+    with fastest():
+        loop()
+        yield "bare, fastest kernels", {"ms": statistics.median(loop() for _ in range(ROUNDS))}
+    yield "roofline", roofline(setup, loop)
+    for name, config in configs(setup, methods).items():
+        try:
+            yield name, measured(config, setup)
+        except RuntimeError as error:
+            yield name, {"error": str(error).splitlines()[0]}
+
+
+def spelt(name: str, line: dict[str, Any], batch: int) -> str:
+    """A line of the table."""
+    if "error" in line:
+        return f"| {name} | {line['error']} |"
+    plain = f"{line['plain_ms']:.1f}" if "plain_ms" in line else ""
+    figures = ("busy", "gib", "waits", "bf16")
+    more = " | ".join(f"{line[k]:.2g}" if k in line else "" for k in figures)
+    return f"| {name} | {line['ms']:.1f} | {1000 * batch / line['ms']:,.0f} | {plain} | {more} |"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Steps of each method on a GPU.")
     parser.add_argument("--small", action="store_true", help="tiny pictures, batches of 8")
@@ -362,31 +389,13 @@ def main() -> None:
         return
     repeat(device)
     setup = make_setup(device, small=given.small)
-    results: dict[str, Any] = {"published": {"ms": published(setup)}}
-    loop = bare(setup)
-    loop()
-    results["bare"] = {"ms": statistics.median(loop() for _ in range(ROUNDS))}
-    with fastest():
-        loop()
-        results["bare, fastest kernels"] = {"ms": statistics.median(loop() for _ in range(ROUNDS))}
-    results["roofline"] = roofline(setup, loop)
-    for name, config in configs(setup, given.methods).items():
-        try:
-            results[name] = measured(config, setup)
-        except RuntimeError as error:
-            results[name] = {"error": str(error).splitlines()[0]}
     print(f"{Runtime.here(device).device_name}, torch {torch.__version__}, batch {setup.batch}")
     print("| method | ms per step | samples/s | asked, ms | busy | GiB | waits | bf16 |")
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
-    for name, line in results.items():
-        if "error" in line:
-            print(f"| {name} | {line['error']} |")
-            continue
-        plain = f"{line['plain_ms']:.1f}" if "plain_ms" in line else ""
-        figures = ("busy", "gib", "waits", "bf16")
-        more = " | ".join(f"{line[k]:.2g}" if k in line else "" for k in figures)
-        rate = 1000 * setup.batch / line["ms"]
-        print(f"| {name} | {line['ms']:.1f} | {rate:,.0f} | {plain} | {more} |")
+    results: dict[str, Any] = {}
+    for name, line in lines(setup, given.methods):
+        results[name] = line
+        print(spelt(name, line, setup.batch), flush=True)
     told = results["roofline"]
     print(f"\nBare: {told['bare_tflops']:.3g} TFLOP/s; large matrices: {told['tflops']:.3g}.")
     torch.cuda.empty_cache()
