@@ -8,9 +8,10 @@ import os
 import shlex
 import shutil
 import sys
+import textwrap
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import typer
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from fdsweep.orchestrator.tracking.recorder import Failure
     from fdsweep.results.formats.sections.grid import Section
     from fdsweep.results.report import Report
+
+COLUMNS = 80
+"""Columns of a terminal that does not tell."""
 
 TYPED = "FDSWEEP_TYPED"
 """A job of a cluster finds here what was typed to submit it."""
@@ -116,7 +120,17 @@ def show_plan(text: str, document: Mapping[str, object], *, dry_run: bool, as_js
     if dry_run and as_json:
         print_json(document)
     elif dry_run or not voice.is_quiet():
-        typer.echo(text, err=not dry_run)
+        typer.echo(_wrapped(text, sys.stdout if dry_run else sys.stderr), err=not dry_run)
+
+
+def _wrapped(text: str, stream: TextIO) -> str:
+    """`text` in as many columns as the terminal on `stream` has; as it is if that is none."""
+    if not stream.isatty():
+        return text
+    columns = os.get_terminal_size(stream.fileno()).columns or COLUMNS
+    wrap = textwrap.TextWrapper(columns, break_long_words=False, break_on_hyphens=False)
+    wrap.subsequent_indent = "  "
+    return "\n".join(wrap.fill(line) for line in text.splitlines())
 
 
 def show_outcome(

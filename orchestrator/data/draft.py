@@ -250,8 +250,8 @@ def _lines(draft: Draft, folder: Path) -> Iterator[str]:
         parts = (part.strip() for cell in cells for part in _parts(cell, roles))
         classes = sorted(set(parts) - {""})
         if len(classes) <= MAX_CLASSES:
-            said = spell_yaml(classes)
-            yield f"# classes: {said}  # to set their order, or to find misspelt ones"
+            every = spell_yaml(classes)
+            yield f"# classes: {every}  # to set their order, or to find misspelt ones"
     yield "modalities:"
     for name, said in draft.modalities.items():
         yield f"  {name}:"

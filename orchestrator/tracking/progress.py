@@ -10,6 +10,7 @@ from typing import Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -20,6 +21,9 @@ from fdsweep.orchestrator.bulletins.board import Board
 from fdsweep.orchestrator.bulletins.record import Best, Bulletin, Said, Training
 
 LINE_EVERY_S = 10.0
+
+INDENT = (0, 0, 0, 2)
+"""Around what stands below the bar, also where it takes several lines."""
 
 LINES_POSTED = 3
 """So many of the last lines that were said stand in a bulletin."""
@@ -214,7 +218,8 @@ class Progress(Display):
 
     @override
     def drawn(self) -> RenderableType:
-        lines = [Text(f"  {_words(x)}", style="dim") for x in self.counts.running.values()]
+        running = self.counts.running.values()
+        lines = [Padding(Text(_words(one), style="dim"), INDENT) for one in running]
         return Group(bar(self.counts.ended, self.counts.total, self.line()), *lines)
 
     def running(self, identity: Hashable, training: Training) -> None:
