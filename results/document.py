@@ -3,18 +3,21 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from fdsweep.results.compute import responses
 from fdsweep.results.compute.cells import Cell, chosen_seeds, collect
 from fdsweep.results.compute.effects import Effects, effects_of
-from fdsweep.results.compute.tables import NetworkRow, Table, build_table, network_rows
+from fdsweep.results.compute.tables import NetworkRow, Table, network_rows
+from fdsweep.results.kept import Computed, look_up
 from fdsweep.results.records import costs, searches, teachers
 from fdsweep.results.records.costs import Costs
 from fdsweep.results.records.manifest import Manifest
 from fdsweep.results.records.searches import Search
 from fdsweep.results.records.store import Store
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -32,22 +35,30 @@ class StoredSweep:
         """Under which the replicates are stored."""
         return {row.key for row in self.manifest.rows}
 
-    @cached_property
-    def rows(self) -> pd.DataFrame:
+    @property
+    def rows(self) -> "pd.DataFrame":
         """The rows of `results/`; of done ones that lost another file is told on stderr."""
+        return self._rows_and_lost[0]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether no done replicate lost another file."""
+        return not self._rows_and_lost[1]
+
+    @cached_property
+    def _rows_and_lost(self) -> "tuple[pd.DataFrame, set[tuple[str, int]]]":
         rows = self.store.replicates(self.keys)
         done = rows[rows["status"] == "done"]
         who = zip(done["key"], done["seed"], strict=True)
-        self.store.lost(dict(zip(who, done["files"], strict=True)))
-        return rows
+        return rows, self.store.lost(dict(zip(who, done["files"], strict=True)))
 
     @cached_property
-    def curves(self) -> pd.DataFrame:
+    def curves(self) -> "pd.DataFrame":
         """The rows of `curves/`."""
         return self.store.curves(self.keys)
 
     @cached_property
-    def predictions(self) -> pd.DataFrame:
+    def predictions(self) -> "pd.DataFrame":
         """The rows of `predictions/`."""
         return self.store.predictions(self.keys)
 
@@ -95,7 +106,7 @@ class SweepData:
         return replace(self, seeds=chosen_seeds(self.manifest, seeds))
 
     @cached_property
-    def replicates(self) -> pd.DataFrame:
+    def replicates(self) -> "pd.DataFrame":
         """The rows of `results/`."""
         rows = self.stored.rows
         return rows[rows["seed"].isin(self.seeds)]
@@ -123,7 +134,23 @@ class SweepData:
     @cached_property
     def table(self) -> Table:
         """The sweep's table."""
-        return build_table(
+        return self.computed.table
+
+    @cached_property
+    def effects(self) -> Effects | None:
+        """What each switch adds that the sweep crosses; None if it crosses none."""
+        return self.computed.effects
+
+    @cached_property
+    def computed(self) -> Computed:
+        """The table and the effects, as the storage's cache has them, or made now."""
+        return look_up(self.stored.store, self.manifest, self.seeds, self.teachers, self._compute)
+
+    def _compute(self) -> tuple[Computed, bool]:
+        """Both, and whether nothing is to be told of the files that they are made of."""
+        from fdsweep.results.compute.tables.build import build_table  # brings pandas
+
+        table = build_table(
             self.manifest,
             self.replicates,
             self.seeds,
@@ -131,16 +158,13 @@ class SweepData:
             learnt=self.learnt,
             predictions=self.stored.predictions,
         )
+        effects = effects_of(self.manifest, self.cells.values())
+        return Computed(table=table, effects=effects), self.stored.is_whole
 
     @cached_property
     def networks(self) -> tuple[NetworkRow, ...]:
         """Its networks, those whose cost is known."""
         return network_rows(self.manifest, self.stored.costs, self.table.rows, self.teachers)
-
-    @cached_property
-    def effects(self) -> Effects | None:
-        """What each switch adds that the sweep crosses; None if it crosses none."""
-        return effects_of(self.manifest, self.cells.values())
 
 
 @dataclass(frozen=True, slots=True)

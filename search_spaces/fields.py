@@ -7,7 +7,6 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from fdsweep.search_spaces.documents import read_yaml
 from fdsweep.search_spaces.errors import (
     ConfigError,
     clipped,
@@ -201,6 +200,8 @@ def read_fields(path: Path, model: type[Fields]) -> dict[str, Any]:
     Raises:
         ConfigError: no such file, not YAML, or no fields in it.
     """
+    from fdsweep.search_spaces.documents import read_yaml  # brings yaml, slow to import
+
     content = read_yaml(path)
     if not isinstance(content, dict):
         fields = ", ".join(model.model_fields)

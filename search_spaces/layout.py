@@ -7,6 +7,7 @@ cache/results.parquet               copies of rows of results/; may be deleted, 
 cache/predictions.parquet           the same of predictions/
 cache/whole.json                    files of curves/ and predictions/ that were seen to be whole
 cache/outlines/<key>.json           what a sweep came to when it was last typed
+cache/tables/<sweep>/<key>.json     what was last computed of a sweep
 teachers/<key>/<seed>.safetensors   a trained teacher, with its record <seed>.json beside it; also
                                     a student, under its own key, that an analysis looked at
 students/<key>/<seed>.safetensors   a student that is kept for the user, with its record <seed>.json
@@ -43,7 +44,7 @@ RUNS = "runs"
 PROGRESS = "progress"
 STUDENTS = "students"
 TEACHERS, CHECKPOINTS = "teachers", "checkpoints"
-OUTLINES = "cache/outlines"
+OUTLINES, TABLES = "cache/outlines", "cache/tables"
 RAY = "ray"
 RAY_TRAIN = "ray/train"
 BESIDE = (CURVES, PREDICTIONS)
@@ -52,7 +53,7 @@ BESIDE = (CURVES, PREDICTIONS)
 REPLICATES = (*BESIDE, RESULTS)
 """Where all of a replicate lies. Its row makes it count: it is written last, and deleted first."""
 
-FOLDERS = (*REPLICATES, TEACHERS, STUDENTS, CHECKPOINTS, RAY, OUTLINES, "damaged")
+FOLDERS = (*REPLICATES, TEACHERS, STUDENTS, CHECKPOINTS, RAY, OUTLINES, TABLES, "damaged")
 """Where there may be files that no sweep needs any more."""
 
 
@@ -108,7 +109,12 @@ def data_file(name: str, folder: str, file: str = "") -> str:
 
 def outline(key: str) -> str:
     """What the sweep that `key` spells came to."""
-    return f"cache/outlines/{key}.json"
+    return f"{OUTLINES}/{key}.json"
+
+
+def computed(sweep: str, key: str) -> str:
+    """What was computed of `sweep` over the seeds that `key` spells."""
+    return f"{TABLES}/{sweep}/{key}.json"
 
 
 def report_file(sweep: str, file: str) -> str:

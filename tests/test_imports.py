@@ -24,7 +24,17 @@ FLOORS = {
         *("cli", "notebook", "search", "drafts", "studies", "models", "data", "upkeep"),
         *("jobs", "execution", "tracking", "bulletins", "writer", "owner", "voice"),
     ),
-    "results": ("check", "plots", "several", "report", "formats", "document", "compute", "records"),
+    "results": (
+        "check",
+        "plots",
+        "several",
+        "report",
+        "formats",
+        "document",
+        "kept",
+        "compute",
+        "records",
+    ),
     "trainers": (
         *(
             "worker",
@@ -43,7 +53,7 @@ FLOORS = {
     ),
     "search_spaces": (
         *("presets", "spaces", "trials", "sweep", "configs", "fields", "documents", "keys"),
-        *("layout", "palette", "ranking", "records", "storage", "errors"),
+        *("code", "layout", "palette", "ranking", "records", "storage", "errors"),
     ),
 }
 ONLY_IN = {

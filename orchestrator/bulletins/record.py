@@ -160,3 +160,10 @@ class Bulletin(Record):
     def ahead(self) -> float:
         """How many of them are to be trained yet."""
         return max(self.total - self.ended - sum(trial.done for trial in self.trials), 0.0)
+
+
+def clock(seconds: float) -> str:
+    """`seconds` as 3:05 or 1:02:03."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -1,6 +1,6 @@
 """The command line: parse, call one function, print. stdout carries results, stderr the rest."""
 
-from importlib.metadata import version
+from gc import set_threshold
 from pathlib import Path
 from typing import Annotated
 
@@ -47,8 +47,14 @@ app.add_typer(data.init, name="init", rich_help_panel="Data")
 app.add_typer(data.app, name="datasets", rich_help_panel="Data")
 
 
+GARBAGE_AFTER = 50_000
+"""Objects that are made before Python looks for cycles: commands make many and drop few."""
+
+
 def _version(asked: bool) -> None:
     if asked:
+        from importlib.metadata import version  # slow to import
+
         typer.echo(f"fdsweep {version('fdsweep')}")
         raise typer.Exit
 
@@ -63,6 +69,7 @@ def main(
 ) -> None:
     """Options of fdsweep itself, and those that files set for its commands."""
     del show_version
+    set_threshold(GARBAGE_AFTER)
     if context.invoked_subcommand:
         with for_people():
             context.default_map = files.defaults(context.command, files.read(Path()))

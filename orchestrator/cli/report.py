@@ -43,10 +43,8 @@ def report(
 ) -> None:
     """Print the report of a sweep, or of several together, from what is stored."""
     with for_people():
-        from fdsweep.results.check import check as check_file
         from fdsweep.results.records.store import Store
         from fdsweep.results.report import FORMATS, load, report_of, to_text
-        from fdsweep.results.several import load_several
         from fdsweep.search_spaces.errors import unknown
 
         if form not in (None, *FORMATS):
@@ -54,9 +52,16 @@ def report(
         if sweeps and len(sweeps) > 1:
             _report_several(sweeps, storage, "json" if as_json else form, check)
             return
-        (data,) = load_several(sweeps, storage).values() if sweeps else (load(Store.open(storage)),)
+        if sweeps:
+            from fdsweep.results.several import load_several
+
+            (data,) = load_several(sweeps, storage).values()
+        else:
+            data = load(Store.open(storage))
         result = report_of(data)
         if check:
+            from fdsweep.results.check import check as check_file
+
             differences = check_file(result, check, form)
             _tell_differences(differences, str(check), result.sweep, as_json)
             raise typer.Exit(1 if differences else 0)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from fdsweep.orchestrator.bulletins.record import clock
 from fdsweep.orchestrator.execution.cluster import (
     ResourceRequest,
     local_device,
@@ -14,7 +15,6 @@ from fdsweep.orchestrator.execution.devices.budget import HOUR, spell_hours
 from fdsweep.orchestrator.execution.devices.schedule import makespan
 from fdsweep.orchestrator.execution.devices.sharing import paces
 from fdsweep.orchestrator.execution.devices.starts import Starts
-from fdsweep.orchestrator.tracking.progress import clock
 from fdsweep.results.compute.statistics import detectable_effect, smallest_p
 from fdsweep.search_spaces.trials import Plan, TrialConfig
 from fdsweep.trainers.datasets import Dataset

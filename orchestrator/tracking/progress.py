@@ -18,7 +18,7 @@ from typing_extensions import override
 
 from fdsweep.orchestrator import voice
 from fdsweep.orchestrator.bulletins.board import Board
-from fdsweep.orchestrator.bulletins.record import Best, Bulletin, Said, Training
+from fdsweep.orchestrator.bulletins.record import Best, Bulletin, Said, Training, clock
 
 LINE_EVERY_S = 10.0
 
@@ -70,13 +70,6 @@ class Counts:
             parts.append(f"best {self.chosen_on} {100 * self.best[0]:.1f} ({self.best[1]})")
         left = time_left(elapsed, ended, self.total)
         return " · ".join([*parts, *([f"ETA {left}"] if left else [])])
-
-
-def clock(seconds: float) -> str:
-    """`seconds` as 3:05 or 1:02:03."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
 def time_left(elapsed: float, ended: int, total: int) -> str:

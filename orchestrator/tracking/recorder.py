@@ -21,6 +21,7 @@ from fdsweep.orchestrator.tracking.tracker import Tracker
 from fdsweep.results.compute.notes import spell_seeds
 from fdsweep.results.records.schema import Replicate
 from fdsweep.results.records.store import Store
+from fdsweep.results.records.store.compaction import Compaction
 from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.keys import spell
 from fdsweep.search_spaces.sweep import Sweep
@@ -57,6 +58,8 @@ class Recorder:
 
     def __post_init__(self) -> None:
         self.cells = {cell.key: cell for cell in self.plan.cells}
+        task = self.plan.cells[0].config.network.task if self.plan.cells else ""
+        self.copies = Compaction(self.store, self.cells.keys(), task, self.plan.done)
         self.waited_for = ""
         self.begun: set[Identity] = set()
 
@@ -101,6 +104,8 @@ class Recorder:
         else:
             self.store.put(row, [], [])
         self.tracker.log(run)
+        if trial.kind != "teacher":
+            self.copies.count()
 
     def finished(self, trial: TrialConfig, seed: int, outcome: Outcome) -> None:
         """Count a replicate that is stored."""

@@ -6,6 +6,7 @@ checkpoints, in the configurations of its rows. To be rid of a sweep, delete its
 """
 
 import json
+import posixpath
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -27,7 +28,7 @@ WORDS = {
     "students": "kept students",
     "checkpoints": "pretrained weights",
     "interrupted": "checkpoints of trainings that no sweep goes on with",
-    "cache": "outlines of sweeps that are gone",
+    "cache": "what was computed of sweeps that are gone",
     "damaged": "files that were set aside",
 }
 """By kind of waste: what it is."""
@@ -81,7 +82,7 @@ def find(store: Store) -> Waste:
             if named.isdisjoint(KEY.findall(place))
         },
         "checkpoints": _unnamed(files[layout.CHECKPOINTS], named | _checkpoints(store, named)),
-        "cache": dict(_outlines(store, files[layout.OUTLINES])),
+        "cache": dict(_of_gone(store, files[layout.OUTLINES], files[layout.TABLES])),
         "damaged": files[DAMAGED],
     }
     return Waste({kind: found for kind, found in kinds.items() if found})
@@ -130,9 +131,13 @@ def _unnamed(files: Files, named: set[str]) -> Files:
     }
 
 
-def _outlines(store: Store, files: Files) -> Iterator[tuple[str, int]]:
+def _of_gone(store: Store, outlines: Files, tables: Files) -> Iterator[tuple[str, int]]:
+    """Outlines and tables of sweeps that are not there."""
     sweeps = set(list_sweeps(store))
-    for place, size in files.items():
+    for place, size in tables.items():
+        if posixpath.basename(posixpath.dirname(place)) not in sweeps:
+            yield place, size
+    for place, size in outlines.items():
         try:
             sweep = json.loads(store.read(place))["manifest"]["sweep"]
         except (ValueError, KeyError, TypeError):

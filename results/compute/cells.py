@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from fdsweep.results.records.manifest import Manifest, ManifestRow
 from fdsweep.search_spaces.errors import ConfigError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SCORES = ("test_score", "test_score_last", "test_score_best", "wall_seconds")
 """Columns of a cell's replicates: with all of them a table takes a third longer."""
@@ -17,12 +19,12 @@ class Cell:
     """One line in one direction: `SCORES` of its done replicates by seed, and the other seeds."""
 
     row: ManifestRow
-    done: pd.DataFrame
+    done: "pd.DataFrame"
     failed: tuple[int, ...]
     missing: tuple[int, ...]
 
 
-def collect(manifest: Manifest, replicates: pd.DataFrame, seeds: Sequence[int]) -> list[Cell]:
+def collect(manifest: Manifest, replicates: "pd.DataFrame", seeds: Sequence[int]) -> list[Cell]:
     """A cell for each row of `manifest`: grouped by direction, in the order of the manifest.
 
     Replicates are found by key alone: another sweep may have trained them.
@@ -54,7 +56,7 @@ def chosen_seeds(manifest: Manifest, seeds: Sequence[int] | None) -> tuple[int, 
 
 
 def _cell(
-    row: ManifestRow, done: pd.DataFrame, failed: Iterable[int], seeds: Sequence[int]
+    row: ManifestRow, done: "pd.DataFrame", failed: Iterable[int], seeds: Sequence[int]
 ) -> Cell:
     lost = tuple(map(int, failed))
     there = {*done.index, *lost}

@@ -3,8 +3,7 @@
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from fdsweep.results.compute.cells import Cell
 from fdsweep.results.compute.provenance import environments, setting
@@ -21,6 +20,9 @@ from fdsweep.results.compute.verdicts import ALPHA
 from fdsweep.results.compute.words import of_metric, of_option
 from fdsweep.results.records.manifest import Manifest
 from fdsweep.results.records.schema import RETRIEVAL
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 OURS = (
     "Epoch and head are chosen on validation and test is read once there. last: the last epoch. "
@@ -64,7 +66,7 @@ class Facts:
 
     seeds: tuple[int, ...]
     cells: tuple[Cell, ...]
-    done: pd.DataFrame
+    done: "pd.DataFrame"
     pairs: int
     family: int
     floors: Mapping[tuple[str, str], float]
@@ -234,7 +236,7 @@ def _origin(manifest: Manifest, facts: Facts) -> Iterator[str]:
     yield f"Data {manifest.data_fingerprint}{made_by}."
 
 
-def _cost(done: pd.DataFrame) -> Iterator[str]:
+def _cost(done: "pd.DataFrame") -> Iterator[str]:
     yield from environments.sentences(done)
     if count := len(done):
         total = float(done["wall_seconds"].sum())

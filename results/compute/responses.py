@@ -6,11 +6,12 @@ of its name holds what was learnt.
 
 import json
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
-
-import pandas as pd
+from typing import TYPE_CHECKING, NamedTuple
 
 from fdsweep.results.records.manifest import Manifest
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LEARN = "learn"
 MIN_VALUES = 3
@@ -44,7 +45,7 @@ def read(config: str | None, options: Mapping[str, str]) -> Response | None:
 
 
 def learnt(
-    options: Mapping[str, str], replicates: pd.DataFrame, curves: Callable[[], pd.DataFrame]
+    options: Mapping[str, str], replicates: "pd.DataFrame", curves: "Callable[[], pd.DataFrame]"
 ) -> dict[str, list[float]]:
     """Key -> value at the chosen epoch of each done replicate that learns its option, by seed.
 
@@ -66,7 +67,7 @@ def learnt(
     return {str(key): values.tolist() for key, values in by_key}
 
 
-def alike(manifest: Manifest, replicates: pd.DataFrame) -> dict[str, dict[str, float | str]]:
+def alike(manifest: Manifest, replicates: "pd.DataFrame") -> dict[str, dict[str, float | str]]:
     """Option -> key -> value of the rows of `manifest` that differ in this option alone.
 
     In each direction these are the rows of one configuration with at least three different

@@ -12,7 +12,6 @@ from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special  # scipy.stats takes three times as long to import
 
 EXACT_UP_TO = 16
 FLIPS = 100_000
@@ -225,6 +224,8 @@ def detectable_effect(n: int, power: float = 0.8, alpha: float = 0.05) -> float:
     """
     if n < 2:
         return math.inf
+    from scipy import special  # slow to import, and scipy.stats three times slower
+
     limit = float(special.fdtri(1, n - 1, 1 - alpha))
 
     def is_found(effect: float) -> bool:
@@ -256,6 +257,8 @@ def seeds_needed(family: int, alpha: float = 0.05) -> int:
 
 @cache
 def _t_quantile(probability: float, freedom: int) -> float:
+    from scipy import special  # slow to import
+
     return float(special.stdtrit(freedom, probability))
 
 

@@ -62,6 +62,8 @@ def _table(table: Table) -> dict[str, Any]:
 
 def plain(value: object) -> Any:  # noqa: ANN401 - JSON
     """`value` with dictionaries for dataclasses and lists for tuples, all the way down."""
+    if value is None or isinstance(value, str | float | int):  # most values are
+        return value
     if is_dataclass(value):
         return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Mapping):

@@ -6,7 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
-from fdsweep.results.compute.tables import TITLES, TableRow, build_table
+from fdsweep.results.compute.tables import TITLES, TableRow
+from fdsweep.results.compute.tables.build import build_table
 from fdsweep.results.document import SweepData
 from fdsweep.results.plots.style import ON_DARK, ON_PALE, by_direction, score_name, signed, styled
 from fdsweep.results.records.manifest import load_all

@@ -8,7 +8,8 @@ import pytest
 
 from fdsweep.results.compute.cells import collect
 from fdsweep.results.compute.pooled import Source
-from fdsweep.results.compute.tables import ClassRow, Table, TableRow, build_table
+from fdsweep.results.compute.tables import ClassRow, Table, TableRow
+from fdsweep.results.compute.tables.build import build_table
 from fdsweep.results.document import Report
 from fdsweep.results.records.analyses import (
     AFTER,

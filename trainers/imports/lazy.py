@@ -1,4 +1,4 @@
-"""torch and PyAV for modules that are asked what they are more often than they compute.
+"""torch, PyAV and tokenizers for modules that are asked what they are more often than they compute.
 
 `from fdsweep.trainers.imports.lazy import torch` imports torch when it is first used, which takes a
 second: lists of data sets and plans of finished studies do without. Annotations must not be
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import av as av
+    import tokenizers as tokenizers
     import torch as torch
 else:
 
@@ -20,4 +21,4 @@ else:
         def __getattr__(self, name: str) -> object:
             return getattr(importlib.import_module(self.__name__), name)
 
-    av, torch = _Lazy("av"), _Lazy("torch")
+    av, tokenizers, torch = map(_Lazy, ("av", "tokenizers", "torch"))

@@ -1,5 +1,7 @@
 """Tweets: cleaning, and the WordPiece vocabularies that turn them into token ids."""
 
+from __future__ import annotations
+
 import html
 import json
 import re
@@ -7,10 +9,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
-
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+from typing import TYPE_CHECKING
 
 from fdsweep.search_spaces.errors import DataError
+from fdsweep.trainers.imports.lazy import tokenizers
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 VOCABULARY = 8192
@@ -80,7 +85,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int = VOCABULARY) -> bytes
     # The trainer numbers "##x" in the order of a hash table that differs between processes, and
     # breaks ties by these numbers: naming them beforehand is what makes it deterministic.
     inner = sorted(f"##{letter}" for letter in alphabet)
-    trainer = trainers.WordPieceTrainer(
+    trainer = tokenizers.trainers.WordPieceTrainer(
         vocab_size=vocab_size,
         show_progress=False,
         special_tokens=[*SPECIAL, *inner],
@@ -115,7 +120,7 @@ def pretrained_tokenizer(name_or_path: str) -> bytes:
 @lru_cache(maxsize=2)
 def load_tokenizer(content: bytes) -> Tokenizer:
     """The tokenizer of `train_tokenizer` or `pretrained_tokenizer`, without cut or padding."""
-    tokenizer = Tokenizer.from_str(content.decode())
+    tokenizer = tokenizers.Tokenizer.from_str(content.decode())
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer
@@ -134,9 +139,9 @@ def _id(tokenizer: Tokenizer, token: str) -> int:
 
 
 def _bert(vocabulary: dict[str, int], lowercase: bool = True) -> Tokenizer:
-    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=lowercase)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.WordPiece(vocabulary, unk_token="[UNK]"))
+    tokenizer.normalizer = tokenizers.normalizers.BertNormalizer(lowercase=lowercase)
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.BertPreTokenizer()
     tokenizer.add_special_tokens([token for token in SPECIAL if token in vocabulary])
     return tokenizer
 

@@ -1,5 +1,7 @@
 """Pieces of furniture, each a few solids around the middle of its foot, its back towards +y."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -49,7 +51,7 @@ class Solid:
     cell: float = 0.1
     turn: tuple[float, float] = (1.0, 0.0)
 
-    def moved(self, x: float, y: float, turn: tuple[float, float]) -> "Solid":
+    def moved(self, x: float, y: float, turn: tuple[float, float]) -> Solid:
         """The solid of a piece whose foot goes to (x, y) and that is turned by `turn`."""
         (a, b, z), (c, s), (own_c, own_s) = self.centre, turn, self.turn
         return replace(
@@ -69,7 +71,7 @@ class Piece:
     flat: bool = False
 
 
-Maker = Callable[[np.random.Generator], Piece]
+Maker = Callable[["np.random.Generator"], Piece]
 
 
 def between(rng: np.random.Generator, low: float, high: float) -> float:

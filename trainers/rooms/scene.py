@@ -1,5 +1,7 @@
 """A furnished room, drawn from its number: what stands where, the light, and the camera."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,5 +1,7 @@
 """What a colour camera and a depth sensor, both imperfect, make of a scene."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np

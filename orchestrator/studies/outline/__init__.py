@@ -12,11 +12,11 @@ from dataclasses import replace
 
 from fdsweep.orchestrator.models.teaching import notes
 from fdsweep.orchestrator.studies.manifest import make_manifest
-from fdsweep.orchestrator.studies.outline.code import code_key
 from fdsweep.orchestrator.studies.plan import NOBODY, make_cells
 from fdsweep.results.records.manifest import Manifest
 from fdsweep.results.records.store import Store
 from fdsweep.search_spaces import layout
+from fdsweep.search_spaces.code import code_key
 from fdsweep.search_spaces.configs import GivenTeacher
 from fdsweep.search_spaces.errors import StorageError, first_line
 from fdsweep.search_spaces.keys import content_key

@@ -6,10 +6,9 @@ from collections.abc import Iterator, Sequence
 from rich.cells import cell_len, set_cell_size
 
 from fdsweep.orchestrator.bulletins.hearing import Heard
-from fdsweep.orchestrator.bulletins.record import Training
+from fdsweep.orchestrator.bulletins.record import Training, clock
 from fdsweep.orchestrator.execution.devices.budget import spell_hours
 from fdsweep.orchestrator.studies.status.looking import SweepStatus
-from fdsweep.orchestrator.tracking.progress import clock
 from fdsweep.search_spaces.errors import clipped, one_line, public
 
 UNITS = ((86400, "d"), (3600, "h"), (60, "min"))

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, Literal
 
 from fdsweep.results.compute.cells import Cell
 from fdsweep.results.compute.tables import Table
 from fdsweep.results.records.manifest import Manifest
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Line = tuple[str, str, str]
 """A row of a table: its name, the teacher's modality, the student's."""
@@ -25,7 +26,7 @@ class Side:
 
     name: str
     manifest: Manifest
-    replicates: pd.DataFrame
+    replicates: "pd.DataFrame"
     table: Table
     cells: Mapping[tuple[str, tuple[str, str]], Cell]
 

@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from fdsweep.results.compute.differences.model import Difference, Line, Side
 from fdsweep.results.records.manifest import Manifest, ManifestRow
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 NOT_ASKED = (
     *("sweep", "title", "paper_table", "seed_history", "data_notes", "looks", "response_options"),
@@ -87,7 +88,7 @@ def flat(value: object, place: str = "") -> dict[str, Any]:
     return {place: list(value) if isinstance(value, tuple) else value}
 
 
-def configurations(replicates: pd.DataFrame) -> dict[str, dict[str, Any]]:
+def configurations(replicates: "pd.DataFrame") -> dict[str, dict[str, Any]]:
     """Key -> the configuration that its replicates were trained with."""
     once = replicates.drop_duplicates("key")
     pairs = zip(once["key"], once["config"], strict=True)
@@ -107,7 +108,7 @@ def _unlike(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[tuple[s
     ]
 
 
-def _environment(replicates: pd.DataFrame) -> dict[str, list[str]]:
+def _environment(replicates: "pd.DataFrame") -> dict[str, list[str]]:
     """Fact -> all its values among the done replicates, sorted."""
     done = replicates[replicates["status"] == "done"]
     found: dict[str, set[str]] = {

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special  # scipy.stats takes three times as long to import
 
 DRAWS = 10_000
 """Enough for the tails of five data sets, which lie at 0.1 %."""
@@ -47,6 +46,8 @@ def fixed_interval(groups: Sequence[ArrayLike], level: float = 0.95) -> Span | N
     middle, total = mean_of_means(each), float(squares.sum())
     if total == 0:
         return middle, middle
+    from scipy import special  # slow to import
+
     freedom = total**2 / float(np.sum(squares**2 / [len(x) - 1 for x in each]))
     half = float(special.stdtrit(freedom, (1 + level) / 2)) * math.sqrt(total) / len(each)
     return middle - half, middle + half
@@ -107,6 +108,8 @@ def drawn_interval(estimates: Vector, datasets: int, level: float = 0.95) -> Vec
     """
     if datasets < 2:
         raise ValueError("other data sets than one cannot be drawn from it")
+    from scipy import special  # slow to import
+
     quantile = float(special.stdtrit(datasets - 1, (1 + level) / 2))
     tail = float(special.ndtr(-quantile * math.sqrt(datasets / (datasets - 1))))
     ends: Vector = np.quantile(estimates, [tail, 1 - tail], axis=0)

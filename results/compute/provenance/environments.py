@@ -3,13 +3,15 @@
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
-import pandas as pd
+if TYPE_CHECKING:
+    import pandas as pd
 
 UNKNOWN, CPU = "unknown", "cpu"
 
 
-def sentences(replicates: pd.DataFrame) -> Iterator[str]:
+def sentences(replicates: "pd.DataFrame") -> Iterator[str]:
     """A sentence on the environments of done `replicates`, where there is more than one."""
     told = Counter(zip(replicates["environment"], replicates["device"], strict=True))
     found: Counter[frozenset[tuple[str, str]]] = Counter()

@@ -1,11 +1,17 @@
 """The table of a sweep: what it says (model), and how it is computed (build, rows, classes).
 
-`costs` has its networks beside it.
+`costs` has its networks beside it. `build` brings pandas and is imported where it is needed.
 """
 
-from fdsweep.results.compute.tables.build import build_table, title
 from fdsweep.results.compute.tables.costs import NetworkRow, network_rows
-from fdsweep.results.compute.tables.model import TITLES, TO_PERCENT, ClassRow, Table, TableRow
+from fdsweep.results.compute.tables.model import (
+    TITLES,
+    TO_PERCENT,
+    ClassRow,
+    Table,
+    TableRow,
+    title,
+)
 
 __all__ = [
     "TITLES",
@@ -14,7 +20,6 @@ __all__ = [
     "NetworkRow",
     "Table",
     "TableRow",
-    "build_table",
     "network_rows",
     "title",
 ]

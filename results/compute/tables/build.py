@@ -11,7 +11,7 @@ from fdsweep.results.compute.cells import Cell, chosen_seeds, collect
 from fdsweep.results.compute.predictions import item_level
 from fdsweep.results.compute.provenance.setting import deviations
 from fdsweep.results.compute.tables.classes import per_class
-from fdsweep.results.compute.tables.model import TITLES, Table, TableRow
+from fdsweep.results.compute.tables.model import Table, TableRow, title
 from fdsweep.results.compute.tables.rows import Shared, group_rows
 from fdsweep.results.compute.verdicts import MARGIN
 from fdsweep.results.records.manifest import Manifest
@@ -95,8 +95,3 @@ def build_table(
 def _family(group: Sequence[Cell]) -> int:
     """Comparisons of a direction that Holm counts."""
     return sum(not cell.row.control for cell in group) - 1
-
-
-def title(manifest: Manifest) -> str:
-    """What is studied, on what, and whether its numbers are optimistic."""
-    return f"{manifest.title}, {manifest.dataset}{TITLES[manifest.protocol]}"

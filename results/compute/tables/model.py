@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from fdsweep.results.compute import notes
 from fdsweep.results.compute.provenance.setting import INCOMPARABLE_MARK, NOT_COMPARABLE
 from fdsweep.results.compute.verdicts import MARGIN, Verdict
+from fdsweep.results.records.manifest import Manifest
 from fdsweep.search_spaces.configs import Protocol
 
 TO_PERCENT = 100.0
@@ -139,3 +140,8 @@ class Table:
     metric: str = "accuracy"
     protocol: Protocol = "ours"
     class_names: tuple[str, ...] = ()
+
+
+def title(manifest: Manifest) -> str:
+    """What is studied, on what, and whether its numbers are optimistic."""
+    return f"{manifest.title}, {manifest.dataset}{TITLES[manifest.protocol]}"

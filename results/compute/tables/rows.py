@@ -9,6 +9,7 @@ from fdsweep.results.compute.cells import Cell
 from fdsweep.results.compute.provenance.published import Published, look_up
 from fdsweep.results.compute.provenance.setting import Deviations
 from fdsweep.results.compute.statistics import (
+    PairedDifference,
     detectable_effect,
     effect_size,
     half_width,
@@ -47,9 +48,10 @@ def group_rows(shared: Shared, group: Sequence[Cell]) -> list[TableRow]:
     """The rows of one direction; the p-values of all that are judged are one family."""
     baseline, *others = (Scores.of(cell) for cell in group)
     pairs = [paired(each, baseline) for each in others]
+    against = [paired_difference(*pair) if len(pair[0]) else None for pair in pairs]
     rows = [
-        _described(_row(shared, each), *pair, worst_delta(each, baseline, shared.chance))
-        for each, pair in zip(others, pairs, strict=True)
+        _described(_row(shared, each), difference, worst_delta(each, baseline, shared.chance))
+        for each, difference in zip(others, against, strict=True)
     ]
     judged = [place for place, each in enumerate(others) if shared.judges(each.cell)]
     p_values = _p_values([np.subtract(*pairs[place]) for place in judged])
@@ -63,8 +65,10 @@ def group_rows(shared: Shared, group: Sequence[Cell]) -> list[TableRow]:
     )
     for place, p_value, p_adjusted, drawn in zip(judged, p_values, adjusted, people, strict=True):
         row = _with_people(rows[place], drawn)
-        if p_value is not None:
-            row = _judged(row, *pairs[place], p_value, p_adjusted, shared.margin)
+        difference = against[place]
+        if p_value is not None and difference is not None:
+            apart = np.subtract(*pairs[place])
+            row = _judged(row, difference, apart, p_value, p_adjusted, shared.margin)
         rows[place] = row
     if shared.manifest.protocol == "ours":
         rows = _against_noise(rows)
@@ -134,14 +138,14 @@ def _p_values(differences: Sequence[Vector]) -> list[float | None]:
     return p_values
 
 
-def _described(row: TableRow, ours: Vector, theirs: Vector, worst: float | None) -> TableRow:
+def _described(row: TableRow, against: PairedDifference | None, worst: float | None) -> TableRow:
     """`row` with what its difference to the baseline is, without a word on what it means."""
-    row = replace(row, pairs=len(ours), worst_delta=worst)
-    if not len(ours):
-        return row
-    against = paired_difference(ours, theirs)
+    if against is None:
+        return replace(row, pairs=0, worst_delta=worst)
     return replace(
         row,
+        pairs=against.n,
+        worst_delta=worst,
         delta=against.delta,
         delta_ci=interval_of(against.ci_low, against.ci_high),
         rho=against.rho,
@@ -149,11 +153,15 @@ def _described(row: TableRow, ours: Vector, theirs: Vector, worst: float | None)
 
 
 def _judged(
-    row: TableRow, ours: Vector, theirs: Vector, p_value: float, p_adjusted: float, margin: float
+    row: TableRow,
+    against: PairedDifference,
+    differences: Vector,
+    p_value: float,
+    p_adjusted: float,
+    margin: float,
 ) -> TableRow:
     """`row` with its verdict and all that belongs to a test."""
-    against = paired_difference(ours, theirs)
-    differences, spread = ours - theirs, against.std_diff
+    spread = against.std_diff
     return replace(
         row,
         p_value=p_value,

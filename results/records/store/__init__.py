@@ -15,7 +15,6 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from fdsweep.results.records.schema import CURVES, REPLICATES, Replicate
 from fdsweep.results.records.store import files, tables
@@ -137,6 +136,8 @@ class Store(Storage):
 
         Failed ones are not, nor are those that lost a file: see `lost`.
         """
+        import pyarrow.compute as pc  # slow to import
+
         found = rows(self, keys)
         done = found.filter(pc.equal(found["status"], "done"))
         who = zip(done["key"].to_pylist(), done["seed"].to_pylist(), strict=True)

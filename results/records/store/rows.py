@@ -5,7 +5,6 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from fdsweep.results.records.schema import REPLICATES
@@ -38,6 +37,8 @@ class State(NamedTuple):
 
 def rows(storage: Storage, keys: Collection[str] | None) -> pa.Table:
     """The rows of results/ (of `keys` only, if given), by key and seed."""
+    import pyarrow.compute as pc  # slow to import
+
     # Stamps come before a file is read: what changes later is not kept.
     stamps = files.stamps(storage, layout.RESULTS)
     names = files.in_order(stamps, keys)

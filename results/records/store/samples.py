@@ -12,7 +12,12 @@ from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.errors import StorageError
 from fdsweep.search_spaces.storage import Storage
 
-COPIED = tables.compact(pa.Table.from_batches([], PREDICTIONS), layout.PREDICTIONS).schema
+COPIED = pa.schema(
+    field.with_type(pa.dictionary(pa.int32(), field.type))
+    if field.name in tables.REPEATING
+    else field
+    for field in PREDICTIONS
+)
 """Columns of the copies of predictions: those of a classification."""
 
 

@@ -4,8 +4,8 @@ import re
 import pytest
 from rich.console import Console
 
-from fdsweep.orchestrator.bulletins.record import Training
-from fdsweep.orchestrator.tracking.progress import Counts, Progress, Steps, clock, time_left
+from fdsweep.orchestrator.bulletins.record import Training, clock
+from fdsweep.orchestrator.tracking.progress import Counts, Progress, Steps, time_left
 
 
 @pytest.mark.parametrize(

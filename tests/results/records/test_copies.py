@@ -8,6 +8,7 @@ import pytest
 
 from fdsweep.results.records.schema import Replicate
 from fdsweep.results.records.store import Store, cache, files
+from fdsweep.results.records.store.compaction import Compaction
 from fdsweep.search_spaces.layout import PREDICTIONS_CACHE, WHOLE_CACHE
 from fdsweep.search_spaces.storage import Storage
 
@@ -135,3 +136,18 @@ def test_a_damaged_cache_is_made_anew(
     assert store.finished() == done
     assert capsys.readouterr().err.count(f"{place} is damaged") == 1
     assert store.read(place) != content
+
+
+def test_the_copies_of_what_a_driver_stores_are_renewed_as_it_goes(
+    store: Store, replicate: Make, opened: list[str]
+) -> None:
+    compaction = Compaction(store, {"a"}, "classification", known=0)
+    for seed in range(7):
+        put(store, replicate(key="a", seed=seed))
+        compaction.count()
+    opened.clear()
+    assert store.finished() == {("a", seed) for seed in range(7)}
+    assert len(store.predictions()) == 42
+    # six are in the copies: three at a time were worth it
+    assert {place.rpartition("-")[2] for place in opened} == {"6.parquet"}
+    assert is_as_read(store)

@@ -21,7 +21,6 @@ from urllib.parse import quote, unquote
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from fdsweep.search_spaces.errors import DataError, clipped, first_line
 from fdsweep.trainers.preparation.catalog import Damaged
@@ -158,6 +157,8 @@ def _cells(
 
 def _files(column: pa.ChunkedArray, ending: str, place: str) -> list[str]:
     """Paths of files, or into the Arrow file where it holds their content."""
+    import pyarrow.compute as pc  # slow to import
+
     sizes = pc.binary_length(pc.struct_field(column, "bytes")).to_pylist()
     paths = pc.struct_field(column, "path").to_pylist()
     return [
@@ -170,6 +171,8 @@ def _files(column: pa.ChunkedArray, ending: str, place: str) -> list[str]:
 
 def _arrays(column: pa.ChunkedArray, place: str) -> list[str] | None:
     """Paths to arrays of numbers; None for lists of something else."""
+    import pyarrow.compute as pc  # slow to import
+
     kind = column.type
     while _is_list(kind):
         kind = kind.value_type

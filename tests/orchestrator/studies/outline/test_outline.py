@@ -2,9 +2,9 @@ import pytest
 
 from fdsweep.orchestrator.studies import outline as outlines
 from fdsweep.orchestrator.studies.outline import outline_of
-from fdsweep.orchestrator.studies.outline.code import code_key
 from fdsweep.results.records.store import Store
 from fdsweep.search_spaces import layout
+from fdsweep.search_spaces.code import code_key
 from fdsweep.search_spaces.presets import every_component, load_preset
 from fdsweep.search_spaces.sweep import Row, override, with_aa
 from fdsweep.trainers import datasets

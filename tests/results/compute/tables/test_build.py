@@ -7,7 +7,8 @@ import pytest
 from scipy import stats
 
 from fdsweep.results.compute.statistics import detectable_effect, holm, sign_flip_ps
-from fdsweep.results.compute.tables import Table, TableRow, build_table
+from fdsweep.results.compute.tables import Table, TableRow
+from fdsweep.results.compute.tables.build import build_table
 from fdsweep.results.records.manifest import Manifest
 from fdsweep.results.records.schema import Replicate
 from fdsweep.results.records.setting import Setting
