@@ -3,6 +3,9 @@
 A copy counts while its file is as it was: the stamp of each, its time of change and its bytes,
 stands in the metadata of the Parquet file. Where no time is known, no copy counts. Nothing is lost
 with the copies.
+
+No thread of pyarrow's reads the bytes, which are Python's: the last to let go of them at the end of
+the process must not be one (github.com/apache/arrow/issues/34314). It is no faster anyway.
 """
 
 import json
@@ -44,7 +47,7 @@ def from_bytes(content: bytes, schema: pa.Schema, stamps: Mapping[str, Stamp]) -
             columns are not those of `schema`.
     """
     with pq.ParquetFile(pa.BufferReader(content)) as file:
-        table = file.read()
+        table = file.read(use_threads=False)
     told = json.loads(table.schema.metadata[FILES])
     table = table.replace_schema_metadata(None)
     counts = np.array([count for *_, count in told], dtype=np.int64)

@@ -121,7 +121,7 @@ def _cache_file(storage: Storage) -> pa.Table | None:
         return None
     try:
         with pq.ParquetFile(pa.BufferReader(storage.read(layout.RESULTS_CACHE))) as file:
-            table = file.read()
+            table = file.read(use_threads=False)
     except StorageError:
         return None
     except (OSError, pa.ArrowException):

@@ -71,6 +71,8 @@ def of_today(table: pa.Table, folder: str) -> pa.Table:
     Raises:
         KeyError, ValueError, pa.ArrowException: it cannot be made one.
     """
+    if table.schema.equals(SCHEMAS[folder]):
+        return table
     if folder == layout.RESULTS:
         return _conform(older.replicates(table), REPLICATES)
     return _samples(table) if folder == layout.PREDICTIONS else _conform(table, CURVES)
@@ -78,8 +80,6 @@ def of_today(table: pa.Table, folder: str) -> pa.Table:
 
 def _samples(table: pa.Table) -> pa.Table:
     """`table` of `predictions/`: the columns of its task, whatever else it holds behind them."""
-    if table.schema.equals(PREDICTIONS):
-        return table
     if {"label", "intersection", "union"} <= {*table.column_names}:
         schema = REGIONS
     elif {"labels", "scores"} <= {*table.column_names}:

@@ -38,6 +38,7 @@ def store(tmp_path):
         store.write(f"{folder}/{OTHER}-0.parquet", b"r")
     for name, of in (("a", sweep), ("b", "gone")):
         store.write_text(layout.outline(name), json.dumps({"manifest": {"sweep": of}}))
+        store.write_text(layout.computed(of, name), "")
     store.write("checkpoints/fedcba9876543210.safetensors", b"w")
     store.write("ray/tune-abcdef123456/state.json", b"{}")
     store.write("damaged/results/x.parquet.damaged", b"d")
@@ -56,7 +57,7 @@ EXPECTED = {
         "ray/tune-abcdef123456/state.json",
     ],
     "checkpoints": ["checkpoints/fedcba9876543210.safetensors"],
-    "cache": ["cache/outlines/b.json"],
+    "cache": ["cache/outlines/b.json", "cache/tables/gone/b.json"],
     "damaged": ["damaged/results/x.parquet.damaged"],
 }
 
