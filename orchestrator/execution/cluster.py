@@ -269,11 +269,14 @@ def connect(request: ResourceRequest) -> ResourcePlan:
     import ray
 
     from fdsweep.orchestrator.execution.ray_compat.head import hush, sigterm_kept
-    from fdsweep.orchestrator.execution.ray_compat.tune import keep_keys_back
+    from fdsweep.orchestrator.execution.ray_compat.tune import ask_for_no_variables, keep_keys_back
 
     if not ray.is_initialized():
         hush()
-        keep_keys_back()
+        if request.joins:
+            keep_keys_back()
+        else:
+            ask_for_no_variables()
         if not voice.is_verbose():
             logging.getLogger("ray").setLevel(logging.ERROR)
         with sigterm_kept():
@@ -345,7 +348,7 @@ def _start() -> None:
     import ray
 
     from fdsweep.orchestrator.execution.driver import processes
-    from fdsweep.orchestrator.execution.ray_compat.head import loopback
+    from fdsweep.orchestrator.execution.ray_compat.head import few_servers, loopback
     from fdsweep.trainers.loaders.pipeline import usable_cores
 
     options: dict[str, Any] = {"include_dashboard": False, **_said()}
@@ -353,7 +356,7 @@ def _start() -> None:
     if cores < (os.cpu_count() or 1):  # Ray counts all, also where Slurm has given out a part
         options["num_cpus"] = cores
     try:
-        with loopback() as here:
+        with few_servers(logs=voice.is_verbose()), loopback() as here:
             ray.init(address="local", _node_ip_address=here, **options)
     except Exception as error:  # Ray raises everything here, Exception itself too
         ray.shutdown()

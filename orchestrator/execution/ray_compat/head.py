@@ -12,6 +12,7 @@ from pathlib import Path
 
 import ray
 from ray._private import services, worker
+from ray._private.node import Node
 from ray._private.ray_constants import PROCESS_TYPE_GCS_SERVER, PROCESS_TYPE_RAYLET
 from ray._private.services import psutil as psutil
 from ray.exceptions import RayError, RpcError
@@ -62,6 +63,24 @@ def loopback() -> Iterator[str]:
     """
     with replaced(services, "resolve_ip_for_localhost", lambda host: host):
         yield "127.0.0.1"
+
+
+UNUSED = ("start_monitor", "start_api_server")
+"""How a head starts its autoscaler, which a lone node has no use for, and its dashboard, which is a
+process also where there is to be none."""
+
+
+@contextlib.contextmanager
+def few_servers(*, logs: bool) -> Iterator[None]:
+    """Within it a local cluster is started without what no study here asks.
+
+    Each is a process that costs seconds of a core before the first trial; what passes the workers'
+    output on to the driver is started if that wants their `logs`.
+    """
+    with contextlib.ExitStack() as stack:
+        for name in UNUSED if logs else (*UNUSED, "start_log_monitor"):
+            stack.enter_context(replaced(Node, name, lambda *_, **__: None))
+        yield
 
 
 @contextlib.contextmanager

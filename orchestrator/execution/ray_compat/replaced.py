@@ -6,11 +6,11 @@ from types import ModuleType
 
 
 @contextlib.contextmanager
-def replaced(module: ModuleType, name: str, stand_in: object) -> Iterator[None]:
-    """Inside, `stand_in` is what `module` finds under `name`."""
-    found = getattr(module, name)
-    setattr(module, name, stand_in)
+def replaced(place: ModuleType | type, name: str, stand_in: object) -> Iterator[None]:
+    """Inside, `stand_in` is what `place` has under `name`."""
+    found = getattr(place, name)
+    setattr(place, name, stand_in)
     try:
         yield
     finally:
-        setattr(module, name, found)
+        setattr(place, name, found)

@@ -100,6 +100,11 @@ class _Group(WorkerGroup):  # type: ignore[misc]
     ) -> _Places:
         return _Places(get_current_placement_group())
 
+    @staticmethod
+    @override
+    def _get_worker_runtime_env(custom_runtime_env: dict[str, object]) -> dict[str, object]:
+        return custom_runtime_env  # a trial's process hands its variables on anyway
+
     @override
     def _start_impl(self, *parts: object) -> None:
         meeting = _Meeting(self._worker_group_context.num_workers)

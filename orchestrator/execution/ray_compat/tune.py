@@ -16,10 +16,20 @@ from fdsweep.orchestrator.execution.ray_compat.replaced import replaced
 def keep_keys_back() -> None:
     """Keep the keys of object storage out of what Tune asks for each trial's process.
 
-    Ray writes such variables into its logs. Processes of a local cluster have them from this one.
+    Ray writes such variables into its logs.
     """
     kept = {name for name in class_cache.ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")}
     class_cache.ENV_VARS_TO_PROPAGATE.difference_update(kept)
+
+
+def ask_for_no_variables() -> None:
+    """Let trials take the processes that a local cluster has started already.
+
+    They have all variables from this process. A process with variables of its own would be started
+    for each trial, after an agent of Ray's was asked about them.
+    """
+    class_cache.DEFAULT_ENV_VARS.clear()
+    class_cache.ENV_VARS_TO_PROPAGATE.clear()
 
 
 def end_process(trial: Trial) -> None:

@@ -196,6 +196,30 @@ def test_no_trial_asks_for_the_keys_of_a_storage(monkeypatch):
     assert names == {"RAY_CHDIR_TO_TRIAL_DIR"}
 
 
+def test_trials_and_workers_have_no_variables_of_their_own(monkeypatch):
+    assert "env_vars = DEFAULT_ENV_VARS" in inspect.getsource(class_cache._ActorClassCache.get)
+    defaults, handed_on = {**class_cache.DEFAULT_ENV_VARS}, {*class_cache.ENV_VARS_TO_PROPAGATE}
+    monkeypatch.setattr(class_cache, "DEFAULT_ENV_VARS", defaults)
+    monkeypatch.setattr(class_cache, "ENV_VARS_TO_PROPAGATE", handed_on)
+    our_tune.ask_for_no_variables()
+    assert defaults == {}
+    assert handed_on == set()
+    assert "self._get_worker_runtime_env(" in inspect.getsource(WorkerGroup._create_workers)
+    assert parameters(WorkerGroup._get_worker_runtime_env) == ["custom_runtime_env"]
+
+
+def test_what_a_local_cluster_does_without_is_started_by_methods_whose_result_nobody_takes():
+    starts = inspect.getsource(Node.start_head_processes) + inspect.getsource(
+        Node.start_ray_processes
+    )
+    for name in (*head.UNUSED, "start_log_monitor"):
+        assert f"    self.{name}(" in starts
+        with head.few_servers(logs=False):
+            assert getattr(Node, name)(None) is None
+    with head.few_servers(logs=True):
+        assert inspect.signature(Node.start_log_monitor).parameters.keys() == {"self"}
+
+
 def test_the_callbacks_and_the_trial_are_those_that_we_know():
     told = ["self", "iteration", "trials", "trial"]
     for name in ("on_trial_start", "on_trial_error", "on_trial_complete"):
