@@ -6,8 +6,8 @@ runs five times, each time in a process of its own, the commands taking turns.
 
 Another storage gets N (10,000) replicates of one sweep, 8 seeds each, with 200 test samples of 20
 people. `fdsweep report` runs once without a cache, which opens every file; once with the copies of
-rows and predictions that a driver leaves, from which the table is computed; five times with the
-table that this run left; then once after a tenth more seeds were stored, which no copy has.
+rows and predictions that a driver makes as it goes, from which the table is computed; five times
+with the table, which a driver leaves at its end; then once after a tenth more seeds were stored, which no copy has.
 
 Prints medians of wall and CPU seconds, imports included, the peak of memory, and which of the
 packages that are slow to import it imported; for people, then one JSON line.
@@ -202,7 +202,7 @@ def reports(replicates: int) -> dict[str, dict]:
         label = f"report of {len(made.rows) * SEEDS:,}"
         found = {f"{label}, no cache": run(words, folder)}
         store.delete_folder(layout.TABLES)
-        found[f"{label}, first"] = run(words, folder)
+        found[f"{label}, no table"] = run(words, folder)
         found[f"{label}, again"] = typical([run(words, folder) for _ in range(ROUNDS)])
         fill(store, made_up(replicates // 10, range(SEEDS)), range(SEEDS, 2 * SEEDS))
         manifest.save(store, made_up(replicates, range(2 * SEEDS)))

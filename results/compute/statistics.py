@@ -54,7 +54,8 @@ def mean_interval(values: ArrayLike, level: float = 0.95) -> tuple[float, float]
     if len(x) < 2:
         return None
     half = _t_quantile((1 + level) / 2, len(x) - 1) * x.std(ddof=1) / math.sqrt(len(x))
-    return float(x.mean() - half), float(x.mean() + half)
+    middle = x.mean()
+    return float(middle - half), float(middle + half)
 
 
 def paired_difference(
