@@ -38,11 +38,11 @@ from fdsweep.trainers.teachers import Teacher
 LOOP_VERSION = 2
 """Raised when the numbers that this module gives change; part of every content key."""
 
-Snapshot = Callable[[], dict[str, Any]]
-OnEpoch = Callable[[History, Snapshot], None]
 MIN_RECORDED = 8
 """Steps: to record one takes longer than to ask for it."""
 
+Snapshot = Callable[[], dict[str, Any]]
+OnEpoch = Callable[[History, Snapshot], None]
 Rate = Callable[[int, int], float]
 """The learning rate of a step, from its number and that of the epoch's steps."""
 
