@@ -7,7 +7,8 @@ runs five times, each time in a process of its own, the commands taking turns.
 Another storage gets N (10,000) replicates of one sweep, 8 seeds each, with 200 test samples of 20
 people. `fdsweep report` runs once without a cache, which opens every file; once with the copies of
 rows and predictions that a driver makes as it goes, from which the table is computed; five times
-with the table, which a driver leaves at its end; then once after a tenth more seeds were stored, which no copy has.
+with the table, which a driver leaves at its end; then once after a tenth more seeds were stored,
+which no copy has.
 
 Prints medians of wall and CPU seconds, imports included, the peak of memory, and which of the
 packages that are slow to import it imported; for people, then one JSON line.

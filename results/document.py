@@ -143,11 +143,18 @@ class SweepData:
 
     @cached_property
     def computed(self) -> Computed:
-        """The table and the effects, as the storage's cache has them, or made now."""
-        return look_up(self.stored.store, self.manifest, self.seeds, self.teachers, self._compute)
+        """Table, effects and networks, as the storage's cache has them, or made now."""
+        return look_up(
+            self.stored.store,
+            self.manifest,
+            self.seeds,
+            self.teachers,
+            self.stored.costs,
+            self._compute,
+        )
 
     def _compute(self) -> tuple[Computed, bool]:
-        """Both, and whether nothing is to be told of the files that they are made of."""
+        """All of it, and whether nothing is to be told of the files that it is made of."""
         from fdsweep.results.compute.tables.build import build_table  # brings pandas
 
         table = build_table(
@@ -159,12 +166,14 @@ class SweepData:
             predictions=self.stored.predictions,
         )
         effects = effects_of(self.manifest, self.cells.values())
-        return Computed(table=table, effects=effects), self.stored.is_whole
+        networks = network_rows(self.manifest, self.stored.costs, table.rows, self.teachers)
+        found = Computed(table=table, effects=effects, networks=networks)
+        return found, self.stored.is_whole
 
     @cached_property
     def networks(self) -> tuple[NetworkRow, ...]:
         """Its networks, those whose cost is known."""
-        return network_rows(self.manifest, self.stored.costs, self.table.rows, self.teachers)
+        return self.computed.networks
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
 """What was computed of a sweep, kept in the storage's cache for as long as it holds.
 
 It is known by all that it depends on: the sweep's record, the seeds, the files of its replicates as
-they are, its teachers' scores, fdsweep's own text, and the packages that compute. The copy's first
-line has the key of that, and a copy with another one is made anew. Nothing is lost with it.
+they are, its teachers' scores, its networks' costs, fdsweep's own text, and the packages that
+compute. The copy's first line has the key of that, and a copy with another one is made anew. Nothing is
+lost with it.
 """
 
 import hashlib
@@ -13,7 +14,8 @@ from importlib.metadata import version
 from pydantic import ConfigDict, ValidationError
 
 from fdsweep.results.compute.effects import Effects
-from fdsweep.results.compute.tables import Table
+from fdsweep.results.compute.tables import NetworkRow, Table
+from fdsweep.results.records.costs import Costs
 from fdsweep.results.records.manifest import Manifest
 from fdsweep.results.records.store import Store, cache, files
 from fdsweep.search_spaces import layout
@@ -26,12 +28,13 @@ PACKAGES = ("numpy", "pandas", "pyarrow", "scipy")
 
 
 class Computed(Record):
-    """The table of a sweep, and the effects of its crossed switches, None if it crosses none."""
+    """The table of a sweep, the effects of its crossed switches, if there are any, its networks."""
 
     model_config = ConfigDict(ser_json_inf_nan="constants")
 
     table: Table
     effects: Effects | None
+    networks: tuple[NetworkRow, ...]
 
 
 def look_up(
@@ -39,6 +42,7 @@ def look_up(
     manifest: Manifest,
     seeds: Sequence[int],
     teachers: Mapping[str, Sequence[float]],
+    costs: Costs,
     compute: Callable[[], tuple[Computed, bool]],
 ) -> Computed:
     """What `compute` gives, or gave when all was as it is now.
@@ -48,6 +52,7 @@ def look_up(
         manifest: the sweep's.
         seeds: that it is computed over.
         teachers: modality -> test scores of its teachers.
+        costs: of its networks.
         compute: computes it from the storage, and says whether that is all there is to say.
 
     Raises:
@@ -55,8 +60,8 @@ def look_up(
     """
     some = None if tuple(seeds) == manifest.seeds else list(seeds)
     place = layout.computed(manifest.sweep, content_key(seeds=some))
-    record = manifest.model_dump_json()
-    given = f"{record} {some} {sorted(teachers.items())} {code_key()} {_versions()}"
+    records = f"{manifest.model_dump_json()} {costs.model_dump_json()}"
+    given = f"{records} {some} {sorted(teachers.items())} {code_key()} {_versions()}"
     made_of = _key(store, manifest, given)
     known = _read(store, place, made_of)
     if known:

@@ -8,13 +8,13 @@ import pytest
 
 from fdsweep.results import kept
 from fdsweep.results.compute.tables import build as building
+from fdsweep.results.records import costs
 from fdsweep.results.records import manifest as manifests
 from fdsweep.results.records.store import Store
 from fdsweep.results.report import load, report, to_text
 from fdsweep.search_spaces import layout
 
 SCORES = {"Feat": [0.60, 0.62], "Freq": [0.63, 0.66]}
-KEYS = ("Feat", "Freq")
 Fill = Callable[..., None]
 
 
@@ -67,6 +67,7 @@ def test_whatever_decides_it_makes_it_anew(
             layout.teacher_record(next(iter(manifests.find(store).teachers.values())), 0),
             '{"test_score": 0.5}',
         ),
+        lambda: costs.add(store, manifests.find(store).sweep, costs.Costs(students={"x": "y"})),
         lambda: monkeypatch.setattr(kept, "code_key", lambda: "newer"),
         lambda: monkeypatch.setattr(kept, "version", lambda name: "newer"),
     ]
