@@ -2,8 +2,8 @@
 
 It is known by all that it depends on: the sweep's record, the seeds, the files of its replicates as
 they are, its teachers' scores, its networks' costs, fdsweep's own text, and the packages that
-compute. The copy's first line has the key of that, and a copy with another one is made anew. Nothing is
-lost with it.
+compute. The copy's first line has the key of that, and a copy with another one is made anew.
+Nothing is lost with it.
 """
 
 import hashlib
