@@ -68,6 +68,7 @@ def watch() -> SweepData:
     return load(Store.open(str(STUDIES / "watch")))
 
 
+@pytest.mark.slow
 def test_the_forest_plot_is_that_of_the_rows(watch: SweepData) -> None:
     (kept,) = (STUDIES / "watch").rglob("forest.svg")
     names = [row.row for row in watch.table.rows[1:9]]

@@ -83,6 +83,7 @@ def test_all_steps_of_an_epoch_are_the_same_operations(method, tmp_path, monkeyp
     assert first != later[0] or not options
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_network_is_the_same_operations_for_all_inputs(name):
     shape, is_text = NETWORKS[name], name.startswith("bert")

@@ -5,6 +5,7 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 import ray
 
 from fdsweep.orchestrator.execution.driver import processes
@@ -17,6 +18,7 @@ def is_running(pid):
     return status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
+@pytest.mark.slow
 def test_children_of_a_program_that_is_gone_are_known_still(monkeypatch):
     monkeypatch.setattr(processes, "_known", set())
     program = f"{Path(ray.__file__).parent}/core/src/ray/raylet/raylet"

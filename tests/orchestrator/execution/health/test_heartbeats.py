@@ -75,6 +75,7 @@ def test_a_process_without_a_beat_ends_and_says_where_it_was(tmp_path, hang):
     assert "in <lambda>" in said
 
 
+@pytest.mark.slow
 def test_a_process_that_gives_beats_lives_on(tmp_path):
     def work():
         for _ in range(6):
