@@ -54,7 +54,6 @@ import torch
 import torch.nn.functional as F
 from data import PerItem
 from PIL import Image
-from torch.profiler import ProfilerActivity, profile
 from torch.utils.data import DataLoader
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -69,6 +68,7 @@ from fdsweep.trainers.loaders import Plain
 from fdsweep.trainers.loop import Roles, make_recorder, train_epoch
 from fdsweep.trainers.optimisation import make_optimizer
 from fdsweep.trainers.replicate import make_roles
+from fdsweep.trainers.trials.probe import computing
 
 BATCH, STEPS, ROUNDS, CLASSES = 64, 16, 3, 6
 SIDES = {"cpu": 1024, "cuda": 8192}
@@ -306,20 +306,12 @@ def measured(config: StudentConfig, setup: Setup) -> dict[str, Any]:
         return line
     line["gib"] = torch.cuda.max_memory_reserved() / 2**30
     line["waits"] = waits(stepper)
-    line["busy"] = kernels(stepper) / line["ms"]
+    line["busy"] = 1000 * computing(stepper.run) / STEPS / line["ms"]
     plain = Stepper(config, setup, recorded=False)
     plain.run()
     line["plain_ms"] = statistics.median(plain.run() for _ in range(ROUNDS))
     line["bf16"] = deviation(config, setup)
     return line
-
-
-def kernels(stepper: Stepper) -> float:
-    """Milliseconds of a step that the device computes, as torch's profiler tells."""
-    with profile(activities=[ProfilerActivity.CUDA]) as seen:
-        stepper.run()
-        torch.cuda.synchronize()
-    return sum(one.self_device_time_total for one in seen.key_averages()) / STEPS / 1000
 
 
 def alone(method: str, start: float, device: torch.device, *, small: bool) -> None:

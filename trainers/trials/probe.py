@@ -3,7 +3,7 @@
 import math
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -86,6 +86,18 @@ def gpu_need(
     return apart(_need, configs, dataset, storage, device)
 
 
+def computing(run: Callable[[], object]) -> float:
+    """Seconds of kernels on a GPU in `run`, which waits for its end; 0 where they are not seen."""
+    with profile(activities=[ProfilerActivity.CUDA]) as trace:
+        run()
+    microseconds: float = sum(
+        event.time_range.elapsed_us()
+        for event in trace.events() or ()
+        if event.device_type.name == "CUDA" and not event.is_user_annotation
+    )
+    return microseconds / 1e6
+
+
 class _Steps:
     """Steps of a replicate of `config` that learn nothing."""
 
@@ -135,14 +147,7 @@ class _Steps:
 
     def computing(self, count: int) -> float:
         """Seconds of a step in which the GPU computes for it, on average of `count`."""
-        with profile(activities=[ProfilerActivity.CUDA]) as trace:
-            self.take(count)
-        microseconds: float = sum(
-            event.time_range.elapsed_us()
-            for event in trace.events() or ()
-            if event.device_type.name == "CUDA" and not event.is_user_annotation
-        )
-        return microseconds / 1e6 / min(count, self.in_epoch(self.fold))
+        return computing(lambda: self.take(count)) / min(count, self.in_epoch(self.fold))
 
 
 def _measure(config: StudentConfig, dataset: Dataset, storage: str, device: torch.device) -> float:
@@ -165,9 +170,9 @@ def _need(
         fold = dataset.folds(config.modalities)(0).to(device)
         steps = _Steps(config, dataset.info, fold, storage, device)
         count, _ = steps.warm()  # in which steps are recorded
-        seconds, computing = steps.take(count), steps.computing(count)
-        told &= computing > 0
-        busy = max(busy, min(1.0, computing / seconds))
+        seconds, kernels = steps.take(count), steps.computing(count)
+        told &= kernels > 0
+        busy = max(busy, min(1.0, kernels / seconds))
         # torch gives nothing back on its own; beside its tensors there are libraries and kernels
         taken = room - torch.cuda.mem_get_info(device)[0]
         nbytes = max(nbytes, taken, torch.cuda.memory_reserved(device))
