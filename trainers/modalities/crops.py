@@ -59,6 +59,13 @@ def whole(pictures: Pictures) -> Tensor:
     return _views(pictures, cuts, torch.zeros(len(sizes), dtype=torch.bool))
 
 
+def normalising(device: torch.device) -> tuple[Tensor, Tensor]:
+    """Factor and summand [3, 1, 1] on `device` that pixels from 0 to 255 are normalised with."""
+    mean, std = (torch.tensor(x).view(3, 1, 1) for x in (MEAN, STD))
+    scale, shift = sent(torch.stack([1 / (255 * std), -mean / std]), device)
+    return scale, shift
+
+
 def boxes(sizes: Tensor, draws: Tensor) -> Tensor:
     """Left, top, width and height [B, 4] of crops, in pixels of pictures of `sizes` [B, (H, W)].
 
@@ -89,8 +96,7 @@ def boxes(sizes: Tensor, draws: Tensor) -> Tensor:
 def _views(pictures: Pictures, cuts: Tensor, mirrored: Tensor) -> Tensor:
     """What the boxes `cuts` [B, 4] hold of the pictures, some `mirrored` [B], as one batch."""
     device = pictures.pixels.device
-    mean, std = (torch.tensor(x).view(3, 1, 1) for x in (MEAN, STD))
-    scale, shift = sent(torch.stack([1 / (255 * std), -mean / std]), device)
+    scale, shift = normalising(device)
     views = torch.empty(len(cuts), 3, SIZE, SIZE, device=device)
     squares = _one_by_one if device.type == "cpu" else _together
     done = 0

@@ -3,13 +3,11 @@
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
 from torch import Tensor
 from typing_extensions import override
 
-from fdsweep.trainers.distributed import sent
 from fdsweep.trainers.modalities import registry
-from fdsweep.trainers.modalities.crops import MEAN, STD
+from fdsweep.trainers.modalities.crops import MEAN, STD, normalising
 from fdsweep.trainers.modalities.scene import SceneKind
 
 
@@ -22,10 +20,9 @@ class ScenePicture(SceneKind):
 
     @override
     def ready(self, values: Tensor) -> Tensor:
-        mean, std = (torch.tensor(x).view(3, 1, 1) for x in (MEAN, STD))
-        scale, shift = sent(torch.stack([1 / (255 * std), mean / std]), values.device)
+        scale, shift = normalising(values.device)
         scaled: Tensor = values * scale
-        return scaled.sub_(shift)
+        return scaled.add_(shift)
 
     @override
     def show(self, axes: Any, sample: Any) -> None:
