@@ -1,6 +1,7 @@
 """The command line: parse, call one function, print. stdout carries results, stderr the rest."""
 
-from gc import set_threshold
+import atexit
+from gc import freeze, set_threshold
 from pathlib import Path
 from typing import Annotated
 
@@ -70,6 +71,7 @@ def main(
     """Options of fdsweep itself, and those that files set for its commands."""
     del show_version
     set_threshold(GARBAGE_AFTER)
+    atexit.register(freeze)  # at its end Python would look for cycles among all that was imported
     if context.invoked_subcommand:
         with for_people():
             context.default_map = files.defaults(context.command, files.read(Path()))
