@@ -15,7 +15,8 @@ Some lines stand above them for comparison:
              cropped when its turn comes, in this process; float32; both networks' teachers run in
              every step, and accuracy is counted sample by sample
   bare       the student alone: bfloat16, channels-last, data on the device, fused SGD, no
-             evaluation, each operation asked for; then so with whatever kernels torch finds fastest
+             evaluation, each operation asked for; then so with whatever kernels torch finds fastest,
+             and compiled by torch (in the seconds of its first pass)
   roofline   what the bare loop would take if all it multiplies went as fast as large matrices
              multiply here
 
@@ -166,11 +167,12 @@ class Stepper:
         return [loss for epoch in range(2) for loss in self.epoch(epoch)]
 
 
-def bare(setup: Setup) -> Callable[[], float]:
+def bare(setup: Setup, *, compiled: bool = False) -> Callable[[], float]:
     """The student alone in the plainest loop."""
     modality = setup.info.modalities[1]
     network = backbones.build("resnet18", channels=modality.channels, num_classes=CLASSES)
     student = distributed.place(network, setup.device).train()
+    predict = torch.compile(student) if compiled else student
     values = distributed.place(setup.fold.inputs[modality.name].values, setup.device)
     fused = setup.device.type == "cuda"
     optimizer = torch.optim.SGD(student.parameters(), lr=1e-3, momentum=0.9, fused=fused)
@@ -181,7 +183,7 @@ def bare(setup: Setup) -> Callable[[], float]:
             part = slice(i * setup.batch, (i + 1) * setup.batch)
             optimizer.zero_grad()
             with torch.autocast(setup.device.type, torch.bfloat16, enabled=fused):
-                logits = student(values[part]).logits
+                logits = predict(values[part]).logits
             loss = F.cross_entropy(logits.float(), setup.fold.labels[part])
             loss.backward()
             optimizer.step()
@@ -355,6 +357,11 @@ def lines(setup: Setup, methods: list[str]) -> Iterator[tuple[str, dict[str, Any
             yield name, measured(config, setup)
         except RuntimeError as error:
             yield name, {"error": str(error).splitlines()[0]}
+    if setup.device.type == "cuda":
+        loop = bare(setup, compiled=True)
+        first = loop() * STEPS / 1000
+        ms = statistics.median(loop() for _ in range(ROUNDS))
+        yield f"bare, compiled in {first:.0f} s", {"ms": ms}
 
 
 def spelt(name: str, line: dict[str, Any], batch: int) -> str:

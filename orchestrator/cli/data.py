@@ -77,17 +77,17 @@ def _to_prepare(
     """The data set of that name, or the table that the YAML file `dataset` describes; its files."""
     from fdsweep.search_spaces.errors import ConfigError
     from fdsweep.trainers import datasets
-    from fdsweep.trainers.datasets import table
     from fdsweep.trainers.datasets.prepared import Prepared
+    from fdsweep.trainers.datasets.table.importer import Table, read_table
     from fdsweep.trainers.preparation.manifest import prepare_command, prepare_table
 
     if dataset.endswith((".yaml", ".yml")):
         if variant is not None:
             raise ConfigError("is not for a table", "--variant", "Describe it in another file")
-        return table.read_table(Path(dataset), raw, storage)
+        return read_table(Path(dataset), raw, storage)
     name = dataset if variant is None else datasets.with_variant(dataset, variant)
     found = datasets.find(name, datasets.DataLocation(storage))
-    if isinstance(found, table.Table):
+    if isinstance(found, Table):
         raise ConfigError("is a table", dataset, f"Type: {prepare_table(dataset)}")
     if not isinstance(found, Prepared):
         raise ConfigError("needs no preparation", dataset, f"Type: fdsweep datasets show {dataset}")

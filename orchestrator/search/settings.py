@@ -10,9 +10,9 @@ from fdsweep.orchestrator.search.optuna_study import Point, check_trials
 from fdsweep.orchestrator.studies import study as studies
 from fdsweep.orchestrator.studies.estimate import Estimate, estimate
 from fdsweep.orchestrator.studies.options import StudyOptions
-from fdsweep.orchestrator.studies.pixels import for_pixels
 from fdsweep.orchestrator.studies.plan import make_cells
 from fdsweep.orchestrator.studies.study import Study
+from fdsweep.orchestrator.studies.suited import for_task, options_without_classes
 from fdsweep.results.compute.notes import spell_seeds
 from fdsweep.results.records.searches import name_together
 from fdsweep.search_spaces.configs import Option, StudentConfig
@@ -209,11 +209,10 @@ def prepare(settings: SearchSettings, sweep: Sweep, options: StudyOptions) -> Se
         for method in {*distillers.names(), *settings.methods}
         for option in distillers.resolve_options(method, {})
     }
-    study = studies.prepare(sweep, options)
+    dataset = studies.find_dataset(sweep, options)
+    study = studies.prepare(for_task(sweep, dataset.info), options, dataset)
     teachers = {f"{TEACHER_WEIGHT}{modality.name}" for modality in study.info.modalities}
     check_names(settings.space, {LR, *known, *teachers})
-    if for_pixels(sweep, study.info) != sweep:
-        study = studies.prepare(for_pixels(sweep, study.info), options)
     settings = replace(settings, objective=_named(settings.objective, study))
     found = []
     for method in dict.fromkeys(settings.methods):
@@ -320,7 +319,8 @@ def _search(
     distillers.specimen(method, resolved)  # refuses values out of range before Ray starts
     lr = cells[0].config.network.optim.lr
     defaults = {**resolved, **_of_teachers(cells, teacher_weights), LR: lr}
-    dims = dimensions(settings.space, method, defaults)
+    needed = options_without_classes(method) if _has_no_classes(cells) else {}
+    dims = dimensions(settings.space, method, defaults, needed)
     digits = content_key(
         dimensions=dims,
         constraints=[constraint.text for constraint in settings.space.constraints],
@@ -341,6 +341,10 @@ def _search(
         defaults=defaults,
         dimensions=dims,
     )
+
+
+def _has_no_classes(cells: tuple[Cell, ...]) -> bool:
+    return tasks.find(cells[0].config.network.task).aligns
 
 
 def _own(method: str, options: Mapping[str, Option]) -> dict[str, Option]:

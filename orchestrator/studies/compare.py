@@ -5,11 +5,13 @@ from dataclasses import dataclass
 
 from fdsweep.orchestrator.studies.methods import describe
 from fdsweep.orchestrator.studies.methods import names as all_methods
-from fdsweep.orchestrator.studies.pixels import (
+from fdsweep.orchestrator.studies.suited import (
     FD_CMKD,
     NONE_SUITED,
+    WITHOUT_CLASSES,
     Suited,
     options_on_pixels,
+    options_without_classes,
 )
 from fdsweep.results.compute.provenance import published, setting
 from fdsweep.results.records.schema import CLASSIFICATION
@@ -38,9 +40,6 @@ class PaperTable:
     study: str
     title: str
 
-
-WITHOUT_CLASSES: Suited = {"fd-cmkd": {"align": False, "band_heads": False}}
-"""Options of methods, by method, where samples have no classes."""
 
 TABLE_1 = PaperTable("table1_classification", "table-1", "The paper's Table 1")
 TABLE_3 = PaperTable("table3_segmentation", "table-3", "The paper's Table 3")
@@ -101,7 +100,7 @@ def comparison(
         order = {group: number for number, group in enumerate(GROUPS)}
         rows = [_row(name, pairing) for name in names]
         if tasks.find(task).aligns:
-            rows = [row | {"options": WITHOUT_CLASSES.get(str(row["name"]), {})} for row in rows]
+            rows = [row | {"options": options_without_classes(str(row["name"]))} for row in rows]
         rows.sort(key=lambda row: order.get(str(row["group"]), len(order)))
     said = ["Methods compared", *([pairing] if pairing != "paired" else [])]
     content = {

@@ -43,7 +43,7 @@ from fdsweep.results.report import (
 )
 from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.errors import LostClusterError
-from fdsweep.search_spaces.storage import tell_once
+from fdsweep.search_spaces.storage import Storage, tell_once
 from fdsweep.search_spaces.sweep import Sweep
 from fdsweep.search_spaces.trials import STREAMING, Cell, Plan
 from fdsweep.trainers import datasets
@@ -91,16 +91,31 @@ class Study:
         return self.dataset.info
 
 
-def prepare(sweep: Sweep, options: StudyOptions) -> Study:
+def find_dataset(sweep: Sweep, options: StudyOptions) -> datasets.Dataset:
+    """What `sweep` is studied on, which is looked up without making a storage.
+
+    Raises:
+        ConfigError: an unknown name.
+        DataError: its manifest cannot be read.
+    """
+    root = Storage(options.storage).root  # absolute: workers have other folders
+    return datasets.find(sweep.dataset, datasets.DataLocation(root, STREAMING))
+
+
+def prepare(sweep: Sweep, options: StudyOptions, dataset: datasets.Dataset | None = None) -> Study:
     """Check everything that can be checked before Ray starts, and plan what is left.
+
+    Args:
+        sweep: what is studied.
+        options: where and how it is trained.
+        dataset: of the sweep, where it was looked up already (`find_dataset`).
 
     Raises:
         FdsweepError: anything that a person must put right first.
     """
     check(options.request)
-    datasets.find(sweep.dataset, datasets.DataLocation(options.storage))  # refuses an unknown name
+    dataset = dataset or find_dataset(sweep, options)
     store = Store.create(options.storage)
-    dataset = datasets.find(sweep.dataset, datasets.DataLocation(store.root, STREAMING))
     given = given_teachers(sweep.teachers, dataset.info)
     outline = outline_of(sweep, dataset.info, _checkpoints(sweep, store), store, given)
     cells = outline.cells

@@ -1,7 +1,7 @@
 """A space as one method meets it: what is searched of each option, and points of it."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -60,7 +60,9 @@ class Trial(Protocol):
         """One of `choices`."""
 
 
-def dimensions(space: Space, method: str, defaults: Mapping[str, Option]) -> tuple[Dimension, ...]:
+def dimensions(
+    space: Space, method: str, defaults: Mapping[str, Option], fixed: Collection[str] = ()
+) -> tuple[Dimension, ...]:
     """What there is of `space` to search in `method`, in the order of the space.
 
     A condition on an option that the method lacks falls away. One on an option that is not
@@ -71,6 +73,7 @@ def dimensions(space: Space, method: str, defaults: Mapping[str, Option]) -> tup
         space: what may be searched.
         method: its name, for messages.
         defaults: all options of the method with what they are if they are not searched, and "lr".
+        fixed: options that stay at that, whatever the space says.
 
     Raises:
         ConfigError: nothing fits the method; a value of another type than the default's; a
@@ -78,7 +81,7 @@ def dimensions(space: Space, method: str, defaults: Mapping[str, Option]) -> tup
             comparison of what is no number.
     """
     check_compared(space.constraints, space.space, method, defaults)
-    sources = _sources(space, defaults)
+    sources = _sources(space, defaults, fixed)
     found: dict[str, Dimension] = {}
     later = set(sources)
     for option, name in sources.items():
@@ -137,9 +140,15 @@ def default_point(dims: Sequence[Dimension]) -> dict[str, Option] | None:
     return point
 
 
-def _sources(space: Space, defaults: Mapping[str, Option]) -> dict[str, str]:
+def _sources(
+    space: Space, defaults: Mapping[str, Option], fixed: Collection[str]
+) -> dict[str, str]:
     """The options that `space` has values for, each with its parameter, in the space's order."""
-    sources = {option: _source(space, option, default) for option, default in defaults.items()}
+    sources = {
+        option: _source(space, option, default)
+        for option, default in defaults.items()
+        if option not in fixed
+    }
     return {
         option: name
         for name in space.parameters

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
-import filelock
 from pyarrow import fs
 
 from fdsweep.search_spaces.errors import StorageError, first_line, has_control, public
@@ -211,6 +210,8 @@ class Storage:
         if not self.is_local:
             yield
             return
+        import filelock  # slow to import
+
         self.make_folder(posixpath.dirname(place))
         lock = filelock.FileLock(self.local(place))
         try:

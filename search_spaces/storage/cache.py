@@ -23,8 +23,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import filelock
-
 from fdsweep.search_spaces.errors import ConfigError, first_line
 from fdsweep.search_spaces.storage import Storage, tell_once
 
@@ -102,6 +100,8 @@ class Cache:
         name, size = _name(storage, place, digest), storage.size(place) or self.limit + 1
         if path or not name or size > self.limit:
             return path
+        import filelock  # slow to import
+
         try:
             with _locked(self._folder(name)):
                 path = self.find(storage, place, digest)  # another process may have been faster
@@ -277,6 +277,8 @@ def _present(folder: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
+    import filelock  # slow to import
+
     folder.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(folder / ".lock", timeout=PATIENCE_S):
         yield

@@ -281,9 +281,9 @@ def find_reader(name: str, assets: Mapping[str, bytes]) -> Dataset:
     """
     if name in registry:
         return find(name)
-    from fdsweep.trainers.datasets import table  # stands on this module
+    from fdsweep.trainers.datasets.table import importer  # stands on this module
 
-    return table.of_assets(name, assets)
+    return importer.of_assets(name, assets)
 
 
 def names() -> tuple[str, ...]:

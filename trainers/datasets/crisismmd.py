@@ -24,12 +24,12 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from typing_extensions import override
 
 from fdsweep.search_spaces.errors import DataError, first_line, unknown
 from fdsweep.trainers.datasets import Modality, registry
 from fdsweep.trainers.datasets.prepared import FRAMES, Payload, Prepared
+from fdsweep.trainers.imports.lazy import Image
 from fdsweep.trainers.preparation import media, text
 from fdsweep.trainers.preparation.catalog import (
     Catalog,

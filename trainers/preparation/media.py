@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import UnidentifiedImageError
 
-from fdsweep.trainers.imports.lazy import av
+from fdsweep.trainers.imports.lazy import Image, ImageOps, av
 from fdsweep.trainers.preparation.catalog import Damaged
 
 if TYPE_CHECKING:

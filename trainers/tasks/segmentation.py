@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from typing_extensions import override
 
 from fdsweep.search_spaces.palette import palette
 from fdsweep.trainers.datasets import DatasetInfo, Fold
 from fdsweep.trainers.features.outputs import Outputs
 from fdsweep.trainers.features.pixels import IGNORE, resized
-from fdsweep.trainers.imports.lazy import torch
+from fdsweep.trainers.imports.lazy import Image, torch
 from fdsweep.trainers.tasks import Task, class_weights, registry
 
 if TYPE_CHECKING:

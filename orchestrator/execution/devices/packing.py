@@ -104,7 +104,7 @@ def on_a_gpu(*, nbytes: int, room: int, busy: float, cores: int, trials: int) ->
         "its time": int(1 / busy + ROUNDING),
         "cores": cores,
         "trials that are left": trials,
-        "what was found to pay": MOST_ON_A_GPU,
+        f"{MOST_ON_A_GPU}, as more were never measured": MOST_ON_A_GPU,
     }
     least = min(limits, key=limits.__getitem__)
     return max(1, limits[least]), least

@@ -22,11 +22,10 @@ from fdsweep.orchestrator.studies.analyze.networks import (
 )
 from fdsweep.orchestrator.studies.analyze.similarities import comparisons, fresh
 from fdsweep.orchestrator.studies.analyze.tsne import embeddings, missing_students
-from fdsweep.orchestrator.studies.compare import info_of
 from fdsweep.orchestrator.studies.estimate import Estimate
 from fdsweep.orchestrator.studies.options import StudyOptions
-from fdsweep.orchestrator.studies.pixels import for_pixels
 from fdsweep.orchestrator.studies.study import Study
+from fdsweep.orchestrator.studies.suited import for_task
 from fdsweep.orchestrator.tracking.progress import Progress
 from fdsweep.orchestrator.tracking.recorder import Failure, Recorder
 from fdsweep.orchestrator.tracking.tracker import Tracker, open_tracker
@@ -44,7 +43,6 @@ from fdsweep.search_spaces.configs import StudentConfig
 from fdsweep.search_spaces.errors import ConfigError, ReplicateError, StorageError
 from fdsweep.search_spaces.sweep import Sweep, validated
 from fdsweep.trainers import tasks, teachers
-from fdsweep.trainers.datasets import DataLocation
 from fdsweep.trainers.features.analysis import similarity
 from fdsweep.trainers.features.analysis.positions import COLUMNS, ROWS
 from fdsweep.trainers.features.analysis.similarity import DRAWS, ORDERS
@@ -112,20 +110,20 @@ def prepare(sweep: Sweep, options: StudyOptions) -> Study:
     if sweep.teacher_weights:
         what = "an analysis also compares students that one teacher taught"
         raise ConfigError(what, "--teacher-weight", "Leave it out")
-    if tasks.find(info_of(sweep.dataset, DataLocation(options.storage)).task).aligns:
+    dataset = studies.find_dataset(sweep, options)
+    info = dataset.info
+    if tasks.find(info.task).aligns:
         what = "an analysis is of samples with classes, and these have none"
         raise ConfigError(what, f"--dataset {sweep.dataset}", "Name another data set")
-    study = studies.prepare(sweep, options)
-    sweep = for_pixels(sweep, study.info)
-    directions = study.info.directions(sweep.directions)
+    sweep = for_task(sweep, info)
+    directions = info.directions(sweep.directions)
     asked = {two for direction in directions for two in pairs_in(direction)}
-    singles = [one for one in study.info.directions() if pairs_in(one) <= asked]
+    singles = [one for one in info.directions() if pairs_in(one) <= asked]
     several = [one for one in directions if len(one.teachers) > 1]
     both = tuple(str(one) for one in (*singles, *several))
     if set(both) != set(sweep.directions or both):
         sweep = sweep.model_copy(update={"directions": both})
-    if sweep != study.sweep:
-        study = studies.prepare(sweep, options)
+    study = studies.prepare(sweep, options, dataset)
     plan = studies.plan_missing(study.sweep, study.plan.cells, study.store, options)
     configs = looked_at(plan.cells)
     for two in pairs(plan.cells):

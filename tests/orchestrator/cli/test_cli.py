@@ -335,7 +335,8 @@ def test_methods_as_json_is_one_document(fdsweep):
 QUICK = """
 import os, shutil, sys
 from fdsweep.orchestrator.cli import app
-SLOW = {"torch", "mlflow", "ray", "av", "matplotlib", "scipy", "pandas"}
+SLOW = {"torch", "mlflow", "ray", "av", "PIL.Image", "filelock", "matplotlib", "scipy", "pandas"}
+SLOW |= {"fdsweep.trainers.datasets.table.importer"}  # of tables, and there are none
 ALL = "methods", "datasets", "status", "models", "report", "report last"
 for words in ([], *map(str.split, ALL)):
     try:

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from fdsweep.orchestrator.cli import app
 from fdsweep.search_spaces.errors import FdsweepError
-from fdsweep.trainers.datasets.table import read_table
+from fdsweep.trainers.datasets.table.importer import read_table
 
 
 def put(column, *values, start=0):

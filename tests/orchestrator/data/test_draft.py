@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from fdsweep.orchestrator.cli import app
 from fdsweep.orchestrator.data.draft import make_draft
 from fdsweep.search_spaces.errors import DataError
-from fdsweep.trainers.datasets.table import read_table
+from fdsweep.trainers.datasets.table.importer import read_table
 from fdsweep.trainers.datasets.table.rows import Rows
 
 

@@ -10,8 +10,8 @@ from PIL import Image
 
 from fdsweep.orchestrator.data.draft import make_draft, to_yaml
 from fdsweep.search_spaces.errors import ConfigError, DataError
-from fdsweep.trainers.datasets.table import read_table
 from fdsweep.trainers.datasets.table.arrow import file_of, is_there
+from fdsweep.trainers.datasets.table.importer import read_table
 from fdsweep.trainers.datasets.table.rows import read_rows
 from fdsweep.trainers.preparation import media
 from fdsweep.trainers.preparation.catalog import Damaged

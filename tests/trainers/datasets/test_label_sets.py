@@ -15,8 +15,8 @@ from fdsweep.orchestrator.data.text import to_text
 from fdsweep.search_spaces.errors import FdsweepError
 from fdsweep.trainers import datasets
 from fdsweep.trainers.datasets.prepared import members, spell_set
-from fdsweep.trainers.datasets.table import read_table
 from fdsweep.trainers.datasets.table.description import read_description
+from fdsweep.trainers.datasets.table.importer import read_table
 from fdsweep.trainers.datasets.table.labels import read_labels
 from fdsweep.trainers.datasets.table.rows import read_rows
 

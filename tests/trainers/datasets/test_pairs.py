@@ -5,7 +5,7 @@ from miniature import own_table
 
 from fdsweep.search_spaces.errors import FdsweepError
 from fdsweep.trainers import datasets, tasks
-from fdsweep.trainers.datasets.table import read_table
+from fdsweep.trainers.datasets.table.importer import read_table
 
 
 def test_it_is_prepared_without_labels(tmp_path):

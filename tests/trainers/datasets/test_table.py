@@ -15,8 +15,8 @@ from PIL import Image
 from fdsweep.orchestrator.data.overview import overview, to_text
 from fdsweep.search_spaces.errors import ConfigError, DataError
 from fdsweep.trainers import datasets
-from fdsweep.trainers.datasets.table import read_table
 from fdsweep.trainers.datasets.table.columns import make_column
+from fdsweep.trainers.datasets.table.importer import read_table
 from fdsweep.trainers.datasets.table.rows import read_rows
 from fdsweep.trainers.preparation.catalog import Damaged, Options
 

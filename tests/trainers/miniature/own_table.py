@@ -8,7 +8,7 @@ import numpy as np
 import yaml
 
 from fdsweep.orchestrator.data.plan import make_plan
-from fdsweep.trainers.datasets.table import read_table
+from fdsweep.trainers.datasets.table.importer import read_table
 from fdsweep.trainers.preparation.catalog import Options
 from fdsweep.trainers.preparation.decoding import find_outcome, make_shard
 from fdsweep.trainers.preparation.manifest import Manifest, make_manifest, save_manifest

@@ -11,11 +11,9 @@ from pydantic import Field, ValidationError
 from fdsweep.search_spaces.configs import OptimConfig
 from fdsweep.search_spaces.errors import ConfigError
 from fdsweep.search_spaces.fields import Count, Fields, Heading, Words, read_fields, refusal
+from fdsweep.trainers.datasets.table import NAME
 from fdsweep.trainers.datasets.table.columns import Column, make_column
 from fdsweep.trainers.datasets.table.rows import Rows
-
-NAME = r"^[a-z0-9][a-z0-9-]*$"
-"""Of a data set."""
 
 MODALITY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 TAKEN = ("sample_id", "group", "label", "split", "label_map", "clean_text")

@@ -107,7 +107,7 @@ ROOMY = {"nbytes": 1, "room": 1000, "busy": 0.001, "cores": 1000, "trials": 1000
 @pytest.mark.parametrize(
     ("given", "count", "limit"),
     [
-        ({}, MOST_ON_A_GPU, "what was found to pay"),
+        ({}, MOST_ON_A_GPU, "16, as more were never measured"),
         ({"nbytes": 100}, 5, "its memory"),  # half of each part is left for data
         ({"nbytes": 600}, 1, "its memory"),
         ({"busy": 0.3}, 3, "its time"),

@@ -15,7 +15,7 @@ from fdsweep.orchestrator.studies.analyze.samples import samples_of
 from fdsweep.orchestrator.studies.options import StudyOptions
 from fdsweep.search_spaces.errors import ConfigError
 from fdsweep.search_spaces.sweep import override
-from fdsweep.trainers import teachers
+from fdsweep.trainers import datasets, teachers
 from fdsweep.trainers.features.analysis import embedding
 from fdsweep.trainers.features.pixels import IGNORE
 
@@ -145,3 +145,13 @@ def test_a_test_split_without_two_labelled_pictures_is_refused(study):
     fold = study.dataset.folds()(0)
     with pytest.raises(ConfigError, match="no position is labelled in two of 1 test pictures"):
         samples_of(replace(fold, test=fold.test[:1]), 0)
+
+
+def test_its_data_set_is_looked_up_once(monkeypatch, tmp_path):
+    """Also where another sweep than the one asked for is planned, as on pixels."""
+    tiles.register(monkeypatch)
+    asked, find = [], datasets.find
+    monkeypatch.setattr(datasets, "find", lambda *given: asked.append(given) or find(*given))
+    options = StudyOptions(storage=str(tmp_path), request=ResourceRequest(gpus=0))
+    study = analyze.prepare(override(analyze.base_sweep(), dataset="tiles"), options)
+    assert [name for name, _ in asked] == [study.info.name]
