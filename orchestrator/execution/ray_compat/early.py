@@ -3,12 +3,8 @@
 Ray imports this module in each of them (`cluster.SETTINGS`).
 """
 
-import gc
+from fdsweep.orchestrator.garbage import look_late
 
-GARBAGE_AFTER = 50_000
-"""Objects that are made before Python looks for cycles among them: imports make many, and drop
-few."""
+look_late()
 
-gc.set_threshold(GARBAGE_AFTER)
-
-import ray.tune  # noqa: E402, F401  what every trial and every worker needs
+import ray.tune  # noqa: E402, F401 - each of them needs it
