@@ -15,8 +15,8 @@ Some lines stand above them for comparison:
              cropped when its turn comes, in this process; float32; both networks' teachers run in
              every step, and accuracy is counted sample by sample
   bare       the student alone: bfloat16, channels-last, data on the device, fused SGD, no
-             evaluation, each operation asked for; then so with whatever kernels torch finds fastest,
-             and compiled by torch (in the seconds of its first pass)
+             evaluation, each operation asked for; then so with whatever kernels torch finds
+             fastest, and compiled by torch (in the seconds of its first pass)
   roofline   what the bare loop would take if all it multiplies went as fast as large matrices
              multiply here
 
@@ -75,7 +75,7 @@ BATCH, STEPS, ROUNDS, CLASSES = 64, 16, 3, 6
 SIDES = {"cpu": 1024, "cuda": 8192}
 """Of the large matrices."""
 
-SHARED, PREPARING, SECONDS = "fd-cmkd", 20, 5
+SHARED, PREPARING, SECONDS = "fd-cmkd", 40, 5
 """Method of the replicates side by side, seconds until they begin, and seconds that they train."""
 
 SHAPES = {"audio": (1, 257, 299), "visual": (3, 224, 224)}

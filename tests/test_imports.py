@@ -22,7 +22,8 @@ MAY_IMPORT = {
 FLOORS = {
     "orchestrator": (
         *("cli", "notebook", "search", "drafts", "studies", "models", "data", "upkeep"),
-        *("jobs", "execution", "tracking", "bulletins", "writer", "owner", "voice"),
+        *("jobs", "execution", "tracking", "bulletins"),
+        *("writer", "owner", "voice", "garbage"),
     ),
     "results": (
         "check",

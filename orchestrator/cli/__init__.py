@@ -1,6 +1,7 @@
 """The command line: parse, call one function, print. stdout carries results, stderr the rest."""
 
-from gc import set_threshold
+import atexit
+from gc import freeze
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from fdsweep.orchestrator.cli.settings import files
 from fdsweep.orchestrator.cli.settings.config import config
 from fdsweep.orchestrator.cli.storage import archives
 from fdsweep.orchestrator.cli.storage.gc import gc
+from fdsweep.orchestrator.garbage import look_late
 
 app = typer.Typer(
     name="fdsweep",
@@ -47,10 +49,6 @@ app.add_typer(data.init, name="init", rich_help_panel="Data")
 app.add_typer(data.app, name="datasets", rich_help_panel="Data")
 
 
-GARBAGE_AFTER = 50_000
-"""Objects that are made before Python looks for cycles: commands make many and drop few."""
-
-
 def _version(asked: bool) -> None:
     if asked:
         from importlib.metadata import version  # slow to import
@@ -69,7 +67,8 @@ def main(
 ) -> None:
     """Options of fdsweep itself, and those that files set for its commands."""
     del show_version
-    set_threshold(GARBAGE_AFTER)
+    look_late()
+    atexit.register(freeze)  # at its end Python would look for cycles among all that was imported
     if context.invoked_subcommand:
         with for_people():
             context.default_map = files.defaults(context.command, files.read(Path()))

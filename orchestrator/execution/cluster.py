@@ -55,6 +55,7 @@ SETTINGS = {
     # costs a quarter of the time to allocate
     "TORCH_PROCESS_GROUP_SHUTDOWN_TIMEOUT_S": "5",  # of 30 s that a worker which was stopped is
     # waited for before it is killed
+    "RAY_preload_python_modules": "fdsweep.orchestrator.execution.ray_compat.early",
     "RAY_TRAIN_METRICS_ENABLED": "0",
     "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",

@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import override
 
 from fdsweep.orchestrator.execution.cluster import ResourcePlan
+from fdsweep.orchestrator.execution.devices.packing import Shape
+from fdsweep.orchestrator.garbage import look_as_usual
 from fdsweep.search_spaces import layout
 from fdsweep.search_spaces.storage import Storage
 from fdsweep.search_spaces.trials import PointConfig, TrialConfig
 
 if TYPE_CHECKING:
     from ray.actor import ActorHandle
+
+    from fdsweep.orchestrator.execution.ray_compat.trainer import LeanTrainer
 
 
 def fit_trial(config: dict[str, TrialConfig], *, resources: ResourcePlan) -> None:
@@ -46,8 +50,9 @@ def _fit(
     import ray.train
     from ray import tune
 
-    from fdsweep.orchestrator.execution.ray_compat.trainer import LeanTrainer
     from fdsweep.orchestrator.execution.retries import interruptions_told
+
+    look_as_usual()
 
     class Report(ray.train.UserCallback):  # type: ignore[misc]
         """Passes on to Tune what the first worker reports."""
@@ -65,7 +70,7 @@ def _fit(
     shape = resources.shape
     parts = {"cores": resources.cores_per_worker, "gpus": shape.gpus_per_worker}
     handed = {**handed, **parts, "watch": watch}
-    trainer = LeanTrainer(
+    trainer = _trainer(shape)(
         function,
         train_loop_config=handed,
         scaling_config=ray.train.ScalingConfig(
@@ -88,6 +93,18 @@ def _fit(
         trainer.fit()
 
 
+def _trainer(shape: Shape) -> type["LeanTrainer"]:
+    """Torch connects several workers, and looks after GPUs; a lone worker on a core needs none of
+    that, and then a trial's own process need not import it."""
+    if shape.gpus_per_worker or shape.workers > 1:
+        from fdsweep.orchestrator.execution.ray_compat.torch import LeanTorchTrainer
+
+        return LeanTorchTrainer
+    from fdsweep.orchestrator.execution.ray_compat.trainer import LeanTrainer
+
+    return LeanTrainer
+
+
 def _train_replicates(handed: dict[str, Any]) -> None:
     """`trainers.worker.work`, imported where it runs: a trial itself need not pay for it."""
     from fdsweep.orchestrator.execution.health.guard import watched
@@ -95,6 +112,7 @@ def _train_replicates(handed: dict[str, Any]) -> None:
     from fdsweep.trainers.loaders.pipeline import share_cores
     from fdsweep.trainers.worker import work
 
+    look_as_usual()
     share_cores(handed["cores"])
     share_gpu(handed["gpus"])
     with watched(*handed["watch"]):
@@ -110,6 +128,7 @@ def _train_point(handed: dict[str, Any]) -> None:
     from fdsweep.trainers.loaders.pipeline import share_cores
     from fdsweep.trainers.worker import tune
 
+    look_as_usual()
     share_cores(handed["cores"])
     share_gpu(handed["gpus"])
     point, signals = handed["point"], handed["signals"]

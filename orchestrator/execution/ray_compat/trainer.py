@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import ray
 from ray.exceptions import RayError
 from ray.train import Result, ScalingConfig
-from ray.train.torch import TorchConfig, TorchTrainer
-from ray.train.torch.config import _TorchBackend
 from ray.train.v2._internal.callbacks import DatasetsCallback
 from ray.train.v2._internal.callbacks.placement_group_callback import PlacementGroupCleanerCallback
 from ray.train.v2._internal.constants import (
@@ -29,7 +27,6 @@ from ray.train.v2._internal.execution.controller import TrainController
 from ray.train.v2._internal.execution.scaling_policy import FixedScalingPolicy
 from ray.train.v2._internal.execution.worker_group import state as worker_group_state
 from ray.train.v2._internal.execution.worker_group import worker_group
-from ray.train.v2._internal.execution.worker_group.execution_group import ExecutionGroup
 from ray.train.v2._internal.execution.worker_group.placement_group_handle import (
     DefaultPlacementGroupHandle,
 )
@@ -37,10 +34,10 @@ from ray.train.v2._internal.execution.worker_group.state import WorkerGroupState
 from ray.train.v2._internal.execution.worker_group.worker import Worker
 from ray.train.v2._internal.execution.worker_group.worker_group import WorkerGroup
 from ray.train.v2.api.callback import RayTrainCallback
+from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 from ray.util.placement_group import get_current_placement_group
 from typing_extensions import override
 
-from fdsweep.orchestrator.execution.devices import usable
 from fdsweep.orchestrator.execution.ray_compat.replaced import replaced
 
 if TYPE_CHECKING:
@@ -221,27 +218,8 @@ class _Policy(FixedScalingPolicy):  # type: ignore[misc]
         pass
 
 
-class _Backend(_TorchBackend):  # type: ignore[misc]
-    """Torch's, once each worker has looked at the GPU that it was given."""
-
-    @override
-    def on_start(self, worker_group: ExecutionGroup, backend_config: TorchConfig) -> None:
-        if worker_group.get_resources_per_worker().get("GPU"):
-            worker_group.execute(usable.check)
-        super().on_start(worker_group, backend_config)
-
-
-class CheckedTorch(TorchConfig):  # type: ignore[misc]
-    """Says in a sentence that torch cannot use a GPU, where NCCL would fail for another reason."""
-
-    @property
-    @override
-    def backend_cls(self) -> type[_Backend]:
-        return _Backend
-
-
-class LeanTrainer(TorchTrainer):  # type: ignore[misc]
-    """A TorchTrainer for a Tune trial that starts as few processes as can be.
+class LeanTrainer(DataParallelTrainer):  # type: ignore[misc]
+    """Trains for a Tune trial, and starts as few processes as can be.
 
     Each of them takes longer to start than a small epoch takes to train. The controller runs in
     the trial's own process, which would otherwise sleep until it is done, and the workers in the
@@ -251,14 +229,14 @@ class LeanTrainer(TorchTrainer):  # type: ignore[misc]
     Args:
         function: what the workers run.
         patience: seconds after which a worker that does not answer is taken for dead.
-        parts: what else a TorchTrainer takes.
+        parts: what else a trainer of Ray's takes.
     """
 
     def __init__(
         self, function: Callable[[dict[str, object]], None], *, patience: float, **parts: object
     ) -> None:
         self.patience = patience
-        super().__init__(function, torch_config=CheckedTorch(), **parts)
+        super().__init__(function, **parts)
 
     @override
     def _initialize_and_run_controller(self, **parts: object) -> Result:

@@ -5,6 +5,8 @@ No cluster is needed: nothing is started.
 
 import inspect
 import pickle
+import subprocess
+import sys
 from dataclasses import fields
 
 import pytest
@@ -23,11 +25,15 @@ from ray.train import RunConfig, ScalingConfig, UserCallback
 from ray.train.torch import TorchTrainer
 from ray.train.v2._internal.execution.context import TrainContext
 from ray.train.v2._internal.execution.worker_group import WorkerGroup, WorkerGroupPollStatus
+from ray.train.v2._internal.execution.worker_group.execution_group import ExecutionGroup
 from ray.tune.execution import class_cache, tune_controller
 from ray.tune.experiment import Trial
 from ray.tune.search import Searcher
 
+from fdsweep.orchestrator.execution import trial
+from fdsweep.orchestrator.execution.devices.packing import Shape
 from fdsweep.orchestrator.execution.ray_compat import head, trainer
+from fdsweep.orchestrator.execution.ray_compat import torch as our_torch
 from fdsweep.orchestrator.execution.ray_compat import tune as our_tune
 from fdsweep.orchestrator.execution.ray_compat.trainer import LeanTrainer, TrainController
 
@@ -54,6 +60,24 @@ def test_a_trainer_runs_what_its_two_overridden_methods_give():
         "controller_init_kwargs",
     ]
     assert parameters(TorchTrainer._create_default_callbacks) == ["self"]
+
+
+def test_whoever_has_a_gpu_or_company_is_trained_by_a_trainer_of_torch():
+    """A lone worker on a core is not: then the process of a trial has no need to import torch."""
+    for gpus, workers in ((1.0, 1), (0.5, 1), (0.0, 2), (1.0, 2)):
+        chosen = trial._trainer(Shape(workers, gpus))
+        assert issubclass(chosen, TorchTrainer)
+        assert issubclass(chosen, LeanTrainer)
+    assert trial._trainer(Shape(1, 0.0)) is LeanTrainer
+
+
+def test_a_trial_on_one_core_imports_no_torch():
+    names = ("orchestrator.execution.trial", "orchestrator.execution.ray_compat.trainer")
+    names += ("orchestrator.execution.ray_compat.early", "orchestrator.execution.retries")
+    code = "; ".join(f"import fdsweep.{name}" for name in names)
+    code += "; import sys; print('torch' in sys.modules, 'ray.tune' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "True"]
 
 
 def test_the_controller_is_made_from_what_fit_hands_on_and_run_as_a_coroutine():
@@ -100,13 +124,13 @@ def test_no_actor_is_asked_for_the_places_that_a_trial_holds():
 
 
 def test_each_worker_looks_at_its_gpu_before_torch_connects_them():
-    backend = trainer.CheckedTorch().backend_cls
-    assert issubclass(backend, trainer._TorchBackend)
-    assert isinstance(vars(trainer.TorchConfig)["backend_cls"], property)
-    theirs = trainer._TorchBackend.on_start
+    backend = our_torch.CheckedTorch().backend_cls
+    assert issubclass(backend, our_torch._TorchBackend)
+    assert isinstance(vars(our_torch.TorchConfig)["backend_cls"], property)
+    theirs = our_torch._TorchBackend.on_start
     assert parameters(theirs) == parameters(backend.on_start)
     assert "worker_group.get_resources_per_worker()" in inspect.getsource(theirs)
-    assert parameters(trainer.ExecutionGroup.execute)[:2] == ["self", "fn"]
+    assert parameters(ExecutionGroup.execute)[:2] == ["self", "fn"]
 
 
 def test_the_autoscaler_takes_wishes_for_bundles(monkeypatch):
