@@ -23,7 +23,7 @@ FLOORS = {
     "orchestrator": (
         *("cli", "notebook", "search", "drafts", "studies", "models", "data", "upkeep"),
         *("jobs", "execution", "tracking", "bulletins"),
-        *("writer", "owner", "voice", "garbage"),
+        *("writer", "owner", "voice", "garbage", "ahead"),
     ),
     "results": (
         "check",

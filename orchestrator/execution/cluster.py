@@ -4,7 +4,7 @@ import logging
 import os
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -257,10 +257,14 @@ def local_device(request: ResourceRequest) -> "torch.device":
     return torch.device("cuda" if use_gpu else "cpu")
 
 
-def connect(request: ResourceRequest) -> ResourcePlan:
+def connect(request: ResourceRequest, meanwhile: Callable[[], None] = lambda: None) -> ResourcePlan:
     """Join the cluster at the address given (or in RAY_ADDRESS), else start a local one.
 
     A local one must have the devices for a trial, and torch must be able to use them.
+
+    Args:
+        request: what is asked of it.
+        meanwhile: has threads begin something, since this one is about to wait for Ray.
 
     Raises:
         ClusterError: no cluster answers or can be started, or the local one cannot be used.
@@ -272,7 +276,9 @@ def connect(request: ResourceRequest) -> ResourcePlan:
     from fdsweep.orchestrator.execution.ray_compat.head import hush, sigterm_kept
     from fdsweep.orchestrator.execution.ray_compat.tune import ask_for_no_variables, keep_keys_back
 
-    if not ray.is_initialized():
+    if ray.is_initialized():
+        meanwhile()
+    else:
         hush()
         if request.joins:
             keep_keys_back()
@@ -281,7 +287,7 @@ def connect(request: ResourceRequest) -> ResourcePlan:
         if not voice.is_verbose():
             logging.getLogger("ray").setLevel(logging.ERROR)
         with sigterm_kept():
-            _join(request) if request.joins else _start()
+            _join(request, meanwhile) if request.joins else _start(meanwhile)
         starts.keep(request.cluster, ray=time.monotonic() - begun)
     resources = share(request, found_nodes())
     if resources.shape.gpus_per_worker and not request.joins:
@@ -300,7 +306,7 @@ def _said() -> dict[str, Any]:
     }
 
 
-def _join(request: ResourceRequest) -> None:
+def _join(request: ResourceRequest, meanwhile: Callable[[], None]) -> None:
     import ray
 
     from fdsweep.orchestrator.execution.ray_compat.head import head_answers
@@ -309,6 +315,7 @@ def _join(request: ResourceRequest) -> None:
     try:
         head_answers(address)
         _check_tokens(address)
+        meanwhile()
         variables = SETTINGS | cache.chosen()
         ray.init(address=address, runtime_env={"env_vars": variables}, **_said())
     except FdsweepError:
@@ -345,11 +352,15 @@ def _check_tokens(address: str) -> None:
     )
 
 
-def _start() -> None:
+def _start(meanwhile: Callable[[], None]) -> None:
     import ray
 
     from fdsweep.orchestrator.execution.driver import processes
-    from fdsweep.orchestrator.execution.ray_compat.head import few_servers, loopback
+    from fdsweep.orchestrator.execution.ray_compat.head import (
+        few_servers,
+        loopback,
+        once_started,
+    )
     from fdsweep.trainers.loaders.pipeline import usable_cores
 
     options: dict[str, Any] = {"include_dashboard": False, **_said()}
@@ -357,7 +368,7 @@ def _start() -> None:
     if cores < (os.cpu_count() or 1):  # Ray counts all, also where Slurm has given out a part
         options["num_cpus"] = cores
     try:
-        with few_servers(logs=voice.is_verbose()), loopback() as here:
+        with few_servers(logs=voice.is_verbose()), once_started(meanwhile), loopback() as here:
             ray.init(address="local", _node_ip_address=here, **options)
     except Exception as error:  # Ray raises everything here, Exception itself too
         ray.shutdown()

@@ -64,6 +64,9 @@ class Observer(Protocol):
     def trained_elsewhere(self, trial: TrialConfig) -> None:
         """Another driver trained the replicates of `trial`, which was planned here too."""
 
+    def winding_down(self) -> None:
+        """A trial has ended, and none is left to begin in its place."""
+
     def waiting(self, replicates: int, holder: str) -> None:
         """Nothing can be trained but by others; `holder` names one of them, if that is known."""
 
@@ -285,6 +288,8 @@ class _Relay(Callback):
         self, iteration: int, trials: list[Trial], trial: Trial, **info: object
     ) -> None:
         self._over(trial.config["trial"])
+        if not self.turns.left:
+            self.observer.winding_down()
         self.writer.submit(partial(self._clear_up, trial.config["trial"]))
 
     @override

@@ -1,6 +1,7 @@
 """One Tune trial: build its TorchTrainer and fit it."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
@@ -107,15 +108,9 @@ def _trainer(shape: Shape) -> type["LeanTrainer"]:
 
 def _train_replicates(handed: dict[str, Any]) -> None:
     """`trainers.worker.work`, imported where it runs: a trial itself need not pay for it."""
-    from fdsweep.orchestrator.execution.health.guard import watched
-    from fdsweep.trainers.distributed import share_gpu
-    from fdsweep.trainers.loaders.pipeline import share_cores
     from fdsweep.trainers.worker import work
 
-    look_as_usual()
-    share_cores(handed["cores"])
-    share_gpu(handed["gpus"])
-    with watched(*handed["watch"]):
+    with _at_work(handed):
         work(handed)
 
 
@@ -123,22 +118,30 @@ def _train_point(handed: dict[str, Any]) -> None:
     """`trainers.worker.tune`, with an actor's word on whether to go on."""
     import ray
 
-    from fdsweep.orchestrator.execution.health.guard import watched
-    from fdsweep.trainers.distributed import share_gpu
-    from fdsweep.trainers.loaders.pipeline import share_cores
     from fdsweep.trainers.worker import tune
 
-    look_as_usual()
-    share_cores(handed["cores"])
-    share_gpu(handed["gpus"])
     point, signals = handed["point"], handed["signals"]
 
     def go_on(epoch: int) -> bool:
         answer: bool = ray.get(signals.wait.remote(point.key, epoch))
         return answer
 
-    with watched(*handed["watch"]):
+    with _at_work(handed):
         tune(point, go_on)
+
+
+@contextlib.contextmanager
+def _at_work(handed: dict[str, Any]) -> Iterator[None]:
+    """What a worker is before it trains: within its share of the cores and the GPU, and watched."""
+    from fdsweep.orchestrator.execution.health.guard import watched
+    from fdsweep.trainers.distributed import share_gpu
+    from fdsweep.trainers.loaders.pipeline import share_cores
+
+    look_as_usual()
+    share_cores(handed["cores"])
+    share_gpu(handed["gpus"])
+    with watched(*handed["watch"]):
+        yield
 
 
 def point_name(point: PointConfig) -> str:

@@ -79,6 +79,11 @@ class Turns:
         raise StopIteration
 
     @property
+    def left(self) -> int:
+        """How many of the trials have not had their turn."""
+        return len(self.held_up) + len(self.coming)
+
+    @property
     def able(self) -> int:
         """How many of the trials that are left have no teacher ahead of them."""
         return sum(not _learners(trial, self.ahead) for trial in (*self.held_up, *self.coming))

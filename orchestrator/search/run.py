@@ -96,7 +96,11 @@ def _tune(
 ) -> tuple[Failure, ...]:
     """Run the searches as far as their budget goes; the trials that failed."""
     settings, fresh = study.settings, study.defaults
-    resources = connect(fresh.options.request)
+
+    def meanwhile() -> None:  # nobody else has the search
+        tracker.end_lost(may_be_trained(fresh.store.root, trials=False))
+
+    resources = connect(fresh.options.request, meanwhile)
     check_nodes(fresh.options.request, resources.nodes, fresh.store)
     from fdsweep.orchestrator.execution.driver.watch import attended
     from fdsweep.orchestrator.execution.ray_compat import head
@@ -111,7 +115,6 @@ def _tune(
     progress = Progress(plan.left, board=board)
     recorder = Recorder(fresh.sweep, plan, fresh.store, tracker, progress, devices)
     recorder.dashboard = head.dashboard()
-    tracker.end_lost(may_be_trained(fresh.store.root, trials=False))  # nobody else has the search
     if plan.left:
         with recorder.progress, attended():
             run_plan(plan, resources, fresh.store.root, recorder)

@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from fdsweep.orchestrator.ahead import Ahead
 from fdsweep.orchestrator.bulletins.board import Board
 from fdsweep.orchestrator.execution.cluster import (
     check,
@@ -51,6 +52,9 @@ from fdsweep.trainers.datasets import DatasetInfo, check_batch
 
 if TYPE_CHECKING:
     from fdsweep.orchestrator.studies.estimate import Estimate
+
+AFTERWARDS = ("torch._dynamo", "fdsweep.results.plots")
+"""Slow imports of what comes after training: counting of operations brings torch's compiler."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,7 +316,11 @@ def train(study: Study, recorder: Recorder) -> bool:
     Returns:
         Whether the cluster lasted. Where it did not, Ray ends this process before long.
     """
-    resources = connect(study.options.request)
+
+    def meanwhile() -> None:
+        recorder.tracker.end_lost(may_be_trained(study.store.root))
+
+    resources = connect(study.options.request, meanwhile)
     check_nodes(study.options.request, resources.nodes, study.store)
     from fdsweep.orchestrator.execution.driver.watch import attended
     from fdsweep.orchestrator.execution.ray_compat import head
@@ -321,13 +329,15 @@ def train(study: Study, recorder: Recorder) -> bool:
     given = study.options.seeds_per_trial
     plan = shared_out(recorder.plan, study.store, resources.concurrent, given)
     recorder.dashboard = head.dashboard()
-    recorder.tracker.end_lost(may_be_trained(study.store.root))
+    ahead = Ahead(*AFTERWARDS)
+    recorder.prepare = ahead.start
     try:
         with recorder.progress, attended():
             run_plan(plan, resources, study.store.root, recorder)
     except LostClusterError as error:
         recorder.failures.append(loss(error))
         return False
+    ahead.wait()  # predictions are timed next
     return True
 
 

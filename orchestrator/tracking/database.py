@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import logging
 import os
+import shutil
 import sqlite3
 import uuid
 from pathlib import Path
@@ -48,6 +49,11 @@ IDENTITIES = """
     LEFT JOIN tags AS seeds ON seeds.run_uuid = runs.run_uuid AND seeds.key = 'fdsweep.seed'
     WHERE experiments.name = ? AND experiments.lifecycle_stage = 'active'
     AND runs.status = ? AND runs.lifecycle_stage = 'active'
+"""
+
+MOVED = """
+    UPDATE experiments SET artifact_location = ? || '/' || experiment_id,
+    creation_time = strftime('%s') * 1000, last_update_time = strftime('%s') * 1000
 """
 
 SETTINGS = {
@@ -146,17 +152,41 @@ def on_own_disk(folder: Path) -> bool:
 
 
 def _create(path: Path, artifacts: Path) -> None:
-    settle()
-    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-
     for left in path.parent.glob(f".{path.name}.*"):
         left.unlink()  # of a process that was killed in here: nobody else can be
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    SqlAlchemyStore(f"sqlite:///{temporary}", artifacts.as_uri()).engine.dispose()
+    _fill(temporary, artifacts)
     if on_own_disk(path.parent):
         with contextlib.closing(sqlite3.connect(temporary)) as made:
             made.execute("PRAGMA journal_mode=WAL")
     os.replace(temporary, path)
+
+
+def _fill(path: Path, artifacts: Path) -> None:
+    """Make MLflow's tables at `path`, which is not there yet, for files of runs at `artifacts`.
+
+    MLflow takes a second and more, since a new database has gone through all that ever changed.
+    So one without any run is kept in the user's cache, for each version of MLflow, and copied.
+    """
+    settle()
+    import mlflow
+
+    kept = cache.Cache.here().folder / f"mlflow-{mlflow.__version__}.db"
+    with contextlib.suppress(OSError):
+        shutil.copyfile(kept, path)
+    if path.exists() and not is_broken(path, thorough=True):
+        with contextlib.closing(sqlite3.connect(path)) as copied, copied:
+            copied.execute(MOVED, [artifacts.as_uri()])
+        return
+    path.unlink(missing_ok=True)
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    SqlAlchemyStore(f"sqlite:///{path}", artifacts.as_uri()).engine.dispose()
+    with contextlib.suppress(OSError):
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        fresh = kept.with_name(f".{kept.name}.{uuid.uuid4().hex}")
+        shutil.copyfile(path, fresh)
+        os.replace(fresh, kept)
 
 
 def _let_go(path: Path) -> None:

@@ -69,6 +69,14 @@ def _own_uri(storage: Storage) -> str:
     return f"sqlite:///{database.home(storage).local(layout.MLFLOW_DATABASE)}"
 
 
+def warm_up(uri: str) -> None:
+    """Have MLflow do at `uri` what it does before its first answer, which takes a second."""
+    database.settle()
+    import mlflow
+
+    mlflow.MlflowClient(tracking_uri=uri).search_experiments(max_results=1)
+
+
 @dataclass(frozen=True, slots=True)
 class _Open:
     """A run that is being written, by its id, and what it holds."""

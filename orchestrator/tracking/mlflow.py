@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Self
 
 from fdsweep.orchestrator.tracking import database
-from fdsweep.orchestrator.tracking.experiment import Experiment, is_own, tracking_uri
+from fdsweep.orchestrator.tracking.experiment import Experiment, is_own, tracking_uri, warm_up
 from fdsweep.orchestrator.tracking.runs import Identity, Point, Run, Summary
 from fdsweep.orchestrator.tracking.sync import fill, fill_all, sources
 from fdsweep.orchestrator.tracking.tracker import IsTrained, registry
@@ -72,7 +72,7 @@ class MlflowTracker:
         self.pool.shutdown()
 
     def end_lost(self, is_trained: IsTrained) -> None:
-        """Give what is shown as in training, and is no more, the status KILLED."""
+        """Give what is shown as in training, and is no more, the status KILLED; open MLflow."""
         self.submit(self._end_lost, is_trained)
 
     def begin(self, run: Run) -> None:
@@ -145,6 +145,9 @@ class MlflowTracker:
     def _end_lost(self, is_trained: IsTrained) -> None:
         if self.experiment or not all(map(is_trained, self.running)):
             self._written().end_lost(is_trained)
+        elif is_own(self.store, self.uri):
+            self._make_ready()
+            warm_up(self.uri)
 
     def _tick(self) -> None:
         """Have news written, unless MLflow is still at the last ones."""
@@ -165,17 +168,21 @@ class MlflowTracker:
         if run.identity not in self.known:
             self._written().log(run)
 
+    def _make_ready(self) -> None:
+        """See to it that the storage's own database is there, and whole."""
+        place = database.home(self.store)
+        if not self.store.is_local:
+            tell_once(
+                f"{self.store.root}: MLflow's database is {place.uri(layout.MLFLOW_DATABASE)} "
+                "on this machine; fdsweep ui makes one of its own on any other."
+            )
+        if database.make_ready(place):
+            _say(f"{database.WAS_BROKEN} and is filled from the results.")
+            fill_all(self.store, self.uri)
+
     def _opened(self) -> Experiment:
         if is_own(self.store, self.uri):
-            place = database.home(self.store)
-            if not self.store.is_local:
-                tell_once(
-                    f"{self.store.root}: MLflow's database is {place.uri(layout.MLFLOW_DATABASE)} "
-                    "on this machine; fdsweep ui makes one of its own on any other."
-                )
-            if database.make_ready(place):
-                _say(f"{database.WAS_BROKEN} and is filled from the results.")
-                fill_all(self.store, self.uri)
+            self._make_ready()
         return Experiment(self.store, self.uri, self.sweep, self.tags)
 
     def _written(self) -> Experiment:

@@ -1,6 +1,6 @@
 """What becomes of a replicate: a row in Parquet, a run for the tracker, a line on the terminal."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
@@ -44,7 +44,8 @@ class Failure:
 class Recorder:
     """An `Observer` of `execution.stages` that records everything and keeps the failures.
 
-    `devices` is how many of them a trial takes, `dashboard` the address of Ray's, if there is one.
+    `devices` is how many of them a trial takes, `dashboard` the address of Ray's, if there is one;
+    `prepare` is called where cores are left over for what comes after training.
     """
 
     sweep: Sweep
@@ -55,6 +56,7 @@ class Recorder:
     devices: float = 1.0
     failures: list[Failure] = field(default_factory=list)
     dashboard: str = ""
+    prepare: Callable[[], None] = lambda: None
 
     def __post_init__(self) -> None:
         self.cells = {cell.key: cell for cell in self.plan.cells}
@@ -135,6 +137,10 @@ class Recorder:
         """Count its replicates no more."""
         self.progress.counts.total -= len(trial.seeds)
         self.progress.show()
+
+    def winding_down(self) -> None:
+        """Prepare what comes next."""
+        self.prepare()
 
     def waiting(self, replicates: int, holder: str) -> None:
         """Say so, whenever somebody else is waited for."""

@@ -29,7 +29,11 @@ class Tracker(Protocol):
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None: ...
 
     def end_lost(self, is_trained: IsTrained) -> None:
-        """Say of what is shown as in training, and is no more, that it was cut off."""
+        """Say of what is shown as in training, and is no more, that it was cut off.
+
+        Training begins soon, and will need the cores: what is slow to import or to open may be so
+        now.
+        """
 
     def begin(self, run: Run) -> None:
         """Show that a replicate or a search's trial is in training; `run` has no metrics yet.

@@ -2,6 +2,7 @@
 
     <folder>/<2 hex digits>/<name>-<sha256>     a file; its name says what its bytes must be
     <folder>/starts*.json                       what starts took last (execution/devices/starts.py)
+    <folder>/mlflow-<version>.db                a database without runs (tracking/database.py)
 
 Each copy is fetched once per node. Only what never changes under its name is copied: shards,
 pretrained weights, and teachers, which are known by the time and size that the storage tells of

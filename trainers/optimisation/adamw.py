@@ -7,6 +7,7 @@ from torch import nn
 
 from fdsweep.search_spaces.configs import OptimConfig
 from fdsweep.trainers.optimisation import fused, optimizers
+from fdsweep.trainers.optimisation.eager import eager
 
 SECOND_MOMENT = 0.999
 
@@ -15,7 +16,7 @@ SECOND_MOMENT = 0.999
 def adamw(parameters: Iterable[nn.Parameter], optim: OptimConfig) -> torch.optim.AdamW:
     """`momentum` is the decay of the mean gradient, often called beta 1."""
     moved = list(parameters)
-    return torch.optim.AdamW(
+    return eager(torch.optim.AdamW)(
         moved,
         lr=optim.lr,
         betas=(optim.momentum, SECOND_MOMENT),

@@ -14,6 +14,7 @@ from fdsweep.trainers import environment
 from fdsweep.trainers.datasets import Dataset, DatasetInfo, Fold
 from fdsweep.trainers.distributed import Runtime, give_back
 from fdsweep.trainers.loop import evaluate, make_recorder, train_epoch
+from fdsweep.trainers.optimisation.eager import eager
 from fdsweep.trainers.replicate import make_roles
 from fdsweep.trainers.trials.alone import alone, apart
 
@@ -115,7 +116,7 @@ class _Steps:
         most = replace(fold, train=fold.train[: STEPS * self.size])
         runtime = Runtime.here(device)
         self.roles = make_roles(self.config, info, most, 0, storage=storage, runtime=runtime)
-        self.optimizer = torch.optim.SGD(self.roles.student.network.parameters(), lr=0.0)
+        self.optimizer = eager(torch.optim.SGD)(self.roles.student.network.parameters(), lr=0.0)
         self.recorder = make_recorder(self.config, self.roles)
 
     def take(self, count: int) -> float:

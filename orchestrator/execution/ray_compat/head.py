@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import ray
@@ -80,6 +80,19 @@ def few_servers(*, logs: bool) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         for name in UNUSED if logs else (*UNUSED, "start_log_monitor"):
             stack.enter_context(replaced(Node, name, lambda *_, **__: None))
+        yield
+
+
+@contextlib.contextmanager
+def once_started(call: Callable[[], None]) -> Iterator[None]:
+    """Within it `call` is made as soon as a local cluster's servers run, which Ray waits for."""
+    start = Node.start_ray_processes
+
+    def start_and_call(node: Node) -> None:
+        start(node)
+        call()
+
+    with replaced(Node, "start_ray_processes", start_and_call):
         yield
 
 

@@ -92,6 +92,9 @@ class Notes:
     def trained_elsewhere(self, trial):
         pass
 
+    def winding_down(self):
+        pass
+
     def waiting(self, replicates, holder):
         pass
 
@@ -190,12 +193,16 @@ def test_a_student_without_a_teacher_does_not_wait_for_teachers(cluster, tmp_pat
             self.outcomes[trial.key] = outcome
             self.events.append(("ended", trial.key))
 
+        def winding_down(self):
+            self.events.append(("winding down", None))
+
     notes = Ordered()
     run_plan(plan, cluster, str(tmp_path), notes)
     assert not notes.failures
     (teacher,) = (trial.key for trial in plan.teachers)
     assert {*notes.events[:2]} == {("begun", teacher), ("begun", free.key)}
     assert notes.events.index(("ended", teacher)) < notes.events.index(("begun", taught.key))
+    assert notes.events.index(("winding down", None)) > notes.events.index(("begun", taught.key))
     for trial in plan.students:
         assert notes.outcomes[trial.key]["kept"] == alone(trial)["kept"]
 

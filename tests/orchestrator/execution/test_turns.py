@@ -130,6 +130,9 @@ class Notes:
     def trained_elsewhere(self, trial):
         self.elsewhere += [(trial.key, seed) for seed in trial.seeds]
 
+    def winding_down(self):
+        pass
+
     def waiting(self, replicates, holder):
         if not self.world.gate.is_set():  # later the other may have ended in this moment
             assert "process" in holder

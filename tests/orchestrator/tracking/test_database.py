@@ -1,12 +1,17 @@
 """When MLflow's database counts as broken, and what becomes of it. MLflow itself is not needed."""
 
 import contextlib
+import re
 import sqlite3
+import time
+from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
 
 from fdsweep.orchestrator.tracking import database
 from fdsweep.orchestrator.tracking.database import NEEDED, identities, is_broken, on_own_disk
+from fdsweep.search_spaces.storage import Storage
 
 
 @pytest.fixture
@@ -75,6 +80,44 @@ def test_all_files_of_a_database_are_moved_aside(path, tmp_path):
     assert sorted(file.name for file in tmp_path.iterdir()) == [
         *("mlflow.db.damaged", "mlflow.db.damaged-wal")
     ]
+
+
+def parts(path):
+    """What the database is made of, but for when, and for the order, which MLflow leaves open."""
+    with contextlib.closing(sqlite3.connect(path)) as opened:
+        opened.execute("UPDATE experiments SET creation_time = 0, last_update_time = 0")
+        text = "\n".join(opened.iterdump()).replace(str(path.parent), "")
+    return sorted(part.strip() for part in re.split(r"[,\n]", text))
+
+
+@pytest.mark.slow
+def test_a_database_from_the_cache_is_what_mlflow_makes_for_that_storage(tmp_path, monkeypatch):
+    """A damaged one in the cache is made again; where there can be none, MLflow makes each."""
+    monkeypatch.setenv("FDSWEEP_CACHE_DIR", str(tmp_path / "cache"))
+    places = [Storage(str(tmp_path / name)) for name in ("made", "copied", "mended", "alone")]
+    made, copied, mended, alone = (Path(place.local("mlflow.db")) for place in places)
+    for place in places:
+        Path(place.root).mkdir()
+    before = time.time() - 1
+    database.make_ready(places[0])
+    (kept,) = (tmp_path / "cache").iterdir()
+    inode = kept.stat().st_ino
+    database.make_ready(places[1])
+    assert kept.stat().st_ino == inode
+    with contextlib.closing(sqlite3.connect(copied)) as opened:
+        (begun,) = opened.execute("SELECT creation_time FROM experiments").fetchone()
+    assert before < begun / 1000 < time.time() + 1
+
+    kept.write_bytes(kept.read_bytes()[:50_000])
+    database.make_ready(places[2])
+    assert kept.stat().st_ino != inode
+    monkeypatch.setenv("FDSWEEP_CACHE_DIR", str(kept))
+    database.make_ready(places[3])
+    assert parts(made) == parts(copied) == parts(mended) == parts(alone)
+    assert not list(tmp_path.rglob(".*"))
+    assert MlflowClient(f"sqlite:///{copied}").get_experiment("0").artifact_location == (
+        f"{(tmp_path / 'copied' / 'mlartifacts').as_uri()}/0"
+    )
 
 
 def test_where_a_folder_lies_is_known_by_its_mount(tmp_path):

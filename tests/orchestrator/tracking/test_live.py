@@ -168,6 +168,16 @@ def test_what_a_dead_driver_left_is_killed_and_what_another_trains_is_not(storag
     assert tracker.experiment is None  # nothing is shown as running: MLflow is left alone
 
 
+def test_before_training_a_new_database_is_made_and_nothing_stands_in_it(tmp_path):
+    with MlflowTracker(str(tmp_path), "new", {}) as tracker:
+        tracker.end_lost(lambda identity: True)
+        tracker.submit(lambda: None).result()
+        assert (tmp_path / "mlflow.db").exists()
+    with contextlib.closing(sqlite3.connect(tmp_path / "mlflow.db")) as found:
+        assert found.execute("SELECT name FROM experiments").fetchall() == [("Default",)]
+        assert not found.execute("SELECT * FROM runs").fetchall()
+
+
 def test_who_trains_never_waits_and_requests_are_few(storage):
     epochs = 2000
     with MlflowTracker(str(storage), "fast", {}) as tracker:

@@ -2,6 +2,8 @@
 
 import copy
 import math
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -17,6 +19,7 @@ from fdsweep.trainers.optimisation import (
     schedules,
     versioned,
 )
+from fdsweep.trainers.optimisation.eager import eager
 from fdsweep.trainers.replicate import run_replicate
 
 EPOCHS, STEPS = 10, 4
@@ -121,6 +124,55 @@ def test_two_steps_of_adamw_are_those_of_the_paper():
         moved = (m / (1 - 0.8**t)) / (math.sqrt(v / (1 - 0.999**t)) + 1e-8)
         w = w - lr * (moved + 0.1 * w)
         assert weight.item() == pytest.approx(w, abs=1e-12)
+
+
+@pytest.mark.parametrize("kind", [torch.optim.SGD, torch.optim.AdamW])
+def test_an_eager_optimiser_takes_the_steps_of_torchs_own_to_the_bit(kind):
+    given = {torch.optim.SGD: {"momentum": 0.9}, torch.optim.AdamW: {}}[kind]
+    found = []
+    for made in (kind, eager(kind)):
+        torch.manual_seed(0)
+        network = torch.nn.Sequential(torch.nn.Linear(5, 4), torch.nn.Tanh(), torch.nn.Linear(4, 1))
+        optimizer = made(network.parameters(), lr=0.1, weight_decay=0.01, **given)
+        for step in range(6):
+            optimizer.zero_grad()
+            network(torch.randn(8, 5)).square().mean().backward()
+            optimizer.step()
+            if step == 2:  # goes on from what a checkpoint holds
+                state = copy.deepcopy(optimizer.state_dict())
+                optimizer = made(network.parameters(), lr=0.5, **given)
+                optimizer.load_state_dict(state)
+        found.append(([*network.parameters()], optimizer.state_dict()))
+    (plain, state), (ours, our_state) = found
+    assert all(map(torch.equal, plain, ours))
+    assert state["param_groups"] == our_state["param_groups"]
+    for number, parts in state["state"].items():
+        assert parts.keys() == our_state["state"][number].keys()
+        assert all(torch.equal(parts[name], our_state["state"][number][name]) for name in parts)
+    assert not ours[0].grad.requires_grad
+    assert isinstance(optimizer, kind)
+
+
+def test_training_does_not_import_torchs_compiler(tmp_path):
+    """For torch's own optimisers it would: nearly as long as importing torch itself."""
+    code = """
+import sys
+import torch
+from fdsweep.search_spaces.configs import OptimConfig
+from fdsweep.trainers.optimisation import make_optimizer
+weight = torch.nn.Parameter(torch.ones(3))
+for name in ("sgd", "adamw"):
+    optimizer = make_optimizer(OptimConfig(optimizer=name), [weight])
+    optimizer.load_state_dict(optimizer.state_dict())
+    optimizer.zero_grad()
+    weight.sum().backward()
+    optimizer.step()
+print("torch._dynamo" in sys.modules)
+torch.optim.SGD([weight])
+print("torch._dynamo" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "True"]
 
 
 def test_adamw_arrives_in_a_replicate(fold, tmp_path):
