@@ -46,12 +46,17 @@ def run_lanes(lanes, resources, storage, observer, deadline):
             observer.keep(proposer, proposal, End(report, outcome=tuning.outcome()))
 
 
+def connect(request, meanwhile):
+    meanwhile()
+    return local_resources(request)
+
+
 def here(put=setattr):
     """From now on studies and searches train in this process; `put` may undo that later."""
     put(stages, "run_plan", run_plan)
     put(searcher, "run_lanes", run_lanes)
     for asks in (study, search):
-        put(asks, "connect", local_resources)
+        put(asks, "connect", connect)
 
 
 if __name__ == "__main__":

@@ -77,8 +77,12 @@ def sweep(monkeypatch, tmp_path):
 
         stages = types.SimpleNamespace(run_plan=run_plan)
         monkeypatch.setitem(sys.modules, "fdsweep.orchestrator.execution.stages", stages)
-        connect = "fdsweep.orchestrator.studies.study.connect"
-        monkeypatch.setattr(connect, lambda request: plan_resources(request, 2, 0))
+
+        def connect(request, meanwhile):
+            meanwhile()
+            return plan_resources(request, 2, 0)
+
+        monkeypatch.setattr("fdsweep.orchestrator.studies.study.connect", connect)
         result = CliRunner().invoke(app, ["run", str(path), "--storage", str(storage)])
         assert result.exit_code == 0, result.stderr
         assert "| FD " in result.stdout
