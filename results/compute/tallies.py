@@ -75,7 +75,8 @@ class Tally:
 
     def tested(self, seeds: Collection[int]) -> NDArray[np.bool_]:
         """Which of the seeds are among `seeds` and have test samples: [seeds]."""
-        chosen = np.array([seed in seeds for seed in self.seeds], dtype=np.bool_)
+        wanted = set(seeds)  # which may be an index of pandas, slow to look up in
+        chosen = np.array([seed in wanted for seed in self.seeds], dtype=np.bool_)
         return chosen & self.samples.any(axis=(1, 2))
 
     def count_people(self, seeds: Collection[int]) -> int:
