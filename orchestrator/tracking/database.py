@@ -172,11 +172,7 @@ def _fill(path: Path, artifacts: Path) -> None:
     import mlflow
 
     kept = cache.Cache.here().folder / f"mlflow-{mlflow.__version__}.db"
-    with contextlib.suppress(OSError):
-        shutil.copyfile(kept, path)
-    if path.exists() and not is_broken(path, thorough=True):
-        with contextlib.closing(sqlite3.connect(path)) as copied, copied:
-            copied.execute(MOVED, [artifacts.as_uri()])
+    if _is_copied(kept, path, artifacts):
         return
     path.unlink(missing_ok=True)
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
@@ -187,6 +183,19 @@ def _fill(path: Path, artifacts: Path) -> None:
         fresh = kept.with_name(f".{kept.name}.{uuid.uuid4().hex}")
         shutil.copyfile(path, fresh)
         os.replace(fresh, kept)
+
+
+def _is_copied(kept: Path, path: Path, artifacts: Path) -> bool:
+    """Whether `path` is a copy of `kept` now, for files of runs at `artifacts`."""
+    try:
+        shutil.copyfile(kept, path)
+        if is_broken(path, thorough=True):
+            return False
+        with contextlib.closing(sqlite3.connect(path)) as copied, copied:
+            copied.execute(MOVED, [artifacts.as_uri()])
+    except (OSError, sqlite3.Error):
+        return False
+    return True
 
 
 def _let_go(path: Path) -> None:

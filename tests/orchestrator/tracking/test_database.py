@@ -94,8 +94,10 @@ def parts(path):
 def test_a_database_from_the_cache_is_what_mlflow_makes_for_that_storage(tmp_path, monkeypatch):
     """A damaged one in the cache is made again; where there can be none, MLflow makes each."""
     monkeypatch.setenv("FDSWEEP_CACHE_DIR", str(tmp_path / "cache"))
-    places = [Storage(str(tmp_path / name)) for name in ("made", "copied", "mended", "alone")]
-    made, copied, mended, alone = (Path(place.local("mlflow.db")) for place in places)
+    places = [
+        Storage(str(tmp_path / name)) for name in ("made", "copied", "torn", "empty", "alone")
+    ]
+    made, copied, *others = (Path(place.local("mlflow.db")) for place in places)
     for place in places:
         Path(place.root).mkdir()
     before = time.time() - 1
@@ -108,12 +110,15 @@ def test_a_database_from_the_cache_is_what_mlflow_makes_for_that_storage(tmp_pat
         (begun,) = opened.execute("SELECT creation_time FROM experiments").fetchone()
     assert before < begun / 1000 < time.time() + 1
 
-    kept.write_bytes(kept.read_bytes()[:50_000])
-    database.make_ready(places[2])
-    assert kept.stat().st_ino != inode
+    for place, damaged in ((places[2], kept.read_bytes()[:50_000]), (places[3], b"")):
+        kept.write_bytes(damaged)
+        database.make_ready(place)
+        assert kept.stat().st_size > 100_000
+        assert not is_broken(kept, thorough=True)
     monkeypatch.setenv("FDSWEEP_CACHE_DIR", str(kept))
-    database.make_ready(places[3])
-    assert parts(made) == parts(copied) == parts(mended) == parts(alone)
+    database.make_ready(places[4])
+    assert parts(made) == parts(copied)
+    assert all(parts(made) == parts(path) for path in others)
     assert not list(tmp_path.rglob(".*"))
     assert MlflowClient(f"sqlite:///{copied}").get_experiment("0").artifact_location == (
         f"{(tmp_path / 'copied' / 'mlartifacts').as_uri()}/0"
