@@ -194,7 +194,8 @@ def main() -> None:
             label = f"budget of {budget * 1000:,.0f} MB, {way}: MB that "
             found[label + "loading adds"] = loaded - start
             found[label + "loading and reading add"] = peak - start
-    print(f"{CLIPS} clips, {os.cpu_count()} CPUs, {platform.machine()}, torch {torch.__version__}")
+    where = f"{os.cpu_count()} CPUs, {platform.machine()}, torch {torch.__version__}"
+    print(f"{CLIPS} clips, {where}\n")
     print("| what | figure |\n| --- | ---: |")
     for name, value in found.items():
         print(f"| {name} | {value:,.1f} |")

@@ -129,7 +129,7 @@ def main() -> None:
     kind = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.machine()
     print(
         f"{kind}, torch {torch.__version__}, {args.batch} pictures of {args.height} x {args.width},"
-        f" {args.classes} classes, {args.dim} features at stride {STRIDE}"
+        f" {args.classes} classes, {args.dim} features at stride {STRIDE}\n"
     )
     print("| method | s per pass | peak GiB | GiB above none |\n| --- | ---: | ---: | ---: |")
     for name, one in results.items():

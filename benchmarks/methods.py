@@ -68,7 +68,7 @@ def main() -> None:
     steppers = {row.name: stepper(row, dataset, device) for row in rows}
     rounds = [{name: steps() for name, steps in steppers.items()} for _ in range(ROUNDS + 1)][1:]
     results = {}
-    print(f"{device.type}, {platform.machine()}, torch {torch.__version__}, watch, batch 64")
+    print(f"{device.type}, {platform.machine()}, torch {torch.__version__}, watch, batch 64\n")
     print("| method | ms per step | times none | range |\n| --- | ---: | ---: | ---: |")
     for name in steppers:
         ms = statistics.median(one[name] for one in rounds)
