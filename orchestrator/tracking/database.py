@@ -10,12 +10,12 @@ import contextlib
 import hashlib
 import logging
 import os
-import shutil
 import sqlite3
 import uuid
 from pathlib import Path
 
 from fdsweep.search_spaces import layout
+from fdsweep.search_spaces.errors import StorageError
 from fdsweep.search_spaces.storage import Storage, cache
 
 CACHED = "mlflow"
@@ -171,29 +171,26 @@ def _fill(path: Path, artifacts: Path) -> None:
     settle()
     import mlflow
 
-    kept = cache.Cache.here().folder / f"mlflow-{mlflow.__version__}.db"
-    if _is_copied(kept, path, artifacts):
+    here, kept = Storage(str(cache.Cache.here().folder)), f"mlflow-{mlflow.__version__}.db"
+    if _is_copied(here, kept, path, artifacts):
         return
     path.unlink(missing_ok=True)
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     SqlAlchemyStore(f"sqlite:///{path}", artifacts.as_uri()).engine.dispose()
-    with contextlib.suppress(OSError):
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        fresh = kept.with_name(f".{kept.name}.{uuid.uuid4().hex}")
-        shutil.copyfile(path, fresh)
-        os.replace(fresh, kept)
+    with contextlib.suppress(StorageError):
+        here.write(kept, path.read_bytes())
 
 
-def _is_copied(kept: Path, path: Path, artifacts: Path) -> bool:
-    """Whether `path` is a copy of `kept` now, for files of runs at `artifacts`."""
+def _is_copied(here: Storage, kept: str, path: Path, artifacts: Path) -> bool:
+    """Whether `path` is a copy of what is `kept` `here` now, for files of runs at `artifacts`."""
     try:
-        shutil.copyfile(kept, path)
+        path.write_bytes(here.read(kept))
         if is_broken(path, thorough=True):
             return False
         with contextlib.closing(sqlite3.connect(path)) as copied, copied:
             copied.execute(MOVED, [artifacts.as_uri()])
-    except (OSError, sqlite3.Error):
+    except (StorageError, OSError, sqlite3.Error):
         return False
     return True
 

@@ -153,7 +153,7 @@ def test_an_eager_optimiser_takes_the_steps_of_torchs_own_to_the_bit(kind):
     assert isinstance(optimizer, kind)
 
 
-def test_training_does_not_import_torchs_compiler(tmp_path):
+def test_training_does_not_import_torchs_compiler():
     """For torch's own optimisers it would: nearly as long as importing torch itself."""
     code = """
 import sys
